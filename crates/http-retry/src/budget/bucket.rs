@@ -1,0 +1,131 @@
+//! The bucket: thousandths of a token and wrapping milliseconds, packed into one atomic.
+
+#[cfg(loom)]
+use loom::sync::atomic::{AtomicU64, Ordering};
+#[cfg(not(loom))]
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+/// How a bucket is filled, and how much it holds.
+#[derive(Clone, Copy)]
+pub(super) struct Terms {
+    /// Hundredths of a token per success.
+    pub(super) percent: u32,
+    /// Tokens per second, which is thousandths per millisecond.
+    pub(super) floor: u32,
+    /// Tokens; `None` stands for the larger of ten seconds of the floor and 100.
+    pub(super) capacity: Option<u32>,
+}
+
+pub(super) struct Bucket {
+    terms: Terms,
+    capacity: u32,
+    reward: u32,
+    state: AtomicU64,
+}
+
+/// What the atomic holds.
+#[derive(Clone, Copy)]
+struct State {
+    /// Thousandths of a token, in the upper half.
+    thousandths: u32,
+    /// The time up to which the floor has accrued: wrapping milliseconds, in the lower half.
+    accrued_at: u32,
+}
+
+impl Bucket {
+    pub(super) fn new(terms: Terms) -> Self {
+        let tokens = terms.capacity.unwrap_or(terms.floor.saturating_mul(10).max(100));
+        let capacity = tokens.saturating_mul(1_000);
+        let full = State { thousandths: capacity, accrued_at: 0 };
+        Self {
+            terms,
+            capacity,
+            reward: terms.percent.saturating_mul(10),
+            state: AtomicU64::new(full.pack()),
+        }
+    }
+
+    pub(super) fn terms(&self) -> Terms {
+        self.terms
+    }
+
+    pub(super) fn thousandths(&self) -> u32 {
+        State::unpack(self.state.load(Ordering::Relaxed)).thousandths
+    }
+
+    /// Whether `cost` could be taken out.
+    pub(super) fn withdraw(&self, cost: u32, now: Duration) -> bool {
+        let now = wrapping_millis(now);
+        self.update(|state| {
+            let state = self.accrue(state, now);
+            let thousandths = state.thousandths.checked_sub(cost)?;
+            Some(State { thousandths, ..state })
+        })
+    }
+
+    pub(super) fn deposit(&self) {
+        self.refund(self.reward);
+    }
+
+    pub(super) fn refund(&self, thousandths: u32) {
+        self.update(|state| {
+            // A full bucket is one load, and nothing is written.
+            (state.thousandths < self.capacity).then(|| self.pay_in(state, u64::from(thousandths)))
+        });
+    }
+
+    fn accrue(&self, state: State, now: u32) -> State {
+        let elapsed = now.wrapping_sub(state.accrued_at);
+        // Another thread may have read the clock after us and got here first.
+        if elapsed > u32::MAX - LATE_READING {
+            return state;
+        }
+        let accrued = u64::from(elapsed) * u64::from(self.terms.floor);
+        State { accrued_at: now, ..self.pay_in(state, accrued) }
+    }
+
+    fn pay_in(&self, state: State, thousandths: u64) -> State {
+        let sum = u64::from(state.thousandths).saturating_add(thousandths);
+        State { thousandths: u32::try_from(sum).unwrap_or(u32::MAX).min(self.capacity), ..state }
+    }
+
+    /// Replaces the state unless `next` declines; whether it did. Relaxed, since the bucket guards no other
+    /// memory.
+    fn update(&self, mut next: impl FnMut(State) -> Option<State>) -> bool {
+        let mut current = self.state.load(Ordering::Relaxed);
+        loop {
+            let Some(state) = next(State::unpack(current)) else {
+                return false;
+            };
+            let swap = self.state.compare_exchange_weak(
+                current,
+                state.pack(),
+                Ordering::Relaxed,
+                Ordering::Relaxed,
+            );
+            match swap {
+                Ok(_) => return true,
+                Err(actual) => current = actual,
+            }
+        }
+    }
+}
+
+impl State {
+    fn pack(self) -> u64 {
+        u64::from(self.thousandths) << 32 | u64::from(self.accrued_at)
+    }
+
+    fn unpack(bits: u64) -> Self {
+        Self { thousandths: (bits >> 32) as u32, accrued_at: bits as u32 }
+    }
+}
+
+/// Wraps every 49.7 days; a bucket that nobody touched for longer accrues less than it could.
+fn wrapping_millis(now: Duration) -> u32 {
+    now.as_millis() as u32
+}
+
+/// How much older than the newest reading another may be, in milliseconds, and not count as a wrap.
+const LATE_READING: u32 = 60_000;

@@ -1,0 +1,66 @@
+//! Every interleaving of two or three threads. Run with `RUSTFLAGS="--cfg loom"`.
+
+use loom::thread;
+
+use super::*;
+
+const START: Duration = Duration::ZERO;
+
+fn empty(percent: u32) -> Budget {
+    Budget::percent(percent).floor(0).capacity(0)
+}
+
+fn holding(tokens: u32) -> Budget {
+    empty(0).capacity(tokens)
+}
+
+#[test]
+fn one_token_pays_for_one_of_two_resends() {
+    loom::model(|| {
+        let budget = holding(1);
+        let other = budget.clone();
+        let thread = thread::spawn(move || other.withdraw(Cost::ONE, START).map(Withdrawal::spend).is_some());
+        let mine = budget.withdraw(Cost::ONE, START).map(Withdrawal::spend).is_some();
+        let theirs = thread.join().unwrap();
+        assert!(mine ^ theirs);
+    });
+}
+
+#[test]
+fn no_deposit_is_lost() {
+    loom::model(|| {
+        let budget = Budget::percent(50).floor(0).capacity(2);
+        budget.withdraw(Cost::TWO, START).unwrap().spend();
+        let other = budget.clone();
+        let thread = thread::spawn(move || other.deposit());
+        budget.deposit();
+        thread.join().unwrap();
+        assert_eq!(budget.tokens(), 1.0);
+    });
+}
+
+#[test]
+fn a_refund_beside_a_withdrawal_neither_loses_nor_doubles_a_token() {
+    loom::model(|| {
+        let budget = holding(2);
+        let unsent = budget.withdraw(Cost::ONE, START).unwrap();
+        let other = budget.clone();
+        let thread = thread::spawn(move || other.withdraw(Cost::ONE, START).unwrap().spend());
+        drop(unsent);
+        thread.join().unwrap();
+        assert_eq!(budget.tokens(), 1.0);
+    });
+}
+
+#[test]
+fn a_late_reading_of_the_clock_accrues_nothing_twice() {
+    loom::model(|| {
+        let budget = Budget::percent(0).floor(1).capacity(2);
+        budget.withdraw(Cost::TWO, START).unwrap().spend();
+        let other = budget.clone();
+        let second = Duration::from_secs(1);
+        let thread = thread::spawn(move || other.withdraw(Cost::ONE, second).map(Withdrawal::spend).is_some());
+        let mine = budget.withdraw(Cost::ONE, second).map(Withdrawal::spend).is_some();
+        assert!(mine ^ thread.join().unwrap());
+    });
+}

@@ -1,0 +1,145 @@
+//! What a policy may see of a request and of a response: their heads, never their bodies.
+
+use std::fmt;
+
+use http::{Extensions, HeaderMap, Method, Request, Response, StatusCode, Uri, header, request, response};
+
+/// The head of the caller's request, read-only.
+///
+/// Opaque, so that whoever runs a session may keep the head in any form. Header values are handed out as
+/// text or bytes for the same reason.
+#[derive(Clone, Copy)]
+pub struct RequestHead<'a> {
+    method: &'a Method,
+    uri: &'a Uri,
+    headers: &'a HeaderMap,
+    extensions: &'a Extensions,
+}
+
+impl<'a> RequestHead<'a> {
+    /// The request method.
+    pub fn method(&self) -> &'a Method {
+        self.method
+    }
+
+    /// Whom the request is for: the authority of the URI, else the `Host` header.
+    pub fn authority(&self) -> Option<&'a str> {
+        match self.uri.authority() {
+            Some(authority) => Some(authority.as_str()),
+            None => self.header(header::HOST.as_str()),
+        }
+    }
+
+    /// The path of the URI, without its query.
+    pub fn path(&self) -> &'a str {
+        self.uri.path()
+    }
+
+    /// The first value of a header, where it is visible ASCII; `name` is matched without regard to case.
+    ///
+    /// `None` for a header that is absent or opaque; [`headers`](Self::headers) shows those too.
+    pub fn header(&self, name: &str) -> Option<&'a str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    /// Every header line in order, as lower-case name and raw value.
+    pub fn headers(&self) -> impl Iterator<Item = (&'a str, &'a [u8])> + use<'a> {
+        self.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()))
+    }
+
+    /// What the caller attached to the request under the type `T`.
+    pub fn extension<T: Send + Sync + 'static>(&self) -> Option<&'a T> {
+        self.extensions.get()
+    }
+
+    /// The values of a header, as raw bytes.
+    pub(crate) fn values(&self, name: &str) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+        self.headers.get_all(name).into_iter().map(|value| value.as_bytes())
+    }
+
+    /// Whether this request asks for something else than an exchange of messages: CONNECT, or an upgrade
+    /// (RFC 9110 sections 9.3.6 and 7.8).
+    pub(crate) fn leaves_http(&self) -> bool {
+        self.method == Method::CONNECT || self.headers.contains_key(header::UPGRADE)
+    }
+}
+
+impl<'a, B> From<&'a Request<B>> for RequestHead<'a> {
+    fn from(request: &'a Request<B>) -> Self {
+        Self {
+            method: request.method(),
+            uri: request.uri(),
+            headers: request.headers(),
+            extensions: request.extensions(),
+        }
+    }
+}
+
+impl<'a> From<&'a request::Parts> for RequestHead<'a> {
+    fn from(parts: &'a request::Parts) -> Self {
+        Self {
+            method: &parts.method,
+            uri: &parts.uri,
+            headers: &parts.headers,
+            extensions: &parts.extensions,
+        }
+    }
+}
+
+impl fmt::Debug for RequestHead<'_> {
+    /// Shows no header values: they hold secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RequestHead")
+            .field("method", self.method)
+            .field("authority", &self.authority())
+            .field("path", &self.path())
+            .finish_non_exhaustive()
+    }
+}
+
+/// The head of a response, read-only.
+#[derive(Clone, Copy)]
+pub struct ResponseHead<'a> {
+    status: StatusCode,
+    headers: &'a HeaderMap,
+    extensions: &'a Extensions,
+}
+
+impl<'a> ResponseHead<'a> {
+    /// The status code.
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// The response's headers.
+    pub fn headers(&self) -> &'a HeaderMap {
+        self.headers
+    }
+
+    /// What an inner layer attached to the response under the type `T`.
+    pub fn extension<T: Send + Sync + 'static>(&self) -> Option<&'a T> {
+        self.extensions.get()
+    }
+}
+
+impl<'a, B> From<&'a Response<B>> for ResponseHead<'a> {
+    fn from(response: &'a Response<B>) -> Self {
+        Self {
+            status: response.status(),
+            headers: response.headers(),
+            extensions: response.extensions(),
+        }
+    }
+}
+
+impl<'a> From<&'a response::Parts> for ResponseHead<'a> {
+    fn from(parts: &'a response::Parts) -> Self {
+        Self { status: parts.status, headers: &parts.headers, extensions: &parts.extensions }
+    }
+}
+
+impl fmt::Debug for ResponseHead<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ResponseHead").field("status", &self.status).finish_non_exhaustive()
+    }
+}

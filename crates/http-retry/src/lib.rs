@@ -1,0 +1,67 @@
+//! Whether, and when, an HTTP request is sent again, decided without I/O.
+//!
+//! This is the pure half of `tower-http-retry`: it knows what outcomes mean, what servers ask for and how
+//! backoffs grow, and it reads no clock, draws no randomness of its own, and needs no runtime. Users of tower
+//! want that crate, which re-exports this one. Loops written by hand, simulators and tests want this one.
+//!
+//! ```
+//! use std::time::Duration;
+//! use http::{Request, Response, StatusCode};
+//! use http_retry::{Attempt, Cause, Policy, ResponseHead, RetryAfterFirst, Verdict};
+//!
+//! let policy = RetryAfterFirst::default();
+//! let request = Request::get("http://api.example/v1/models").body(()).unwrap();
+//! let response = Response::builder().status(StatusCode::TOO_MANY_REQUESTS).body(()).unwrap();
+//!
+//! let attempt = Attempt::new(1, &request, ResponseHead::from(&response));
+//! assert_eq!(policy.classify(&attempt), Verdict::Retry(Cause::Throttled));
+//! ```
+//!
+//! # The rooms
+//!
+//! A request walks them in one order, and types and traces use the same words.
+//!
+//! | room | question | here |
+//! |---|---|---|
+//! | classify | is the outcome worth another attempt? | [`Policy::classify`], [`table`] |
+//! | schedule | when may that start? | [`Policy::schedule`], [`Window`], [`Hint`] |
+//! | admit | is it allowed? | [`Session`], [`Budget`] |
+//!
+//! [`Session`] walks the three and says one [`Step`]: accept, give up, or wait. Waiting and sending again
+//! are the business of whoever drives it.
+//!
+//! # Policies
+//!
+//! | policy | window of the `n`th resend | for |
+//! |---|---|---|
+//! | [`RetryAfterFirst`] | `[hint, hint + clamp(hint, 250 ms, 5 s)]`, else the inner policy's | almost everybody |
+//! | [`Exponential`] | `[0, d]` with `d = min(cap, base * 2^(n-1))`; other [`Jitter`]s | servers that say nothing |
+//! | [`DecorrelatedJitter`] | `[base, min(cap, 3 * previous)]` | many callers at once |
+//! | [`Constant`] | `[d, d]` | tests |
+//! | [`Never`] | none | switching retries off |
+//! | [`policy_fn`] | yours | ten lines of your own |
+
+mod attempt;
+mod budget;
+mod head;
+mod hint;
+mod idempotency;
+mod outcome;
+mod policy;
+mod session;
+pub mod table;
+mod verdict;
+mod window;
+
+pub use self::attempt::{Attempt, BodyState, Setback};
+pub use self::budget::{Budget, Cost, Withdrawal};
+pub use self::head::{RequestHead, ResponseHead};
+pub use self::hint::Hint;
+pub use self::outcome::{Failure, FailureKind, Outcome};
+pub use self::policy::{
+    AnyMethod, ClassifyWith, Constant, DecorrelatedJitter, Exponential, Jitter, Never, NeverOn, Only, Policy,
+    PolicyFn, RetryAfterFirst, RetryOn, policy_fn,
+};
+pub use self::session::{Moment, Session, Step};
+pub use self::verdict::{Cause, Plan, Reason, Verdict};
+pub use self::window::Window;

@@ -1,0 +1,104 @@
+//! What an attempt came back with: a response head, or a failure with what is known of it.
+
+use std::error::Error;
+
+use crate::ResponseHead;
+
+/// What an attempt came back with.
+#[derive(Clone, Copy, Debug)]
+pub enum Outcome<'a> {
+    /// A response head. Its body, if any, is still unread.
+    Response(ResponseHead<'a>),
+    /// No response head.
+    Failure(Failure<'a>),
+}
+
+impl<'a> Outcome<'a> {
+    /// The response head, if there is one.
+    pub fn response(&self) -> Option<ResponseHead<'a>> {
+        match self {
+            Self::Response(head) => Some(*head),
+            Self::Failure(_) => None,
+        }
+    }
+
+    /// Whether this is a response below 400, which is what earns a budget.
+    pub(crate) fn is_success(&self) -> bool {
+        self.response().is_some_and(|head| head.status().as_u16() < 400)
+    }
+}
+
+impl<'a> From<ResponseHead<'a>> for Outcome<'a> {
+    fn from(head: ResponseHead<'a>) -> Self {
+        Self::Response(head)
+    }
+}
+
+impl<'a> From<Failure<'a>> for Outcome<'a> {
+    fn from(failure: Failure<'a>) -> Self {
+        Self::Failure(failure)
+    }
+}
+
+impl From<FailureKind> for Outcome<'_> {
+    fn from(kind: FailureKind) -> Self {
+        Self::Failure(Failure::new(kind))
+    }
+}
+
+/// An outcome without a response head.
+#[derive(Clone, Copy, Debug)]
+pub struct Failure<'a> {
+    kind: FailureKind,
+    error: Option<&'a (dyn Error + 'static)>,
+}
+
+impl<'a> Failure<'a> {
+    /// A failure of which only the kind is known.
+    pub fn new(kind: FailureKind) -> Self {
+        Self { kind, error: None }
+    }
+
+    /// The same failure with the error that tells of it.
+    pub fn error(self, error: &'a (dyn Error + 'static)) -> Self {
+        Self { error: Some(error), ..self }
+    }
+
+    /// How far the request got, as far as anyone can tell.
+    pub fn kind(&self) -> FailureKind {
+        self.kind
+    }
+
+    /// The first error of the chain that is a `T`.
+    pub fn find<T: Error + 'static>(&self) -> Option<&'a T> {
+        let mut next = self.error;
+        while let Some(error) = next {
+            if let Some(found) = error.downcast_ref() {
+                return Some(found);
+            }
+            next = error.source();
+        }
+        None
+    }
+}
+
+/// How far a request without a response got, as far as anyone can tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum FailureKind {
+    /// No byte of the request left: name resolution, connect or TLS handshake failed, or a queued request
+    /// was cancelled before it was started (RFC 9110 section 9.2.2, "never applied").
+    NeverSent,
+    /// The peer says that it did not process the request: REFUSED_STREAM, or a GOAWAY below our stream
+    /// (RFC 9113 section 8.7).
+    Refused,
+    /// A gate on our own side is closed: load shed, circuit open, pool or queue full.
+    LocalRefusal,
+    /// An attempt took too long. The request may have been processed.
+    Timeout,
+    /// The connection broke after the request was, or may have been, sent.
+    MaybeProcessed,
+    /// The same request would fail the same way: a certificate that does not verify, a request that cannot
+    /// be built, a body of the caller's that failed.
+    Permanent,
+}

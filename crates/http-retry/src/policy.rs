@@ -1,0 +1,130 @@
+//! The policy: whether an outcome is worth another attempt, and when that may start.
+
+mod combinators;
+mod constant;
+mod decorrelated;
+mod exponential;
+mod from_fn;
+mod never;
+mod retry_after_first;
+
+use std::sync::Arc;
+
+use http::StatusCode;
+
+pub use self::combinators::{AnyMethod, ClassifyWith, NeverOn, Only, RetryOn};
+pub use self::constant::Constant;
+pub use self::decorrelated::DecorrelatedJitter;
+pub use self::exponential::{Exponential, Jitter};
+pub use self::from_fn::{PolicyFn, policy_fn};
+pub use self::never::Never;
+pub use self::retry_after_first::RetryAfterFirst;
+use crate::{Attempt, Plan, RequestHead, Setback, Verdict, table};
+
+/// Decides whether, and when, a request is sent again.
+///
+/// A policy is a pure function of what it is shown: it reads no clock, draws no random numbers and sees no
+/// body. Only [`schedule`](Self::schedule) must be written. The combinators below read as sentences:
+///
+/// ```
+/// use std::time::Duration;
+/// use http::StatusCode;
+/// use http_retry::{Exponential, Policy};
+///
+/// let policy = Exponential::new(Duration::from_millis(50), Duration::from_secs(2))
+///     .retry_on(StatusCode::NOT_FOUND)
+///     .never_on(StatusCode::BAD_GATEWAY)
+///     .only(|head| head.path().starts_with("/v1/"));
+/// # let _: &dyn Policy = &policy;
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a retry policy",
+    label = "this must implement `Policy`",
+    note = "wrap a closure with `policy_fn(|setback| ..)`, or implement `Policy::schedule`"
+)]
+pub trait Policy: Send + Sync {
+    /// Whether a request with this head may ever be sent again. Asked once, before the first attempt; where
+    /// it says no, the request passes straight through.
+    ///
+    /// Provided: anything but CONNECT and upgrades (RFC 9110 sections 9.3.6 and 7.8).
+    fn keep(&self, head: &RequestHead<'_>) -> bool {
+        !head.leaves_http()
+    }
+
+    /// What an outcome means. Asked for every attempt, the last one too.
+    ///
+    /// Provided: the standard [`table`].
+    fn classify(&self, attempt: &Attempt<'_>) -> Verdict {
+        table::classify(attempt)
+    }
+
+    /// When the next attempt may start, if at all.
+    fn schedule(&self, setback: &Setback<'_>) -> Plan;
+
+    /// Also retries this status, for requests that may be repeated. Follow it with
+    /// [`any_method`](Self::any_method) to include the others.
+    fn retry_on(self, status: StatusCode) -> RetryOn<Self>
+    where
+        Self: Sized,
+    {
+        RetryOn::new(self, status)
+    }
+
+    /// Never retries this status.
+    fn never_on(self, status: StatusCode) -> NeverOn<Self>
+    where
+        Self: Sized,
+    {
+        NeverOn::new(self, status)
+    }
+
+    /// Treats every request as one that may be repeated, in all that stands before this in the sentence. A
+    /// POST that was processed may then be processed twice.
+    fn any_method(self) -> AnyMethod<Self>
+    where
+        Self: Sized,
+    {
+        AnyMethod::new(self)
+    }
+
+    /// Keeps only the requests that `scope` accepts; all others pass straight through.
+    fn only<F>(self, scope: F) -> Only<Self, F>
+    where
+        Self: Sized,
+        F: Fn(&RequestHead<'_>) -> bool + Send + Sync,
+    {
+        Only::new(self, scope)
+    }
+
+    /// Asks `classify` first, and this policy where that answers `None`. It may return a [`Verdict`] or an
+    /// `Option<Verdict>`.
+    fn classify_with<F, V>(self, classify: F) -> ClassifyWith<Self, F>
+    where
+        Self: Sized,
+        F: Fn(&Attempt<'_>) -> V + Send + Sync,
+        V: Into<Option<Verdict>>,
+    {
+        ClassifyWith::new(self, classify)
+    }
+}
+
+/// Forwards the three questions to the policy inside.
+macro_rules! forward {
+    ($($wrapper:ty),*) => {$(
+        impl<P: Policy + ?Sized> Policy for $wrapper {
+            fn keep(&self, head: &RequestHead<'_>) -> bool {
+                (**self).keep(head)
+            }
+
+            fn classify(&self, attempt: &Attempt<'_>) -> Verdict {
+                (**self).classify(attempt)
+            }
+
+            fn schedule(&self, setback: &Setback<'_>) -> Plan {
+                (**self).schedule(setback)
+            }
+        }
+    )*};
+}
+
+forward!(&P, Box<P>, Arc<P>);

@@ -1,0 +1,33 @@
+//! The policy that waits the same time before every resend.
+
+use std::time::Duration;
+
+use crate::{Jitter, Plan, Policy, Setback};
+
+/// Waits the same time before every resend.
+///
+/// For tests and for servers that say how long to wait. Callers that fail together come back together:
+/// give it a [`Jitter`], or prefer [`Exponential`](crate::Exponential).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Constant {
+    delay: Duration,
+    jitter: Jitter,
+}
+
+impl Constant {
+    /// Waits `delay`, without jitter.
+    pub const fn new(delay: Duration) -> Self {
+        Self { delay, jitter: Jitter::None }
+    }
+
+    /// Sets how wide the window is.
+    pub const fn jitter(self, jitter: Jitter) -> Self {
+        Self { jitter, ..self }
+    }
+}
+
+impl Policy for Constant {
+    fn schedule(&self, _: &Setback<'_>) -> Plan {
+        self.jitter.window(self.delay).into()
+    }
+}

@@ -1,0 +1,44 @@
+//! A policy made of a closure.
+
+use std::fmt;
+
+use crate::{Plan, Policy, Setback};
+
+/// Makes a policy of a closure that returns a [`Window`](crate::Window) or a [`Plan`].
+///
+/// ```
+/// use std::time::Duration;
+/// use http_retry::{Window, policy_fn};
+///
+/// let linear = policy_fn(|setback| Window::up_to(Duration::from_millis(50) * (setback.step + 1)));
+/// # let _: &dyn http_retry::Policy = &linear;
+/// ```
+pub fn policy_fn<F, R>(schedule: F) -> PolicyFn<F>
+where
+    F: Fn(&Setback<'_>) -> R + Send + Sync,
+    R: Into<Plan>,
+{
+    PolicyFn { schedule }
+}
+
+/// A policy made of a closure by [`policy_fn`].
+#[derive(Clone, Copy)]
+pub struct PolicyFn<F> {
+    schedule: F,
+}
+
+impl<F, R> Policy for PolicyFn<F>
+where
+    F: Fn(&Setback<'_>) -> R + Send + Sync,
+    R: Into<Plan>,
+{
+    fn schedule(&self, setback: &Setback<'_>) -> Plan {
+        (self.schedule)(setback).into()
+    }
+}
+
+impl<F> fmt::Debug for PolicyFn<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PolicyFn").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,162 @@
+//! The standard decision table: which outcome of which request is worth another attempt.
+//!
+//! It is data. Each [`Row`] has the number by which the project's protocol notes know it, and the section
+//! that it follows. The first row that fits decides, and what fits none is accepted.
+//!
+//! ```
+//! use http::{Request, StatusCode};
+//! use http_retry::{Attempt, FailureKind, table};
+//!
+//! let request = Request::post("http://api.example/orders").body(()).unwrap();
+//! assert!(table::row(&Attempt::new(1, &request, FailureKind::MaybeProcessed)).is_none());
+//!
+//! let row = table::row(&Attempt::new(1, &request, FailureKind::NeverSent)).unwrap();
+//! assert_eq!((row.number, row.source), ("1", "RFC 9110 section 9.2.2"));
+//! ```
+
+use crate::Cause::{NeverSent, Refused, Throttled, Timeout, Transient};
+use crate::Verdict::{self, Accept, Retry};
+use crate::{Attempt, FailureKind, Outcome, ResponseHead, hint, idempotency};
+
+/// What the standard table says of an attempt.
+pub fn classify(attempt: &Attempt<'_>) -> Verdict {
+    row(attempt).map_or(Accept, |row| row.verdict)
+}
+
+/// The row that decides for an attempt; `None` where the table has no row and the outcome is accepted.
+pub fn row(attempt: &Attempt<'_>) -> Option<&'static Row> {
+    ROWS.iter().find(|row| row.outcome.fits(&attempt.outcome) && row.request.fits(attempt))
+}
+
+/// Whether the server says outright that trying again is no use.
+pub(crate) fn server_forbids(outcome: &Outcome<'_>) -> bool {
+    When::ShouldNotRetry.fits(outcome)
+}
+
+/// One rule of the standard table.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Row {
+    /// The row's number in the protocol notes.
+    pub number: &'static str,
+    /// Which outcomes it is about.
+    pub outcome: When,
+    /// Which requests it is about.
+    pub request: Of,
+    /// What it says.
+    pub verdict: Verdict,
+    /// Where the rule is from.
+    pub source: &'static str,
+}
+
+/// Which outcomes a [`Row`] is about.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub enum When {
+    /// A failure of this kind.
+    Failed(FailureKind),
+    /// A response with one of these statuses.
+    Status(&'static [u16]),
+    /// The same, if it also names a delay in `Retry-After`.
+    StatusWithRetryAfter(&'static [u16]),
+    /// The same, if `x-ratelimit-remaining` is 0.
+    StatusWithQuotaGone(&'static [u16]),
+    /// The same, if `x-should-retry` or `stripe-should-retry` is exactly `true`.
+    StatusWithShouldRetry(&'static [u16]),
+    /// A 4xx or 5xx response in which `x-should-retry` or `stripe-should-retry` is exactly `true`.
+    ShouldRetry,
+    /// A response in which `x-should-retry` or `stripe-should-retry` is exactly `false`.
+    ShouldNotRetry,
+}
+
+impl When {
+    fn fits(self, outcome: &Outcome<'_>) -> bool {
+        let head = match outcome {
+            Outcome::Failure(failure) => return matches!(self, Self::Failed(kind) if kind == failure.kind()),
+            Outcome::Response(head) => head,
+        };
+        let status = head.status().as_u16();
+        match self {
+            Self::Failed(_) => false,
+            Self::Status(statuses) => statuses.contains(&status),
+            Self::StatusWithRetryAfter(statuses) => {
+                statuses.contains(&status) && hint::has_retry_after(head.headers())
+            }
+            Self::StatusWithQuotaGone(statuses) => {
+                statuses.contains(&status) && says(head, "x-ratelimit-remaining", "0")
+            }
+            Self::StatusWithShouldRetry(statuses) => statuses.contains(&status) && says_retry(head, "true"),
+            Self::ShouldRetry => (400..600).contains(&status) && says_retry(head, "true"),
+            Self::ShouldNotRetry => says_retry(head, "false"),
+        }
+    }
+}
+
+/// Which requests a [`Row`] is about.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub enum Of {
+    /// Any.
+    Any,
+    /// Idempotent by method, by key, or because somebody vouches for it.
+    Repeatable,
+    /// With a valid `Idempotency-Key`.
+    Keyed,
+    /// The first send of one that did not arrive here as early data itself. A resend is late enough.
+    Original,
+    /// With `Expect: 100-continue`.
+    Expecting,
+}
+
+impl Of {
+    fn fits(self, attempt: &Attempt<'_>) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Repeatable => attempt.is_repeatable(),
+            Self::Keyed => idempotency::is_keyed(&attempt.request),
+            Self::Original => attempt.number == 1 && attempt.request.header("early-data") != Some("1"),
+            Self::Expecting => {
+                let expectation = attempt.request.header("expect");
+                expectation.is_some_and(|value| value.eq_ignore_ascii_case("100-continue"))
+            }
+        }
+    }
+}
+
+/// The rows, in the order in which they are tried.
+#[rustfmt::skip]
+pub const ROWS: &[Row] = &[
+    of("1", When::Failed(FailureKind::NeverSent), Of::Any, Retry(NeverSent), "RFC 9110 section 9.2.2"),
+    of("2", When::Failed(FailureKind::Refused), Of::Any, Retry(Refused), "RFC 9113 section 8.7"),
+    of("3", When::Failed(FailureKind::LocalRefusal), Of::Any, Accept, "gRPC A6: never the same closed gate"),
+    of("4", When::Failed(FailureKind::Timeout), Of::Repeatable, Retry(Timeout), "RFC 9110 section 9.2.2"),
+    of("4", When::Failed(FailureKind::MaybeProcessed), Of::Repeatable, Retry(Transient), "RFC 9110 section 9.2.2"),
+    of("21", When::ShouldNotRetry, Of::Any, Accept, "OpenAI, Anthropic and Stripe SDKs"),
+    of("21", When::StatusWithShouldRetry(&[429, 503, 529]), Of::Any, Retry(Throttled), "OpenAI, Anthropic and Stripe SDKs"),
+    of("21", When::ShouldRetry, Of::Any, Retry(Transient), "OpenAI, Anthropic and Stripe SDKs"),
+    of("9", When::Status(&[408]), Of::Repeatable, Retry(Transient), "RFC 9110 section 15.5.9"),
+    of("10", When::Status(&[421]), Of::Any, Accept, "RFC 9110 section 15.5.20"),
+    of("11", When::Status(&[425]), Of::Original, Retry(Refused), "RFC 8470 section 5.2"),
+    of("12", When::Status(&[429]), Of::Any, Retry(Throttled), "RFC 6585 section 4"),
+    of("13", When::Status(&[503, 529]), Of::Repeatable, Retry(Throttled), "RFC 9110 section 15.6.4"),
+    of("15", When::Status(&[502, 504]), Of::Repeatable, Retry(Transient), "RFC 9110 sections 15.6.3 and 15.6.5"),
+    of("16", When::Status(&[500, 520, 521, 522, 523, 524]), Of::Repeatable, Retry(Transient), "practice of most clients"),
+    of("17", When::Status(&[409]), Of::Keyed, Retry(Transient), "draft-ietf-httpapi-idempotency-key-header-06"),
+    of("18a", When::StatusWithQuotaGone(&[403]), Of::Any, Retry(Throttled), "GitHub"),
+    of("19", When::StatusWithRetryAfter(&[413]), Of::Any, Retry(Throttled), "RFC 9110 section 15.5.14"),
+    of("20", When::Status(&[417]), Of::Expecting, Retry(Refused), "RFC 9110 section 10.1.1"),
+];
+
+const fn of(number: &'static str, outcome: When, request: Of, verdict: Verdict, source: &'static str) -> Row {
+    Row { number, outcome, request, verdict, source }
+}
+
+/// What the server says outright. A `false` anywhere outranks every `true`.
+fn says_retry(head: &ResponseHead<'_>, word: &str) -> bool {
+    let either = |word| says(head, "x-should-retry", word) || says(head, "stripe-should-retry", word);
+    either(word) && (word == "false" || !either("false"))
+}
+
+fn says(head: &ResponseHead<'_>, name: &str, word: &str) -> bool {
+    head.headers().get_all(name).iter().any(|value| value == word)
+}

@@ -1,0 +1,56 @@
+//! The span in which the next attempt may start.
+
+use std::time::Duration;
+
+use rand::{Rng, RngExt};
+
+/// The span in which the next attempt may start, counted from the outcome.
+///
+/// A session draws from it once, uniformly, both ends included. A window whose `latest` lies before its
+/// `earliest` is read as one that closes where it opens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// Never before this.
+    pub earliest: Duration,
+    /// Drawn no later than this.
+    pub latest: Duration,
+}
+
+impl Window {
+    /// Between `earliest` and `latest`.
+    pub const fn between(earliest: Duration, latest: Duration) -> Self {
+        Self { earliest, latest }
+    }
+
+    /// Between now and `latest`.
+    pub const fn up_to(latest: Duration) -> Self {
+        Self::between(Duration::ZERO, latest)
+    }
+
+    /// After exactly `delay`.
+    pub const fn exactly(delay: Duration) -> Self {
+        Self::between(delay, delay)
+    }
+
+    /// From `latest` back to `earliest`; zero where the window is inverted.
+    pub fn width(&self) -> Duration {
+        self.latest.saturating_sub(self.earliest)
+    }
+
+    /// This window, moved to open no earlier than `opening`, its width kept.
+    pub fn opening_at(self, opening: Duration) -> Self {
+        if self.earliest >= opening {
+            return self;
+        }
+        Self::between(opening, opening.saturating_add(self.width()))
+    }
+
+    /// One uniform draw, in nanoseconds.
+    pub fn draw<R: Rng + ?Sized>(&self, rng: &mut R) -> Duration {
+        let width = u64::try_from(self.width().as_nanos()).unwrap_or(u64::MAX);
+        if width == 0 {
+            return self.earliest;
+        }
+        self.earliest.saturating_add(Duration::from_nanos(rng.random_range(0..=width)))
+    }
+}
