@@ -55,6 +55,7 @@ fn a_reading_older_than_the_newest_accrues_nothing() {
 fn the_floor_accrues_across_the_wrap_of_the_milliseconds() {
     let wrap = Duration::from_millis(u64::from(u32::MAX));
     let budget = Budget::percent(0).floor(1).capacity(1);
+    assert_eq!(spend_all(&budget, Cost::ONE, wrap / 2), 1);
     assert_eq!(spend_all(&budget, Cost::ONE, wrap - Duration::from_millis(500)), 1);
     assert_eq!(spend_all(&budget, Cost::ONE, wrap + Duration::from_millis(400)), 0);
     assert_eq!(spend_all(&budget, Cost::ONE, wrap + Duration::from_millis(600)), 1);
