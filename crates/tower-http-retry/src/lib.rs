@@ -1,1 +1,107 @@
+//! HTTP retries that help and never hurt, as a tower layer.
+//!
+//! ```
+//! use bytes::Bytes;
+//! use http::{Request, Response, StatusCode};
+//! use http_body_util::Full;
+//! use tower::{BoxError, ServiceBuilder, ServiceExt, service_fn};
+//! use tower_http_retry::{AttemptNumber, ReplayBody, RetryInfo, RetryLayer};
+//!
+//! # #[tokio::main(flavor = "current_thread", start_paused = true)]
+//! # async fn main() -> Result<(), BoxError> {
+//! // A server that is busy the first time; any `Service<Request<ReplayBody<B>>>` will do.
+//! let server = service_fn(|request: Request<ReplayBody<Full<Bytes>>>| async move {
+//!     let busy = AttemptNumber::of(&request) == 1;
+//!     let status = if busy { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
+//!     Response::builder().status(status).header("retry-after", "1").body(())
+//! });
+//!
+//! let client = ServiceBuilder::new().layer(RetryLayer::default()).service(server);
+//!
+//! let request = Request::get("http://api.example/").body(Full::default())?;
+//! let response = client.oneshot(request).await?;
+//! assert_eq!(response.status(), StatusCode::OK);
+//! assert_eq!(response.extensions().get::<RetryInfo>().unwrap().attempts(), 2);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Contents
+//!
+//! * [`RetryLayer`] wraps a service in [`Retry`]; the inner service gets a [`ReplayBody`].
+//! * A [`Policy`] decides: [`RetryAfterFirst`], [`Exponential`], [`DecorrelatedJitter`], [`Constant`],
+//!   [`Never`], [`policy_fn`], or your own. The standard decisions are the [`table`].
+//! * A [`Budget`] bounds what retries add to the load of a server that is failing.
+//! * [`RetryOverride`] speaks for one request; [`AttemptNumber`] and [`RetryInfo`] tell what happened.
+//!
+//! # When not to retry
+//!
+//! * Where a layer above or below retries already: three tries at five layers are 243 requests. One layer
+//!   retries, the one nearest to the server that knows the whole request.
+//! * Where doing the request twice does harm and the server knows no `Idempotency-Key`. The standard table
+//!   sends such a request again only if it was never processed.
+//! * Where nobody waits for the answer any more. Put a timeout outside of the layer, or set a
+//!   [`deadline`](RetryLayer::deadline).
+//!
+//! # Defaults
+//!
+//! | setting | default | because |
+//! |---|---|---|
+//! | policy | [`RetryAfterFirst`] over [`Exponential`] | the server knows best when it has room |
+//! | [`attempts`](RetryLayer::attempts) | 3 | most faults that heal do so at the second send, and a budget is no use if each session takes ten |
+//! | backoff | 100 ms, doubling, up to 10 s | the first outlasts a failover inside of a data centre, the last is as long as people wait |
+//! | [`Jitter`] | full | callers that fail together must not come back together |
+//! | hints | obeyed up to 120 s, spread over as much again (250 ms to 5 s) | never earlier than asked, and not all at the same moment; the official OpenAI client gives up beyond 120 s too |
+//! | [`deadline`](RetryLayer::deadline) | 60 s to the start of the last attempt | a caller that is still there after a minute is rare |
+//! | [`budget`](RetryLayer::budget) | 20 % of successes, and 10 a second | an overload is made worse by a fifth at most, and quiet clients can still retry |
+//! | [`replay_limit`](RetryLayer::replay_limit) | 64 KiB | holds nearly every JSON request, and 10,000 requests in flight keep 640 MB at worst |
+//!
+//! # What happens to a request
+//!
+//! The policy is asked once whether the request may [ever](Policy::keep) be sent again. If not, it passes
+//! straight through, unbuffered. Otherwise its head is kept, its body is remembered while the first attempt
+//! reads it, and each outcome is classified, scheduled and admitted (see [`Session`]). While the layer waits,
+//! the attempt, its response and every permit that they held are gone. Then the inner service is readied
+//! again, and the next attempt starts from the caller's head, so that nothing an attempt changed leaks into
+//! the next.
+//!
+//! If the inner service fails while it is readied for a resend, or is not ready by the deadline, the caller
+//! gets the error that the retry was for. Where that was a response, it is gone by then: an error of
+//! readiness is returned as it is, and a service that is ready only after the deadline gets the resend late.
+//!
+//! # Cancel safety
+//!
+//! Dropping a [`ResponseFuture`] ends the session wherever it is: nothing is sent afterwards, the body is
+//! freed, and the token of a resend that did not go out returns to the budget.
+//!
+//! # Features
+//!
+//! Both are on by default, and only add to what the layer can read: without them, an error that it does not
+//! know counts as maybe processed, and is resent only for requests that may be repeated.
+//!
+//! * `hyper` reads the errors of hyper, hyper-util and h2, also inside of reqwest's and tonic's.
+//! * `tower` reads the errors of tower's timeout, load-shed and buffer layers.
 
+mod body;
+mod error;
+mod failure;
+mod future;
+mod head;
+mod info;
+mod layer;
+mod overrides;
+mod randomness;
+mod service;
+mod timer;
+mod trace;
+
+pub use http_retry::*;
+
+pub use self::body::ReplayBody;
+pub use self::error::{BoxError, Boxed, Concrete, ReadError};
+pub use self::future::ResponseFuture;
+pub use self::info::{AttemptNumber, RetryInfo};
+pub use self::layer::RetryLayer;
+pub use self::overrides::RetryOverride;
+pub use self::service::Retry;
+pub use self::timer::{Sleep, Timer, TokioTimer};

@@ -1,0 +1,154 @@
+//! The body that an attempt reads: the caller's own, which can be read again.
+
+mod source;
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use http_retry::BodyState;
+use pin_project_lite::pin_project;
+use sync_wrapper::SyncWrapper;
+
+use self::source::Source;
+use crate::BoxError;
+
+pin_project! {
+    /// The request body that the inner service gets: the caller's body, remembered frame by frame as the
+    /// first attempt reads it, so that a later attempt can read it again.
+    ///
+    /// * Nothing is read before the inner service asks for it, and a body that was never read can be sent
+    ///   again whatever its size.
+    /// * [`size_hint`](Body::size_hint) and [`is_end_stream`](Body::is_end_stream) are exact on every attempt
+    ///   if they are so in `B`, so HTTP/1.1 keeps its `Content-Length` and HTTP/2 ends its headers.
+    /// * Data frames are shared, never copied; trailers are kept.
+    /// * The newest attempt owns the body. An older one that still reads gets an error, and so resets its
+    ///   stream instead of ending it early.
+    ///
+    /// It is `Send` and `Sync` whenever `B` is `Send`.
+    pub struct ReplayBody<B> {
+        #[pin]
+        inner: Inner<B>,
+    }
+}
+
+pin_project! {
+    #[project = InnerProj]
+    enum Inner<B> {
+        /// Nothing to read, and so nothing to remember.
+        Empty,
+        /// Read once, remembered nowhere.
+        Once { #[pin] body: SyncWrapper<B>, size: SizeHint, ended: bool },
+        /// Read through what all attempts share.
+        Shared { source: Arc<Mutex<Source<B>>>, reader: u32, position: usize },
+    }
+}
+
+impl<B> ReplayBody<B>
+where
+    B: Body<Data = Bytes>,
+    B::Error: Into<BoxError>,
+{
+    /// A body that is read once and never remembered.
+    pub(crate) fn once(body: B) -> Self {
+        let (size, ended) = (body.size_hint(), body.is_end_stream());
+        Self { inner: Inner::Once { body: SyncWrapper::new(body), size, ended } }
+    }
+}
+
+impl<B> Body for ReplayBody<B>
+where
+    B: Body<Data = Bytes>,
+    B::Error: Into<BoxError>,
+{
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        match self.project().inner.project() {
+            InnerProj::Empty => Poll::Ready(None),
+            InnerProj::Once { body, size, ended } => {
+                let mut body = body.get_pin_mut();
+                let frame = std::task::ready!(body.as_mut().poll_frame(cx));
+                (*size, *ended) = (body.size_hint(), body.is_end_stream());
+                Poll::Ready(frame.map(|frame| frame.map_err(Into::into)))
+            }
+            InnerProj::Shared { source, reader, position } => lock(source).poll_frame(*reader, position, cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.inner {
+            Inner::Empty => true,
+            Inner::Once { ended, .. } => *ended,
+            Inner::Shared { source, position, .. } => lock(source).is_end_stream(*position),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.inner {
+            Inner::Empty => SizeHint::with_exact(0),
+            Inner::Once { size, .. } => *size,
+            Inner::Shared { source, position, .. } => lock(source).size_hint(*position),
+        }
+    }
+}
+
+impl<B> fmt::Debug for ReplayBody<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = match &self.inner {
+            Inner::Empty => "Empty",
+            Inner::Once { .. } => "Once",
+            Inner::Shared { .. } => "Shared",
+        };
+        f.debug_tuple("ReplayBody").field(&kind).finish()
+    }
+}
+
+/// What a session keeps of a body between attempts.
+pub(crate) struct Original<B> {
+    /// `None` for an empty body, of which there is nothing to keep.
+    source: Option<Arc<Mutex<Source<B>>>>,
+}
+
+impl<B> Original<B>
+where
+    B: Body<Data = Bytes>,
+    B::Error: Into<BoxError>,
+{
+    /// Keeps up to `limit` bytes of what is read.
+    pub(crate) fn new(body: B, limit: usize) -> Self {
+        let source = (!body.is_end_stream()).then(|| Arc::new(Mutex::new(Source::new(body, limit))));
+        Self { source }
+    }
+
+    /// A body for the next attempt, which takes the source over from the one before.
+    pub(crate) fn attempt(&self) -> ReplayBody<B> {
+        let inner = match &self.source {
+            None => Inner::Empty,
+            Some(source) => {
+                Inner::Shared { source: Arc::clone(source), reader: lock(source).take_over(), position: 0 }
+            }
+        };
+        ReplayBody { inner }
+    }
+
+    /// Whether another attempt can have the whole body.
+    pub(crate) fn state(&self) -> BodyState {
+        self.source.as_ref().map_or(BodyState::Replayable, |source| lock(source).state())
+    }
+}
+
+/// A body that panicked while it was read is as good as one that failed; the lock itself guards plain data.
+fn lock<B>(source: &Mutex<Source<B>>) -> MutexGuard<'_, Source<B>> {
+    source.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,72 @@
+//! Errors of hyper, hyper-util and h2.
+
+use std::error::Error;
+use std::io::ErrorKind;
+
+use http_retry::FailureKind;
+use hyper_util::client::legacy;
+
+use super::chain;
+
+pub(super) fn read(error: &(dyn Error + 'static)) -> Option<FailureKind> {
+    if let Some(error) = error.downcast_ref::<legacy::Error>() {
+        of_client(error)
+    } else if let Some(error) = error.downcast_ref::<hyper::Error>() {
+        of_connection(error)
+    } else if let Some(error) = error.downcast_ref::<h2::Error>() {
+        of_stream(error)
+    } else {
+        None
+    }
+}
+
+fn of_client(error: &legacy::Error) -> Option<FailureKind> {
+    if error.is_connect() {
+        let is_permanent = chain(error).skip(1).any(never_connects);
+        return Some(if is_permanent { FailureKind::Permanent } else { FailureKind::NeverSent });
+    }
+    match error.source() {
+        // What it sends, receives or cancels fails with a reason. What it refuses to send at all does not.
+        None => Some(FailureKind::Permanent),
+        Some(_) => None,
+    }
+}
+
+/// Whether a connect would fail the same way every time: a certificate that does not verify, a TLS handshake
+/// that the peers cannot agree on, or a URL that names no host.
+///
+/// TLS libraries wrap what they find in an `io::Error`, rustls as invalid data; of the others only the text
+/// is to be had, and every one says "certificate" in it. The connector says "invalid URL".
+fn never_connects(error: &(dyn Error + 'static)) -> bool {
+    let io = error.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
+    if matches!(io, Some(ErrorKind::InvalidData | ErrorKind::InvalidInput)) {
+        return true;
+    }
+    let text = error.to_string();
+    text.contains("certificate") || text.contains("invalid URL")
+}
+
+fn of_connection(error: &hyper::Error) -> Option<FailureKind> {
+    if error.is_canceled() {
+        // The request was queued, and never started (`TrySendError` would hand it back).
+        Some(FailureKind::NeverSent)
+    } else if error.is_user() {
+        // The caller's body failed, or the request cannot be written.
+        Some(FailureKind::Permanent)
+    } else if error.is_timeout() {
+        Some(FailureKind::Timeout)
+    } else if error.source().is_none() {
+        // `is_incomplete_message` is among these: a reused connection that was closed looks the same before
+        // and after the server saw the request.
+        Some(FailureKind::MaybeProcessed)
+    } else {
+        None
+    }
+}
+
+fn of_stream(error: &h2::Error) -> Option<FailureKind> {
+    // h2 reports a peer's GOAWAY only to the streams above its last-stream-id, and to those never opened.
+    let is_above_goaway = error.is_go_away() && error.is_remote();
+    let is_refused = error.is_remote() && error.reason() == Some(h2::Reason::REFUSED_STREAM);
+    if is_refused || is_above_goaway { Some(FailureKind::Refused) } else { Some(FailureKind::MaybeProcessed) }
+}

@@ -1,0 +1,221 @@
+//! What a request takes along from attempt to attempt.
+
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+use http_body::Body;
+use http_retry::{Attempt, Failure, Outcome, Policy, Reason, RequestHead, ResponseHead, Session, Step};
+use tower_service::Service;
+use tracing::Span;
+
+use super::Pause;
+use crate::body::Original;
+use crate::head::Snapshot;
+use crate::layer::Terms;
+use crate::randomness::Draws;
+use crate::timer::{self, Sleep};
+use crate::{BoxError, ReadError, ReplayBody, RetryInfo, RetryOverride, failure, trace};
+
+/// What is settled before the first attempt about a request that may be sent again.
+pub(super) struct Itinerary {
+    session: Session,
+    overrides: Option<RetryOverride>,
+}
+
+impl Itinerary {
+    /// `None` for a request that can never be sent again.
+    pub(super) fn of<P: Policy, B>(terms: &Terms<P>, request: &Request<B>) -> Option<Self> {
+        let settings = &terms.settings;
+        let overrides = request.extensions().get::<RetryOverride>();
+        let attempts = overrides.and_then(|overrides| overrides.attempts).unwrap_or(settings.attempts);
+        let is_kept = policy(terms, overrides).keep(&RequestHead::from(request));
+        if attempts <= 1 || overrides.is_some_and(|overrides| overrides.never) || !is_kept {
+            return None;
+        }
+        let deadline = overrides.and_then(|overrides| overrides.deadline).or(settings.deadline);
+        let mut session = Session::new().attempts(attempts).deadline(deadline);
+        if !settings.heeds_hints {
+            session = session.ignore_hints();
+        }
+        if deadline.is_some() {
+            session = session.started(timer::monotonic(&*settings.timer));
+        }
+        Some(Self { session, overrides: overrides.cloned() })
+    }
+}
+
+/// The policy of the request, else the layer's.
+fn policy<'a, P: Policy>(terms: &'a Terms<P>, overrides: Option<&'a RetryOverride>) -> &'a dyn Policy {
+    match overrides.and_then(|overrides| overrides.policy.as_deref()) {
+        Some(policy) => policy,
+        None => &terms.policy,
+    }
+}
+
+/// What a request takes along from attempt to attempt.
+pub(super) struct Journey<S, P, B, E> {
+    inner: S,
+    /// The error of the attempt before, which is returned if the next one cannot go out. A response is not
+    /// kept: while the layer waits it would hold its connection.
+    pub(super) setback: Option<E>,
+    terms: Arc<Terms<P>>,
+    session: Session,
+    overrides: Option<RetryOverride>,
+    snapshot: Box<Snapshot>,
+    original: Original<B>,
+    /// Open from the first retry on.
+    span: Span,
+}
+
+impl<S, P, B, R> Journey<S, P, B, S::Error>
+where
+    S: Service<Request<ReplayBody<B>>, Response = Response<R>>,
+    P: Policy,
+    B: Body<Data = Bytes>,
+    B::Error: Into<BoxError>,
+{
+    pub(super) fn new(
+        inner: S,
+        terms: Arc<Terms<P>>,
+        itinerary: Itinerary,
+        snapshot: Box<Snapshot>,
+        original: Original<B>,
+    ) -> Self {
+        let Itinerary { session, overrides } = itinerary;
+        Self { inner, setback: None, terms, session, overrides, snapshot, original, span: Span::none() }
+    }
+
+    /// Classify, schedule, admit.
+    pub(super) fn settle<M>(&mut self, result: &Result<Response<R>, S::Error>) -> Step
+    where
+        S::Error: ReadError<M>,
+    {
+        let settings = &self.terms.settings;
+        let overrides = self.overrides.as_ref();
+        let attempt = Attempt::new(self.session.number(), self.snapshot.head(), outcome(result))
+            .body(self.original.state())
+            .vouched(overrides.is_some_and(|overrides| overrides.vouched));
+        let step = self.session.decide(
+            policy(&self.terms, overrides),
+            &attempt,
+            settings.budget.as_ref(),
+            || timer::moment(&*settings.timer),
+            &mut Draws(&settings.randomness),
+        );
+        if let Step::Wait(delay) = step {
+            self.trace_wait(delay);
+            if matches!(result, Ok(response) if response.status() == StatusCode::EXPECTATION_FAILED) {
+                self.snapshot.expect_nothing();
+            }
+        }
+        step
+    }
+
+    /// The wait before a resend.
+    pub(super) fn pause(&self, delay: Duration) -> Pause {
+        if delay.is_zero() {
+            return Pause::Yield { yielded: false };
+        }
+        Pause::Sleep(self.terms.settings.timer.sleep(delay))
+    }
+
+    /// Sends again. The inner service must be ready.
+    pub(super) fn resend(&mut self) -> (S::Future, Span) {
+        if self.remaining().is_some_and(|remaining| remaining.is_zero()) {
+            self.span.in_scope(|| trace::late(self.session.number()));
+        }
+        self.setback = None;
+        let number = self.session.resend();
+        let header = self.terms.settings.attempt_header.as_ref();
+        let request = self.snapshot.request(number, header, self.original.attempt());
+        let span = self.span.in_scope(|| trace::resend(number));
+        let attempt = span.in_scope(|| self.inner.call(request));
+        (attempt, span)
+    }
+
+    /// Hands the last outcome to the caller, with what happened on the way.
+    pub(super) fn finish(
+        &mut self,
+        mut result: Result<Response<R>, S::Error>,
+        reason: Option<Reason>,
+    ) -> Result<Response<R>, S::Error> {
+        let info = RetryInfo {
+            attempts: self.session.number(),
+            waited: self.session.waited(),
+            cause: self.session.cause(),
+            reason,
+        };
+        if info.attempts == 1 && reason.is_none() {
+            return result;
+        }
+        self.span.in_scope(|| trace::ended(&info));
+        if let Ok(response) = &mut result {
+            response.extensions_mut().insert(info);
+        }
+        result
+    }
+
+    /// Readies the inner service for a resend, racing the deadline where there is an error to return.
+    ///
+    /// A service that fails here stays failed (tower's contract of `poll_ready`), so the session ends. The
+    /// caller gets the error that the retry was for, which tells what happened to the request; only where that
+    /// was a response, which is gone, the error of readiness.
+    pub(super) fn poll_ready(
+        &mut self,
+        deadline: &mut Option<Sleep>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), S::Error>> {
+        let failed = match self.inner.poll_ready(cx) {
+            Poll::Ready(Ok(())) => return Poll::Ready(Ok(())),
+            Poll::Ready(Err(error)) => Some(error),
+            Poll::Pending => {
+                ready!(self.poll_deadline(deadline, cx));
+                None
+            }
+        };
+        match self.setback.take().or(failed) {
+            None => Poll::Pending,
+            Some(error) => {
+                self.session.abandon();
+                self.span.in_scope(|| trace::not_ready(self.session.number()));
+                Poll::Ready(Err(error))
+            }
+        }
+    }
+
+    /// Resolves when the deadline passes while there is an error to return.
+    fn poll_deadline(&self, sleep: &mut Option<Sleep>, cx: &mut Context<'_>) -> Poll<()> {
+        let (Some(remaining), true) = (self.remaining(), self.setback.is_some()) else {
+            return Poll::Pending;
+        };
+        let sleep = sleep.get_or_insert_with(|| self.terms.settings.timer.sleep(remaining));
+        sleep.as_mut().poll(cx)
+    }
+
+    /// Time until the deadline.
+    fn remaining(&self) -> Option<Duration> {
+        let now = timer::monotonic(&*self.terms.settings.timer);
+        Some(self.session.ends_at()?.saturating_sub(now))
+    }
+
+    fn trace_wait(&mut self, delay: Duration) {
+        if self.span.is_none() {
+            self.span = trace::session(&self.snapshot.head());
+        }
+        let session = &self.session;
+        self.span.in_scope(|| trace::will_resend(session.number(), session.cause(), session.hint(), delay));
+    }
+}
+
+fn outcome<R, E: ReadError<M>, M>(result: &Result<Response<R>, E>) -> Outcome<'_> {
+    match result {
+        Ok(response) => ResponseHead::from(response).into(),
+        Err(error) => {
+            let error = error.as_error();
+            Failure::new(failure::kind_of(error)).error(error).into()
+        }
+    }
+}

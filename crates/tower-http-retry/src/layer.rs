@@ -1,0 +1,160 @@
+//! The configuration, and how it becomes a service.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::HeaderName;
+use http_retry::{Budget, Exponential, Policy, RetryAfterFirst};
+use tower_layer::Layer;
+
+use crate::randomness::Randomness;
+use crate::timer::{Timer, TokioTimer};
+use crate::{Concrete, Retry};
+
+/// Sends requests again, as a [`Policy`] decides, through any `Service<http::Request<B>>`.
+///
+/// The setters read as a sentence:
+///
+/// ```
+/// use std::time::Duration;
+/// use tower_http_retry::{Budget, DecorrelatedJitter, RetryAfterFirst, RetryLayer};
+///
+/// let backoff = DecorrelatedJitter::new(Duration::from_millis(100), Duration::from_secs(5));
+/// let layer = RetryLayer::new(RetryAfterFirst::new(backoff))
+///     .attempts(4)
+///     .deadline(Duration::from_secs(30))
+///     .budget(Budget::percent(20))
+///     .replay_limit(64 * 1024);
+/// # let _: RetryLayer<_> = layer;
+/// ```
+pub struct RetryLayer<P = RetryAfterFirst<Exponential>, M = Concrete> {
+    policy: Arc<P>,
+    settings: Settings,
+    marker: PhantomData<fn() -> M>,
+}
+
+/// What a layer and its services know.
+pub(crate) struct Terms<P> {
+    pub(crate) policy: Arc<P>,
+    pub(crate) settings: Settings,
+}
+
+#[derive(Clone)]
+pub(crate) struct Settings {
+    pub(crate) attempts: u32,
+    pub(crate) deadline: Option<Duration>,
+    pub(crate) heeds_hints: bool,
+    pub(crate) budget: Option<Budget>,
+    pub(crate) replay_limit: usize,
+    pub(crate) attempt_header: Option<HeaderName>,
+    pub(crate) randomness: Randomness,
+    pub(crate) timer: Arc<dyn Timer>,
+}
+
+impl<P: Policy, M> RetryLayer<P, M> {
+    /// Decides by `policy`, within the defaults: 3 attempts, the last of which starts within 60 s, a budget
+    /// of its own, and up to 64 KiB of body kept per request.
+    pub fn new(policy: P) -> Self {
+        let settings = Settings {
+            attempts: 3,
+            deadline: Some(Duration::from_secs(60)),
+            heeds_hints: true,
+            budget: Some(Budget::default()),
+            replay_limit: 64 * 1024,
+            attempt_header: None,
+            randomness: Randomness::default(),
+            timer: Arc::new(TokioTimer),
+        };
+        Self { policy: Arc::new(policy), settings, marker: PhantomData }
+    }
+}
+
+impl<P, M> RetryLayer<P, M> {
+    /// Sets how often a request may be sent in all; 0 means 1. The first resend of a request that the peer
+    /// refused unprocessed is not counted (gRPC A6), so there is at most one send more.
+    pub fn attempts(self, attempts: u32) -> Self {
+        self.with(|settings| settings.attempts = attempts)
+    }
+
+    /// Sets the time from the call to the start of the last attempt; `None` for no bound. An attempt that is
+    /// under way is not cut: that is for a timeout layer, outside of this one for all attempts, inside for
+    /// each.
+    pub fn deadline(self, deadline: impl Into<Option<Duration>>) -> Self {
+        let deadline = deadline.into();
+        self.with(|settings| settings.deadline = deadline)
+    }
+
+    /// Sets the tokens that resends are paid from; `None` for no bound. Clones of the handle share them, so
+    /// one budget can serve several layers.
+    pub fn budget(self, budget: impl Into<Option<Budget>>) -> Self {
+        let budget = budget.into();
+        self.with(|settings| settings.budget = budget)
+    }
+
+    /// Sets how many bytes of a request's body are kept. A body of which more is read is sent once.
+    pub fn replay_limit(self, bytes: usize) -> Self {
+        self.with(|settings| settings.replay_limit = bytes)
+    }
+
+    /// Does not read what servers wish about time.
+    pub fn ignore_hints(self) -> Self {
+        self.with(|settings| settings.heeds_hints = false)
+    }
+
+    /// Sets a header, `x-retry-attempt` for example, to the attempt's number on each resend.
+    pub fn attempt_header(self, name: HeaderName) -> Self {
+        self.with(|settings| settings.attempt_header = Some(name))
+    }
+
+    /// Draws all delays from one sequence, shared by all clones, that starts from `seed`.
+    pub fn seed(self, seed: u64) -> Self {
+        self.with(|settings| settings.randomness = Randomness::seeded(seed))
+    }
+
+    /// Sets what tells the time and sleeps. [`TokioTimer`] is the default.
+    pub fn timer(self, timer: impl Timer + 'static) -> Self {
+        self.with(|settings| settings.timer = Arc::new(timer))
+    }
+
+    fn with(mut self, set: impl FnOnce(&mut Settings)) -> Self {
+        set(&mut self.settings);
+        self
+    }
+}
+
+impl<S, P, M> Layer<S> for RetryLayer<P, M> {
+    type Service = Retry<S, P, M>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        let terms = Terms { policy: Arc::clone(&self.policy), settings: self.settings.clone() };
+        Retry::new(inner, Arc::new(terms))
+    }
+}
+
+impl<M> Default for RetryLayer<RetryAfterFirst<Exponential>, M> {
+    /// [`RetryAfterFirst`] over [`Exponential`] with full jitter; see [`new`](Self::new).
+    fn default() -> Self {
+        Self::new(RetryAfterFirst::default())
+    }
+}
+
+impl<P, M> Clone for RetryLayer<P, M> {
+    /// The clone shares the policy, the budget and the seeded sequence.
+    fn clone(&self) -> Self {
+        Self { policy: Arc::clone(&self.policy), settings: self.settings.clone(), marker: PhantomData }
+    }
+}
+
+impl<P: fmt::Debug, M> fmt::Debug for RetryLayer<P, M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RetryLayer")
+            .field("policy", &self.policy)
+            .field("attempts", &self.settings.attempts)
+            .field("deadline", &self.settings.deadline)
+            .field("budget", &self.settings.budget)
+            .field("replay_limit", &self.settings.replay_limit)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,66 @@
+//! Time: what floor 0 takes as an argument.
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::LazyLock;
+use std::time::{Duration, Instant, SystemTime};
+
+use http_retry::Moment;
+
+/// A sleep that is under way.
+pub type Sleep = Pin<Box<dyn Future<Output = ()> + Send + Sync>>;
+
+/// Tells the time and sleeps, for whatever runtime the layer runs on.
+///
+/// Shaped like hyper's `Timer`, from which it differs in that it also tells the wall clock, by which dates in
+/// `Retry-After` are read. [`TokioTimer`] is the default.
+pub trait Timer: Send + Sync {
+    /// A future that resolves when `duration` has passed. It must not resolve earlier.
+    fn sleep(&self, duration: Duration) -> Sleep;
+
+    /// The monotonic clock that `sleep` goes by.
+    fn now(&self) -> Instant {
+        Instant::now()
+    }
+
+    /// The wall clock.
+    fn wall(&self) -> SystemTime {
+        SystemTime::now()
+    }
+}
+
+/// The clock of tokio, which can be paused in tests.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct TokioTimer;
+
+impl Timer for TokioTimer {
+    fn sleep(&self, duration: Duration) -> Sleep {
+        Box::pin(tokio::time::sleep(duration))
+    }
+
+    fn now(&self) -> Instant {
+        tokio::time::Instant::now().into_std()
+    }
+}
+
+/// A time on the process-wide scale of [`Moment::monotonic`].
+pub(crate) fn monotonic(timer: &dyn Timer) -> Duration {
+    timer.now().saturating_duration_since(*ORIGIN)
+}
+
+pub(crate) fn moment(timer: &dyn Timer) -> Moment {
+    Moment::new(monotonic(timer), timer.wall())
+}
+
+/// Where [`Moment::monotonic`] counts from: one moment for all layers, because they may share a budget. It
+/// lies an hour back, so that a timer whose clock was paused a while ago is not before it.
+static ORIGIN: LazyLock<Instant> = LazyLock::new(|| {
+    let now = Instant::now();
+    now.checked_sub(Duration::from_secs(3_600)).unwrap_or(now)
+});
+
+impl fmt::Debug for dyn Timer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Timer")
+    }
+}

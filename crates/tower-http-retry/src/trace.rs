@@ -1,0 +1,54 @@
+//! What the layer tells `tracing`: every span, event and field name.
+//!
+//! A session span opens with the first retry; each resend has a span of its own inside of it. Both are
+//! `DEBUG`, as are the events. `http.request.resend_count` is OpenTelemetry's.
+
+use std::time::Duration;
+
+use http_retry::{Cause, Hint, Reason, RequestHead};
+use tracing::{Span, debug, debug_span};
+
+use crate::RetryInfo;
+
+/// Spans a session from its first retry on.
+pub(crate) fn session(head: &RequestHead<'_>) -> Span {
+    debug_span!("retry", http.request.method = head.method().as_str(), server.address = head.authority(),)
+}
+
+/// Spans one resend.
+pub(crate) fn resend(number: u32) -> Span {
+    debug_span!("resend", attempt = number, http.request.resend_count = number - 1)
+}
+
+pub(crate) fn will_resend(attempt: u32, cause: Option<Cause>, hint: Option<Hint>, delay: Duration) {
+    let cause = cause.map(Cause::as_str);
+    let hint_ms = hint.and_then(Hint::delay).map(millis);
+    debug!(attempt, cause, hint_ms, delay_ms = millis(delay), "will resend");
+}
+
+/// A session that resent or gave up has ended with an outcome for the caller.
+pub(crate) fn ended(info: &RetryInfo) {
+    let cause = info.cause.map(Cause::as_str);
+    let waited_ms = millis(info.waited);
+    match info.reason.map(Reason::as_str) {
+        Some(reason) => debug!(attempt = info.attempts, cause, reason, waited_ms, "gave up"),
+        None => debug!(attempt = info.attempts, cause, waited_ms, "accepted"),
+    }
+}
+
+/// The inner service failed when it was readied for a resend, or was not ready by the deadline. `attempt` is
+/// the last one that was sent.
+pub(crate) fn not_ready(attempt: u32) {
+    debug!(attempt, reason = Reason::NotReady.as_str(), "gave up");
+}
+
+/// The inner service was ready only after the deadline, and the failed response is gone: the resend goes out
+/// late. `attempt` is the last one that was sent.
+pub(crate) fn late(attempt: u32) {
+    debug!(attempt, late = true, "resends after the deadline");
+}
+
+/// Whole milliseconds, saturating.
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
