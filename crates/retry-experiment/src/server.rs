@@ -1,0 +1,115 @@
+//! A real HTTP/1.1 server on 127.0.0.1 that does the counting.
+
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use bytes::Bytes;
+use http::{Request, Response, StatusCode, header};
+use http_body_util::Empty;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use serde::Serialize;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+use crate::shop::{Counter, RETRY_AFTER, Shop};
+
+/// What the server counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Tally {
+    /// Calls that came in.
+    pub calls: u64,
+    /// Calls that were answered 200.
+    pub successes: u64,
+    /// Calls that were sent again before the time that the last answer to the same request had named.
+    pub early: u64,
+}
+
+/// The header by which the server knows that a call is sent again.
+pub(crate) const REQUEST_ID: &str = "x-request-id";
+
+/// A server that is running; it stops when this is dropped.
+pub(crate) struct Server {
+    address: SocketAddr,
+    books: Arc<Mutex<Books>>,
+    accepting: JoinHandle<()>,
+}
+
+struct Books {
+    shop: Shop,
+    rate: u32,
+    burst: u32,
+    /// `None` until the first call.
+    counter: Option<Counter>,
+    tally: Tally,
+    /// When each refused request may come back.
+    not_before: HashMap<Bytes, Instant>,
+}
+
+impl Server {
+    pub(crate) async fn start(shop: Shop, rate: u32, burst: u32) -> anyhow::Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let address = listener.local_addr()?;
+        let (tally, not_before) = (Tally::default(), HashMap::new());
+        let books = Arc::new(Mutex::new(Books { shop, rate, burst, counter: None, tally, not_before }));
+        let accepting = tokio::spawn(accept(listener, Arc::clone(&books)));
+        Ok(Self { address, books, accepting })
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    pub(crate) fn tally(&self) -> Tally {
+        self.books.lock().unwrap_or_else(PoisonError::into_inner).tally
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.accepting.abort();
+    }
+}
+
+async fn accept(listener: TcpListener, books: Arc<Mutex<Books>>) {
+    while let Ok((socket, _)) = listener.accept().await {
+        let books = Arc::clone(&books);
+        let answer = service_fn(move |request: Request<Incoming>| {
+            let id = request.headers().get(REQUEST_ID).map(|id| Bytes::copy_from_slice(id.as_bytes()));
+            let served = books.lock().unwrap_or_else(PoisonError::into_inner).enter(id.unwrap_or_default());
+            async move { Ok::<_, Infallible>(response(served)) }
+        });
+        // A client that goes away ends its connection with an error, which is nothing to report.
+        tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(socket), answer));
+    }
+}
+
+impl Books {
+    /// Whether a call is served.
+    fn enter(&mut self, id: Bytes) -> bool {
+        let now = Instant::now();
+        let open = || Counter::open(self.shop, self.rate, self.burst, now);
+        let served = self.counter.get_or_insert_with(open).serves(now);
+        self.tally.calls += 1;
+        self.tally.successes += u64::from(served);
+        self.tally.early += u64::from(self.not_before.get(&id).is_some_and(|&moment| now < moment));
+        if !served {
+            self.not_before.insert(id, now + RETRY_AFTER);
+        }
+        served
+    }
+}
+
+fn response(served: bool) -> Response<Empty<Bytes>> {
+    let mut response = Response::new(Empty::new());
+    if !served {
+        *response.status_mut() = StatusCode::TOO_MANY_REQUESTS;
+        response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER.as_secs().into());
+    }
+    response
+}

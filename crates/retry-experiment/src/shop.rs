@@ -1,0 +1,75 @@
+//! The three servers: whom they serve, and whom they ask to come back.
+
+use std::time::{Duration, Instant};
+
+use clap::ValueEnum;
+use serde::Serialize;
+
+/// How a server limits its callers. Whom it does not serve it answers 429 and `Retry-After: 1`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Shop {
+    /// Refuses the first three calls.
+    ThreeRefusals,
+    /// Refuses every call within a second of the first.
+    ShutForASecond,
+    /// Serves as many calls as a token bucket has tokens.
+    Bucket,
+}
+
+impl Shop {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::ThreeRefusals, Self::ShutForASecond, Self::Bucket];
+
+    /// As the table names it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::ThreeRefusals => "three refusals",
+            Self::ShutForASecond => "shut for a second",
+            Self::Bucket => "bucket",
+        }
+    }
+}
+
+/// How long a refused caller is asked to wait.
+pub(crate) const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// A shop that is open, and how full its bucket is.
+pub(crate) struct Counter {
+    shop: Shop,
+    rate: f64,
+    burst: f64,
+    opened: Instant,
+    calls: u64,
+    tokens: f64,
+    filled: Instant,
+}
+
+impl Counter {
+    /// Opens at the first call.
+    pub(crate) fn open(shop: Shop, rate: u32, burst: u32, now: Instant) -> Self {
+        let burst = f64::from(burst);
+        Self { shop, rate: f64::from(rate), burst, opened: now, calls: 0, tokens: burst, filled: now }
+    }
+
+    /// Whether this call is served.
+    pub(crate) fn serves(&mut self, now: Instant) -> bool {
+        self.calls += 1;
+        match self.shop {
+            Shop::ThreeRefusals => self.calls > 3,
+            Shop::ShutForASecond => now >= self.opened + Duration::from_secs(1),
+            Shop::Bucket => self.takes_a_token(now),
+        }
+    }
+
+    fn takes_a_token(&mut self, now: Instant) -> bool {
+        let earned = (now - self.filled).as_secs_f64() * self.rate;
+        self.filled = now;
+        self.tokens = (self.tokens + earned).min(self.burst);
+        let served = self.tokens >= 1.0;
+        if served {
+            self.tokens -= 1.0;
+        }
+        served
+    }
+}

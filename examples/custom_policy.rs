@@ -1,0 +1,41 @@
+//! A policy of your own: the one method that must be written says when.
+//!
+//! `cargo run --example custom_policy`
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+use http_body_util::Full;
+use tower::{BoxError, ServiceBuilder, ServiceExt, service_fn};
+use tower_http_retry::{AttemptNumber, Plan, Policy, ReplayBody, RetryLayer, Setback, Window};
+
+/// Backs off in even steps, and lets those who pay go first.
+struct PayingFirst;
+
+impl Policy for PayingFirst {
+    fn schedule(&self, setback: &Setback<'_>) -> Plan {
+        let pays = setback.attempt.request.header("x-plan") == Some("pro");
+        let step = Duration::from_millis(if pays { 20 } else { 200 });
+        let backoff = step * (setback.step + 1);
+        Window::between(backoff / 2, backoff).into()
+    }
+}
+
+#[tokio::main]
+async fn main() -> Result<(), BoxError> {
+    let server = service_fn(|request: Request<ReplayBody<Full<Bytes>>>| async move {
+        let busy = AttemptNumber::of(&request) < 3;
+        let status = if busy { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
+        Response::builder().status(status).body(())
+    });
+    let client = ServiceBuilder::new().layer(RetryLayer::new(PayingFirst)).service(server);
+
+    for plan in ["free", "pro"] {
+        let request = Request::get("http://api.example/").header("x-plan", plan).body(Full::default())?;
+        let start = Instant::now();
+        let response = client.clone().oneshot(request).await?;
+        println!("{plan}: {} after {:?}", response.status(), start.elapsed());
+    }
+    Ok(())
+}
