@@ -68,10 +68,9 @@ impl Budget {
     /// `now` is a monotonic time since any moment that all users of the budget share; the floor accrues by
     /// it, and only here. Readings up to a minute older than the newest one count as no time at all.
     pub fn withdraw(&self, cost: Cost, now: Duration) -> Option<Withdrawal> {
-        self.bucket.withdraw(cost.thousandths(), now).then(|| Withdrawal {
-            bucket: Some(Arc::clone(&self.bucket)),
-            cost,
-        })
+        self.bucket
+            .withdraw(cost.thousandths(), now)
+            .then(|| Withdrawal { bucket: Some(Arc::clone(&self.bucket)), cost })
     }
 
     /// Pays in what one success earns. A full bucket is only looked at.

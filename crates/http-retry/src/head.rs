@@ -124,11 +124,7 @@ impl<'a> ResponseHead<'a> {
 
 impl<'a, B> From<&'a Response<B>> for ResponseHead<'a> {
     fn from(response: &'a Response<B>) -> Self {
-        Self {
-            status: response.status(),
-            headers: response.headers(),
-            extensions: response.extensions(),
-        }
+        Self { status: response.status(), headers: response.headers(), extensions: response.extensions() }
     }
 }
 

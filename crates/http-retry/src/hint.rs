@@ -63,11 +63,7 @@ pub(crate) fn has_retry_after(headers: &HeaderMap) -> bool {
 }
 
 /// The longest of the delays that the lines of one header hold.
-fn longest(
-    headers: &HeaderMap,
-    name: &str,
-    read: impl Fn(&[u8]) -> Option<Duration>,
-) -> Option<Duration> {
+fn longest(headers: &HeaderMap, name: &str, read: impl Fn(&[u8]) -> Option<Duration>) -> Option<Duration> {
     headers.get_all(name).iter().filter_map(|value| read(trim(value.as_bytes()))).max()
 }
 

@@ -38,12 +38,7 @@ impl Bucket {
         let tokens = terms.capacity.unwrap_or(terms.floor.saturating_mul(10).max(100));
         let capacity = tokens.saturating_mul(1_000);
         let full = State { thousandths: capacity, accrued_at: 0 };
-        Self {
-            terms,
-            capacity,
-            reward: terms.percent.saturating_mul(10),
-            state: AtomicU64::new(full.pack()),
-        }
+        Self { terms, capacity, reward: terms.percent.saturating_mul(10), state: AtomicU64::new(full.pack()) }
     }
 
     pub(super) fn terms(&self) -> Terms {
@@ -98,12 +93,8 @@ impl Bucket {
             let Some(state) = next(State::unpack(current)) else {
                 return false;
             };
-            let swap = self.state.compare_exchange_weak(
-                current,
-                state.pack(),
-                Ordering::Relaxed,
-                Ordering::Relaxed,
-            );
+            let swap =
+                self.state.compare_exchange_weak(current, state.pack(), Ordering::Relaxed, Ordering::Relaxed);
             match swap {
                 Ok(_) => return true,
                 Err(actual) => current = actual,

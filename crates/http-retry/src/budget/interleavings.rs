@@ -59,7 +59,8 @@ fn a_late_reading_of_the_clock_accrues_nothing_twice() {
         budget.withdraw(Cost::TWO, START).unwrap().spend();
         let other = budget.clone();
         let second = Duration::from_secs(1);
-        let thread = thread::spawn(move || other.withdraw(Cost::ONE, second).map(Withdrawal::spend).is_some());
+        let thread =
+            thread::spawn(move || other.withdraw(Cost::ONE, second).map(Withdrawal::spend).is_some());
         let mine = budget.withdraw(Cost::ONE, second).map(Withdrawal::spend).is_some();
         assert!(mine ^ thread.join().unwrap());
     });

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::{Hint, Plan, Policy, Reason, RequestHead, Setback, Verdict, Window};
 use crate::{Attempt, Exponential};
+use crate::{Hint, Plan, Policy, Reason, RequestHead, Setback, Verdict, Window};
 
 /// Waits as long as the server asks, and asks another policy where the server says nothing.
 ///
