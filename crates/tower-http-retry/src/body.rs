@@ -43,7 +43,7 @@ pin_project! {
         /// Read once, remembered nowhere.
         Once { #[pin] body: SyncWrapper<B>, size: SizeHint, ended: bool },
         /// Read through what all attempts share.
-        Shared { source: Arc<Mutex<Source<B>>>, reader: u32, position: usize },
+        Shared { source: Arc<Mutex<Source<B>>>, reader: u32 },
     }
 }
 
@@ -79,7 +79,7 @@ where
                 (*size, *ended) = (body.size_hint(), body.is_end_stream());
                 Poll::Ready(frame.map(|frame| frame.map_err(Into::into)))
             }
-            InnerProj::Shared { source, reader, position } => lock(source).poll_frame(*reader, position, cx),
+            InnerProj::Shared { source, reader } => lock(source).poll_frame(*reader, cx),
         }
     }
 
@@ -87,7 +87,7 @@ where
         match &self.inner {
             Inner::Empty => true,
             Inner::Once { ended, .. } => *ended,
-            Inner::Shared { source, position, .. } => lock(source).is_end_stream(*position),
+            Inner::Shared { source, reader } => lock(source).is_end_stream(*reader),
         }
     }
 
@@ -95,7 +95,7 @@ where
         match &self.inner {
             Inner::Empty => SizeHint::with_exact(0),
             Inner::Once { size, .. } => *size,
-            Inner::Shared { source, position, .. } => lock(source).size_hint(*position),
+            Inner::Shared { source, reader } => lock(source).size_hint(*reader),
         }
     }
 }
@@ -111,10 +111,19 @@ impl<B> fmt::Debug for ReplayBody<B> {
     }
 }
 
-/// What a session keeps of a body between attempts.
+/// What a session keeps of a body between attempts. Dropped, it lets go of it: whoever still reads reads on
+/// alone, and frames are freed as they are read.
 pub(crate) struct Original<B> {
     /// `None` for an empty body, of which there is nothing to keep.
     source: Option<Arc<Mutex<Source<B>>>>,
+}
+
+impl<B> Drop for Original<B> {
+    fn drop(&mut self) {
+        if let Some(source) = &self.source {
+            lock(source).release();
+        }
+    }
 }
 
 impl<B> Original<B>
@@ -132,11 +141,23 @@ where
     pub(crate) fn attempt(&self) -> ReplayBody<B> {
         let inner = match &self.source {
             None => Inner::Empty,
-            Some(source) => {
-                Inner::Shared { source: Arc::clone(source), reader: lock(source).take_over(), position: 0 }
-            }
+            Some(source) => Inner::Shared { source: Arc::clone(source), reader: lock(source).take_over() },
         };
         ReplayBody { inner }
+    }
+
+    /// Takes the source from the attempt that has it, if the next one can have the whole body. An answer may
+    /// come while the upload still runs; from now on nothing more is read until the next attempt does.
+    pub(crate) fn reclaim(&self) -> bool {
+        let Some(source) = &self.source else {
+            return true;
+        };
+        let mut source = lock(source);
+        let is_whole = source.state() == BodyState::Replayable;
+        if is_whole {
+            source.take_over();
+        }
+        is_whole
     }
 
     /// Whether another attempt can have the whole body.

@@ -1,5 +1,6 @@
 //! What the attempts of one session share: the caller's body, and the frames read from it so far.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
@@ -13,11 +14,13 @@ use crate::BoxError;
 
 pub(super) struct Source<B> {
     live: Live<B>,
-    /// What was read from `live`, from the start; empty once it would have been more than `limit`.
-    kept: Vec<Kept>,
-    room: Option<usize>,
-    /// The attempt that owns the source, counted by [`take_over`](Self::take_over).
+    /// What was read from `live`, from the start. Empty once it would have been more than the limit.
+    kept: VecDeque<Kept>,
+    keeping: Keeping,
+    /// The attempt that owns the source, counted by [`take_over`](Self::take_over), and the next kept frame
+    /// that it reads. Past the last of them it reads `live`.
     reader: u32,
+    position: usize,
     waiting: Option<Waker>,
 }
 
@@ -26,6 +29,16 @@ enum Live<B> {
     Open(Pin<Box<B>>),
     Ended,
     Failed,
+}
+
+/// What becomes of the frames that are read.
+enum Keeping {
+    /// They are kept, and there is room for so many bytes more.
+    Within(usize),
+    /// There were too many to keep.
+    TooLarge,
+    /// No attempt will follow; what is still kept is for the one that reads.
+    Released,
 }
 
 #[derive(Clone)]
@@ -42,84 +55,78 @@ where
     pub(super) fn new(body: B, limit: usize) -> Self {
         Self {
             live: Live::Open(Box::pin(body)),
-            kept: Vec::new(),
-            room: Some(limit),
+            kept: VecDeque::new(),
+            keeping: Keeping::Within(limit),
             reader: 0,
+            position: 0,
             waiting: None,
         }
     }
 
-    /// Makes the caller the one who may read, and wakes the one before so that it notices.
+    /// Makes the caller the one who reads, from the start, and wakes the one before so that it notices.
     pub(super) fn take_over(&mut self) -> u32 {
         if let Some(waiting) = self.waiting.take() {
             waiting.wake();
         }
         self.reader += 1;
+        self.position = 0;
         self.reader
     }
 
     pub(super) fn state(&self) -> BodyState {
-        match (&self.live, self.room) {
+        match (&self.live, &self.keeping) {
             (Live::Failed, _) => BodyState::Failed,
-            (_, None) => BodyState::TooLarge,
-            (_, Some(_)) => BodyState::Replayable,
+            (_, Keeping::Within(_)) => BodyState::Replayable,
+            (_, Keeping::TooLarge | Keeping::Released) => BodyState::TooLarge,
         }
     }
 
     pub(super) fn poll_frame(
         &mut self,
         reader: u32,
-        position: &mut usize,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         if reader != self.reader {
             return Poll::Ready(Some(Err(TakenOver.into())));
         }
-        if let Some(frame) = self.kept.get(*position) {
-            *position += 1;
-            return Poll::Ready(Some(Ok(frame.clone().into())));
+        if let Some(frame) = self.next_kept() {
+            return Poll::Ready(Some(Ok(frame.into())));
         }
         let Live::Open(body) = &mut self.live else {
             return Poll::Ready(None);
         };
-        let read = match body.as_mut().poll_frame(cx) {
-            Poll::Ready(read) => read,
-            Poll::Pending => {
-                self.waiting = Some(cx.waker().clone());
-                return Poll::Pending;
-            }
+        let Poll::Ready(read) = body.as_mut().poll_frame(cx) else {
+            self.waiting = Some(cx.waker().clone());
+            return Poll::Pending;
         };
         Poll::Ready(match read {
-            None => {
-                self.live = Live::Ended;
-                None
-            }
+            Some(Ok(frame)) => Some(Ok(self.keep(frame))),
             Some(Err(error)) => {
                 self.live = Live::Failed;
                 self.forget();
                 Some(Err(error.into()))
             }
-            Some(Ok(frame)) => {
-                let (kept, frame) = Kept::split(frame);
-                self.keep(kept);
-                *position = self.kept.len();
-                Some(Ok(frame))
+            None => {
+                self.live = Live::Ended;
+                None
             }
         })
     }
 
-    pub(super) fn is_end_stream(&self, position: usize) -> bool {
+    pub(super) fn is_end_stream(&self, reader: u32) -> bool {
         let live_ended = match &self.live {
             Live::Open(body) => body.is_end_stream(),
             Live::Ended => true,
             Live::Failed => false,
         };
-        live_ended && position >= self.kept.len()
+        live_ended && reader == self.reader && self.unread().next().is_none()
     }
 
-    pub(super) fn size_hint(&self, position: usize) -> SizeHint {
-        let unread = self.kept.get(position..).unwrap_or_default();
-        let kept: u64 = unread.iter().map(Kept::data_len).sum();
+    pub(super) fn size_hint(&self, reader: u32) -> SizeHint {
+        if reader != self.reader {
+            return SizeHint::default();
+        }
+        let kept: u64 = self.unread().map(Kept::data_len).sum();
         let live = match &self.live {
             Live::Open(body) => body.size_hint(),
             Live::Ended | Live::Failed => SizeHint::with_exact(0),
@@ -132,32 +139,57 @@ where
         size
     }
 
-    /// Remembers a frame, or forgets them all where it does not fit: half a body is no use.
-    fn keep(&mut self, frame: Kept) {
-        match self.room.and_then(|room| room.checked_sub(frame.len())) {
-            Some(room) => {
-                self.room = Some(room);
-                self.kept.push(frame);
-            }
-            None => self.forget(),
+    /// The kept frames that the reader has before it.
+    fn unread(&self) -> impl Iterator<Item = &Kept> {
+        self.kept.iter().skip(self.position)
+    }
+
+    fn next_kept(&mut self) -> Option<Kept> {
+        if matches!(self.keeping, Keeping::Released) {
+            return self.kept.pop_front();
         }
+        let frame = self.kept.get(self.position).cloned()?;
+        self.position += 1;
+        Some(frame)
+    }
+
+    /// Remembers a frame that was read from `live`, or forgets them all where it does not fit: half a body is
+    /// no use.
+    fn keep(&mut self, frame: Frame<Bytes>) -> Frame<Bytes> {
+        let Keeping::Within(room) = self.keeping else {
+            return frame;
+        };
+        let frame = Kept::from(frame);
+        match room.checked_sub(frame.len()) {
+            Some(room) => {
+                self.keeping = Keeping::Within(room);
+                self.kept.push_back(frame.clone());
+                self.position = self.kept.len();
+            }
+            None => {
+                self.keeping = Keeping::TooLarge;
+                self.forget();
+            }
+        }
+        frame.into()
     }
 
     fn forget(&mut self) {
-        self.room = None;
-        self.kept = Vec::new();
+        self.kept = VecDeque::new();
+        self.position = 0;
+    }
+}
+
+impl<B> Source<B> {
+    /// No attempt will follow the one that reads. What it has read is freed, and the rest as it reads on.
+    pub(super) fn release(&mut self) {
+        self.keeping = Keeping::Released;
+        self.kept.drain(..self.position);
+        self.position = 0;
     }
 }
 
 impl Kept {
-    fn split(frame: Frame<Bytes>) -> (Self, Frame<Bytes>) {
-        let kept = match frame.into_data() {
-            Ok(data) => Self::Data(data),
-            Err(frame) => Self::Trailers(frame.into_trailers().unwrap_or_default()),
-        };
-        (kept.clone(), kept.into())
-    }
-
     fn data_len(&self) -> u64 {
         match self {
             Self::Data(data) => data.len() as u64,
@@ -165,6 +197,7 @@ impl Kept {
         }
     }
 
+    /// What it counts towards the limit.
     fn len(&self) -> usize {
         match self {
             Self::Data(data) => data.len(),
@@ -175,11 +208,21 @@ impl Kept {
     }
 }
 
+impl From<Frame<Bytes>> for Kept {
+    fn from(frame: Frame<Bytes>) -> Self {
+        match frame.into_data() {
+            Ok(data) => Self::Data(data),
+            // A frame that is not data is trailers: there is no third kind.
+            Err(frame) => Self::Trailers(frame.into_trailers().unwrap_or_default()),
+        }
+    }
+}
+
 impl From<Kept> for Frame<Bytes> {
     fn from(kept: Kept) -> Self {
         match kept {
-            Kept::Data(data) => Frame::data(data),
-            Kept::Trailers(trailers) => Frame::trailers(trailers),
+            Kept::Data(data) => Self::data(data),
+            Kept::Trailers(trailers) => Self::trailers(trailers),
         }
     }
 }

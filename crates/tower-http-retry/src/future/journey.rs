@@ -106,6 +106,11 @@ where
             &mut Draws(&settings.randomness),
         );
         if let Step::Wait(delay) = step {
+            // An upload that still runs may have outgrown the limit since its state was read.
+            if !self.original.reclaim() {
+                self.session.abandon();
+                return Step::GiveUp(Reason::Body);
+            }
             self.trace_wait(delay);
             if matches!(result, Ok(response) if response.status() == StatusCode::EXPECTATION_FAILED) {
                 self.snapshot.expect_nothing();
