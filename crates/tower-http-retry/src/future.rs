@@ -1,9 +1,11 @@
 //! One request's way through its attempts: send, wait, ready, send again.
 
+mod drain;
 mod journey;
 
 use std::fmt;
 use std::marker::PhantomData;
+use std::ops::ControlFlow;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -16,6 +18,8 @@ use pin_project_lite::pin_project;
 use tower_service::Service;
 use tracing::Span;
 
+use self::drain::Drain;
+pub(crate) use self::drain::DrainLimit;
 use self::journey::{Itinerary, Journey};
 use crate::body::Original;
 use crate::head::Snapshot;
@@ -36,7 +40,7 @@ pin_project! {
         #[pin]
         stage: Stage<S::Future>,
         // `None` for a request that can never be sent again.
-        journey: Option<Journey<S, P, B, S::Error>>,
+        journey: Option<Journey<S, P, B, S::Response, S::Error>>,
         marker: PhantomData<fn() -> M>,
     }
 }
@@ -46,8 +50,9 @@ pin_project! {
     enum Stage<F> {
         /// An attempt is under way.
         Attempt { #[pin] attempt: F, span: Span },
-        /// Between attempts. The attempt and its response are gone, and with them every permit they held.
-        Wait { pause: Pause },
+        /// Between attempts. The attempt is gone, with every permit that it held; its response is read to its
+        /// end, or gone too.
+        Wait { pause: Pause, drain: Option<Drain> },
         /// The wait is over, and the inner service is being readied. The sleep ends with the deadline.
         Ready { deadline: Option<Sleep> },
     }
@@ -92,40 +97,40 @@ where
     P: Policy,
     B: Body<Data = Bytes>,
     B::Error: Into<BoxError>,
+    R: Body + Unpin,
 {
     type Output = Result<Response<R>, S::Error>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         loop {
-            match this.stage.as_mut().project() {
-                StageProj::Attempt { attempt, span } => {
+            match (this.stage.as_mut().project(), this.journey.as_mut()) {
+                (StageProj::Attempt { attempt, .. }, None) => return attempt.poll(cx),
+                (StageProj::Wait { .. } | StageProj::Ready { .. }, None) => {
+                    unreachable!("a request that can never be sent again has one attempt")
+                }
+                (StageProj::Attempt { attempt, span }, Some(journey)) => {
                     let entered = span.enter();
                     let result = ready!(attempt.poll(cx));
                     drop(entered);
-                    let Some(journey) = this.journey else {
-                        return Poll::Ready(result);
-                    };
                     match journey.settle(&result) {
                         Step::Accept => return Poll::Ready(journey.finish(result, None)),
                         Step::GiveUp(reason) => return Poll::Ready(journey.finish(result, Some(reason))),
                         Step::Wait(delay) => {
-                            // Both go before the wait: the attempt, and a response with its connection.
-                            journey.setback = result.err();
-                            this.stage.set(Stage::Wait { pause: journey.pause(delay) });
+                            let drain = journey.keep(result);
+                            this.stage.set(Stage::Wait { pause: journey.pause(delay), drain });
                         }
                     }
                 }
-                StageProj::Wait { pause } => {
+                (StageProj::Wait { pause, drain }, Some(journey)) => {
+                    journey.poll_drain(drain, cx);
                     ready!(pause.poll(cx));
+                    journey.end_drain(drain);
                     this.stage.set(Stage::Ready { deadline: None });
                 }
-                StageProj::Ready { deadline } => {
-                    let Some(journey) = this.journey else {
-                        unreachable!("only a request that can be sent again waits");
-                    };
-                    if let Err(error) = ready!(journey.poll_ready(deadline, cx)) {
-                        return Poll::Ready(Err(error));
+                (StageProj::Ready { deadline }, Some(journey)) => {
+                    if let ControlFlow::Break(outcome) = ready!(journey.poll_ready(deadline, cx)) {
+                        return Poll::Ready(outcome);
                     }
                     let (attempt, span) = journey.resend();
                     this.stage.set(Stage::Attempt { attempt, span });

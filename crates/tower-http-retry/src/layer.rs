@@ -9,6 +9,7 @@ use http::HeaderName;
 use http_retry::{Budget, Exponential, Policy, RetryAfterFirst};
 use tower_layer::Layer;
 
+use crate::future::DrainLimit;
 use crate::randomness::Randomness;
 use crate::timer::{Timer, TokioTimer};
 use crate::{Concrete, Retry};
@@ -48,6 +49,7 @@ pub(crate) struct Settings {
     pub(crate) heeds_hints: bool,
     pub(crate) budget: Option<Budget>,
     pub(crate) replay_limit: usize,
+    pub(crate) drain: DrainLimit,
     pub(crate) attempt_header: Option<HeaderName>,
     pub(crate) randomness: Randomness,
     pub(crate) timer: Arc<dyn Timer>,
@@ -63,6 +65,7 @@ impl<P: Policy, M> RetryLayer<P, M> {
             heeds_hints: true,
             budget: Some(Budget::default()),
             replay_limit: 64 * 1024,
+            drain: DrainLimit { bytes: 16 * 1024, time: Duration::from_millis(10) },
             attempt_header: None,
             randomness: Randomness::default(),
             timer: Arc::new(TokioTimer),
@@ -96,6 +99,12 @@ impl<P, M> RetryLayer<P, M> {
     /// Sets how many bytes of a request's body are kept. A body of which more is read is sent once.
     pub fn replay_limit(self, bytes: usize) -> Self {
         self.with(|settings| settings.replay_limit = bytes)
+    }
+
+    /// Sets how much of a failed response is read while the layer waits, so that its HTTP/1.1 connection can
+    /// be used again. One that is longer or takes longer is dropped, and its connection with it.
+    pub fn drain_limit(self, bytes: usize, time: Duration) -> Self {
+        self.with(|settings| settings.drain = DrainLimit { bytes, time })
     }
 
     /// Does not read what servers wish about time.

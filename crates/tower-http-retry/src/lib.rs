@@ -3,7 +3,7 @@
 //! ```
 //! use bytes::Bytes;
 //! use http::{Request, Response, StatusCode};
-//! use http_body_util::Full;
+//! use http_body_util::{Empty, Full};
 //! use tower::{BoxError, ServiceBuilder, ServiceExt, service_fn};
 //! use tower_http_retry::{AttemptNumber, ReplayBody, RetryInfo, RetryLayer};
 //!
@@ -13,7 +13,7 @@
 //! let server = service_fn(|request: Request<ReplayBody<Full<Bytes>>>| async move {
 //!     let busy = AttemptNumber::of(&request) == 1;
 //!     let status = if busy { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
-//!     Response::builder().status(status).header("retry-after", "1").body(())
+//!     Response::builder().status(status).header("retry-after", "1").body(Empty::<Bytes>::new())
 //! });
 //!
 //! let client = ServiceBuilder::new().layer(RetryLayer::default()).service(server);
@@ -55,19 +55,22 @@
 //! | [`deadline`](RetryLayer::deadline) | 60 s to the start of the last attempt | a caller that is still there after a minute is rare |
 //! | [`budget`](RetryLayer::budget) | 20 % of successes, and 10 a second | an overload is made worse by a fifth at most, and quiet clients can still retry |
 //! | [`replay_limit`](RetryLayer::replay_limit) | 64 KiB | holds nearly every JSON request, and 10,000 requests in flight keep 640 MB at worst |
+//! | [`drain_limit`](RetryLayer::drain_limit) | 16 KiB, 10 ms | holds every error page worth a connection, and no wait is felt |
 //!
 //! # What happens to a request
 //!
 //! The policy is asked once whether the request may [ever](Policy::keep) be sent again. If not, it passes
 //! straight through, unbuffered. Otherwise its head is kept, its body is remembered while the first attempt
 //! reads it, and each outcome is classified, scheduled and admitted (see [`Session`]). While the layer waits,
-//! the attempt, its response and every permit that they held are gone. Then the inner service is readied
+//! the attempt is gone, with every permit that it held, and a failed response is read to its end, so that its
+//! connection can be used again, or dropped if it is too long for that. Then the inner service is readied
 //! again, and the next attempt starts from the caller's head, so that nothing an attempt changed leaks into
 //! the next.
 //!
 //! If the inner service fails while it is readied for a resend, or is not ready by the deadline, the caller
-//! gets the error that the retry was for. Where that was a response, it is gone by then: an error of
-//! readiness is returned as it is, and a service that is ready only after the deadline gets the resend late.
+//! gets the outcome that the retry was for: the error, or the head of the response, without the content that
+//! was read. Only where the response had to be dropped there is nothing to return: then an error of readiness
+//! is returned as it is, and a service that is ready only after the deadline gets the resend late.
 //!
 //! # Cancel safety
 //!

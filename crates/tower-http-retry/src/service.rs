@@ -44,6 +44,7 @@ where
     P: Policy,
     B: Body<Data = Bytes>,
     B::Error: Into<BoxError>,
+    R: Body + Unpin,
 {
     type Response = Response<R>;
     type Error = S::Error;

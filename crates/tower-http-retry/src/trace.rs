@@ -36,12 +36,6 @@ pub(crate) fn ended(info: &RetryInfo) {
     }
 }
 
-/// The inner service failed when it was readied for a resend, or was not ready by the deadline. `attempt` is
-/// the last one that was sent.
-pub(crate) fn not_ready(attempt: u32) {
-    debug!(attempt, reason = Reason::NotReady.as_str(), "gave up");
-}
-
 /// The inner service was ready only after the deadline, and the failed response is gone: the resend goes out
 /// late. `attempt` is the last one that was sent.
 pub(crate) fn late(attempt: u32) {

@@ -53,7 +53,7 @@ fn a_refund_beside_a_withdrawal_neither_loses_nor_doubles_a_token() {
 }
 
 #[test]
-fn a_late_reading_of_the_clock_accrues_nothing_twice() {
+fn one_second_of_the_floor_is_accrued_once() {
     loom::model(|| {
         let budget = Budget::percent(0).floor(1).capacity(2);
         budget.withdraw(Cost::TWO, START).unwrap().spend();

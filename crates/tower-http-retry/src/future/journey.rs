@@ -1,17 +1,19 @@
 //! What a request takes along from attempt to attempt.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Response, StatusCode};
+use http::{HeaderMap, Request, Response, StatusCode, header};
 use http_body::Body;
 use http_retry::{Attempt, Failure, Outcome, Policy, Reason, RequestHead, ResponseHead, Session, Step};
 use tower_service::Service;
 use tracing::Span;
 
 use super::Pause;
+use super::drain::{Drain, Drained};
 use crate::body::Original;
 use crate::head::Snapshot;
 use crate::layer::Terms;
@@ -56,11 +58,11 @@ fn policy<'a, P: Policy>(terms: &'a Terms<P>, overrides: Option<&'a RetryOverrid
 }
 
 /// What a request takes along from attempt to attempt.
-pub(super) struct Journey<S, P, B, E> {
+pub(super) struct Journey<S, P, B, T, E> {
     inner: S,
-    /// The error of the attempt before, which is returned if the next one cannot go out. A response is not
-    /// kept: while the layer waits it would hold its connection.
-    pub(super) setback: Option<E>,
+    /// The outcome before a wait, which is returned if no attempt can follow: an error, or a response whose
+    /// body was read to its end. Any other response is dropped, since it would hold its connection.
+    setback: Option<Result<T, E>>,
     terms: Arc<Terms<P>>,
     session: Session,
     overrides: Option<RetryOverride>,
@@ -70,7 +72,7 @@ pub(super) struct Journey<S, P, B, E> {
     span: Span,
 }
 
-impl<S, P, B, R> Journey<S, P, B, S::Error>
+impl<S, P, B, R> Journey<S, P, B, Response<R>, S::Error>
 where
     S: Service<Request<ReplayBody<B>>, Response = Response<R>>,
     P: Policy,
@@ -127,6 +129,47 @@ where
         Pause::Sleep(self.terms.settings.timer.sleep(delay))
     }
 
+    /// Keeps the outcome for as long as the wait, if it can be, and says how its body is to be drained.
+    pub(super) fn keep(&mut self, result: Result<Response<R>, S::Error>) -> Option<Drain>
+    where
+        R: Body,
+    {
+        let drain = match &result {
+            Err(_) => None,
+            Ok(response) => Some(Drain::of(response.body(), self.terms.settings.drain)?),
+        };
+        self.setback = Some(result);
+        drain
+    }
+
+    /// Reads the failed response to its end, or drops it where that is too much.
+    pub(super) fn poll_drain(&mut self, drain: &mut Option<Drain>, cx: &mut Context<'_>)
+    where
+        R: Body + Unpin,
+    {
+        let (Some(draining), Some(Ok(response))) = (drain.as_mut(), &mut self.setback) else {
+            return;
+        };
+        let timer = &*self.terms.settings.timer;
+        match draining.poll(response.body_mut(), timer, cx) {
+            Poll::Pending => {}
+            Poll::Ready(Drained::Ended { was_empty }) => {
+                *drain = None;
+                if !was_empty {
+                    describe_no_content(response.headers_mut());
+                }
+            }
+            Poll::Ready(Drained::Unfinished) => self.end_drain(drain),
+        }
+    }
+
+    /// Drops a response that was not read to its end.
+    pub(super) fn end_drain(&mut self, drain: &mut Option<Drain>) {
+        if drain.take().is_some() {
+            self.setback = None;
+        }
+    }
+
     /// Sends again. The inner service must be ready.
     pub(super) fn resend(&mut self) -> (S::Future, Span) {
         if self.remaining().is_some_and(|remaining| remaining.is_zero()) {
@@ -163,19 +206,19 @@ where
         result
     }
 
-    /// Readies the inner service for a resend, racing the deadline where there is an error to return.
+    /// Readies the inner service for a resend, racing the deadline where there is an outcome to return.
     ///
     /// A service that fails here stays failed (tower's contract of `poll_ready`), so the session ends. The
-    /// caller gets the error that the retry was for, which tells what happened to the request; only where that
-    /// was a response, which is gone, the error of readiness.
+    /// caller gets the outcome that the retry was for, which tells what happened to the request, and only where
+    /// that is gone the error of readiness.
     pub(super) fn poll_ready(
         &mut self,
         deadline: &mut Option<Sleep>,
         cx: &mut Context<'_>,
-    ) -> Poll<Result<(), S::Error>> {
+    ) -> Poll<ControlFlow<Result<Response<R>, S::Error>>> {
         let failed = match self.inner.poll_ready(cx) {
-            Poll::Ready(Ok(())) => return Poll::Ready(Ok(())),
-            Poll::Ready(Err(error)) => Some(error),
+            Poll::Ready(Ok(())) => return Poll::Ready(ControlFlow::Continue(())),
+            Poll::Ready(Err(error)) => Some(Err(error)),
             Poll::Pending => {
                 ready!(self.poll_deadline(deadline, cx));
                 None
@@ -183,15 +226,14 @@ where
         };
         match self.setback.take().or(failed) {
             None => Poll::Pending,
-            Some(error) => {
+            Some(outcome) => {
                 self.session.abandon();
-                self.span.in_scope(|| trace::not_ready(self.session.number()));
-                Poll::Ready(Err(error))
+                Poll::Ready(ControlFlow::Break(self.finish(outcome, Some(Reason::NotReady))))
             }
         }
     }
 
-    /// Resolves when the deadline passes while there is an error to return.
+    /// Resolves when the deadline passes while there is an outcome to return.
     fn poll_deadline(&self, sleep: &mut Option<Sleep>, cx: &mut Context<'_>) -> Poll<()> {
         let (Some(remaining), true) = (self.remaining(), self.setback.is_some()) else {
             return Poll::Pending;
@@ -212,6 +254,13 @@ where
         }
         let session = &self.session;
         self.span.in_scope(|| trace::will_resend(session.number(), session.cause(), session.hint(), delay));
+    }
+}
+
+/// The content of this response was read here, and so is not there any more.
+fn describe_no_content(headers: &mut HeaderMap) {
+    for name in [header::CONTENT_LENGTH, header::CONTENT_ENCODING, header::TRANSFER_ENCODING] {
+        headers.remove(name);
     }
 }
 
