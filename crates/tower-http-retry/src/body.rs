@@ -1,5 +1,6 @@
 //! The body that an attempt reads: the caller's own, which can be read again.
 
+mod memory;
 mod source;
 
 use std::fmt;
@@ -13,6 +14,8 @@ use http_retry::BodyState;
 use pin_project_lite::pin_project;
 use sync_wrapper::SyncWrapper;
 
+pub use self::memory::ReplayMemory;
+use self::memory::Share;
 use self::source::Source;
 use crate::BoxError;
 
@@ -131,10 +134,13 @@ where
     B: Body<Data = Bytes>,
     B::Error: Into<BoxError>,
 {
-    /// Keeps up to `limit` bytes of what is read.
-    pub(crate) fn new(body: B, limit: usize) -> Self {
-        let source = (!body.is_end_stream()).then(|| Arc::new(Mutex::new(Source::new(body, limit))));
-        Self { source }
+    /// Keeps up to `limit` bytes of what is read, as long as there is room for them in `memory`.
+    pub(crate) fn new(body: B, limit: usize, memory: Option<ReplayMemory>) -> Self {
+        if body.is_end_stream() {
+            return Self { source: None };
+        }
+        let source = Source::new(body, Share::new(limit, memory));
+        Self { source: Some(Arc::new(Mutex::new(source))) }
     }
 
     /// A body for the next attempt, which takes the source over from the one before.

@@ -80,7 +80,8 @@ where
             Some(itinerary) => {
                 let (parts, body) = request.into_parts();
                 let snapshot = Snapshot::of(&parts);
-                let original = Original::new(body, terms.settings.replay_limit);
+                let (limit, memory) = (terms.settings.replay_limit, terms.settings.replay_memory.clone());
+                let original = Original::new(body, limit, memory);
                 let attempt = inner.call(Request::from_parts(parts, original.attempt()));
                 (attempt, Some(Journey::new(inner, terms, itinerary, snapshot, original)))
             }

@@ -12,7 +12,7 @@ use tower_layer::Layer;
 use crate::future::DrainLimit;
 use crate::randomness::Randomness;
 use crate::timer::{Timer, TokioTimer};
-use crate::{Concrete, Retry};
+use crate::{Concrete, ReplayMemory, Retry};
 
 /// Sends requests again, as a [`Policy`] decides, through any `Service<http::Request<B>>`.
 ///
@@ -49,6 +49,7 @@ pub(crate) struct Settings {
     pub(crate) heeds_hints: bool,
     pub(crate) budget: Option<Budget>,
     pub(crate) replay_limit: usize,
+    pub(crate) replay_memory: Option<ReplayMemory>,
     pub(crate) drain: DrainLimit,
     pub(crate) attempt_header: Option<HeaderName>,
     pub(crate) randomness: Randomness,
@@ -65,6 +66,7 @@ impl<P: Policy, M> RetryLayer<P, M> {
             heeds_hints: true,
             budget: Some(Budget::default()),
             replay_limit: 64 * 1024,
+            replay_memory: None,
             drain: DrainLimit { bytes: 16 * 1024, time: Duration::from_millis(10) },
             attempt_header: None,
             randomness: Randomness::default(),
@@ -99,6 +101,13 @@ impl<P, M> RetryLayer<P, M> {
     /// Sets how many bytes of a request's body are kept. A body of which more is read is sent once.
     pub fn replay_limit(self, bytes: usize) -> Self {
         self.with(|settings| settings.replay_limit = bytes)
+    }
+
+    /// Bounds what all requests in flight keep of their bodies together; `None` for no bound but each one's
+    /// own.
+    pub fn replay_memory(self, memory: impl Into<Option<ReplayMemory>>) -> Self {
+        let memory = memory.into();
+        self.with(|settings| settings.replay_memory = memory)
     }
 
     /// Sets how much of a failed response is read while the layer waits, so that its HTTP/1.1 connection can

@@ -100,7 +100,7 @@ mod trace;
 
 pub use http_retry::*;
 
-pub use self::body::ReplayBody;
+pub use self::body::{ReplayBody, ReplayMemory};
 pub use self::error::{BoxError, Boxed, Concrete, ReadError};
 pub use self::future::ResponseFuture;
 pub use self::info::{AttemptNumber, RetryInfo};

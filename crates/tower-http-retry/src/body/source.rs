@@ -10,12 +10,14 @@ use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 use http_retry::BodyState;
 
+use super::memory::Share;
 use crate::BoxError;
 
 pub(super) struct Source<B> {
     live: Live<B>,
-    /// What was read from `live`, from the start. Empty once it would have been more than the limit.
+    /// What was read from `live`, from the start. Empty once it would have been more than its share.
     kept: VecDeque<Kept>,
+    share: Share,
     keeping: Keeping,
     /// The attempt that owns the source, counted by [`take_over`](Self::take_over), and the next kept frame
     /// that it reads. Past the last of them it reads `live`.
@@ -32,10 +34,11 @@ enum Live<B> {
 }
 
 /// What becomes of the frames that are read.
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Keeping {
-    /// They are kept, and there is room for so many bytes more.
-    Within(usize),
-    /// There were too many to keep.
+    /// They are kept.
+    All,
+    /// There was no room for all of them, so none is.
     TooLarge,
     /// No attempt will follow; what is still kept is for the one that reads.
     Released,
@@ -52,11 +55,12 @@ where
     B: Body<Data = Bytes>,
     B::Error: Into<BoxError>,
 {
-    pub(super) fn new(body: B, limit: usize) -> Self {
+    pub(super) fn new(body: B, share: Share) -> Self {
         Self {
             live: Live::Open(Box::pin(body)),
             kept: VecDeque::new(),
-            keeping: Keeping::Within(limit),
+            share,
+            keeping: Keeping::All,
             reader: 0,
             position: 0,
             waiting: None,
@@ -76,7 +80,7 @@ where
     pub(super) fn state(&self) -> BodyState {
         match (&self.live, &self.keeping) {
             (Live::Failed, _) => BodyState::Failed,
-            (_, Keeping::Within(_)) => BodyState::Replayable,
+            (_, Keeping::All) => BodyState::Replayable,
             (_, Keeping::TooLarge | Keeping::Released) => BodyState::TooLarge,
         }
     }
@@ -145,8 +149,10 @@ where
     }
 
     fn next_kept(&mut self) -> Option<Kept> {
-        if matches!(self.keeping, Keeping::Released) {
-            return self.kept.pop_front();
+        if self.keeping == Keeping::Released {
+            let frame = self.kept.pop_front()?;
+            self.share.shrink(frame.len());
+            return Some(frame);
         }
         let frame = self.kept.get(self.position).cloned()?;
         self.position += 1;
@@ -156,27 +162,23 @@ where
     /// Remembers a frame that was read from `live`, or forgets them all where it does not fit: half a body is
     /// no use.
     fn keep(&mut self, frame: Frame<Bytes>) -> Frame<Bytes> {
-        let Keeping::Within(room) = self.keeping else {
+        if self.keeping != Keeping::All {
             return frame;
-        };
+        }
         let frame = Kept::from(frame);
-        match room.checked_sub(frame.len()) {
-            Some(room) => {
-                self.keeping = Keeping::Within(room);
-                self.kept.push_back(frame.clone());
-                self.position = self.kept.len();
-            }
-            None => {
-                self.keeping = Keeping::TooLarge;
-                self.forget();
-            }
+        if self.share.grow(frame.len()) {
+            self.kept.push_back(frame.clone());
+            self.position = self.kept.len();
+        } else {
+            self.keeping = Keeping::TooLarge;
+            self.forget();
         }
         frame.into()
     }
 
     fn forget(&mut self) {
-        self.kept = VecDeque::new();
-        self.position = 0;
+        self.position = self.kept.len();
+        self.free_what_was_read();
     }
 }
 
@@ -184,7 +186,12 @@ impl<B> Source<B> {
     /// No attempt will follow the one that reads. What it has read is freed, and the rest as it reads on.
     pub(super) fn release(&mut self) {
         self.keeping = Keeping::Released;
-        self.kept.drain(..self.position);
+        self.free_what_was_read();
+    }
+
+    fn free_what_was_read(&mut self) {
+        self.share.shrink(self.kept.drain(..self.position).map(|frame| frame.len()).sum());
+        self.kept.shrink_to_fit();
         self.position = 0;
     }
 }
