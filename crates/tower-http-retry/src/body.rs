@@ -1,6 +1,8 @@
 //! The body that an attempt reads: the caller's own, which can be read again.
 
 mod memory;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod model;
 mod source;
 
 use std::fmt;

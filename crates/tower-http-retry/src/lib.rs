@@ -98,6 +98,15 @@ mod service;
 mod timer;
 mod trace;
 
+/// What the fuzz targets drive.
+#[cfg(fuzzing)]
+pub mod fuzzing {
+    /// Checks the replay body against its model; see there.
+    pub fn replay_body(limit: u8, body: &[u8], events: &[u8]) {
+        crate::body::model::check(limit, body, events);
+    }
+}
+
 pub use http_retry::*;
 
 pub use self::body::{ReplayBody, ReplayMemory};

@@ -1,0 +1,266 @@
+//! A simple model of the replay body, which random sequences of events are checked against.
+//!
+//! Whatever happens, in any order, an attempt reads exactly the caller's bytes or an error: never a body cut
+//! short that looks whole, never a byte twice. The property test and the fuzz target share it.
+
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
+
+use bytes::Bytes;
+use http::HeaderMap;
+use http_body::{Body, Frame, SizeHint};
+use http_retry::BodyState;
+
+use super::{Original, ReplayBody, ReplayMemory};
+use crate::BoxError;
+
+/// Plays `body` and `events`, each byte of which is one event. Panics where the replay body and the model
+/// differ.
+pub(crate) fn check(limit: u8, body: &[u8], events: &[u8]) {
+    let memory = ReplayMemory::new(usize::from(limit) + usize::from(limit) / 2);
+    let script = Script::read(body);
+    let mut model = Model::new(script, usize::from(limit), memory.clone());
+    for event in events {
+        let which = usize::from(event / 8);
+        match event % 8 {
+            0..=4 => model.poll(which),
+            5 => model.drop_attempt(which),
+            6 => model.next_attempt(),
+            _ => model.original = None,
+        }
+        model.check_memory(memory.used(), usize::from(limit));
+    }
+    drop(model);
+    assert_eq!(memory.used(), 0, "something is kept for nobody");
+}
+
+/// The caller's body: what it will yield, and what that makes in all.
+#[derive(Clone, Default)]
+struct Script {
+    frames: VecDeque<Scripted>,
+    bytes: Vec<u8>,
+    has_trailers: bool,
+    fails: bool,
+}
+
+#[derive(Clone)]
+enum Scripted {
+    Pending,
+    Data(Bytes),
+    Trailers,
+    Error,
+}
+
+impl Script {
+    fn read(body: &[u8]) -> Self {
+        let mut script = Self::default();
+        for &byte in body {
+            let frame = match byte % 8 {
+                0..=3 => {
+                    let first = script.bytes.len();
+                    script.bytes.extend((first..first + usize::from(byte / 8)).map(|n| n as u8));
+                    Scripted::Data(Bytes::copy_from_slice(&script.bytes[first..]))
+                }
+                4 | 5 => Scripted::Pending,
+                6 => Scripted::Trailers,
+                _ => Scripted::Error,
+            };
+            // Nothing follows trailers or an error.
+            let is_last = matches!(frame, Scripted::Trailers | Scripted::Error);
+            script.has_trailers = matches!(frame, Scripted::Trailers);
+            script.fails = matches!(frame, Scripted::Error);
+            script.frames.push_back(frame);
+            if is_last {
+                break;
+            }
+        }
+        script
+    }
+}
+
+impl Body for Script {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let Some(frame) = self.frames.pop_front() else {
+            return Poll::Ready(None);
+        };
+        match frame {
+            Scripted::Pending => Poll::Pending,
+            Scripted::Data(data) => Poll::Ready(Some(Ok(Frame::data(data)))),
+            Scripted::Trailers => Poll::Ready(Some(Ok(Frame::trailers(HeaderMap::new())))),
+            Scripted::Error => Poll::Ready(Some(Err("the caller's body failed".into()))),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.frames.is_empty()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let data_len = |frame: &Scripted| match frame {
+            Scripted::Data(data) => data.len() as u64,
+            Scripted::Pending | Scripted::Trailers | Scripted::Error => 0,
+        };
+        SizeHint::with_exact(self.frames.iter().map(data_len).sum())
+    }
+}
+
+struct Model {
+    script: Script,
+    original: Option<Original<Script>>,
+    attempts: Vec<Attempt>,
+}
+
+struct Attempt {
+    /// `None` once it ended, failed or was dropped.
+    body: Option<ReplayBody<Script>>,
+    read: Vec<u8>,
+    has_read_trailers: bool,
+    is_parked: bool,
+    woken: Arc<Flag>,
+}
+
+#[derive(Default)]
+struct Flag(AtomicBool);
+
+impl Wake for Flag {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Model {
+    fn new(script: Script, limit: usize, memory: ReplayMemory) -> Self {
+        let original = Original::new(script.clone(), limit, Some(memory));
+        let first = Attempt::new(original.attempt());
+        Self { script, original: Some(original), attempts: vec![first] }
+    }
+
+    /// As the layer does it: only where the whole body can be had.
+    fn next_attempt(&mut self) {
+        let Some(original) = self.original.as_ref().filter(|original| original.reclaim()) else {
+            return;
+        };
+        if let Some(last) = self.attempts.last().filter(|last| last.is_parked) {
+            let is_told = last.woken.0.load(Ordering::Relaxed);
+            assert!(is_told, "an attempt that waits for the body is not told that it lost it");
+        }
+        self.attempts.push(Attempt::new(original.attempt()));
+    }
+
+    fn check_memory(&self, used: usize, limit: usize) {
+        assert!(used <= limit, "more is kept than the limit");
+        match &self.original {
+            Some(original) if original.state() == BodyState::Replayable => {}
+            Some(_) => assert_eq!(used, 0, "frames are kept that nobody can have"),
+            None => {
+                let newest = self.attempts.last().filter(|newest| newest.body.is_some());
+                let left = newest.map(|newest| self.script.bytes.len() - newest.read.len());
+                assert!(left.is_none_or(|left| used <= left), "frames are kept that nobody will read");
+            }
+        }
+    }
+
+    fn drop_attempt(&mut self, which: usize) {
+        let which = which % self.attempts.len();
+        self.attempts[which].body = None;
+    }
+
+    fn poll(&mut self, which: usize) {
+        let which = which % self.attempts.len();
+        let is_newest = which + 1 == self.attempts.len();
+        let attempt = &mut self.attempts[which];
+        let Some(mut body) = attempt.body.take() else {
+            return;
+        };
+        if body.is_end_stream() {
+            assert!(attempt.has_all(&self.script), "a body that is not whole says that it ended");
+        }
+        let waker = Waker::from(Arc::clone(&attempt.woken));
+        let polled = Pin::new(&mut body).poll_frame(&mut Context::from_waker(&waker));
+        attempt.is_parked = polled.is_pending();
+        match polled {
+            Poll::Pending => attempt.body = Some(body),
+            Poll::Ready(None) => assert!(attempt.has_all(&self.script), "a body that is not whole ends"),
+            Poll::Ready(Some(Err(_))) => {
+                let may_fail = self.script.fails || !is_newest;
+                assert!(may_fail, "the attempt that owns the body gets an error that is not the caller's");
+            }
+            Poll::Ready(Some(Ok(frame))) => {
+                attempt.body = Some(body);
+                attempt.read_frame(frame);
+                assert!(self.script.bytes.starts_with(&attempt.read), "these are not the caller's bytes");
+                attempt.check_size(&self.script, is_newest);
+            }
+        }
+    }
+}
+
+impl Attempt {
+    fn new(body: ReplayBody<Script>) -> Self {
+        Self {
+            body: Some(body),
+            read: Vec::new(),
+            has_read_trailers: false,
+            is_parked: false,
+            woken: Arc::default(),
+        }
+    }
+
+    fn read_frame(&mut self, frame: Frame<Bytes>) {
+        match frame.into_data() {
+            Ok(data) => self.read.extend_from_slice(&data),
+            Err(_) => self.has_read_trailers = true,
+        }
+    }
+
+    fn has_all(&self, script: &Script) -> bool {
+        !script.fails && self.read == script.bytes && self.has_read_trailers == script.has_trailers
+    }
+
+    fn check_size(&self, script: &Script, is_newest: bool) {
+        let size = self.body.as_ref().and_then(|body| body.size_hint().exact());
+        let left = (script.bytes.len() - self.read.len()) as u64;
+        assert!(!is_newest || size == Some(left), "{size:?} is announced, {left} are left");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Each case is slow under miri, and there is nowhere to write a failing one to.
+    fn config() -> ProptestConfig {
+        let cases = if cfg!(miri) { 24 } else { 4_096 };
+        ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
+    }
+
+    proptest! {
+        #![proptest_config(config())]
+
+        #[test]
+        fn every_attempt_reads_the_callers_bytes_or_an_error(
+            limit in any::<u8>(),
+            body in prop::collection::vec(any::<u8>(), 0..12),
+            events in prop::collection::vec(any::<u8>(), 0..64),
+        ) {
+            check(limit, &body, &events);
+        }
+    }
+
+    #[test]
+    fn an_answer_that_comes_before_the_replay_was_read_cuts_nothing() {
+        // Two frames, both read; a second attempt reads one; the session ends; the attempt reads on.
+        check(255, &[8, 16], &[0, 0, 6, 8, 7, 8, 8]);
+    }
+}
