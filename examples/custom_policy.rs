@@ -27,7 +27,7 @@ async fn main() -> Result<(), BoxError> {
     let server = service_fn(|request: Request<ReplayBody<Full<Bytes>>>| async move {
         let busy = AttemptNumber::of(&request) < 3;
         let status = if busy { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
-        Response::builder().status(status).body(())
+        Response::builder().status(status).body(Full::<Bytes>::default())
     });
     let client = ServiceBuilder::new().layer(RetryLayer::new(PayingFirst)).service(server);
 

@@ -1,0 +1,49 @@
+//! What keeping a body for replay allocates. `cargo bench -p retry-bench --bench replay`
+
+use comfy_table::presets::ASCII_MARKDOWN;
+use comfy_table::{CellAlignment, Table};
+use retry_bench::{Upload, Way};
+
+const KIB: usize = 1024;
+const MIB: usize = 1024 * KIB;
+const LIMIT: usize = 64 * KIB;
+
+fn main() {
+    let mut table = Table::new();
+    table.load_style(ASCII_MARKDOWN).set_header([
+        "upload",
+        "way",
+        "frames",
+        "allocations added",
+        "per frame",
+        "bytes added per frame",
+        "most bytes at a time",
+    ]);
+    for bytes in [KIB, 64 * KIB, MIB, 64 * MIB] {
+        let bare = Upload { bytes, way: Way::Bare }.measure();
+        for (name, way) in [
+            ("bare", Way::Bare),
+            ("unbuffered", Way::Unbuffered),
+            ("kept up to 64 KiB", Way::Kept(LIMIT)),
+            ("kept whole", Way::Kept(usize::MAX)),
+        ] {
+            let upload = Upload { bytes, way };
+            let (counts, frames) = (upload.measure(), upload.frames());
+            let allocations = counts.count_total - bare.count_total;
+            let added = counts.bytes_total - bare.bytes_total;
+            table.add_row([
+                format!("{} KiB", bytes / KIB),
+                name.to_owned(),
+                frames.to_string(),
+                allocations.to_string(),
+                format!("{:.3}", allocations as f64 / frames as f64),
+                format!("{:.1}", added as f64 / frames as f64),
+                counts.bytes_max.to_string(),
+            ]);
+        }
+    }
+    for column in table.column_iter_mut().skip(2) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    println!("{table}");
+}

@@ -1,0 +1,41 @@
+//! The counts that must not grow. They are the same on every machine.
+
+use retry_bench::{FRAME, Upload, Way};
+
+const KIB: usize = 1024;
+const MIB: usize = 1024 * KIB;
+
+/// The head, what the attempts share, the caller's body, and the list of frames.
+const ONCE: u64 = 4;
+
+#[track_caller]
+fn check(bytes: usize, way: Way, most_allocations: u64) {
+    let bare = Upload { bytes, way: Way::Bare }.measure();
+    let counts = Upload { bytes, way }.measure();
+    let added = counts.count_total - bare.count_total;
+    assert!(added <= most_allocations, "{added} allocations for {bytes} bytes, {way:?}");
+    assert_eq!(counts.bytes_current, 0, "{bytes} bytes, {way:?}: something is left");
+}
+
+#[test]
+fn a_body_that_passes_unbuffered_allocates_nothing() {
+    for bytes in [0, KIB, MIB] {
+        check(bytes, Way::Unbuffered, 0);
+    }
+}
+
+#[test]
+fn a_kept_body_allocates_the_same_whatever_its_size_but_for_the_list_that_grows() {
+    check(0, Way::Kept(MIB), 1);
+    check(KIB, Way::Kept(MIB), ONCE);
+    check(64 * KIB, Way::Kept(MIB), ONCE);
+    check(MIB, Way::Kept(MIB), ONCE + 4);
+}
+
+#[test]
+fn a_large_upload_needs_its_limit_and_one_frame() {
+    let limit = 64 * KIB;
+    let counts = Upload { bytes: 64 * MIB, way: Way::Kept(limit) }.measure();
+    let most = (limit + FRAME + KIB) as u64;
+    assert!(counts.bytes_max <= most, "{} bytes at a time", counts.bytes_max);
+}

@@ -1,0 +1,64 @@
+//! Runs the experiment, and checks it by the servers' own books.
+
+use std::process::Command;
+
+use serde_json::Value;
+
+fn run(arguments: &[&str]) -> Vec<Value> {
+    let output = Command::new(env!("CARGO_BIN_EXE_retry-experiment"))
+        .args(arguments)
+        .arg("--json")
+        .output()
+        .expect("the experiment was built with this test");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).expect("--json prints JSON")
+}
+
+#[track_caller]
+fn count(rows: &[Value], shop: &str, way: &str, counter: &str) -> u64 {
+    let row = rows.iter().find(|row| row["shop"] == shop && row["way"] == way).expect("a row for each");
+    row.pointer(counter).and_then(Value::as_u64).expect("a count")
+}
+
+#[test]
+fn ours_comes_back_no_earlier_than_asked_and_serves_everybody() {
+    let rows = run(&["--seed", "7", "--rate", "80", "--burst", "15"]);
+    assert_eq!(rows.len(), 9);
+    for shop in ["three-refusals", "shut-for-a-second", "bucket"] {
+        assert_eq!(count(&rows, shop, "ours", "/served"), 100, "{shop}");
+        assert_eq!(count(&rows, shop, "ours", "/server/successes"), 100, "{shop}");
+        assert_eq!(count(&rows, shop, "ours", "/server/early"), 0, "{shop}");
+    }
+    assert_eq!(count(&rows, "three-refusals", "ours", "/server/calls"), 103);
+    assert!(count(&rows, "shut-for-a-second", "ours", "/server/calls") <= 110);
+    assert!(count(&rows, "bucket", "ours", "/server/calls") <= 250);
+}
+
+#[test]
+fn naive_retries_come_early_and_waste_over_a_thousand_calls() {
+    let rows = run(&["--seed", "8", "--requests", "100"]);
+    assert!(count(&rows, "three-refusals", "naive", "/server/early") > 0);
+    let calls = count(&rows, "shut-for-a-second", "naive", "/server/calls");
+    assert!(calls - count(&rows, "shut-for-a-second", "naive", "/server/successes") > 1_000);
+}
+
+#[test]
+fn without_retries_every_refusal_is_a_failure() {
+    let rows = run(&["--server", "three-refusals", "--requests", "20", "--workers", "2"]);
+    assert_eq!(rows.len(), 3);
+    assert_eq!(count(&rows, "three-refusals", "no-retry", "/served"), 17);
+    assert_eq!(count(&rows, "three-refusals", "no-retry", "/server/calls"), 20);
+}
+
+#[test]
+fn a_plan_that_makes_no_sense_is_refused_with_the_field_and_what_is_allowed() {
+    for (field, value) in [("--requests", "0"), ("--workers", "0"), ("--rate", "0"), ("--burst", "-1")] {
+        let output = Command::new(env!("CARGO_BIN_EXE_retry-experiment"))
+            .arg(format!("{field}={value}"))
+            .output()
+            .expect("the experiment was built with this test");
+        let message = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success(), "{field}={value}");
+        assert!(message.contains(field) && message.contains(value), "{message}");
+    }
+}
