@@ -103,7 +103,8 @@ pub struct Setback<'a> {
     pub remaining: Option<Duration>,
     /// The wall clock, for dates.
     pub now: SystemTime,
-    /// Resends since the session began, or since the last wait that the server named. Backoffs count this.
+    /// Resends at a time of the policy's own since the session began, or since the last wait that the server
+    /// named. Backoffs count this.
     pub step: u32,
     /// The last delay that was drawn from a policy's own window.
     pub previous_delay: Option<Duration>,

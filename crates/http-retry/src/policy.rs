@@ -128,3 +128,6 @@ macro_rules! forward {
 }
 
 forward!(&P, Box<P>, Arc<P>);
+
+#[cfg(test)]
+mod tests;

@@ -296,7 +296,9 @@ impl Session {
         if setback.attempt.body != BodyState::Replayable {
             return Err(Reason::Body);
         }
-        if setback.remaining.is_some_and(|remaining| next.delay > remaining) {
+        // Not by what remains, which is zero at the deadline and ever after.
+        let starts_at = setback.elapsed.checked_add(next.delay);
+        if self.deadline.is_some_and(|deadline| starts_at.is_none_or(|start| start > deadline)) {
             return Err(Reason::Deadline);
         }
         if let Some(budget) = budget {

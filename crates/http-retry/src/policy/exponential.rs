@@ -40,8 +40,8 @@ impl Exponential {
         if self.base.is_zero() {
             Duration::ZERO
         } else if nanos < self.cap.as_nanos() as f64 {
-            // Below the cap, and so in range; a `f64` is exact to the nanosecond up to 104 days.
-            Duration::from_secs_f64(nanos / 1e9)
+            // Below the cap, and so in range; but a `f64` is exact to the nanosecond only up to 104 days.
+            Duration::from_secs_f64(nanos / 1e9).min(self.cap)
         } else {
             self.cap
         }

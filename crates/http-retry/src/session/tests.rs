@@ -1,1 +1,282 @@
+#![cfg(not(loom))]
 
+mod admission;
+mod properties;
+
+use std::collections::BTreeSet;
+use std::sync::Mutex;
+
+use http::{Request, Response};
+use rand::{SeedableRng, rngs::SmallRng};
+
+use self::Back::{Failed, Hinted, Status};
+use super::*;
+use crate::{
+    Constant, DecorrelatedJitter, Exponential, FailureKind, ResponseHead, RetryAfterFirst, policy_fn,
+};
+
+/// What an attempt came back with.
+#[derive(Clone, Debug)]
+enum Back {
+    Status(u16),
+    /// A status, and a `retry-after-ms`.
+    Hinted(u16, u64),
+    Failed(FailureKind),
+}
+
+const REFUSED: Back = Failed(FailureKind::Refused);
+
+/// A loop written by hand around a session. Time moves only by the waits, and by the test.
+struct Client<'a> {
+    policy: &'a dyn Policy,
+    session: Session,
+    budget: Option<Budget>,
+    body: BodyState,
+    now: Duration,
+    rng: SmallRng,
+}
+
+impl<'a> Client<'a> {
+    fn new(policy: &'a dyn Policy, session: Session) -> Self {
+        let rng = SmallRng::seed_from_u64(1);
+        Self { policy, session, budget: None, body: BodyState::Replayable, now: Duration::ZERO, rng }
+    }
+
+    fn decide(&mut self, back: &Back) -> Step {
+        let request = Request::new(());
+        let mut response = Response::new(());
+        let outcome = match *back {
+            Failed(kind) => kind.into(),
+            Status(status) | Hinted(status, _) => {
+                *response.status_mut() = http::StatusCode::from_u16(status).unwrap();
+                if let Hinted(_, millis) = *back {
+                    response.headers_mut().insert("retry-after-ms", millis.into());
+                }
+                Outcome::from(ResponseHead::from(&response))
+            }
+        };
+        let attempt = Attempt::new(self.session.number(), &request, outcome).body(self.body);
+        let clock = || Moment::new(self.now, SystemTime::UNIX_EPOCH + self.now);
+        self.session.decide(self.policy, &attempt, self.budget.as_ref(), clock, &mut self.rng)
+    }
+
+    /// Decides, and where that says wait, waits and sends again.
+    #[track_caller]
+    fn expect(&mut self, back: &Back, expected: Step) {
+        assert_eq!(self.decide(back), expected, "{back:?} on attempt {}", self.session.number());
+        if let Step::Wait(delay) = expected {
+            self.now += delay;
+            self.session.resend();
+        }
+    }
+}
+
+#[track_caller]
+fn check(policy: &dyn Policy, session: Session, timeline: &[(Back, Step)]) -> Session {
+    let mut client = Client::new(policy, session);
+    for (back, expected) in timeline {
+        client.expect(back, *expected);
+    }
+    client.session
+}
+
+fn ms(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+fn wait(millis: u64) -> Step {
+    Step::Wait(ms(millis))
+}
+
+/// The shortest and the longest of many first delays.
+fn delays(policy: &dyn Policy, back: &Back) -> (Duration, Duration) {
+    let delays: BTreeSet<_> = (0..2_000)
+        .map(|seed| {
+            let mut client = Client::new(policy, Session::new());
+            client.rng = SmallRng::seed_from_u64(seed);
+            match client.decide(back) {
+                Step::Wait(delay) => delay,
+                other => panic!("{other:?}"),
+            }
+        })
+        .collect();
+    (*delays.first().unwrap(), *delays.last().unwrap())
+}
+
+#[test]
+fn a_window_before_the_hint_is_moved_to_the_hint_with_its_width() {
+    let (first, last) = delays(&Exponential::new(ms(100), ms(100)), &Hinted(429, 1_000));
+    assert!((ms(1_000)..ms(1_001)).contains(&first), "{first:?}");
+    assert!((ms(1_099)..=ms(1_100)).contains(&last), "{last:?}");
+}
+
+#[test]
+fn a_window_after_the_hint_stays_where_it_is() {
+    check(&Constant::new(ms(70)), Session::new(), &[(Hinted(503, 20), wait(70))]);
+}
+
+#[test]
+fn a_window_that_holds_the_hint_is_moved_too() {
+    let (first, last) = delays(&policy_fn(|_| Window::between(ms(50), ms(150))), &Hinted(429, 100));
+    assert!((ms(100)..ms(101)).contains(&first), "{first:?}");
+    assert!((ms(199)..=ms(200)).contains(&last), "{last:?}");
+}
+
+#[test]
+fn a_hint_is_heeded_on_every_status_that_is_worth_retrying() {
+    for status in [408, 413, 425, 429, 500, 502, 503, 504, 529] {
+        // A 413 is told from others by `Retry-After` itself.
+        let expected = if status == 413 { Step::Accept } else { wait(300) };
+        check(&Constant::new(ms(0)), Session::new(), &[(Hinted(status, 300), expected)]);
+    }
+}
+
+#[test]
+fn ignored_hints_are_hidden_from_the_policy() {
+    let policy = policy_fn(|setback| {
+        assert_eq!(setback.hint, None);
+        Window::exactly(ms(7))
+    });
+    let session = Session::new().ignore_hints();
+    let session = check(&policy, session, &[(Hinted(429, 60_000), wait(7))]);
+    assert_eq!(session.hint(), None);
+}
+
+#[test]
+fn a_hint_of_never_ends_the_session_whatever_the_policy_says() {
+    let (request, response) = (Request::new(()), Response::new(()));
+    let attempt = Attempt::new(1, &request, ResponseHead::from(&response));
+    let setback = Setback::new(attempt, Cause::Refused).hint(Hint::Never);
+    let planned = Session::new().schedule(&Constant::new(ms(1)), &setback);
+    assert_eq!(planned, Err(Reason::ServerRefused));
+}
+
+#[test]
+fn steps_count_from_the_last_wait_that_the_server_named() {
+    let seen = Mutex::new(Vec::new());
+    let policy = policy_fn(|setback| {
+        seen.lock().unwrap().push((setback.step, setback.previous_delay.map(|delay| delay.as_millis())));
+        Window::exactly(ms(10) * (setback.step + 1))
+    });
+    let timeline = [
+        (Status(503), wait(10)),
+        (Failed(FailureKind::NeverSent), wait(20)),
+        (Hinted(429, 1_000), wait(1_000)),
+        (Hinted(429, 1_000), wait(1_000)),
+        (Status(503), wait(10)),
+        (REFUSED, wait(0)),
+        (Status(503), wait(20)),
+    ];
+    check(&policy, Session::new().attempts(9), &timeline);
+    let expected = [
+        (0, None),
+        (1, Some(10)),
+        (2, Some(20)),
+        // The server's delays are not the policy's own, and neither is none at all.
+        (0, Some(20)),
+        (0, Some(20)),
+        (1, Some(10)),
+        (1, Some(10)),
+    ];
+    assert_eq!(*seen.lock().unwrap(), expected);
+}
+
+#[test]
+fn decorrelated_jitter_grows_from_its_own_last_delay() {
+    let policy = RetryAfterFirst::new(DecorrelatedJitter::new(ms(10), ms(10_000)));
+    let mut client = Client::new(&policy, Session::new().attempts(20));
+    let mut previous = ms(10);
+    for back in [Status(503), Hinted(429, 5_000), Status(503), Status(503), Status(503)] {
+        let Step::Wait(delay) = client.decide(&back) else { panic!() };
+        if let Status(_) = back {
+            assert!((ms(10)..=previous * 3).contains(&delay), "{delay:?} after {previous:?}");
+            previous = delay;
+        }
+        client.session.resend();
+    }
+}
+
+#[test]
+fn the_policy_sees_where_the_session_stands() {
+    let policy = policy_fn(|setback| {
+        assert_eq!(setback.elapsed, ms(400));
+        assert_eq!(setback.remaining, Some(ms(600)));
+        assert_eq!(setback.now, SystemTime::UNIX_EPOCH + ms(1_400));
+        assert_eq!((setback.cause, setback.hint), (Cause::Throttled, Some(Hint::After(ms(3)))));
+        Plan::GiveUp(Reason::Policy)
+    });
+    let mut client = Client::new(&policy, Session::new().deadline(ms(1_000)).started(ms(1_000)));
+    client.now = ms(1_400);
+    client.expect(&Hinted(429, 3), Step::GiveUp(Reason::Policy));
+    assert_eq!(client.session.ends_at(), Some(ms(2_000)));
+    assert_eq!(client.session.cause(), Some(Cause::Throttled));
+    assert_eq!(client.session.hint(), Some(Hint::After(ms(3))));
+}
+
+#[test]
+fn without_a_start_the_clock_starts_with_the_first_setback() {
+    let policy = Constant::new(ms(10));
+    let mut client = Client::new(&policy, Session::new().deadline(ms(100)));
+    client.now = ms(5_000);
+    assert_eq!(client.session.ends_at(), None);
+    client.expect(&Status(503), wait(10));
+    assert_eq!(client.session.ends_at(), Some(ms(5_100)));
+}
+
+#[test]
+fn every_resend_is_counted_and_every_wait_added_up() {
+    let timeline = [(REFUSED, wait(0)), (Status(503), wait(30)), (Hinted(429, 50), wait(50))];
+    let mut session = check(&Constant::new(ms(30)), Session::new().attempts(4), &timeline);
+    assert_eq!(session.number(), 4);
+    assert_eq!(session.waited(), ms(80));
+    assert_eq!(session.resend(), 4, "nothing was admitted");
+    assert_eq!(session.waited(), ms(80));
+}
+
+#[test]
+fn a_resend_that_is_abandoned_is_neither_counted_nor_waited_for() {
+    let policy = Constant::new(ms(30));
+    let mut client = Client::new(&policy, Session::new());
+    assert_eq!(client.decide(&Status(503)), wait(30));
+    client.session.abandon();
+    assert_eq!((client.session.resend(), client.session.waited()), (1, Duration::ZERO));
+}
+
+#[test]
+fn an_accepted_outcome_reads_no_clock_and_draws_no_number() {
+    let (request, mut rng) = (Request::new(()), SmallRng::seed_from_u64(1));
+    for status in [200, 304, 400, 404, 501] {
+        let response = Response::builder().status(status).body(()).unwrap();
+        let attempt = Attempt::new(1, &request, ResponseHead::from(&response));
+        let clock = || panic!("the clock was read");
+        let mut session = Session::new();
+        let step =
+            session.decide(&RetryAfterFirst::default(), &attempt, Some(&Budget::default()), clock, &mut rng);
+        assert_eq!(step, Step::Accept, "{status}");
+        assert_eq!((session.cause(), session.ends_at()), (None, None));
+    }
+    assert_eq!(rng, SmallRng::seed_from_u64(1));
+}
+
+#[test]
+fn sessions_that_share_a_generator_do_not_share_their_delays() {
+    let (policy, request) = (RetryAfterFirst::default(), Request::new(()));
+    let mut rng = SmallRng::seed_from_u64(1);
+    for retry_after in [None, Some("1")] {
+        let mut response = Response::builder().status(429);
+        if let Some(seconds) = retry_after {
+            response = response.header("retry-after", seconds);
+        }
+        let response = response.body(()).unwrap();
+        let attempt = Attempt::new(1, &request, ResponseHead::from(&response));
+        let steps = (0..1_000).map(|_| {
+            let clock = || Moment::new(Duration::ZERO, SystemTime::UNIX_EPOCH);
+            match Session::new().decide(&policy, &attempt, None, clock, &mut rng) {
+                Step::Wait(delay) => delay,
+                other => panic!("{other:?}"),
+            }
+        });
+        let distinct = steps.collect::<BTreeSet<_>>().len();
+        assert!(distinct >= 990, "{distinct} with {retry_after:?}");
+    }
+}

@@ -1,0 +1,139 @@
+mod combinators;
+mod windows;
+
+use std::time::Duration;
+
+use http::{Request, Response};
+
+use super::*;
+use crate::{Cause, FailureKind, Outcome, Reason, ResponseHead, Window};
+
+/// Answers each question as nobody else does.
+#[derive(Clone, Copy, Debug)]
+struct Spy;
+
+impl Policy for Spy {
+    fn keep(&self, head: &RequestHead<'_>) -> bool {
+        head.path() != "/no"
+    }
+
+    fn classify(&self, attempt: &Attempt<'_>) -> Verdict {
+        match attempt.outcome.response() {
+            Some(head) if head.status() == 299 => Verdict::Retry(Cause::Timeout),
+            _ => Verdict::Accept,
+        }
+    }
+
+    fn schedule(&self, setback: &Setback<'_>) -> Plan {
+        Window::exactly(ms(7_919) + ms(1) * setback.step).into()
+    }
+}
+
+fn ms(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+fn request(method: &str, path: &str) -> Request<()> {
+    Request::builder().method(method).uri(path).body(()).unwrap()
+}
+
+fn response(status: u16) -> Response<()> {
+    Response::builder().status(status).body(()).unwrap()
+}
+
+fn classified(policy: &dyn Policy, request: &Request<()>, response: &Response<()>) -> Verdict {
+    policy.classify(&Attempt::new(1, request, ResponseHead::from(response)))
+}
+
+/// What a policy plans for the row that `set` makes of a first setback.
+fn planned(policy: &dyn Policy, set: impl FnOnce(Setback<'_>) -> Setback<'_>) -> Plan {
+    let (request, response) = (request("GET", "/"), response(503));
+    let attempt = Attempt::new(1, &request, ResponseHead::from(&response));
+    policy.schedule(&set(Setback::new(attempt, Cause::Throttled)))
+}
+
+#[track_caller]
+fn check_forwards(name: &str, policy: &dyn Policy) {
+    let kept = |method, path| policy.keep(&RequestHead::from(&request(method, path)));
+    assert!(!kept("GET", "/no"), "{name} keep");
+    assert!(kept("GET", "/yes"), "{name} keep");
+    // The provided method would say no.
+    assert!(kept("CONNECT", "example.com:443"), "{name} keep");
+
+    let get = request("GET", "/");
+    let told = |status| classified(policy, &get, &response(status));
+    assert_eq!(told(299), Verdict::Retry(Cause::Timeout), "{name} classify");
+    // The provided method would retry it.
+    assert_eq!(told(503), Verdict::Accept, "{name} classify");
+
+    for step in [0, 3] {
+        let expected = Window::exactly(ms(7_919 + u64::from(step))).into();
+        assert_eq!(planned(policy, |setback| setback.step(step)), expected, "{name} schedule");
+    }
+}
+
+#[test]
+fn every_wrapper_forwards_all_three_questions() {
+    check_forwards("Spy", &Spy);
+    check_forwards("&P", &&Spy);
+    check_forwards("&dyn", &(&Spy as &dyn Policy));
+    check_forwards("Box<P>", &Box::new(Spy));
+    check_forwards("Box<dyn>", &(Box::new(Spy) as Box<dyn Policy>));
+    check_forwards("Arc<P>", &Arc::new(Spy));
+    check_forwards("Arc<dyn>", &(Arc::new(Spy) as Arc<dyn Policy>));
+    check_forwards("Arc<Box<dyn>>", &Arc::new(Box::new(Spy) as Box<dyn Policy>));
+}
+
+#[test]
+fn every_combinator_forwards_all_three_questions() {
+    check_forwards("RetryAfterFirst", &RetryAfterFirst::new(Spy));
+    check_forwards("retry_on", &Spy.retry_on(StatusCode::IM_A_TEAPOT));
+    check_forwards("never_on", &Spy.never_on(StatusCode::IM_A_TEAPOT));
+    check_forwards("any_method", &Spy.any_method());
+    check_forwards("only", &Spy.only(|_| true));
+    check_forwards("classify_with Option", &Spy.classify_with(|_| None));
+    let all = Spy
+        .retry_on(StatusCode::IM_A_TEAPOT)
+        .never_on(StatusCode::IM_A_TEAPOT)
+        .any_method()
+        .only(|_| true)
+        .classify_with(|_| None);
+    check_forwards("all of them", &(Box::new(RetryAfterFirst::new(all)) as Box<dyn Policy>));
+}
+
+#[test]
+fn a_policy_that_only_schedules_has_the_standard_answers() {
+    for policy in [&Constant::new(ms(1)) as &dyn Policy, &policy_fn(|_| Window::exactly(ms(1)))] {
+        for (method, path, upgrade, kept) in [
+            ("GET", "/", false, true),
+            ("POST", "/", false, true),
+            ("GET", "/", true, false),
+            ("CONNECT", "example.com:443", false, false),
+        ] {
+            let mut request = request(method, path);
+            if upgrade {
+                request.headers_mut().insert("upgrade", "websocket".parse().unwrap());
+            }
+            assert_eq!(policy.keep(&RequestHead::from(&request)), kept, "{method} {upgrade}");
+        }
+        let get = request("GET", "/");
+        assert_eq!(classified(policy, &get, &response(503)), Verdict::Retry(Cause::Throttled));
+        assert_eq!(classified(policy, &get, &response(299)), Verdict::Accept);
+    }
+}
+
+#[test]
+fn a_closure_returns_a_window_or_a_plan() {
+    let window = Window::up_to(ms(3));
+    assert_eq!(planned(&policy_fn(move |_| window), |setback| setback), window.into());
+    let never = Plan::GiveUp(Reason::Policy);
+    assert_eq!(planned(&policy_fn(move |_| never), |setback| setback), never);
+}
+
+#[test]
+fn never_sends_everything_once() {
+    let get = request("GET", "/");
+    assert!(!Never.keep(&RequestHead::from(&get)));
+    assert_eq!(classified(&Never, &get, &response(503)), Verdict::Accept);
+    assert_eq!(planned(&Never, |setback| setback), Plan::GiveUp(Reason::Policy));
+}

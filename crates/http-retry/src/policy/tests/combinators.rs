@@ -1,0 +1,144 @@
+//! What each combinator means.
+
+use super::*;
+
+const ACCEPT: Verdict = Verdict::Accept;
+const TRANSIENT: Verdict = Verdict::Retry(Cause::Transient);
+const THROTTLED: Verdict = Verdict::Retry(Cause::Throttled);
+
+fn base() -> Constant {
+    Constant::new(ms(1))
+}
+
+#[track_caller]
+fn check(policy: &dyn Policy, rows: &[(&str, u16, Verdict)]) {
+    for (method, status, expected) in rows {
+        let told = classified(policy, &request(method, "/"), &response(*status));
+        assert_eq!(told, *expected, "{method} {status}");
+    }
+}
+
+#[test]
+fn retry_on_adds_a_status_for_requests_that_may_be_repeated() {
+    let policy = base().retry_on(StatusCode::NOT_FOUND);
+    check(
+        &policy,
+        &[
+            ("GET", 404, TRANSIENT),
+            ("DELETE", 404, TRANSIENT),
+            ("POST", 404, ACCEPT),
+            ("PATCH", 404, ACCEPT),
+            ("GET", 410, ACCEPT),
+            // What is retried anyway keeps its cause.
+            ("GET", 503, THROTTLED),
+        ],
+    );
+    let mut keyed = request("POST", "/");
+    keyed.headers_mut().insert("idempotency-key", "k1".parse().unwrap());
+    assert_eq!(classified(&policy, &keyed, &response(404)), TRANSIENT);
+    check(&base().retry_on(StatusCode::SERVICE_UNAVAILABLE), &[("GET", 503, THROTTLED)]);
+    // Only responses have a status.
+    let get = request("GET", "/");
+    assert_eq!(policy.classify(&Attempt::new(1, &get, FailureKind::LocalRefusal)), ACCEPT);
+}
+
+#[test]
+fn any_method_lifts_the_guard_of_what_stands_before_it() {
+    let teapot = StatusCode::IM_A_TEAPOT;
+    check(&base().any_method(), &[("POST", 503, THROTTLED), ("POST", 500, TRANSIENT), ("POST", 501, ACCEPT)]);
+    check(&base().retry_on(teapot).any_method(), &[("POST", 418, TRANSIENT), ("POST", 500, TRANSIENT)]);
+    check(&base().any_method().retry_on(teapot), &[("POST", 418, ACCEPT), ("POST", 500, TRANSIENT)]);
+
+    let post = request("POST", "/");
+    for (kind, verdict) in [
+        (FailureKind::MaybeProcessed, TRANSIENT),
+        (FailureKind::Timeout, Verdict::Retry(Cause::Timeout)),
+        (FailureKind::Permanent, ACCEPT),
+    ] {
+        assert_eq!(base().any_method().classify(&Attempt::new(1, &post, kind)), verdict, "{kind:?}");
+    }
+    // No vouching makes a request out of a tunnel.
+    assert!(!base().any_method().keep(&RequestHead::from(&request("CONNECT", "example.com:443"))));
+}
+
+#[test]
+fn any_method_does_not_make_a_conflict_a_repetition() {
+    // A 409 is worth repeating only for a request that has a key.
+    check(&base().any_method(), &[("POST", 409, ACCEPT), ("PUT", 409, ACCEPT)]);
+}
+
+#[test]
+fn never_on_takes_a_status_away() {
+    let policy = base().never_on(StatusCode::BAD_GATEWAY);
+    check(&policy, &[("GET", 502, ACCEPT), ("GET", 504, TRANSIENT)]);
+    // The last word of the sentence counts.
+    let status = StatusCode::NOT_FOUND;
+    check(&base().retry_on(status).never_on(status), &[("GET", 404, ACCEPT)]);
+    check(&base().never_on(status).retry_on(status), &[("GET", 404, TRANSIENT)]);
+    let get = request("GET", "/");
+    let never_sent = Attempt::new(1, &get, FailureKind::NeverSent);
+    assert_eq!(policy.classify(&never_sent), Verdict::Retry(Cause::NeverSent));
+}
+
+#[test]
+fn a_server_that_says_no_outranks_retry_on() {
+    let policy = base().retry_on(StatusCode::NOT_FOUND).any_method();
+    for (name, value, status, expected) in [
+        ("x-should-retry", "false", 404, ACCEPT),
+        ("stripe-should-retry", "false", 404, ACCEPT),
+        ("x-should-retry", "false", 503, ACCEPT),
+        ("x-should-retry", "true", 404, TRANSIENT),
+        ("x-should-retry", "False", 404, TRANSIENT),
+        ("x-should-retry", "0", 404, TRANSIENT),
+    ] {
+        let response = Response::builder().status(status).header(name, value).body(()).unwrap();
+        assert_eq!(classified(&policy, &request("GET", "/"), &response), expected, "{name}: {value}");
+    }
+}
+
+#[test]
+fn only_keeps_what_is_in_scope() {
+    let policy = base().only(|head| head.path().starts_with("/v1/"));
+    for (method, path, kept) in
+        [("GET", "/v1/models", true), ("GET", "/v2/models", false), ("CONNECT", "example.com:443", false)]
+    {
+        assert_eq!(policy.keep(&RequestHead::from(&request(method, path))), kept, "{method} {path}");
+    }
+    let all = base().only(|_| true);
+    assert!(!all.keep(&RequestHead::from(&request("CONNECT", "example.com:443"))));
+    let both = base().only(|head| head.path() != "/a").only(|head| head.path() != "/b");
+    for (path, kept) in [("/a", false), ("/b", false), ("/c", true)] {
+        assert_eq!(both.keep(&RequestHead::from(&request("GET", path))), kept, "{path}");
+    }
+}
+
+#[test]
+fn classify_with_is_asked_first_and_may_decline() {
+    let option =
+        base().classify_with(|attempt: &Attempt<'_>| match attempt.outcome.response()?.status().as_u16() {
+            404 => Some(Verdict::Retry(Cause::Timeout)),
+            503 => Some(ACCEPT),
+            _ => None,
+        });
+    check(
+        &option,
+        &[("POST", 404, Verdict::Retry(Cause::Timeout)), ("GET", 503, ACCEPT), ("GET", 502, TRANSIENT)],
+    );
+    let get = request("GET", "/");
+    let timeout = Attempt::new(1, &get, FailureKind::Timeout);
+    assert_eq!(option.classify(&timeout), Verdict::Retry(Cause::Timeout));
+
+    let verdict = base().classify_with(|attempt: &Attempt<'_>| match attempt.outcome {
+        Outcome::Response(_) => TRANSIENT,
+        Outcome::Failure(_) => ACCEPT,
+    });
+    check(&verdict, &[("POST", 200, TRANSIENT), ("GET", 503, TRANSIENT)]);
+    assert_eq!(verdict.classify(&timeout), ACCEPT);
+}
+
+#[test]
+fn classify_with_sees_what_any_method_vouches_for() {
+    let by_repeatability = |attempt: &Attempt<'_>| if attempt.is_repeatable() { TRANSIENT } else { ACCEPT };
+    check(&base().classify_with(by_repeatability), &[("POST", 200, ACCEPT), ("GET", 200, TRANSIENT)]);
+    check(&base().classify_with(by_repeatability).any_method(), &[("POST", 200, TRANSIENT)]);
+}

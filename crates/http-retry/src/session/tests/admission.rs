@@ -1,0 +1,214 @@
+//! What is admitted, and what that costs.
+
+use super::*;
+
+const GONE: Step = Step::GiveUp(Reason::Attempts);
+
+#[test]
+fn attempts_count_the_original() {
+    let policy = Constant::new(ms(5));
+    for (attempts, timeline) in [
+        (0, &[(Status(503), GONE)][..]),
+        (1, &[(Status(503), GONE)]),
+        (2, &[(Status(503), wait(5)), (Status(503), GONE)]),
+        (3, &[(Status(503), wait(5)), (Hinted(429, 9), wait(9)), (Failed(FailureKind::NeverSent), GONE)]),
+    ] {
+        let session = check(&policy, Session::new().attempts(attempts), timeline);
+        assert_eq!(session.number(), attempts.max(1));
+    }
+}
+
+#[test]
+fn one_refused_resend_goes_out_at_once_and_uncounted() {
+    let policy = Constant::new(ms(5));
+    for (attempts, timeline, sends) in [
+        (3, &[(REFUSED, wait(0)), (REFUSED, wait(5)), (REFUSED, wait(5)), (REFUSED, GONE)][..], 4),
+        (2, &[(REFUSED, wait(0)), (Status(503), wait(5)), (Status(503), GONE)], 3),
+        // After the last that counts, too.
+        (2, &[(Status(503), wait(5)), (REFUSED, wait(0)), (REFUSED, GONE)], 3),
+        // RFC 8470 section 5.2. A 425 to a resend, which is no early data, is an answer.
+        (2, &[(Status(425), wait(0)), (Status(425), Step::Accept)], 2),
+        // The server's time outranks the protocol's, and is counted.
+        (2, &[(Hinted(425, 40), wait(40)), (REFUSED, wait(0)), (Status(503), GONE)], 3),
+        // One attempt means one.
+        (1, &[(REFUSED, GONE)], 1),
+        (0, &[(REFUSED, GONE)], 1),
+    ] {
+        let session = check(&policy, Session::new().attempts(attempts), timeline);
+        assert_eq!(session.number(), sends, "{attempts} {timeline:?}");
+    }
+}
+
+#[test]
+fn a_policy_that_gives_up_sends_nothing_at_once_either() {
+    for reason in [Reason::Policy, Reason::HintTooLong] {
+        let policy = policy_fn(move |_| Plan::GiveUp(reason));
+        check(&policy, Session::new(), &[(REFUSED, Step::GiveUp(reason))]);
+    }
+}
+
+#[test]
+fn the_cheapest_check_comes_first_and_nothing_is_spent_on_a_resend_that_cannot_happen() {
+    use BodyState::{Failed, Replayable, TooLarge};
+    let policy = Constant::new(ms(500));
+    for (attempts, body, deadline, tokens, expected) in [
+        (1, TooLarge, 100, 0, Err(Reason::Attempts)),
+        (1, Replayable, 100, 0, Err(Reason::Attempts)),
+        (1, Replayable, 900, 9, Err(Reason::Attempts)),
+        (2, TooLarge, 100, 0, Err(Reason::Body)),
+        (2, Failed, 100, 9, Err(Reason::Body)),
+        (2, TooLarge, 900, 9, Err(Reason::Body)),
+        (2, Failed, 900, 9, Err(Reason::Body)),
+        (2, Replayable, 100, 0, Err(Reason::Deadline)),
+        (2, Replayable, 499, 9, Err(Reason::Deadline)),
+        (2, Replayable, 900, 0, Err(Reason::Budget)),
+        (2, Replayable, 500, 9, Ok(())),
+    ] {
+        let mut client = Client::new(&policy, Session::new().attempts(attempts).deadline(ms(deadline)));
+        let budget = Budget::percent(0).floor(0).capacity(tokens);
+        (client.body, client.budget) = (body, Some(budget.clone()));
+        let expected_step = expected.map_or_else(Step::GiveUp, |()| wait(500));
+        assert_eq!(client.decide(&Status(503)), expected_step, "{attempts} {body:?} {deadline} {tokens}");
+        let withdrawn = if expected.is_ok() { 1.0 } else { 0.0 };
+        assert_eq!(budget.tokens(), f64::from(tokens) - withdrawn, "{expected:?}");
+    }
+}
+
+#[test]
+fn a_delay_that_does_not_fit_before_the_deadline_gives_up_now() {
+    let policy = RetryAfterFirst::new(Constant::new(ms(400))).spread(0.0);
+    let late = Step::GiveUp(Reason::Deadline);
+    for (back, elapsed, expected) in [
+        (Status(503), 0, wait(400)),
+        (Status(503), 600, wait(400)),
+        (Status(503), 601, late),
+        (Hinted(503, 1_000), 0, wait(1_000)),
+        (Hinted(503, 1_001), 0, late),
+        (Hinted(503, 1_000), 1, late),
+        (Hinted(503, 60_000), 0, late),
+        (REFUSED, 999, wait(0)),
+        (Status(503), 5_000, late),
+    ] {
+        let mut client = Client::new(&policy, Session::new().deadline(ms(1_000)).started(Duration::ZERO));
+        client.now = ms(elapsed);
+        client.expect(&back, expected);
+    }
+    check(&policy, Session::new().deadline(None), &[(Hinted(503, 100_000), wait(100_000))]);
+}
+
+#[test]
+fn the_spread_above_a_hint_is_narrowed_to_the_deadline() {
+    let policy = RetryAfterFirst::default();
+    // A hint of 10 s spreads over 5 s, of which the deadline leaves 1 ms.
+    for seed in 0..100 {
+        let mut client = Client::new(&policy, Session::new().deadline(ms(10_001)));
+        client.rng = SmallRng::seed_from_u64(seed);
+        let Step::Wait(delay) = client.decide(&Hinted(429, 10_000)) else { panic!("gave up") };
+        assert!((ms(10_000)..=ms(10_001)).contains(&delay), "{delay:?}");
+    }
+}
+
+#[test]
+fn the_budget_hears_of_a_success_on_the_last_attempt() {
+    let policy = Constant::new(ms(0));
+    for (last, earned) in
+        [(Status(200), 0.5), (Status(304), 0.5), (Status(404), 0.0), (Failed(FailureKind::Permanent), 0.0)]
+    {
+        let mut client = Client::new(&policy, Session::new().attempts(2));
+        let budget = Budget::percent(50).floor(0).capacity(5);
+        client.budget = Some(budget.clone());
+        client.expect(&Status(500), wait(0));
+        client.expect(&last, Step::Accept);
+        assert_eq!(budget.tokens(), 4.0 + earned, "{last:?}");
+    }
+}
+
+#[test]
+fn a_setback_earns_nothing() {
+    let policy = Constant::new(ms(0)).classify_with(|_| Verdict::Retry(Cause::Transient));
+    let mut client = Client::new(&policy, Session::new().attempts(2));
+    let budget = Budget::percent(100).floor(0).capacity(5);
+    client.budget = Some(budget.clone());
+    client.expect(&Status(200), wait(0));
+    client.expect(&Status(200), GONE);
+    assert_eq!(budget.tokens(), 4.0);
+}
+
+#[test]
+fn a_token_is_spent_when_the_resend_goes_out_and_not_before() {
+    let policy = Constant::new(ms(0));
+    let budget = Budget::percent(0).floor(0).capacity(5);
+    let ends: [(fn(Session), f64); 4] = [
+        (drop, 5.0),
+        (|mut session| session.abandon(), 5.0),
+        (|mut session| assert_eq!(session.resend(), 2), 4.0),
+        (|mut session| assert_eq!((session.resend(), session.resend()), (2, 2)), 3.0),
+    ];
+    for (row, (end, left)) in ends.into_iter().enumerate() {
+        let mut client = Client::new(&policy, Session::new());
+        client.budget = Some(budget.clone());
+        let before = budget.tokens();
+        assert_eq!(client.decide(&Status(500)), wait(0));
+        assert_eq!(budget.tokens(), before - 1.0, "withdrawn");
+        end(client.session);
+        assert_eq!(budget.tokens(), left, "row {row}");
+    }
+}
+
+#[test]
+fn deciding_again_without_a_resend_pays_once() {
+    let policy = Constant::new(ms(0));
+    let mut client = Client::new(&policy, Session::new());
+    let budget = Budget::percent(0).floor(0).capacity(1);
+    client.budget = Some(budget.clone());
+    for _ in 0..3 {
+        assert_eq!(client.decide(&Status(500)), wait(0));
+    }
+    assert_eq!(client.decide(&Status(404)), Step::Accept);
+    assert_eq!(budget.tokens(), 1.0);
+}
+
+#[test]
+fn a_resend_costs_by_its_cause_and_its_place() {
+    const NEVER_SENT: Back = Failed(FailureKind::NeverSent);
+    let policy = Constant::new(ms(0));
+    for (backs, expected) in [
+        (&[NEVER_SENT, NEVER_SENT][..], 250 + 1_000),
+        (&[REFUSED, REFUSED], 250 + 1_000),
+        (&[Status(500), REFUSED], 1_000 + 1_000),
+        (&[Status(429), Hinted(429, 1)], 1_000 + 250),
+        (&[Hinted(429, 1), Hinted(503, 1)], 250 + 250),
+        (&[Hinted(500, 1), Failed(FailureKind::MaybeProcessed)], 1_000 + 1_000),
+        (&[Failed(FailureKind::Timeout)], 2_000),
+    ] {
+        let mut client = Client::new(&policy, Session::new().attempts(5));
+        let budget = Budget::percent(0).floor(0).capacity(10);
+        client.budget = Some(budget.clone());
+        for back in backs {
+            assert!(matches!(client.decide(back), Step::Wait(_)), "{back:?}");
+            client.session.resend();
+        }
+        assert_eq!(10_000.0 - budget.tokens() * 1_000.0, f64::from(expected), "{backs:?}");
+    }
+}
+
+#[test]
+fn the_floor_of_the_budget_accrues_by_the_sessions_clock() {
+    let policy = Constant::new(ms(0));
+    let mut client = Client::new(&policy, Session::new().attempts(9));
+    client.budget = Some(Budget::percent(0).floor(1).capacity(1));
+    client.expect(&Status(500), wait(0));
+    client.expect(&Status(500), Step::GiveUp(Reason::Budget));
+    client.now = ms(1_000);
+    client.expect(&Status(500), wait(0));
+}
+
+#[test]
+fn nothing_is_sent_after_the_deadline_not_even_at_once() {
+    let policy = RetryAfterFirst::default();
+    for back in [REFUSED, Status(425), Hinted(429, 0), Hinted(503, 0)] {
+        let mut client = Client::new(&policy, Session::new().deadline(ms(1_000)).started(Duration::ZERO));
+        client.now = ms(1_001);
+        client.expect(&back, Step::GiveUp(Reason::Deadline));
+    }
+}
