@@ -72,6 +72,33 @@
 //! was read. Only where the response had to be dropped there is nothing to return: then an error of readiness
 //! is returned as it is, and a service that is ready only after the deadline gets the resend late.
 //!
+//! # What happens to the body
+//!
+//! | | never read | read, within the limit | read, over the limit | failed itself |
+//! |---|---|---|---|---|
+//! | connect failed, or queued and cancelled | resent | resent[^early] | not resent | not resent |
+//! | REFUSED_STREAM, GOAWAY below our stream | resent at once | resent at once | not resent | not resent |
+//! | reset, EOF or timeout before a response head | resent if it may be repeated | the same | not resent | not resent |
+//! | a response worth retrying, after the upload | resent | resent | not resent | |
+//! | a response worth retrying, while the upload runs | resent | the new attempt reads what was kept, then the rest as it comes | not resent | not resent |
+//! | any other response, also one that breaks off later | returned | returned | returned | returned |
+//!
+//! "Not resent" means that the caller gets the outcome as it is: the response, or the inner service's error,
+//! which has the error of the caller's body among its sources if that is what failed. A body that is empty, or
+//! whose size is known, is so on every attempt. Frames are shared and never copied; trailers are kept.
+//!
+//! [^early]: hyper may have asked for the first frames by then.
+//!
+//! # Retries of the clients below
+//!
+//! hyper-util sends a request again, at once and without end, if a pooled connection was closed before the
+//! request was written to it. That is safe, since nothing was sent, and this layer neither sees nor counts it.
+//! To have every send counted, build the client with `retry_canceled_requests(false)`: then such a request
+//! comes back here, is known as never sent, and is resent under this layer's policy, whatever its method. A
+//! connection that is closed *after* the request was written is another matter: no client can tell whether the
+//! server saw it, so this layer resends the request only if it may be repeated, and hyper-util does not at all.
+//! reqwest resends requests that an HTTP/2 peer refused; build it with `retry(reqwest::retry::never())`.
+//!
 //! # Cancel safety
 //!
 //! Dropping a [`ResponseFuture`] ends the session wherever it is: nothing is sent afterwards, the body is

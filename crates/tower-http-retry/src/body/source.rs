@@ -15,6 +15,9 @@ use crate::BoxError;
 
 pub(super) struct Source<B> {
     live: Live<B>,
+    /// Whether the body announced its size from the start. Where it did not, no attempt does: HTTP/1.1 would
+    /// send the first in chunks and a later one, of which all is known, without its trailers.
+    announces_size: bool,
     /// What was read from `live`, from the start. Empty once it would have been more than its share.
     kept: VecDeque<Kept>,
     share: Share,
@@ -57,6 +60,7 @@ where
 {
     pub(super) fn new(body: B, share: Share) -> Self {
         Self {
+            announces_size: body.size_hint().exact().is_some(),
             live: Live::Open(Box::pin(body)),
             kept: VecDeque::new(),
             share,
@@ -135,9 +139,11 @@ where
             Live::Open(body) => body.size_hint(),
             Live::Ended | Live::Failed => SizeHint::with_exact(0),
         };
+        let lower = live.lower().saturating_add(kept);
+        let upper = live.upper().and_then(|upper| upper.checked_add(kept));
         let mut size = SizeHint::new();
-        size.set_lower(live.lower().saturating_add(kept));
-        if let Some(upper) = live.upper().and_then(|upper| upper.checked_add(kept)) {
+        size.set_lower(lower);
+        if let Some(upper) = upper.filter(|&upper| self.announces_size || upper != lower) {
             size.set_upper(upper);
         }
         size
