@@ -1,5 +1,8 @@
 //! The policy: whether an outcome is worth another attempt, and when that may start.
 
+#[macro_use]
+mod forward;
+
 mod combinators;
 mod constant;
 mod decorrelated;
@@ -108,10 +111,10 @@ pub trait Policy: Send + Sync {
     }
 }
 
-/// Forwards the three questions to the policy inside.
-macro_rules! forward {
-    ($($wrapper:ty),*) => {$(
-        impl<P: Policy + ?Sized> Policy for $wrapper {
+/// Pointers to a policy are policies.
+macro_rules! point {
+    ($($pointer:ty),*) => {$(
+        impl<P: Policy + ?Sized> Policy for $pointer {
             fn keep(&self, head: &RequestHead<'_>) -> bool {
                 (**self).keep(head)
             }
@@ -127,7 +130,7 @@ macro_rules! forward {
     )*};
 }
 
-forward!(&P, Box<P>, Arc<P>);
+point!(&P, Box<P>, Arc<P>);
 
 #[cfg(test)]
 mod tests;

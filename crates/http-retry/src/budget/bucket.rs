@@ -87,19 +87,9 @@ impl Bucket {
 
     /// Replaces the state unless `next` declines; whether it did. Relaxed, since the bucket guards no other
     /// memory.
-    fn update(&self, mut next: impl FnMut(State) -> Option<State>) -> bool {
-        let mut current = self.state.load(Ordering::Relaxed);
-        loop {
-            let Some(state) = next(State::unpack(current)) else {
-                return false;
-            };
-            let swap =
-                self.state.compare_exchange_weak(current, state.pack(), Ordering::Relaxed, Ordering::Relaxed);
-            match swap {
-                Ok(_) => return true,
-                Err(actual) => current = actual,
-            }
-        }
+    fn update(&self, next: impl Fn(State) -> Option<State>) -> bool {
+        let next = |bits| next(State::unpack(bits)).map(State::pack);
+        self.state.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next).is_ok()
     }
 }
 

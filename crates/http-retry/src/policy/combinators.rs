@@ -4,7 +4,7 @@ use std::fmt;
 
 use http::StatusCode;
 
-use crate::{Attempt, Cause, Outcome, Plan, Policy, RequestHead, Setback, Verdict, table};
+use crate::{Attempt, Cause, Outcome, Policy, RequestHead, Verdict, table};
 
 /// Also retries one status. Made by [`Policy::retry_on`].
 #[derive(Clone, Copy, Debug)]
@@ -20,9 +20,7 @@ impl<P> RetryOn<P> {
 }
 
 impl<P: Policy> Policy for RetryOn<P> {
-    fn keep(&self, head: &RequestHead<'_>) -> bool {
-        self.policy.keep(head)
-    }
+    forward!(policy: keep, schedule);
 
     fn classify(&self, attempt: &Attempt<'_>) -> Verdict {
         let verdict = self.policy.classify(attempt);
@@ -31,10 +29,6 @@ impl<P: Policy> Policy for RetryOn<P> {
             return Verdict::Retry(Cause::Transient);
         }
         verdict
-    }
-
-    fn schedule(&self, setback: &Setback<'_>) -> Plan {
-        self.policy.schedule(setback)
     }
 }
 
@@ -52,19 +46,13 @@ impl<P> NeverOn<P> {
 }
 
 impl<P: Policy> Policy for NeverOn<P> {
-    fn keep(&self, head: &RequestHead<'_>) -> bool {
-        self.policy.keep(head)
-    }
+    forward!(policy: keep, schedule);
 
     fn classify(&self, attempt: &Attempt<'_>) -> Verdict {
         if has_status(attempt, self.status) {
             return Verdict::Accept;
         }
         self.policy.classify(attempt)
-    }
-
-    fn schedule(&self, setback: &Setback<'_>) -> Plan {
-        self.policy.schedule(setback)
     }
 }
 
@@ -85,16 +73,10 @@ impl<P> AnyMethod<P> {
 }
 
 impl<P: Policy> Policy for AnyMethod<P> {
-    fn keep(&self, head: &RequestHead<'_>) -> bool {
-        self.policy.keep(head)
-    }
+    forward!(policy: keep, schedule);
 
     fn classify(&self, attempt: &Attempt<'_>) -> Verdict {
         self.policy.classify(&attempt.vouched(true))
-    }
-
-    fn schedule(&self, setback: &Setback<'_>) -> Plan {
-        self.policy.schedule(setback)
     }
 }
 
@@ -120,13 +102,7 @@ where
         (self.scope)(head) && self.policy.keep(head)
     }
 
-    fn classify(&self, attempt: &Attempt<'_>) -> Verdict {
-        self.policy.classify(attempt)
-    }
-
-    fn schedule(&self, setback: &Setback<'_>) -> Plan {
-        self.policy.schedule(setback)
-    }
+    forward!(policy: classify, schedule);
 }
 
 impl<P: fmt::Debug, F> fmt::Debug for Only<P, F> {
@@ -154,16 +130,10 @@ where
     F: Fn(&Attempt<'_>) -> V + Send + Sync,
     V: Into<Option<Verdict>>,
 {
-    fn keep(&self, head: &RequestHead<'_>) -> bool {
-        self.policy.keep(head)
-    }
+    forward!(policy: keep, schedule);
 
     fn classify(&self, attempt: &Attempt<'_>) -> Verdict {
         (self.classify)(attempt).into().unwrap_or_else(|| self.policy.classify(attempt))
-    }
-
-    fn schedule(&self, setback: &Setback<'_>) -> Plan {
-        self.policy.schedule(setback)
     }
 }
 

@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{Attempt, Exponential};
-use crate::{Hint, Plan, Policy, Reason, RequestHead, Setback, Verdict, Window};
+use crate::{Exponential, Hint, Plan, Policy, Reason, Setback, Window};
 
 /// Waits as long as the server asks, and asks another policy where the server says nothing.
 ///
@@ -61,13 +60,7 @@ impl Default for RetryAfterFirst<Exponential> {
 }
 
 impl<P: Policy> Policy for RetryAfterFirst<P> {
-    fn keep(&self, head: &RequestHead<'_>) -> bool {
-        self.otherwise.keep(head)
-    }
-
-    fn classify(&self, attempt: &Attempt<'_>) -> Verdict {
-        self.otherwise.classify(attempt)
-    }
+    forward!(otherwise: keep, classify);
 
     fn schedule(&self, setback: &Setback<'_>) -> Plan {
         match setback.hint {

@@ -1,0 +1,21 @@
+//! How a policy that wraps another passes questions on to it.
+
+/// Writes the methods of a policy that pass their question on to the policy in a field.
+macro_rules! forward {
+    ($field:ident: $($method:ident),*) => { $(forward!(@$method $field);)* };
+    (@keep $field:ident) => {
+        fn keep(&self, head: &$crate::RequestHead<'_>) -> bool {
+            self.$field.keep(head)
+        }
+    };
+    (@classify $field:ident) => {
+        fn classify(&self, attempt: &$crate::Attempt<'_>) -> $crate::Verdict {
+            self.$field.classify(attempt)
+        }
+    };
+    (@schedule $field:ident) => {
+        fn schedule(&self, setback: &$crate::Setback<'_>) -> $crate::Plan {
+            self.$field.schedule(setback)
+        }
+    };
+}
