@@ -19,7 +19,7 @@ use sync_wrapper::SyncWrapper;
 pub use self::memory::ReplayMemory;
 use self::memory::Share;
 use self::source::Source;
-use crate::BoxError;
+use crate::{BoxError, BytesBody};
 
 pin_project! {
     /// The request body that the inner service gets: the caller's body, remembered frame by frame as the
@@ -54,8 +54,7 @@ pin_project! {
 
 impl<B> ReplayBody<B>
 where
-    B: Body<Data = Bytes>,
-    B::Error: Into<BoxError>,
+    B: BytesBody,
 {
     /// A body that is read once and never remembered.
     pub(crate) fn once(body: B) -> Self {
@@ -66,8 +65,7 @@ where
 
 impl<B> Body for ReplayBody<B>
 where
-    B: Body<Data = Bytes>,
-    B::Error: Into<BoxError>,
+    B: BytesBody,
 {
     type Data = Bytes;
     type Error = BoxError;
@@ -133,8 +131,7 @@ impl<B> Drop for Original<B> {
 
 impl<B> Original<B>
 where
-    B: Body<Data = Bytes>,
-    B::Error: Into<BoxError>,
+    B: BytesBody,
 {
     /// Keeps up to `limit` bytes of what is read, as long as there is room for them in `memory`.
     pub(crate) fn new(body: B, limit: usize, memory: Option<ReplayMemory>) -> Self {

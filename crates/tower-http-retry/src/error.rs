@@ -29,6 +29,7 @@ pub enum Concrete {}
 #[derive(Clone, Copy, Debug)]
 pub enum Boxed {}
 
+#[diagnostic::do_not_recommend]
 impl<E: Error + 'static> ReadError<Concrete> for E {
     fn as_error(&self) -> &(dyn Error + 'static) {
         self

@@ -10,7 +10,6 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
 use http_retry::{Policy, Step};
@@ -25,7 +24,7 @@ use crate::body::Original;
 use crate::head::Snapshot;
 use crate::layer::Terms;
 use crate::timer::Sleep;
-use crate::{BoxError, Concrete, ReadError, ReplayBody};
+use crate::{BytesBody, Concrete, ReadError, ReplayBody};
 
 pin_project! {
     /// The response to a request, after as many attempts as it takes.
@@ -70,8 +69,7 @@ impl<S, P, B, M, R> ResponseFuture<S, P, B, M>
 where
     S: Service<Request<ReplayBody<B>>, Response = Response<R>>,
     P: Policy,
-    B: Body<Data = Bytes>,
-    B::Error: Into<BoxError>,
+    B: BytesBody,
 {
     /// `inner` must be ready.
     pub(crate) fn new(mut inner: S, terms: Arc<Terms<P>>, request: Request<B>) -> Self {
@@ -96,8 +94,7 @@ where
     S: Service<Request<ReplayBody<B>>, Response = Response<R>>,
     S::Error: ReadError<M>,
     P: Policy,
-    B: Body<Data = Bytes>,
-    B::Error: Into<BoxError>,
+    B: BytesBody,
     R: Body + Unpin,
 {
     type Output = Result<Response<R>, S::Error>;

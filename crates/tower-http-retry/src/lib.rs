@@ -113,6 +113,7 @@
 //! * `tower` reads the errors of tower's timeout, load-shed and buffer layers.
 
 mod body;
+mod bounds;
 mod error;
 mod failure;
 mod future;
@@ -137,6 +138,7 @@ pub mod fuzzing {
 pub use http_retry::*;
 
 pub use self::body::{ReplayBody, ReplayMemory};
+pub use self::bounds::{BytesBody, CloneService};
 pub use self::error::{BoxError, Boxed, Concrete, ReadError};
 pub use self::future::ResponseFuture;
 pub use self::info::{AttemptNumber, RetryInfo};

@@ -6,20 +6,19 @@ use std::mem;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
 use http_retry::Policy;
 use tower_service::Service;
 
 use crate::layer::Terms;
-use crate::{BoxError, Concrete, ReadError, ReplayBody, ResponseFuture};
+use crate::{BytesBody, CloneService, Concrete, ReadError, ReplayBody, ResponseFuture};
 
 /// Sends requests through `S`, again where the policy `P` says so. Made by [`RetryLayer`](crate::RetryLayer).
 ///
 /// The inner service is a `Service<Request<ReplayBody<B>>>` that is `Clone`; its response and error types
 /// are unchanged. `M` is inferred: [`Concrete`] where the inner error is an `Error`, [`Boxed`](crate::Boxed)
-/// where it is a [`BoxError`].
+/// where it is a [`BoxError`](crate::BoxError).
 pub struct Retry<S, P, M = Concrete> {
     inner: S,
     terms: Arc<Terms<P>>,
@@ -39,11 +38,10 @@ impl<S, P, M> Retry<S, P, M> {
 
 impl<S, P, M, B, R> Service<Request<B>> for Retry<S, P, M>
 where
-    S: Service<Request<ReplayBody<B>>, Response = Response<R>> + Clone,
+    S: Service<Request<ReplayBody<B>>, Response = Response<R>> + CloneService,
     S::Error: ReadError<M>,
     P: Policy,
-    B: Body<Data = Bytes>,
-    B::Error: Into<BoxError>,
+    B: BytesBody,
     R: Body + Unpin,
 {
     type Response = Response<R>;

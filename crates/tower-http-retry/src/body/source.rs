@@ -11,7 +11,7 @@ use http_body::{Body, Frame, SizeHint};
 use http_retry::BodyState;
 
 use super::memory::Share;
-use crate::BoxError;
+use crate::{BoxError, BytesBody};
 
 pub(super) struct Source<B> {
     live: Live<B>,
@@ -55,8 +55,7 @@ enum Kept {
 
 impl<B> Source<B>
 where
-    B: Body<Data = Bytes>,
-    B::Error: Into<BoxError>,
+    B: BytesBody,
 {
     pub(super) fn new(body: B, share: Share) -> Self {
         Self {

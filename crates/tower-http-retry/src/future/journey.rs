@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bytes::Bytes;
 use http::{HeaderMap, Request, Response, StatusCode, header};
 use http_body::Body;
 use http_retry::{Attempt, Failure, Outcome, Policy, Reason, RequestHead, ResponseHead, Session, Step};
@@ -19,7 +18,7 @@ use crate::head::Snapshot;
 use crate::layer::Terms;
 use crate::randomness::Draws;
 use crate::timer::{self, Sleep};
-use crate::{BoxError, ReadError, ReplayBody, RetryInfo, RetryOverride, failure, trace};
+use crate::{BytesBody, ReadError, ReplayBody, RetryInfo, RetryOverride, failure, trace};
 
 /// What is settled before the first attempt about a request that may be sent again.
 pub(super) struct Itinerary {
@@ -76,8 +75,7 @@ impl<S, P, B, R> Journey<S, P, B, Response<R>, S::Error>
 where
     S: Service<Request<ReplayBody<B>>, Response = Response<R>>,
     P: Policy,
-    B: Body<Data = Bytes>,
-    B::Error: Into<BoxError>,
+    B: BytesBody,
 {
     pub(super) fn new(
         inner: S,
