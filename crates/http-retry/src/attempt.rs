@@ -97,6 +97,8 @@ pub struct Setback<'a> {
     pub cause: Cause,
     /// What the server wishes about time, if it says so.
     pub hint: Option<Hint>,
+    /// The header that holds the hint, by its name in the list of [`Hint::read`].
+    pub hinted_by: Option<&'static str>,
     /// Time since the session began.
     pub elapsed: Duration,
     /// Time until the deadline, if there is one.
@@ -117,6 +119,7 @@ impl<'a> Setback<'a> {
             attempt,
             cause,
             hint: None,
+            hinted_by: None,
             elapsed: Duration::ZERO,
             remaining: None,
             now: SystemTime::UNIX_EPOCH,
@@ -128,6 +131,11 @@ impl<'a> Setback<'a> {
     /// Sets the server's hint.
     pub fn hint(self, hint: impl Into<Option<Hint>>) -> Self {
         Self { hint: hint.into(), ..self }
+    }
+
+    /// Sets the header that holds the hint.
+    pub fn hinted_by(self, header: impl Into<Option<&'static str>>) -> Self {
+        Self { hinted_by: header.into(), ..self }
     }
 
     /// Sets the time since the session began.

@@ -50,11 +50,13 @@ impl Budget {
     }
 
     /// Sets the tokens that accrue each second. The bucket starts afresh, apart from earlier clones.
+    #[must_use]
     pub fn floor(self, per_second: u32) -> Self {
         Self::with(Terms { floor: per_second, ..self.bucket.terms() })
     }
 
     /// Sets how many tokens the bucket holds. The bucket starts afresh, apart from earlier clones.
+    #[must_use]
     pub fn capacity(self, tokens: u32) -> Self {
         Self::with(Terms { capacity: Some(tokens), ..self.bucket.terms() })
     }

@@ -22,11 +22,22 @@ impl<'a> RequestHead<'a> {
         self.method
     }
 
-    /// Whom the request is for: the authority of the URI, else the `Host` header.
+    /// Whom the request is for, as `host` or `host:port`: the authority of the URI without user and password,
+    /// else the `Host` header.
     pub fn authority(&self) -> Option<&'a str> {
         match self.uri.authority() {
-            Some(authority) => Some(authority.as_str()),
+            Some(authority) => authority.as_str().rsplit('@').next(),
             None => self.header(header::HOST.as_str()),
+        }
+    }
+
+    /// The same without the port.
+    pub fn host(&self) -> Option<&'a str> {
+        let authority = self.authority()?;
+        match authority.rsplit_once(':') {
+            // The colons of an IPv6 address are inside of brackets.
+            Some((host, port)) if !port.ends_with(']') => Some(host),
+            _ => Some(authority),
         }
     }
 
@@ -58,8 +69,8 @@ impl<'a> RequestHead<'a> {
     }
 
     /// Whether this request asks for something else than an exchange of messages: CONNECT, or an upgrade
-    /// (RFC 9110 sections 9.3.6 and 7.8).
-    pub(crate) fn leaves_http(&self) -> bool {
+    /// (RFC 9110 sections 9.3.6 and 7.8). Such a request is never sent again, whatever a policy says.
+    pub fn leaves_http(&self) -> bool {
         self.method == Method::CONNECT || self.headers.contains_key(header::UPGRADE)
     }
 }

@@ -1,14 +1,23 @@
 //! What the server wishes about time, read from a response's headers.
 
+mod anthropic;
+mod clock;
 mod date;
+mod duration;
+mod milliseconds;
 mod number;
+mod openai;
+mod pushback;
+mod quota;
+mod rate_limit;
+mod reset;
 mod retry_after;
+mod rfc3339;
 
 use std::time::{Duration, SystemTime};
 
 use http::HeaderMap;
 
-use self::number::Unit;
 use crate::ResponseHead;
 
 /// The server's own wish about time.
@@ -23,18 +32,37 @@ pub enum Hint {
 impl Hint {
     /// The hint of a response, from the first header of this list that holds one:
     ///
-    /// | header | unit | source |
+    /// | header | value | source |
     /// |---|---|---|
+    /// | `grpc-retry-pushback-ms` | ms, whole; anything else is [`Never`](Self::Never) | gRPC A6 |
     /// | `retry-after-ms` | ms, whole or decimal | OpenAI, Azure |
     /// | `x-ms-retry-after-ms` | ms | Azure |
     /// | `x-amz-retry-after` | ms | AWS |
     /// | `Retry-After` | s, whole or decimal, or an HTTP-date | RFC 9110 section 10.2.3 |
+    /// | `RateLimit` | `"name";r=0;t=30`, in s; without `t`, the `w` of the same name in `RateLimit-Policy` | draft-ietf-httpapi-ratelimit-headers-10 |
+    /// | `RateLimit-Reset` | s, an epoch in s (above 10^9) or ms (above 10^12), RFC 3339, or an HTTP-date | draft-06, GitLab |
+    /// | `x-ratelimit-reset` | the same | GitHub, OpenRouter |
+    /// | `x-ratelimit-reset-requests`, `-tokens` | `6m0s`, a Go duration | OpenAI |
+    /// | `anthropic-ratelimit-*-reset` | RFC 3339 | Anthropic |
+    /// | `x-ratelimit-retry-after` | s, whole or decimal, RFC 3339, or an HTTP-date | Symfony |
     ///
-    /// A date is read against the response's own `Date`, else against `now`; one in the past means now.
-    /// Decimals are rounded up to a millisecond. A value that is malformed, negative, empty or not ASCII is
-    /// no hint; one too large for the unit is the longest there is.
+    /// A date or an epoch is read against the response's own `Date`, else against `now`. Decimals are rounded
+    /// up to a millisecond. Of several lines, and of several quotas of one family, the longest counts.
+    ///
+    /// A quota counts where nothing is left of it: `r` is 0, or the header with `remaining` in the place of
+    /// `reset` is. Where no such header can be read, `RateLimit-Reset`, `x-ratelimit-reset` and
+    /// `x-ratelimit-retry-after` count on a 429. A quota that says to be back already is no hint: it is
+    /// wrong, or another one is used up.
+    ///
+    /// A value that is malformed, negative, empty or not ASCII is no hint, but for gRPC's; one too large for
+    /// the unit is the longest there is.
     pub fn read(response: &ResponseHead<'_>, now: SystemTime) -> Option<Self> {
-        HEADERS.iter().find_map(|read| read(response.headers(), now)).map(Self::After)
+        Self::read_with_header(response, now).map(|(hint, _)| hint)
+    }
+
+    /// The same, with the name of the header that held it, in lower case as in [`read`](Self::read)'s list.
+    pub fn read_with_header(response: &ResponseHead<'_>, now: SystemTime) -> Option<(Self, &'static str)> {
+        HEADERS.iter().find_map(|(name, read)| Some((read(name, response, now)?, *name)))
     }
 
     /// How long to wait at least; `None` for [`Never`](Self::Never).
@@ -46,20 +74,38 @@ impl Hint {
     }
 }
 
-type Read = fn(&HeaderMap, SystemTime) -> Option<Duration>;
+/// Reads the header of a name, or the family of a pattern.
+type Read = fn(&str, &ResponseHead<'_>, SystemTime) -> Option<Hint>;
 
 /// The headers that hold a hint, the one that outranks the others first.
-const HEADERS: &[Read] = &[
-    |headers, _| longest(headers, "retry-after-ms", |value| number::read(value, Unit::Milliseconds)),
-    |headers, _| longest(headers, "x-ms-retry-after-ms", |value| number::read(value, Unit::Milliseconds)),
-    |headers, _| longest(headers, "x-amz-retry-after", |value| number::read(value, Unit::Milliseconds)),
-    retry_after::read,
+const HEADERS: &[(&str, Read)] = &[
+    (PUSHBACK, pushback::read),
+    ("retry-after-ms", milliseconds::read),
+    ("x-ms-retry-after-ms", milliseconds::read),
+    ("x-amz-retry-after", milliseconds::read),
+    (RETRY_AFTER, retry_after::read),
+    ("ratelimit", rate_limit::read),
+    ("ratelimit-reset", reset::read),
+    ("x-ratelimit-reset", reset::read),
+    ("x-ratelimit-reset-requests", openai::read),
+    ("x-ratelimit-reset-tokens", openai::read),
+    ("anthropic-ratelimit-*-reset", anthropic::read),
+    ("x-ratelimit-retry-after", reset::read_delay),
 ];
 
+/// The one hint that is aimed at a single caller.
+pub(crate) const PUSHBACK: &str = "grpc-retry-pushback-ms";
+const RETRY_AFTER: &str = "retry-after";
+
 /// Whether there is a `Retry-After` that can be read.
-pub(crate) fn has_retry_after(headers: &HeaderMap) -> bool {
+pub(crate) fn has_retry_after(response: &ResponseHead<'_>) -> bool {
     // Only how long it is depends on the time, not whether it can be read.
-    retry_after::read(headers, SystemTime::UNIX_EPOCH).is_some()
+    retry_after::read(RETRY_AFTER, response, SystemTime::UNIX_EPOCH).is_some()
+}
+
+/// Whether `x-ratelimit-remaining` says that nothing is left.
+pub(crate) fn is_quota_gone(response: &ResponseHead<'_>) -> bool {
+    quota::left(response.headers(), "x-ratelimit-remaining") == Some(quota::Left::Nothing)
 }
 
 /// The longest of the delays that the lines of one header hold.
@@ -74,3 +120,11 @@ fn trim(value: &[u8]) -> &[u8] {
     let end = value.iter().rposition(|byte| !is_ows(byte)).map_or(start, |last| last + 1);
     &value[start..end]
 }
+
+/// Rounded up, so that never early, and saturating.
+fn whole_millis(nanos: u128) -> Duration {
+    Duration::from_millis(u64::try_from(nanos.div_ceil(1_000_000)).unwrap_or(u64::MAX))
+}
+
+#[cfg(test)]
+mod tests;

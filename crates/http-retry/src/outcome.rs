@@ -1,6 +1,7 @@
 //! What an attempt came back with: a response head, or a failure with what is known of it.
 
 use std::error::Error;
+use std::{io, iter};
 
 use crate::ResponseHead;
 
@@ -71,14 +72,16 @@ impl<'a> Failure<'a> {
 
     /// The first error of the chain that is a `T`.
     pub fn find<T: Error + 'static>(&self) -> Option<&'a T> {
-        let mut next = self.error;
-        while let Some(error) = next {
-            if let Some(found) = error.downcast_ref() {
-                return Some(found);
-            }
-            next = error.source();
-        }
-        None
+        self.chain().find_map(|error| error.downcast_ref())
+    }
+
+    /// The error and its sources, from the outside in. An `io::Error` hides the error inside of it from
+    /// `source`, which skips to that error's own source, so it is looked into.
+    pub fn chain(&self) -> impl Iterator<Item = &'a (dyn Error + 'static)> + use<'a> {
+        iter::successors(self.error, |&error| match error.downcast_ref::<io::Error>() {
+            Some(error) => error.get_ref().map(|inner| inner as &(dyn Error + 'static)),
+            None => error.source(),
+        })
     }
 }
 

@@ -1,13 +1,13 @@
 //! The loop without I/O: an outcome in, one step out.
 
+mod admit;
+
 use std::time::{Duration, SystemTime};
 
 use rand::Rng;
 
-use crate::{
-    Attempt, BodyState, Budget, Cause, Cost, Hint, Outcome, Plan, Policy, Reason, Setback, Verdict, Window,
-    Withdrawal,
-};
+use self::admit::{Kind, Next};
+use crate::{Attempt, Budget, Cause, Hint, Outcome, Policy, Reason, Setback, Verdict};
 
 /// One request's life across its attempts, without I/O, clock or randomness of its own.
 ///
@@ -57,31 +57,14 @@ pub struct Session {
     sent_at_once: bool,
     previous_delay: Option<Duration>,
     waited: Duration,
-    setback: Option<(Cause, Option<Hint>)>,
+    cause: Option<Cause>,
+    hint: Option<(Hint, &'static str)>,
     next: Option<Next>,
-}
-
-/// A resend that was admitted and has not gone out.
-#[derive(Debug)]
-struct Next {
-    delay: Duration,
-    kind: Kind,
-    withdrawal: Option<Withdrawal>,
-}
-
-/// Who chose the time of a resend.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    /// The protocol: the first one that was refused goes out at once, uncounted (gRPC A6, "transparent").
-    AtOnce,
-    /// The server.
-    Hinted,
-    /// The policy.
-    Scheduled,
 }
 
 /// What to do after an outcome.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use = "a session only decides; waiting and sending are the caller's"]
 pub enum Step {
     /// Hand the outcome to the caller.
     Accept,
@@ -89,6 +72,16 @@ pub enum Step {
     GiveUp(Reason),
     /// Wait, then send again.
     Wait(Duration),
+}
+
+impl Step {
+    /// Why the session gave up, if it did.
+    pub fn reason(self) -> Option<Reason> {
+        match self {
+            Self::GiveUp(reason) => Some(reason),
+            Self::Accept | Self::Wait(_) => None,
+        }
+    }
 }
 
 /// What the clocks say.
@@ -109,12 +102,17 @@ impl Moment {
 }
 
 impl Session {
-    /// At most 3 attempts, the last of which starts within 60 s. See [`attempts`](Self::attempts) and
-    /// [`deadline`](Self::deadline).
+    /// How often a request is sent in all, unless [`attempts`](Self::attempts) says otherwise.
+    pub const ATTEMPTS: u32 = 3;
+
+    /// The time to the start of the last attempt, unless [`deadline`](Self::deadline) says otherwise.
+    pub const DEADLINE: Duration = Duration::from_secs(60);
+
+    /// At most [`ATTEMPTS`](Self::ATTEMPTS), the last of which starts within [`DEADLINE`](Self::DEADLINE).
     pub const fn new() -> Self {
         Self {
-            attempts: 3,
-            deadline: Some(Duration::from_secs(60)),
+            attempts: Self::ATTEMPTS,
+            deadline: Some(Self::DEADLINE),
             heeds_hints: true,
             started: None,
             number: 1,
@@ -122,7 +120,8 @@ impl Session {
             sent_at_once: false,
             previous_delay: None,
             waited: Duration::ZERO,
-            setback: None,
+            cause: None,
+            hint: None,
             next: None,
         }
     }
@@ -160,12 +159,17 @@ impl Session {
 
     /// Why the last outcome that was worth retrying was so.
     pub fn cause(&self) -> Option<Cause> {
-        self.setback.map(|(cause, _)| cause)
+        self.cause
     }
 
     /// What the server wished with the last outcome that was worth retrying.
     pub fn hint(&self) -> Option<Hint> {
-        self.setback.and_then(|(_, hint)| hint)
+        self.hint.map(|(hint, _)| hint)
+    }
+
+    /// The header that held it, by its name in the list of [`Hint::read`].
+    pub fn hinted_by(&self) -> Option<&'static str> {
+        self.hint.map(|(_, header)| header)
     }
 
     /// The moment after which nothing may be sent, in the time of [`Moment::monotonic`], once the session's
@@ -244,93 +248,27 @@ impl Session {
     }
 
     fn setback<'a>(&mut self, attempt: &Attempt<'a>, cause: Cause, moment: Moment) -> Setback<'a> {
-        let hint = match attempt.outcome {
-            Outcome::Response(head) if self.heeds_hints => Hint::read(&head, moment.wall),
+        self.cause = Some(cause);
+        self.hint = match attempt.outcome {
+            Outcome::Response(head) if self.heeds_hints => Hint::read_with_header(&head, moment.wall),
             Outcome::Response(_) | Outcome::Failure(_) => None,
         };
-        self.setback = Some((cause, hint));
         let started = *self.started.get_or_insert(moment.monotonic);
         let elapsed = moment.monotonic.saturating_sub(started);
         Setback::new(*attempt, cause)
-            .hint(hint)
+            .hint(self.hint())
+            .hinted_by(self.hinted_by())
             .elapsed(elapsed)
             .remaining(self.deadline.map(|deadline| deadline.saturating_sub(elapsed)))
             .now(moment.wall)
             .step(self.step)
             .previous_delay(self.previous_delay)
     }
-
-    /// When: what the policy plans, never before what the server asks.
-    fn schedule<P: Policy + ?Sized>(
-        &self,
-        policy: &P,
-        setback: &Setback<'_>,
-    ) -> Result<(Window, Kind), Reason> {
-        if setback.hint == Some(Hint::Never) {
-            return Err(Reason::ServerRefused);
-        }
-        let window = match policy.schedule(setback) {
-            Plan::Resend(window) => window,
-            Plan::GiveUp(reason) => return Err(reason),
-        };
-        match setback.hint.and_then(Hint::delay) {
-            Some(hint) => Ok((spread_within(window.opening_at(hint), setback.remaining), Kind::Hinted)),
-            None if setback.cause == Cause::Refused && !self.sent_at_once => {
-                Ok((Window::exactly(Duration::ZERO), Kind::AtOnce))
-            }
-            None => Ok((window, Kind::Scheduled)),
-        }
-    }
-
-    /// Whether, the cheapest check first, so that nothing is spent on a resend that cannot happen.
-    fn admit(
-        &self,
-        mut next: Next,
-        setback: &Setback<'_>,
-        budget: Option<&Budget>,
-        moment: Moment,
-    ) -> Result<Next, Reason> {
-        if !self.has_attempts_left(next.kind) {
-            return Err(Reason::Attempts);
-        }
-        if setback.attempt.body != BodyState::Replayable {
-            return Err(Reason::Body);
-        }
-        // Not by what remains, which is zero at the deadline and ever after.
-        let starts_at = setback.elapsed.checked_add(next.delay);
-        if self.deadline.is_some_and(|deadline| starts_at.is_none_or(|start| start > deadline)) {
-            return Err(Reason::Deadline);
-        }
-        if let Some(budget) = budget {
-            let cost = Cost::of(setback.cause, setback.hint.is_some(), self.number == 1);
-            next.withdrawal = Some(budget.withdraw(cost, moment.monotonic).ok_or(Reason::Budget)?);
-        }
-        Ok(next)
-    }
-
-    fn has_attempts_left(&self, kind: Kind) -> bool {
-        let counted = self.number.saturating_sub(u32::from(self.sent_at_once));
-        match kind {
-            // Uncounted, but one attempt means one.
-            Kind::AtOnce => self.attempts > 1,
-            Kind::Hinted | Kind::Scheduled => counted < self.attempts,
-        }
-    }
 }
 
 impl Default for Session {
     fn default() -> Self {
         Self::new()
-    }
-}
-
-/// The spread above a hint is ours to narrow where the deadline comes first; the hint is not.
-fn spread_within(window: Window, remaining: Option<Duration>) -> Window {
-    match remaining {
-        Some(remaining) if window.earliest <= remaining => {
-            Window::between(window.earliest, window.latest.min(remaining))
-        }
-        _ => window,
     }
 }
 

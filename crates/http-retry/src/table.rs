@@ -79,12 +79,8 @@ impl When {
         match self {
             Self::Failed(_) => false,
             Self::Status(statuses) => statuses.contains(&status),
-            Self::StatusWithRetryAfter(statuses) => {
-                statuses.contains(&status) && hint::has_retry_after(head.headers())
-            }
-            Self::StatusWithQuotaGone(statuses) => {
-                statuses.contains(&status) && says(head, "x-ratelimit-remaining", "0")
-            }
+            Self::StatusWithRetryAfter(statuses) => statuses.contains(&status) && hint::has_retry_after(head),
+            Self::StatusWithQuotaGone(statuses) => statuses.contains(&status) && hint::is_quota_gone(head),
             Self::StatusWithShouldRetry(statuses) => statuses.contains(&status) && says_retry(head, "true"),
             Self::ShouldRetry => (400..600).contains(&status) && says_retry(head, "true"),
             Self::ShouldNotRetry => says_retry(head, "false"),

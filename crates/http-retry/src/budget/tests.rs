@@ -1,10 +1,10 @@
-use crate::Cause;
 use std::sync::Barrier;
 use std::thread;
 
 use proptest::prelude::*;
 
 use super::*;
+use crate::Cause;
 
 const START: Duration = Duration::ZERO;
 

@@ -2,16 +2,16 @@
 
 use std::time::{Duration, SystemTime};
 
-use http::{HeaderMap, header};
-
 use super::number::{self, Unit};
-use super::{date, longest, trim};
+use super::{Hint, clock, date, longest, trim};
+use crate::ResponseHead;
 
 /// The longest of the delays that the header's lines hold.
-pub(super) fn read(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
-    longest(headers, header::RETRY_AFTER.as_str(), |value| {
-        seconds(value).or_else(|| until(value, headers, now))
-    })
+pub(super) fn read(name: &str, head: &ResponseHead<'_>, now: SystemTime) -> Option<Hint> {
+    let until = |moment| clock::until(moment, head.headers(), now);
+    let delay =
+        longest(head.headers(), name, |value| seconds(value).or_else(|| date::read(value, now).map(until)));
+    delay.map(Hint::After)
 }
 
 /// Intermediaries may have joined several lines with commas (RFC 9110 section 5.3). The longest counts, as
@@ -22,9 +22,35 @@ fn seconds(value: &[u8]) -> Option<Duration> {
     delays.collect::<Option<Vec<_>>>()?.into_iter().max()
 }
 
-/// The server's clock is the one that the date was set by, so its own `Date` outranks ours.
-fn until(value: &[u8], headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
-    let moment = date::read(value, now)?;
-    let server_now = headers.get(header::DATE).and_then(|value| date::read(trim(value.as_bytes()), now));
-    Some(moment.duration_since(server_now.unwrap_or(now)).unwrap_or(Duration::ZERO))
+#[cfg(test)]
+mod tests {
+    use crate::hint::tests::{self, Answer};
+
+    #[track_caller]
+    fn check(lines: &[&str], expected_ms: impl Into<Option<u64>>) {
+        let answer = lines.iter().fold(Answer::default(), |answer, line| answer.with("retry-after", line));
+        tests::check(answer, "retry-after", expected_ms);
+    }
+
+    #[test]
+    fn seconds_and_dates_are_read() {
+        check(&["120"], 120_000);
+        check(&["0"], 0);
+        check(&["0.5"], 500);
+        check(&["Thu, 01 Jan 2026 00:00:30 GMT"], 30_000);
+        check(&["Wed, 31 Dec 2025 23:59:59 GMT"], 0);
+    }
+
+    #[test]
+    fn the_longest_line_counts() {
+        check(&["5", "Thu, 01 Jan 2026 00:00:30 GMT", "7", "soon"], 30_000);
+        check(&["2, 3"], 3_000);
+    }
+
+    #[test]
+    fn anything_else_is_no_hint() {
+        for value in ["", "-1", "2m", "5,", "2026-01-01T00:00:30Z", "Thu, 01 Jan 2026 00:00:30 CET"] {
+            check(&[value], None);
+        }
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::hint::PUSHBACK;
 use crate::{Exponential, Hint, Plan, Policy, Reason, Setback, Window};
 
 /// Waits as long as the server asks, and asks another policy where the server says nothing.
@@ -9,7 +10,8 @@ use crate::{Exponential, Hint, Plan, Policy, Reason, Setback, Window};
 /// Never earlier than the hint; a spread is added above it, because callers who share a rate limit are all
 /// told the same moment. Over 200 seeds of 90 waiters that share one rate limit, obeying the hint to the
 /// letter succeeds in 30 % of the requests, a spread of a quarter of the hint in 61 %, a spread as wide as
-/// the hint, which is the default, in 100 %.
+/// the hint, which is the default, in 100 %. Only to `grpc-retry-pushback-ms` is nothing added: it is aimed
+/// at one caller, and means exactly what it says (gRPC A6).
 ///
 /// A hint above [`longest`](Self::longest) is not shortened: the session gives up, and the caller gets the
 /// response.
@@ -48,11 +50,6 @@ impl<P> RetryAfterFirst<P> {
     }
 }
 
-/// So that a hint of zero is no hot loop.
-const NARROWEST: Duration = Duration::from_millis(250);
-/// So that a long wait is not made much longer.
-const WIDEST: Duration = Duration::from_secs(5);
-
 impl Default for RetryAfterFirst<Exponential> {
     fn default() -> Self {
         Self::new(Exponential::default())
@@ -67,7 +64,13 @@ impl<P: Policy> Policy for RetryAfterFirst<P> {
             None => self.otherwise.schedule(setback),
             Some(Hint::Never) => Plan::GiveUp(Reason::ServerRefused),
             Some(Hint::After(hint)) if hint > self.longest => Plan::GiveUp(Reason::HintTooLong),
+            Some(Hint::After(hint)) if setback.hinted_by == Some(PUSHBACK) => Window::exactly(hint).into(),
             Some(Hint::After(hint)) => Window::between(hint, hint.saturating_add(self.width(hint))).into(),
         }
     }
 }
+
+/// So that a hint of zero is no hot loop.
+const NARROWEST: Duration = Duration::from_millis(250);
+/// So that a long wait is not made much longer.
+const WIDEST: Duration = Duration::from_secs(5);

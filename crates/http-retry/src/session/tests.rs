@@ -2,6 +2,7 @@
 
 mod admission;
 mod properties;
+mod pushback;
 
 use std::collections::BTreeSet;
 use std::sync::Mutex;
@@ -9,10 +10,11 @@ use std::sync::Mutex;
 use http::{Request, Response};
 use rand::{SeedableRng, rngs::SmallRng};
 
-use self::Back::{Failed, Hinted, Status};
+use self::Back::{Failed, Hinted, Pushed, Status};
 use super::*;
 use crate::{
-    Constant, DecorrelatedJitter, Exponential, FailureKind, ResponseHead, RetryAfterFirst, policy_fn,
+    BodyState, Constant, DecorrelatedJitter, Exponential, FailureKind, Plan, ResponseHead, RetryAfterFirst,
+    Window, policy_fn,
 };
 
 /// What an attempt came back with.
@@ -21,6 +23,8 @@ enum Back {
     Status(u16),
     /// A status, and a `retry-after-ms`.
     Hinted(u16, u64),
+    /// A 503, and a `grpc-retry-pushback-ms`.
+    Pushed(&'static str),
     Failed(FailureKind),
 }
 
@@ -52,6 +56,11 @@ impl<'a> Client<'a> {
                 if let Hinted(_, millis) = *back {
                     response.headers_mut().insert("retry-after-ms", millis.into());
                 }
+                Outcome::from(ResponseHead::from(&response))
+            }
+            Pushed(value) => {
+                *response.status_mut() = http::StatusCode::SERVICE_UNAVAILABLE;
+                response.headers_mut().insert("grpc-retry-pushback-ms", value.parse().unwrap());
                 Outcome::from(ResponseHead::from(&response))
             }
         };
@@ -134,7 +143,7 @@ fn a_hint_is_heeded_on_every_status_that_is_worth_retrying() {
 #[test]
 fn ignored_hints_are_hidden_from_the_policy() {
     let policy = policy_fn(|setback| {
-        assert_eq!(setback.hint, None);
+        assert_eq!((setback.hint, setback.hinted_by), (None, None));
         Window::exactly(ms(7))
     });
     let session = Session::new().ignore_hints();
@@ -203,6 +212,7 @@ fn the_policy_sees_where_the_session_stands() {
         assert_eq!(setback.remaining, Some(ms(600)));
         assert_eq!(setback.now, SystemTime::UNIX_EPOCH + ms(1_400));
         assert_eq!((setback.cause, setback.hint), (Cause::Throttled, Some(Hint::After(ms(3)))));
+        assert_eq!(setback.hinted_by, Some("retry-after-ms"));
         Plan::GiveUp(Reason::Policy)
     });
     let mut client = Client::new(&policy, Session::new().deadline(ms(1_000)).started(ms(1_000)));
@@ -211,6 +221,7 @@ fn the_policy_sees_where_the_session_stands() {
     assert_eq!(client.session.ends_at(), Some(ms(2_000)));
     assert_eq!(client.session.cause(), Some(Cause::Throttled));
     assert_eq!(client.session.hint(), Some(Hint::After(ms(3))));
+    assert_eq!(client.session.hinted_by(), Some("retry-after-ms"));
 }
 
 #[test]
@@ -279,4 +290,12 @@ fn sessions_that_share_a_generator_do_not_share_their_delays() {
         let distinct = steps.collect::<BTreeSet<_>>().len();
         assert!(distinct >= 990, "{distinct} with {retry_after:?}");
     }
+}
+
+#[test]
+fn now_leaves_the_time_to_the_policy_and_its_backoff_grows() {
+    let policy = Exponential::new(ms(100), ms(10_000)).jitter(crate::Jitter::None);
+    let now = || Hinted(503, 0);
+    let timeline = [(now(), wait(100)), (now(), wait(200)), (now(), wait(400)), (now(), wait(800))];
+    check(&policy, Session::new().attempts(9), &timeline);
 }

@@ -93,7 +93,7 @@ proptest! {
         let (mut sends, mut refused) = (1, false);
         for (back, took) in &backs {
             client.now += *took;
-            refused |= matches!(back, Failed(FailureKind::Refused) | Status(425));
+            refused |= matches!(back, Failed(FailureKind::Refused) | Status(425) | Hinted(425, 0));
             let Step::Wait(delay) = client.decide(back) else { break };
             client.now += delay;
             sends += 1;

@@ -1,0 +1,115 @@
+//! Spans of time as Go prints them: `1h2m3s`, `2m59.56s`, `12ms`.
+
+use std::time::Duration;
+
+use super::whole_millis;
+
+/// Reads numbers that have a unit each, rounded up to a millisecond, saturating.
+///
+/// Go's grammar without its signs, and without its bare `0`.
+pub(super) fn read(value: &[u8]) -> Option<Duration> {
+    let mut rest = str::from_utf8(value).ok().filter(|text| !text.is_empty())?;
+    let mut nanos = 0_u128;
+    while !rest.is_empty() {
+        let (number, after) = rest.split_at(rest.find(|c| !is_number(c))?);
+        let (unit, after) = after.split_at(after.find(is_number).unwrap_or(after.len()));
+        nanos = nanos.saturating_add(span(number, nanos_in(unit)?)?);
+        rest = after;
+    }
+    Some(whole_millis(nanos))
+}
+
+fn is_number(c: char) -> bool {
+    c.is_ascii_digit() || c == '.'
+}
+
+fn nanos_in(unit: &str) -> Option<u128> {
+    Some(match unit {
+        "h" => 3_600_000_000_000,
+        "m" => 60_000_000_000,
+        "s" => 1_000_000_000,
+        "ms" => 1_000_000,
+        // The micro sign, and the Greek letter.
+        "us" | "\u{b5}s" | "\u{3bc}s" => 1_000,
+        "ns" => 1,
+        _ => return None,
+    })
+}
+
+/// `number` units, rounded up to a nanosecond.
+fn span(number: &str, unit: u128) -> Option<u128> {
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+    let is_decimal = number != "." && !number.is_empty() && !fraction.contains('.');
+    // So many places that no unit has a nanosecond left below them, and few enough to reckon with.
+    if !is_decimal || fraction.len() > 18 {
+        return None;
+    }
+    let scale = 10_u128.pow(u32::try_from(fraction.len()).ok()?);
+    let below_one = (digits(fraction) * unit).div_ceil(scale);
+    Some(digits(whole).saturating_mul(unit).saturating_add(below_one))
+}
+
+fn digits(text: &str) -> u128 {
+    text.bytes().fold(0, |sum, digit| sum.saturating_mul(10).saturating_add(u128::from(digit - b'0')))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(value: &str, expected_ms: impl Into<Option<u64>>) {
+        let expected = expected_ms.into().map(Duration::from_millis);
+        assert_eq!(read(value.as_bytes()), expected, "{value:?}");
+    }
+
+    #[test]
+    fn units_add_up() {
+        check("1s", 1_000);
+        check("6m0s", 360_000);
+        check("12ms", 12);
+        check("1h2m3s", 3_723_000);
+        check("24h0m0s", 86_400_000);
+        check("1m1m", 120_000);
+        check("0s", 0);
+    }
+
+    #[test]
+    fn decimals_are_rounded_up_to_a_millisecond() {
+        check("2m59.56s", 179_560);
+        check("1.5h", 5_400_000);
+        check(".5s", 500);
+        check("5.s", 5_000);
+        check("7.6600001s", 7_661);
+        check("1.000000000000000001s", 1_001);
+    }
+
+    #[test]
+    fn parts_of_a_millisecond_are_a_whole_one() {
+        check("1ns", 1);
+        check("500us", 1);
+        check("500\u{b5}s", 1);
+        check("1500\u{3bc}s", 2);
+        // The sum is rounded, and not its parts.
+        check("500us500us", 1);
+    }
+
+    #[test]
+    fn too_large_is_the_longest_there_is() {
+        check("99999999999999999999h", u64::MAX);
+        check(&format!("{}s", "9".repeat(400)), u64::MAX);
+        check(&format!("{0}h{0}h", "9".repeat(400)), u64::MAX);
+    }
+
+    #[test]
+    fn anything_else_is_no_duration() {
+        for value in [
+            "", "0", "60", ".", "s", "ms", ".s", "1.2.3s", "-1s", "+1s", "1 s", "1s ", "1d", "1S", "1sec",
+            "1e3s", "1m30", "1s,2s", "1\u{e9}", "inf",
+        ] {
+            check(value, None);
+        }
+        assert_eq!(read(b"1\xb5s"), None);
+        check(&format!("1.{}s", "0".repeat(19)), None);
+    }
+}

@@ -1,0 +1,73 @@
+//! `x-ratelimit-reset-requests` and `x-ratelimit-reset-tokens`: when OpenAI's quotas are back, as Go durations.
+
+use std::time::{Duration, SystemTime};
+
+use http::HeaderMap;
+
+use super::quota::{self, Left};
+use super::{Hint, duration, longest};
+use crate::ResponseHead;
+
+/// The wait for the quota of this name, if it is used up, and no other for longer.
+pub(super) fn read(name: &str, head: &ResponseHead<'_>, _: SystemTime) -> Option<Hint> {
+    let delay = wait(head.headers(), name)?;
+    let is_longest = QUOTAS.iter().all(|other| wait(head.headers(), other) <= Some(delay));
+    is_longest.then(|| quota::more_in(delay))?
+}
+
+/// Azure's `-1` with a reset of `0` is a quota that it does not know, and not one that is used up.
+fn wait(headers: &HeaderMap, name: &str) -> Option<Duration> {
+    let left = quota::left(headers, &name.replace("reset", "remaining"))?;
+    (left == Left::Nothing).then(|| longest(headers, name, duration::read))?
+}
+
+const QUOTAS: [&str; 2] = ["x-ratelimit-reset-requests", "x-ratelimit-reset-tokens"];
+
+#[cfg(test)]
+mod tests {
+    use super::QUOTAS;
+    use crate::hint::tests::{self, Answer};
+
+    const REQUESTS: &str = QUOTAS[0];
+    const TOKENS: &str = QUOTAS[1];
+
+    /// What is left of the requests and when there are more; the same of the tokens; the header that speaks.
+    #[track_caller]
+    fn check(
+        requests: [&str; 2],
+        tokens: [&str; 2],
+        name: &'static str,
+        expected_ms: impl Into<Option<u64>>,
+    ) {
+        let answer = Answer::default()
+            .with("x-ratelimit-remaining-requests", requests[0])
+            .with("x-ratelimit-reset-requests", requests[1])
+            .with("x-ratelimit-remaining-tokens", tokens[0])
+            .with("x-ratelimit-reset-tokens", tokens[1]);
+        tests::check(answer, name, expected_ms);
+    }
+
+    #[test]
+    fn the_longest_of_those_that_are_used_up_counts() {
+        check(["0", "6m0s"], ["4000", "9m0s"], REQUESTS, 360_000);
+        check(["59", "9m0s"], ["0", "76ms"], TOKENS, 76);
+        check(["0", "1s"], ["0", "6s"], TOKENS, 6_000);
+        check(["0", "2m59.56s"], ["0", "6s"], REQUESTS, 179_560);
+        check(["0", "6s"], ["0", "6s"], REQUESTS, 6_000);
+        check(["0", "1s"], ["0", "soon"], REQUESTS, 1_000);
+    }
+
+    #[test]
+    fn a_quota_with_something_left_is_no_hint() {
+        check(["59", "1s"], ["4000", "6m0s"], REQUESTS, None);
+        tests::check(Answer::default().with(TOKENS, "6s"), TOKENS, None);
+    }
+
+    #[test]
+    fn azures_unknown_quotas_do_not_mean_now() {
+        check(["10", "0"], ["-1", "0"], TOKENS, None);
+        check(["10", "0"], ["0", "0"], TOKENS, None);
+        check(["0", "0s"], ["0", "0ms"], REQUESTS, None);
+        check(["0", "1s"], ["-1", "0"], REQUESTS, 1_000);
+    }
+}

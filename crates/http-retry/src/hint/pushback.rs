@@ -1,0 +1,71 @@
+//! `grpc-retry-pushback-ms` (gRPC A6): when to try again, or that it is no use.
+
+use std::time::{Duration, SystemTime};
+
+use super::{Hint, trim};
+use crate::ResponseHead;
+
+/// Exactly as long as it says, in ms. What is not one number of 32 bits, with a sign or not, says not to try
+/// again at all: so A6 has it, and several lines that differ are not one number.
+pub(super) fn read(name: &str, head: &ResponseHead<'_>, _: SystemTime) -> Option<Hint> {
+    let mut lines = head.headers().get_all(name).iter().map(|value| millis(trim(value.as_bytes())));
+    let first = lines.next()?;
+    if lines.any(|line| line != first) {
+        return Some(Hint::Never);
+    }
+    Some(first.map_or(Hint::Never, Hint::After))
+}
+
+fn millis(value: &[u8]) -> Option<Duration> {
+    if !value.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    let millis: i32 = str::from_utf8(value).ok()?.parse().ok()?;
+    u64::try_from(millis).ok().map(Duration::from_millis)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hint::{PUSHBACK, tests::Answer};
+
+    #[track_caller]
+    fn check(lines: &[&str], expected: impl Into<Option<Hint>>) {
+        let answer = lines.iter().fold(Answer::default(), |answer, line| answer.with(PUSHBACK, line));
+        assert_eq!(answer.hint(), expected.into().map(|hint| (hint, PUSHBACK)), "{lines:?}");
+    }
+
+    fn after(millis: u64) -> Hint {
+        Hint::After(Duration::from_millis(millis))
+    }
+
+    #[test]
+    fn a_number_is_exactly_that_many_milliseconds() {
+        check(&[], None);
+        check(&["0"], after(0));
+        check(&["10"], after(10));
+        check(&["2147483647"], after(2_147_483_647));
+        check(&["10", "10"], after(10));
+    }
+
+    #[test]
+    fn a_negative_number_is_never() {
+        check(&["-1"], Hint::Never);
+        check(&["-0"], Hint::Never);
+        check(&["-2147483648"], Hint::Never);
+    }
+
+    #[test]
+    fn what_is_no_number_is_never() {
+        for value in ["", "soon", "+1", "1.5", "1e3", "10ms", "0x10", "2147483648", "99999999999999999999"] {
+            check(&[value], Hint::Never);
+        }
+    }
+
+    #[test]
+    fn several_lines_that_differ_are_never() {
+        check(&["100", "200"], Hint::Never);
+        check(&["100", "100", "soon"], Hint::Never);
+        check(&["100, 200"], Hint::Never);
+    }
+}

@@ -1,0 +1,124 @@
+//! `RateLimit` and `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers-10): quotas as structured fields.
+
+use std::time::{Duration, SystemTime};
+
+use http::HeaderMap;
+use sfv::{BareItem, Item, List, ListEntry, Parameters, Parser};
+
+use super::{Hint, quota};
+use crate::ResponseHead;
+
+/// The longest wait for one of the quotas that are used up.
+pub(super) fn read(name: &str, head: &ResponseHead<'_>, _: SystemTime) -> Option<Hint> {
+    let limits = items(head.headers(), name);
+    let used_up = limits.iter().filter(|limit| integer(&limit.params, "r") == Some(0));
+    quota::more_in(used_up.filter_map(|limit| wait(limit, head.headers())).max()?)
+}
+
+/// What `t` says. The draft lets a server leave it out, and then the quota is back after the whole window of
+/// its policy at the latest: too long a wait rather than too short a one.
+fn wait(limit: &Item, headers: &HeaderMap) -> Option<Duration> {
+    if limit.params.contains_key("t") {
+        return integer(&limit.params, "t").map(Duration::from_secs);
+    }
+    let policies = items(headers, "ratelimit-policy");
+    let same_name = policies.iter().filter(|policy| name_of(policy) == name_of(limit));
+    same_name.filter_map(|policy| integer(&policy.params, "w")).max().map(Duration::from_secs)
+}
+
+/// The items of a list that may stand in several lines (RFC 9651 section 4.2), none if it is malformed.
+fn items(headers: &HeaderMap, name: &str) -> Vec<Item> {
+    let lines: Vec<_> = headers.get_all(name).iter().map(|value| value.as_bytes()).collect();
+    let entries = Parser::new(&lines.join(&b", "[..])).parse::<List>().unwrap_or_default();
+    let items = entries.into_iter().filter_map(|entry| match entry {
+        ListEntry::Item(item) => Some(item),
+        ListEntry::InnerList(_) => None,
+    });
+    items.collect()
+}
+
+/// A string; earlier drafts and some servers write a token.
+fn name_of(item: &Item) -> Option<&str> {
+    match &item.bare_item {
+        BareItem::String(name) => Some(name.as_str()),
+        BareItem::Token(name) => Some(name.as_str()),
+        _ => None,
+    }
+}
+
+/// A parameter that is an integer, and not negative.
+fn integer(params: &Parameters, key: &str) -> Option<u64> {
+    u64::try_from(i64::from(params.get(key)?.as_integer()?)).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::hint::tests::{self, Answer};
+
+    #[track_caller]
+    fn check(limit: &str, policy: &str, expected_ms: impl Into<Option<u64>>) {
+        let answer = Answer::default().with("ratelimit", limit).with("ratelimit-policy", policy);
+        tests::check(answer, "ratelimit", expected_ms);
+    }
+
+    #[test]
+    fn a_quota_that_is_used_up_says_when_it_is_back() {
+        check(r#""default";r=0;t=5"#, "", 5_000);
+        check("default;t=5;r=0", "", 5_000);
+        check(r#""default";r=0;t=5;pk=:cHsdsRa894==:"#, "", 5_000);
+        check(r#""default";r=0;t=999999999999999"#, "", 999_999_999_999_999_000);
+    }
+
+    #[test]
+    fn a_quota_with_something_left_is_no_hint() {
+        check(r#""default";r=50;t=30"#, "", None);
+        check(r#""a";r=1;t=30, "b";r=2;t=60"#, "", None);
+    }
+
+    #[test]
+    fn the_longest_of_those_that_are_used_up_counts() {
+        check(r#""a";r=0;t=10, "b";r=0;t=60, "c";r=5;t=3600"#, "", 60_000);
+        check(r#""a";r=0;t=10, ("b" "c");r=0;t=60, "d";r=0;t=-1"#, "", 10_000);
+    }
+
+    #[test]
+    fn lines_are_one_list() {
+        let answer = Answer::default().with("ratelimit", r#""a";r=0;t=10"#);
+        tests::check(answer.with("ratelimit", r#""b";r=0;t=60"#), "ratelimit", 60_000);
+    }
+
+    #[test]
+    fn without_a_time_the_window_of_the_same_name_counts() {
+        check(r#""a";r=0"#, r#""a";q=100;w=60, "b";q=5;w=3600"#, 60_000);
+        check("a;r=0", r#""a";q=100;w=60"#, 60_000);
+        check(r#""a";r=0;t=3"#, r#""a";q=100;w=60"#, 3_000);
+        check(r#""a";r=0, "b";r=0;t=5"#, r#""a";q=100;w=60"#, 60_000);
+        check(r#""a";r=0"#, r#""b";q=100;w=60"#, None);
+        check(r#""a";r=0"#, r#""a";q=100;w="an hour""#, None);
+        check(r#""a";r=0"#, "!!!", None);
+        // A time that is malformed is not left out.
+        check(r#""a";r=0;t=-5"#, r#""a";q=100;w=60"#, None);
+    }
+
+    #[test]
+    fn anything_else_is_no_hint() {
+        for limit in [
+            "",
+            "!!!",
+            "\u{e9}",
+            r#""default";r=0"#,
+            r#""default";t=5"#,
+            r#""default";r=0;t=0"#,
+            r#""default";r=0;t=-5"#,
+            r#""default";r=0;t=5.5"#,
+            r#""default";r=0;t="5""#,
+            r#""default";r=0;t=9999999999999999"#,
+            r#""default";r=-1;t=5"#,
+            r#""default";r=?0;t=5"#,
+            r#""default";r=0;t=5,"#,
+            "limit=100, remaining=0, reset=5",
+        ] {
+            check(limit, "", None);
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! What holds whatever a server sends.
+
+use proptest::prelude::*;
+use rand::{SeedableRng, rngs::SmallRng};
+
+use super::*;
+use crate::{Attempt, Moment, RetryAfterFirst, Session, Step};
+
+/// Every header that a hint depends on, but for [`PUSHBACK`], which would outrank them all, and [`REMAINING`].
+const KNOWN: &[&str] = &[
+    "anthropic-ratelimit-requests-reset",
+    "anthropic-ratelimit-tokens-reset",
+    "date",
+    "ratelimit",
+    "ratelimit-policy",
+    "ratelimit-reset",
+    "retry-after",
+    "retry-after-ms",
+    "x-amz-retry-after",
+    "x-ms-retry-after-ms",
+    "x-ratelimit-reset",
+    "x-ratelimit-reset-requests",
+    "x-ratelimit-reset-tokens",
+    "x-ratelimit-retry-after",
+];
+
+/// The headers that say what is left.
+const REMAINING: &[&str] = &[
+    "anthropic-ratelimit-requests-remaining",
+    "anthropic-ratelimit-tokens-remaining",
+    "ratelimit-remaining",
+    "x-ratelimit-remaining",
+    "x-ratelimit-remaining-requests",
+    "x-ratelimit-remaining-tokens",
+];
+
+/// Any bytes that a header may hold, and what is more likely to get far in a parser.
+fn value() -> impl Strategy<Value = HeaderValue> {
+    let byte = prop_oneof![1 => Just(b'\t'), 20 => b' '..=b'~', 10 => 0x80..=0xff_u8];
+    let bytes = prop::collection::vec(byte, 0..40);
+    let likely = "-?[0-9]{1,40}(\\.[0-9]{0,30})?\
+        |([0-9]{0,30}\\.?[0-9]{0,20}(h|m|s|ms|us|ns|µs)){1,4}\
+        |[0-9]{4}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-6][0-9]:[0-6][0-9](\\.[0-9]{1,12})?(Z|[+-][0-2][0-9]:[0-6][0-9])\
+        |(Sun|Mon|Thu), [0-3][0-9] (Jan|Feb|Dec) [0-9]{4} [0-2][0-9]:[0-6][0-9]:[0-6][0-9] GMT\
+        |(Sunday|Monday|Thursday), [0-3][0-9]-(Jan|Feb|Dec)-[0-9]{2} [0-2][0-9]:[0-6][0-9]:[0-6][0-9] GMT\
+        |(\"a\"|a|\\(a b\\))(;(r|t|w|q)=-?[0-9]{1,16}(\\.[0-9])?){0,3}(, \"a\";r=0(;t=[0-9]{1,15})?)?";
+    let likely = likely.prop_map(String::into_bytes);
+    prop_oneof![1 => bytes, 2 => likely].prop_map(|bytes| HeaderValue::from_bytes(&bytes).unwrap())
+}
+
+/// Few headers for the lower ranks to be heard, or many of them; and quotas that are used up, mostly.
+fn headers() -> impl Strategy<Value = HeaderMap> {
+    let line = prop_oneof![
+        1 => (Just(PUSHBACK), value()),
+        30 => (prop::sample::select(KNOWN), value()),
+    ];
+    let left = prop_oneof![3 => Just(HeaderValue::from_static("0")), 1 => value()];
+    let left = (prop::sample::select(REMAINING), left);
+    let lines =
+        prop_oneof![3 => prop::collection::vec(line.clone(), 0..5), 1 => prop::collection::vec(line, 0..24)];
+    (lines, prop::collection::vec(left, 0..8)).prop_map(|(lines, left)| {
+        let mut headers = HeaderMap::new();
+        for (name, value) in lines.into_iter().chain(left) {
+            headers.append(name, value);
+        }
+        headers
+    })
+}
+
+/// Before the epoch too, and after the calendar's end.
+fn wall() -> impl Strategy<Value = SystemTime> {
+    let seconds = prop_oneof![0..4_000_000_000_u64, 0..1_u64 << 40];
+    (seconds, 0..1_000_000_000_u32, any::<bool>()).prop_map(|(seconds, nanos, is_after)| {
+        let distance = Duration::new(seconds, nanos);
+        let moment = match is_after {
+            true => SystemTime::UNIX_EPOCH.checked_add(distance),
+            false => SystemTime::UNIX_EPOCH.checked_sub(distance),
+        };
+        moment.unwrap_or(SystemTime::UNIX_EPOCH)
+    })
+}
+
+proptest! {
+    #[test]
+    fn no_header_makes_a_session_panic_or_overflow(
+        headers in headers(),
+        status in prop::sample::select(vec![200, 403, 413, 429, 500, 503]),
+        wall in wall(),
+        monotonic in any::<Duration>(),
+        deadline in any::<Option<Duration>>(),
+    ) {
+        let mut answer = Answer::of(status);
+        *answer.0.headers_mut() = headers;
+        let head = ResponseHead::from(&answer.0);
+        let hint = Hint::read(&head, wall);
+
+        let request = http::Request::new(());
+        let attempt = Attempt::new(1, &request, head);
+        let policy = RetryAfterFirst::default().longest(Duration::MAX);
+        let mut session = Session::new().deadline(deadline).started(monotonic);
+        let clock = || Moment::new(monotonic, wall);
+        let step = session.decide(&policy, &attempt, None, clock, &mut SmallRng::seed_from_u64(1));
+        if let Step::Wait(delay) = step {
+            prop_assert_ne!(hint, Some(Hint::Never));
+            prop_assert!(hint.and_then(Hint::delay).unwrap_or_default() <= delay);
+            prop_assert!(deadline.is_none_or(|deadline| delay <= deadline));
+            session.resend();
+            prop_assert_eq!(session.waited(), delay);
+        }
+    }
+
+    /// What is read is whole milliseconds, and longer than anybody's life at the most.
+    #[test]
+    fn every_delay_is_whole_milliseconds(headers in headers(), wall in wall()) {
+        let mut answer = Answer::default();
+        *answer.0.headers_mut() = headers;
+        if let Some(Hint::After(delay)) = Hint::read(&ResponseHead::from(&answer.0), wall) {
+            prop_assert!(delay <= Duration::from_millis(u64::MAX));
+            prop_assert_eq!(delay.subsec_nanos() % 1_000_000, 0);
+        }
+    }
+}

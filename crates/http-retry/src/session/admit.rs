@@ -1,0 +1,97 @@
+//! When a resend may go out, and whether: the rules that hold for every policy.
+
+use std::time::Duration;
+
+use super::{Moment, Session};
+use crate::{BodyState, Budget, Cause, Cost, Hint, Plan, Policy, Reason, Setback, Window, Withdrawal, hint};
+
+/// A resend that was admitted and has not gone out.
+#[derive(Debug)]
+pub(super) struct Next {
+    pub(super) delay: Duration,
+    pub(super) kind: Kind,
+    pub(super) withdrawal: Option<Withdrawal>,
+}
+
+/// Who chose the time of a resend.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// The protocol: the first one that was refused goes out at once, uncounted (gRPC A6, "transparent").
+    AtOnce,
+    /// The server.
+    Hinted,
+    /// The policy.
+    Scheduled,
+}
+
+impl Session {
+    /// When: what the policy plans, never before what the server asks.
+    pub(super) fn schedule<P: Policy + ?Sized>(
+        &self,
+        policy: &P,
+        setback: &Setback<'_>,
+    ) -> Result<(Window, Kind), Reason> {
+        if setback.hint == Some(Hint::Never) {
+            return Err(Reason::ServerRefused);
+        }
+        let window = match policy.schedule(setback) {
+            Plan::Resend(window) => window,
+            Plan::GiveUp(reason) => return Err(reason),
+        };
+        match setback.hint {
+            // "Now" leaves the time to the policy, but for gRPC's pushback, which means exactly that (A6).
+            Some(Hint::After(hint)) if !hint.is_zero() || setback.hinted_by == Some(hint::PUSHBACK) => {
+                Ok((spread_within(window.opening_at(hint), setback.remaining), Kind::Hinted))
+            }
+            _ if setback.cause == Cause::Refused && !self.sent_at_once => {
+                Ok((Window::exactly(Duration::ZERO), Kind::AtOnce))
+            }
+            _ => Ok((window, Kind::Scheduled)),
+        }
+    }
+
+    /// Whether, the cheapest check first, so that nothing is spent on a resend that cannot happen.
+    pub(super) fn admit(
+        &self,
+        mut next: Next,
+        setback: &Setback<'_>,
+        budget: Option<&Budget>,
+        moment: Moment,
+    ) -> Result<Next, Reason> {
+        if !self.has_attempts_left(next.kind) {
+            return Err(Reason::Attempts);
+        }
+        if setback.attempt.body != BodyState::Replayable {
+            return Err(Reason::Body);
+        }
+        // Not by what remains, which is zero at the deadline and ever after.
+        let starts_at = setback.elapsed.checked_add(next.delay);
+        if self.deadline.is_some_and(|deadline| starts_at.is_none_or(|start| start > deadline)) {
+            return Err(Reason::Deadline);
+        }
+        if let Some(budget) = budget {
+            let cost = Cost::of(setback.cause, next.kind == Kind::Hinted, self.number == 1);
+            next.withdrawal = Some(budget.withdraw(cost, moment.monotonic).ok_or(Reason::Budget)?);
+        }
+        Ok(next)
+    }
+
+    fn has_attempts_left(&self, kind: Kind) -> bool {
+        let counted = self.number.saturating_sub(u32::from(self.sent_at_once));
+        match kind {
+            // Uncounted, but one attempt means one.
+            Kind::AtOnce => self.attempts > 1,
+            Kind::Hinted | Kind::Scheduled => counted < self.attempts,
+        }
+    }
+}
+
+/// The spread above a hint is ours to narrow where the deadline comes first; the hint is not.
+fn spread_within(window: Window, remaining: Option<Duration>) -> Window {
+    match remaining {
+        Some(remaining) if window.earliest <= remaining => {
+            Window::between(window.earliest, window.latest.min(remaining))
+        }
+        _ => window,
+    }
+}
