@@ -8,7 +8,7 @@ mod source;
 use std::fmt;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
@@ -146,7 +146,11 @@ where
     pub(crate) fn attempt(&self) -> ReplayBody<B> {
         let inner = match &self.source {
             None => Inner::Empty,
-            Some(source) => Inner::Shared { source: Arc::clone(source), reader: lock(source).take_over() },
+            Some(source) => {
+                let (reader, waiting) = lock(source).take_over();
+                waiting.into_iter().for_each(Waker::wake);
+                Inner::Shared { source: Arc::clone(source), reader }
+            }
         };
         ReplayBody { inner }
     }
@@ -158,11 +162,13 @@ where
             return true;
         };
         let mut source = lock(source);
-        let is_whole = source.state() == BodyState::Replayable;
-        if is_whole {
-            source.take_over();
+        if source.state() != BodyState::Replayable {
+            return false;
         }
-        is_whole
+        let waiting = source.take_back();
+        drop(source);
+        waiting.into_iter().for_each(Waker::wake);
+        true
     }
 
     /// Whether another attempt can have the whole body.
@@ -171,7 +177,7 @@ where
     }
 }
 
-/// A body that panicked while it was read is as good as one that failed; the lock itself guards plain data.
+/// A body that panicked while it was read counts as one that failed, so the lock has nothing to say.
 fn lock<B>(source: &Mutex<Source<B>>) -> MutexGuard<'_, Source<B>> {
     source.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -13,8 +13,8 @@ pub type BoxError = Box<dyn Error + Send + Sync>;
 #[diagnostic::on_unimplemented(
     message = "the retry layer cannot read the error `{Self}` of the service it wraps",
     label = "the inner service's error is neither an `Error` nor a `BoxError`",
-    note = "implement `std::error::Error` for `{Self}`,",
-    note = "or convert it below the layer: `ServiceBuilder::new().layer(RetryLayer::default()).map_err(BoxError::from)`"
+    note = "implement `std::error::Error` for it, or convert it below the layer with `ServiceBuilder::map_err`",
+    note = "where the type of the layer is written out, boxed errors are its last parameter: `RetryLayer<P, Boxed>`"
 )]
 pub trait ReadError<M> {
     /// The error, as something with a chain of sources.

@@ -7,9 +7,8 @@ mod io;
 mod tower;
 
 use std::error::Error;
-use std::iter;
 
-use http_retry::FailureKind;
+use http_retry::{Failure, FailureKind};
 
 /// Reads an error chain from the outside in. The first error that somebody knows decides; one that nobody
 /// knows may have been processed.
@@ -32,13 +31,8 @@ fn read(error: &(dyn Error + 'static)) -> Option<FailureKind> {
     io::read(error)
 }
 
-/// The error and its sources. An `io::Error` hides the error inside of it from `source`, which skips to that
-/// error's own source, so it is looked into.
 fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
-    iter::successors(Some(error), |&error| match error.downcast_ref::<std::io::Error>() {
-        Some(io) => io.get_ref().map(|inner| inner as &(dyn Error + 'static)),
-        None => error.source(),
-    })
+    Failure::new(FailureKind::MaybeProcessed).error(error).chain()
 }
 
 #[cfg(test)]

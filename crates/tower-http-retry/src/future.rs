@@ -105,18 +105,21 @@ where
             match (this.stage.as_mut().project(), this.journey.as_mut()) {
                 (StageProj::Attempt { attempt, .. }, None) => return attempt.poll(cx),
                 (StageProj::Wait { .. } | StageProj::Ready { .. }, None) => {
-                    unreachable!("a request that can never be sent again has one attempt")
+                    unreachable!("only a request that may be sent again waits, and it has not ended")
                 }
                 (StageProj::Attempt { attempt, span }, Some(journey)) => {
                     let entered = span.enter();
                     let result = ready!(attempt.poll(cx));
                     drop(entered);
                     match journey.settle(&result) {
-                        Step::Accept => return Poll::Ready(journey.finish(result, None)),
-                        Step::GiveUp(reason) => return Poll::Ready(journey.finish(result, Some(reason))),
                         Step::Wait(delay) => {
                             let drain = journey.keep(result);
                             this.stage.set(Stage::Wait { pause: journey.pause(delay), drain });
+                        }
+                        ending => {
+                            let result = journey.finish(result, ending.reason());
+                            *this.journey = None;
+                            return Poll::Ready(result);
                         }
                     }
                 }
@@ -128,6 +131,7 @@ where
                 }
                 (StageProj::Ready { deadline }, Some(journey)) => {
                     if let ControlFlow::Break(outcome) = ready!(journey.poll_ready(deadline, cx)) {
+                        *this.journey = None;
                         return Poll::Ready(outcome);
                     }
                     let (attempt, span) = journey.resend();

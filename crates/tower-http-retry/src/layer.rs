@@ -6,13 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderName;
-use http_retry::{Budget, Exponential, Policy, RetryAfterFirst};
+use http_retry::{Budget, Exponential, Policy, RetryAfterFirst, Session};
 use tower_layer::Layer;
 
 use crate::future::DrainLimit;
 use crate::randomness::Randomness;
 use crate::timer::{Timer, TokioTimer};
-use crate::{Concrete, ReplayMemory, Retry};
+use crate::{CloneService, Concrete, ReplayMemory, Retry};
 
 /// Sends requests again, as a [`Policy`] decides, through any `Service<http::Request<B>>`.
 ///
@@ -61,8 +61,8 @@ impl<P: Policy, M> RetryLayer<P, M> {
     /// of its own, and up to 64 KiB of body kept per request.
     pub fn new(policy: P) -> Self {
         let settings = Settings {
-            attempts: 3,
-            deadline: Some(Duration::from_secs(60)),
+            attempts: Session::ATTEMPTS,
+            deadline: Some(Session::DEADLINE),
             heeds_hints: true,
             budget: Some(Budget::default()),
             replay_limit: 64 * 1024,
@@ -98,7 +98,8 @@ impl<P, M> RetryLayer<P, M> {
         self.with(|settings| settings.budget = budget)
     }
 
-    /// Sets how many bytes of a request's body are kept. A body of which more is read is sent once.
+    /// Sets how many bytes of a request's body are kept. A body of which more is read is sent once, and so is
+    /// one that comes in more than 1,024 frames, since each of them costs memory beyond its bytes.
     pub fn replay_limit(self, bytes: usize) -> Self {
         self.with(|settings| settings.replay_limit = bytes)
     }
@@ -142,7 +143,7 @@ impl<P, M> RetryLayer<P, M> {
     }
 }
 
-impl<S, P, M> Layer<S> for RetryLayer<P, M> {
+impl<S: CloneService, P, M> Layer<S> for RetryLayer<P, M> {
     type Service = Retry<S, P, M>;
 
     fn layer(&self, inner: S) -> Self::Service {

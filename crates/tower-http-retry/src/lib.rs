@@ -68,8 +68,7 @@
 //! the next.
 //!
 //! If the inner service fails while it is readied for a resend, or is not ready by the deadline, the caller
-//! gets the outcome that the retry was for: the error, or the head of the response, without the content that
-//! was read. Only where the response had to be dropped there is nothing to return: then an error of readiness
+//! gets the outcome that the retry was for: the error, or the head of the response, whose body has ended. Only where the response had to be dropped there is nothing to return: then an error of readiness
 //! is returned as it is, and a service that is ready only after the deadline gets the resend late.
 //!
 //! # What happens to the body
@@ -99,6 +98,11 @@
 //! server saw it, so this layer resends the request only if it may be repeated, and hyper-util does not at all.
 //! reqwest resends requests that an HTTP/2 peer refused; build it with `retry(reqwest::retry::never())`.
 //!
+//! A client that follows redirects makes several requests of one, and its error may tell of the last of them
+//! only: "never sent" would then be said of a request that was answered with 303. Switch that off below the
+//! layer (reqwest: `redirect(reqwest::redirect::Policy::none())`), and follow redirects above it. The same holds
+//! for whatever makes calls of its own after the attempt.
+//!
 //! # Cancel safety
 //!
 //! Dropping a [`ResponseFuture`] ends the session wherever it is: nothing is sent afterwards, the body is
@@ -109,7 +113,7 @@
 //! Both are on by default, and only add to what the layer can read: without them, an error that it does not
 //! know counts as maybe processed, and is resent only for requests that may be repeated.
 //!
-//! * `hyper` reads the errors of hyper, hyper-util and h2, also inside of reqwest's and tonic's.
+//! * `hyper` reads the errors of hyper, hyper-util and h2, also those that reqwest and tonic name as sources.
 //! * `tower` reads the errors of tower's timeout, load-shed and buffer layers.
 
 mod body;

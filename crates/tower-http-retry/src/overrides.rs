@@ -28,7 +28,7 @@ pub struct RetryOverride {
     pub(crate) never: bool,
     pub(crate) vouched: bool,
     pub(crate) attempts: Option<u32>,
-    pub(crate) deadline: Option<Duration>,
+    pub(crate) deadline: Option<Option<Duration>>,
     pub(crate) policy: Option<Arc<dyn Policy>>,
 }
 
@@ -53,9 +53,9 @@ impl RetryOverride {
         Self { attempts: Some(attempts), ..self }
     }
 
-    /// Sets the time from the call to the start of the last attempt.
-    pub fn deadline(self, deadline: Duration) -> Self {
-        Self { deadline: Some(deadline), ..self }
+    /// Sets the time from the call to the start of the last attempt; `None` for no bound.
+    pub fn deadline(self, deadline: impl Into<Option<Duration>>) -> Self {
+        Self { deadline: Some(deadline.into()), ..self }
     }
 
     /// Asks this policy instead of the layer's.

@@ -17,7 +17,8 @@ use crate::{BytesBody, CloneService, Concrete, ReadError, ReplayBody, ResponseFu
 /// Sends requests through `S`, again where the policy `P` says so. Made by [`RetryLayer`](crate::RetryLayer).
 ///
 /// The inner service is a `Service<Request<ReplayBody<B>>>` that is `Clone`; its response and error types
-/// are unchanged. `M` is inferred: [`Concrete`] where the inner error is an `Error`, [`Boxed`](crate::Boxed)
+/// are unchanged. The response body must be `Unpin`, because the layer reads a failed one and may hand it back
+/// all the same; box one that is not. `M` is inferred: [`Concrete`] where the inner error is an `Error`, [`Boxed`](crate::Boxed)
 /// where it is a [`BoxError`](crate::BoxError).
 pub struct Retry<S, P, M = Concrete> {
     inner: S,

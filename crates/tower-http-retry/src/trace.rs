@@ -3,16 +3,17 @@
 //! A session span opens with the first retry; each resend has a span of its own inside of it. Both are
 //! `DEBUG`, as are the events. `http.request.resend_count` is OpenTelemetry's.
 
+use std::error::Error;
 use std::time::Duration;
 
-use http_retry::{Cause, Hint, Reason, RequestHead};
+use http_retry::{Cause, Hint, Reason, RequestHead, Session};
 use tracing::{Span, debug, debug_span};
 
 use crate::RetryInfo;
 
 /// Spans a session from its first retry on.
 pub(crate) fn session(head: &RequestHead<'_>) -> Span {
-    debug_span!("retry", http.request.method = head.method().as_str(), server.address = head.authority(),)
+    debug_span!("retry", http.request.method = head.method().as_str(), server.address = head.host(),)
 }
 
 /// Spans one resend.
@@ -20,10 +21,12 @@ pub(crate) fn resend(number: u32) -> Span {
     debug_span!("resend", attempt = number, http.request.resend_count = number - 1)
 }
 
-pub(crate) fn will_resend(attempt: u32, cause: Option<Cause>, hint: Option<Hint>, delay: Duration) {
-    let cause = cause.map(Cause::as_str);
-    let hint_ms = hint.and_then(Hint::delay).map(millis);
-    debug!(attempt, cause, hint_ms, delay_ms = millis(delay), "will resend");
+pub(crate) fn will_resend(session: &Session, delay: Duration) {
+    let attempt = session.number();
+    let cause = session.cause().map(Cause::as_str);
+    let hint_ms = session.hint().and_then(Hint::delay).map(millis);
+    let hint_header = session.hinted_by();
+    debug!(attempt, cause, hint_ms, hint_header, delay_ms = millis(delay), "will resend");
 }
 
 /// A session that resent or gave up has ended with an outcome for the caller.
@@ -34,6 +37,11 @@ pub(crate) fn ended(info: &RetryInfo) {
         Some(reason) => debug!(attempt = info.attempts, cause, reason, waited_ms, "gave up"),
         None => debug!(attempt = info.attempts, cause, waited_ms, "accepted"),
     }
+}
+
+/// The inner service failed when it was readied for a resend. `attempt` is the last one that was sent.
+pub(crate) fn not_ready(attempt: u32, error: &(dyn Error + 'static)) {
+    debug!(attempt, error, "the inner service failed");
 }
 
 /// The inner service was ready only after the deadline, and the failed response is gone: the resend goes out

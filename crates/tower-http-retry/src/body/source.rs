@@ -1,9 +1,9 @@
 //! What the attempts of one session share: the caller's body, and the frames read from it so far.
 
 use std::collections::VecDeque;
-use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
+use std::{fmt, mem};
 
 use bytes::Bytes;
 use http::HeaderMap;
@@ -25,6 +25,7 @@ pub(super) struct Source<B> {
     /// The attempt that owns the source, counted by [`take_over`](Self::take_over), and the next kept frame
     /// that it reads. Past the last of them it reads `live`.
     reader: u32,
+    has_reader: bool,
     position: usize,
     waiting: Option<Waker>,
 }
@@ -65,19 +66,26 @@ where
             share,
             keeping: Keeping::All,
             reader: 0,
+            has_reader: false,
             position: 0,
             waiting: None,
         }
     }
 
-    /// Makes the caller the one who reads, from the start, and wakes the one before so that it notices.
-    pub(super) fn take_over(&mut self) -> u32 {
-        if let Some(waiting) = self.waiting.take() {
-            waiting.wake();
-        }
+    /// Makes the caller the one who reads, from the start. The waker is of the one before, who is to notice;
+    /// it must be woken when the source is no longer locked.
+    pub(super) fn take_over(&mut self) -> (u32, Option<Waker>) {
+        self.has_reader = true;
         self.reader += 1;
         self.position = 0;
-        self.reader
+        (self.reader, self.waiting.take())
+    }
+
+    /// Makes nobody the one who reads, until somebody takes over.
+    pub(super) fn take_back(&mut self) -> Option<Waker> {
+        let (_, waiting) = self.take_over();
+        self.has_reader = false;
+        waiting
     }
 
     pub(super) fn state(&self) -> BodyState {
@@ -99,17 +107,24 @@ where
         if let Some(frame) = self.next_kept() {
             return Poll::Ready(Some(Ok(frame.into())));
         }
-        let Live::Open(body) = &mut self.live else {
+        if let Live::Ended = self.live {
+            return Poll::Ready(None);
+        }
+        // Failed, unless it turns out otherwise: a body that panics stays so.
+        let Live::Open(mut body) = mem::replace(&mut self.live, Live::Failed) else {
             return Poll::Ready(None);
         };
         let Poll::Ready(read) = body.as_mut().poll_frame(cx) else {
+            self.live = Live::Open(body);
             self.waiting = Some(cx.waker().clone());
             return Poll::Pending;
         };
         Poll::Ready(match read {
-            Some(Ok(frame)) => Some(Ok(self.keep(frame))),
+            Some(Ok(frame)) => {
+                self.live = Live::Open(body);
+                Some(Ok(self.keep(frame)))
+            }
             Some(Err(error)) => {
-                self.live = Live::Failed;
                 self.forget();
                 Some(Err(error.into()))
             }
@@ -167,11 +182,13 @@ where
     /// Remembers a frame that was read from `live`, or forgets them all where it does not fit: half a body is
     /// no use.
     fn keep(&mut self, frame: Frame<Bytes>) -> Frame<Bytes> {
-        if self.keeping != Keeping::All {
+        // An empty frame says nothing, and a body may hold any number of them.
+        let is_empty = frame.data_ref().is_some_and(Bytes::is_empty);
+        if self.keeping != Keeping::All || is_empty {
             return frame;
         }
         let frame = Kept::from(frame);
-        if self.share.grow(frame.len()) {
+        if self.kept.len() < MOST_FRAMES && self.share.grow(frame.len()) {
             self.kept.push_back(frame.clone());
             self.position = self.kept.len();
         } else {
@@ -188,9 +205,14 @@ where
 }
 
 impl<B> Source<B> {
-    /// No attempt will follow the one that reads. What it has read is freed, and the rest as it reads on.
+    /// No attempt will follow the one that reads. What it has read is freed, and the rest as it reads on; all of
+    /// it at once where nobody reads.
     pub(super) fn release(&mut self) {
         self.keeping = Keeping::Released;
+        if !self.has_reader {
+            self.live = Live::Failed;
+            self.position = self.kept.len();
+        }
         self.free_what_was_read();
     }
 
@@ -200,6 +222,9 @@ impl<B> Source<B> {
         self.position = 0;
     }
 }
+
+/// A frame costs memory beyond its bytes, so that many small ones must not pass for little.
+const MOST_FRAMES: usize = 1_024;
 
 impl Kept {
     fn data_len(&self) -> u64 {

@@ -1,1 +1,269 @@
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Wake, Waker};
 
+use http::HeaderMap;
+use http_body_util::Full;
+
+use super::*;
+
+/// A body that yields what it was scripted to, and is exact about its data.
+#[derive(Default)]
+struct Scripted(VecDeque<Next>);
+
+enum Next {
+    Data(&'static str),
+    Trailers,
+    Wait,
+    Fail,
+}
+
+impl Body for Scripted {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let Some(next) = self.0.pop_front() else {
+            return Poll::Ready(None);
+        };
+        match next {
+            Next::Data(data) => Poll::Ready(Some(Ok(Frame::data(Bytes::from(data))))),
+            Next::Trailers => Poll::Ready(Some(Ok(Frame::trailers(trailers())))),
+            Next::Wait => Poll::Pending,
+            Next::Fail => Poll::Ready(Some(Err("the caller's own body failed".into()))),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let data_len = |next: &Next| if let Next::Data(data) = next { data.len() as u64 } else { 0 };
+        SizeHint::with_exact(self.0.iter().map(data_len).sum())
+    }
+}
+
+fn trailers() -> HeaderMap {
+    HeaderMap::from_iter([(http::header::ETAG, http::HeaderValue::from_static("x"))])
+}
+
+fn original<const N: usize>(script: [Next; N], limit: usize) -> Original<Scripted> {
+    Original::new(Scripted(script.into()), limit, None)
+}
+
+/// Counts how often it is woken.
+#[derive(Default)]
+struct Woken(AtomicUsize);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+/// One poll, as text.
+fn poll(body: &mut ReplayBody<Scripted>) -> String {
+    poll_with(body, Waker::noop())
+}
+
+fn poll_with(body: &mut ReplayBody<Scripted>, waker: &Waker) -> String {
+    match Pin::new(body).poll_frame(&mut Context::from_waker(waker)) {
+        Poll::Pending => "pending".into(),
+        Poll::Ready(None) => "end".into(),
+        Poll::Ready(Some(Err(error))) => format!("error: {error}"),
+        Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
+            Ok(data) => String::from_utf8(data.to_vec()).unwrap(),
+            Err(_) => "trailers".into(),
+        },
+    }
+}
+
+/// What a body says of itself: the bytes that are left, and whether it has ended.
+fn says(body: &ReplayBody<Scripted>) -> (Option<u64>, bool) {
+    (body.size_hint().exact(), body.is_end_stream())
+}
+
+#[test]
+fn a_replay_yields_the_kept_frames_and_then_reads_on() {
+    let original = original([Next::Data("one "), Next::Data("two "), Next::Data("three")], 100);
+    let mut first = original.attempt();
+    assert_eq!([poll(&mut first), poll(&mut first)], ["one ", "two "]);
+    drop(first);
+
+    let mut second = original.attempt();
+    let read = [poll(&mut second), poll(&mut second), poll(&mut second), poll(&mut second)];
+    assert_eq!(read, ["one ", "two ", "three", "end"]);
+}
+
+#[test]
+fn every_step_says_exactly_what_is_left() {
+    let original = original([Next::Data("one "), Next::Data("three"), Next::Trailers], 100);
+    // The first reads half of it, the second replays that and reads the rest, the third replays all of it.
+    for attempt in 1..=3 {
+        let mut body = original.attempt();
+        assert_eq!(says(&body), (Some(9), false), "attempt {attempt}");
+        assert_eq!(poll(&mut body), "one ");
+        assert_eq!(says(&body), (Some(5), false), "attempt {attempt}");
+        if attempt == 1 {
+            continue;
+        }
+        assert_eq!(poll(&mut body), "three");
+        assert_eq!(says(&body), (Some(0), false), "trailers are to come");
+        assert_eq!(poll(&mut body), "trailers");
+        assert_eq!(says(&body), (Some(0), true), "attempt {attempt}");
+        assert_eq!(poll(&mut body), "end");
+    }
+}
+
+#[test]
+fn an_empty_body_has_ended_before_it_is_read() {
+    let original = original([], 0);
+    for _ in 0..2 {
+        let mut body = original.attempt();
+        assert_eq!(says(&body), (Some(0), true));
+        assert_eq!(poll(&mut body), "end");
+    }
+    assert!(original.reclaim());
+    assert_eq!(original.state(), BodyState::Replayable);
+}
+
+#[test]
+fn an_attempt_that_lost_the_body_gets_an_error_and_no_end() {
+    let original = original([Next::Data("one "), Next::Wait, Next::Data("two ")], 100);
+    let mut first = original.attempt();
+    assert_eq!(poll(&mut first), "one ");
+    let mut second = original.attempt();
+    assert!(poll(&mut first).starts_with("error: a later attempt"));
+    assert_eq!(says(&first), (None, false));
+    assert_eq!([poll(&mut second), poll(&mut second), poll(&mut second)], ["one ", "pending", "two "]);
+}
+
+#[test]
+fn an_attempt_that_waits_is_woken_when_it_loses_the_body() {
+    let original = original([Next::Wait], 100);
+    let mut first = original.attempt();
+    let woken = Arc::<Woken>::default();
+    assert_eq!(poll_with(&mut first, &Waker::from(Arc::clone(&woken))), "pending");
+    assert_eq!(woken.0.load(Ordering::SeqCst), 0);
+    assert!(original.reclaim());
+    assert_eq!(woken.0.load(Ordering::SeqCst), 1);
+    assert!(poll(&mut first).starts_with("error: a later attempt"));
+}
+
+#[test]
+fn between_attempts_nobody_has_the_body() {
+    let original = original([Next::Data("one "), Next::Data("two ")], 100);
+    let mut first = original.attempt();
+    assert_eq!(poll(&mut first), "one ");
+    assert!(original.reclaim());
+    assert!(poll(&mut first).starts_with("error: a later attempt"));
+    let mut second = original.attempt();
+    assert_eq!([poll(&mut second), poll(&mut second)], ["one ", "two "]);
+}
+
+#[test]
+fn a_body_over_the_limit_is_forgotten_and_read_to_its_end() {
+    let memory = ReplayMemory::new(100);
+    let script = Scripted([Next::Data("one "), Next::Data("two "), Next::Data("three")].into());
+    let original = Original::new(script, 7, Some(memory.clone()));
+    let mut body = original.attempt();
+    assert_eq!(poll(&mut body), "one ");
+    assert_eq!((memory.used(), original.state()), (4, BodyState::Replayable));
+    assert_eq!(poll(&mut body), "two ");
+    assert_eq!((memory.used(), original.state()), (0, BodyState::TooLarge));
+    assert_eq!(says(&body), (Some(5), false));
+    assert!(!original.reclaim(), "there is nothing to give to another attempt");
+    assert_eq!([poll(&mut body), poll(&mut body)], ["three", "end"]);
+    assert_eq!(says(&body), (Some(0), true));
+}
+
+#[test]
+fn a_body_of_just_the_limit_is_kept() {
+    for (limit, expected) in [(8, BodyState::Replayable), (7, BodyState::TooLarge)] {
+        let original = original([Next::Data("one "), Next::Data("two ")], limit);
+        let mut body = original.attempt();
+        while poll(&mut body) != "end" {}
+        assert_eq!(original.state(), expected, "{limit}");
+    }
+}
+
+#[test]
+fn a_body_that_was_not_read_is_whole_whatever_its_size() {
+    let original = original([Next::Data("one ")], 0);
+    drop(original.attempt());
+    assert!(original.reclaim());
+    assert_eq!(poll(&mut original.attempt()), "one ");
+}
+
+#[test]
+fn a_body_that_failed_is_poisoned() {
+    let memory = ReplayMemory::new(100);
+    let script = Scripted([Next::Data("one "), Next::Fail].into());
+    let original = Original::new(script, 100, Some(memory.clone()));
+    let mut body = original.attempt();
+    assert_eq!([poll(&mut body), poll(&mut body)], ["one ", "error: the caller's own body failed"]);
+    assert_eq!((original.state(), memory.used()), (BodyState::Failed, 0));
+    assert!(!original.reclaim());
+    assert!(!body.is_end_stream(), "half of a body does not look whole");
+}
+
+#[test]
+fn what_is_released_is_freed_as_it_is_read() {
+    let memory = ReplayMemory::new(100);
+    let script = Scripted([Next::Data("one "), Next::Data("two "), Next::Data("three")].into());
+    let original = Original::new(script, 100, Some(memory.clone()));
+    let mut first = original.attempt();
+    while poll(&mut first) != "end" {}
+    let mut second = original.attempt();
+    assert_eq!(poll(&mut second), "one ");
+    assert_eq!(memory.used(), 13);
+    drop(original);
+    assert_eq!(memory.used(), 9, "what is read is freed");
+    assert_eq!((poll(&mut second), memory.used()), ("two ".into(), 5));
+    assert_eq!((poll(&mut second), memory.used()), ("three".into(), 0));
+    assert_eq!(poll(&mut second), "end");
+}
+
+#[test]
+fn memory_goes_back_with_the_last_who_holds_it() {
+    let memory = ReplayMemory::new(100);
+    let original = Original::new(Scripted([Next::Data("one ")].into()), 100, Some(memory.clone()));
+    let mut body = original.attempt();
+    poll(&mut body);
+    drop(body);
+    assert_eq!(memory.used(), 4);
+    drop(original);
+    assert_eq!(memory.used(), 0);
+}
+
+#[test]
+fn a_body_that_is_read_once_is_itself() {
+    let mut body = ReplayBody::once(Scripted([Next::Data("one "), Next::Trailers].into()));
+    assert_eq!(says(&body), (Some(4), false));
+    assert_eq!([poll(&mut body), poll(&mut body)], ["one ", "trailers"]);
+    assert_eq!(says(&body), (Some(0), true));
+    assert_eq!(poll(&mut body), "end");
+    assert_eq!(says(&ReplayBody::once(Scripted::default())), (Some(0), true));
+}
+
+#[test]
+fn frames_are_shared_and_not_copied() {
+    let data = Bytes::from(vec![7; 1_000]);
+    let original = Original::new(Full::new(data.clone()), 1_000, None);
+    for _ in 0..2 {
+        let mut body = original.attempt();
+        let frame = Pin::new(&mut body).poll_frame(&mut Context::from_waker(Waker::noop()));
+        let Poll::Ready(Some(Ok(frame))) = frame else { panic!("a frame was to come") };
+        assert_eq!(frame.into_data().unwrap().as_ptr(), data.as_ptr());
+    }
+}
+
+#[test]
+fn debug_shows_nothing_of_the_body() {
+    let original = original([Next::Data("secret")], 100);
+    assert_eq!(format!("{:?}", original.attempt()), r#"ReplayBody("Shared")"#);
+}

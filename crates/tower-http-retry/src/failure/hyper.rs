@@ -32,14 +32,14 @@ fn of_client(error: &legacy::Error) -> Option<FailureKind> {
     }
 }
 
-/// Whether a connect would fail the same way every time: a certificate that does not verify, a TLS handshake
-/// that the peers cannot agree on, or a URL that names no host.
+/// Whether a connect would fail the same way every time: a certificate that does not verify, or a URL that
+/// names no host.
 ///
-/// TLS libraries wrap what they find in an `io::Error`, rustls as invalid data; of the others only the text
-/// is to be had, and every one says "certificate" in it. The connector says "invalid URL".
+/// Of TLS libraries only the text is to be had, and every one says "certificate" in it; their other errors,
+/// such as an alert of a server that is starting, may pass. The connector says "invalid URL".
 fn never_connects(error: &(dyn Error + 'static)) -> bool {
     let io = error.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
-    if matches!(io, Some(ErrorKind::InvalidData | ErrorKind::InvalidInput)) {
+    if io == Some(ErrorKind::InvalidInput) {
         return true;
     }
     let text = error.to_string();
@@ -47,20 +47,32 @@ fn never_connects(error: &(dyn Error + 'static)) -> bool {
 }
 
 fn of_connection(error: &hyper::Error) -> Option<FailureKind> {
-    if error.is_canceled() {
-        // The request was queued, and never started (`TrySendError` would hand it back).
+    if error.is_canceled() || error.is_closed() {
+        // The request was queued and never started (`TrySendError` would hand it back), or the connection said
+        // that it is closed when it was asked whether it could take one.
         Some(FailureKind::NeverSent)
     } else if error.is_user() {
         // The caller's body failed, or the request cannot be written.
         Some(FailureKind::Permanent)
     } else if error.is_timeout() {
         Some(FailureKind::Timeout)
-    } else if error.source().is_none() {
-        // `is_incomplete_message` is among these: a reused connection that was closed looks the same before
-        // and after the server saw the request.
-        Some(FailureKind::MaybeProcessed)
     } else {
-        None
+        of_broken_connection(error)
+    }
+}
+
+/// There was a connection, so whatever broke it, the server may have seen the request: a peer that is
+/// unreachable now may have been reached before, and a reused connection that was closed
+/// (`is_incomplete_message`) looks the same before and after. Only a stream tells more.
+fn of_broken_connection(error: &hyper::Error) -> Option<FailureKind> {
+    let source = error.source();
+    if source.is_some_and(|source| source.is::<h2::Error>()) {
+        return None;
+    }
+    let io = source.and_then(|source| source.downcast_ref::<std::io::Error>());
+    match io.map(std::io::Error::kind) {
+        Some(ErrorKind::TimedOut) => Some(FailureKind::Timeout),
+        _ => Some(FailureKind::MaybeProcessed),
     }
 }
 

@@ -8,7 +8,7 @@ use http_retry::FailureKind;
 pub(super) fn read(error: &(dyn Error + 'static)) -> Option<FailureKind> {
     let error = error.downcast_ref::<io::Error>()?;
     match error.kind() {
-        // Only a connect fails like this.
+        // Outside of an error of hyper's connections, which knows better, only a connect fails like this.
         ErrorKind::ConnectionRefused
         | ErrorKind::AddrNotAvailable
         | ErrorKind::HostUnreachable

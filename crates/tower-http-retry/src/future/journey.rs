@@ -32,11 +32,13 @@ impl Itinerary {
         let settings = &terms.settings;
         let overrides = request.extensions().get::<RetryOverride>();
         let attempts = overrides.and_then(|overrides| overrides.attempts).unwrap_or(settings.attempts);
-        let is_kept = policy(terms, overrides).keep(&RequestHead::from(request));
+        let head = RequestHead::from(request);
+        // A policy of the user's own may forget to ask for the first of these.
+        let is_kept = !head.leaves_http() && policy(terms, overrides).keep(&head);
         if attempts <= 1 || overrides.is_some_and(|overrides| overrides.never) || !is_kept {
             return None;
         }
-        let deadline = overrides.and_then(|overrides| overrides.deadline).or(settings.deadline);
+        let deadline = overrides.and_then(|overrides| overrides.deadline).unwrap_or(settings.deadline);
         let mut session = Session::new().attempts(attempts).deadline(deadline);
         if !settings.heeds_hints {
             session = session.ignore_hints();
@@ -61,7 +63,7 @@ pub(super) struct Journey<S, P, B, T, E> {
     inner: S,
     /// The outcome before a wait, which is returned if no attempt can follow: an error, or a response whose
     /// body was read to its end. Any other response is dropped, since it would hold its connection.
-    setback: Option<Result<T, E>>,
+    outcome: Option<Result<T, E>>,
     terms: Arc<Terms<P>>,
     session: Session,
     overrides: Option<RetryOverride>,
@@ -85,7 +87,7 @@ where
         original: Original<B>,
     ) -> Self {
         let Itinerary { session, overrides } = itinerary;
-        Self { inner, setback: None, terms, session, overrides, snapshot, original, span: Span::none() }
+        Self { inner, outcome: None, terms, session, overrides, snapshot, original, span: Span::none() }
     }
 
     /// Classify, schedule, admit.
@@ -136,7 +138,7 @@ where
             Err(_) => None,
             Ok(response) => Some(Drain::of(response.body(), self.terms.settings.drain)?),
         };
-        self.setback = Some(result);
+        self.outcome = Some(result);
         drain
     }
 
@@ -145,7 +147,7 @@ where
     where
         R: Body + Unpin,
     {
-        let (Some(draining), Some(Ok(response))) = (drain.as_mut(), &mut self.setback) else {
+        let (Some(draining), Some(Ok(response))) = (drain.as_mut(), &mut self.outcome) else {
             return;
         };
         let timer = &*self.terms.settings.timer;
@@ -164,16 +166,16 @@ where
     /// Drops a response that was not read to its end.
     pub(super) fn end_drain(&mut self, drain: &mut Option<Drain>) {
         if drain.take().is_some() {
-            self.setback = None;
+            self.outcome = None;
         }
     }
 
     /// Sends again. The inner service must be ready.
     pub(super) fn resend(&mut self) -> (S::Future, Span) {
-        if self.remaining().is_some_and(|remaining| remaining.is_zero()) {
+        if self.is_late() {
             self.span.in_scope(|| trace::late(self.session.number()));
         }
-        self.setback = None;
+        self.outcome = None;
         let number = self.session.resend();
         let header = self.terms.settings.attempt_header.as_ref();
         let request = self.snapshot.request(number, header, self.original.attempt());
@@ -209,49 +211,57 @@ where
     /// A service that fails here stays failed (tower's contract of `poll_ready`), so the session ends. The
     /// caller gets the outcome that the retry was for, which tells what happened to the request, and only where
     /// that is gone the error of readiness.
-    pub(super) fn poll_ready(
+    pub(super) fn poll_ready<M>(
         &mut self,
         deadline: &mut Option<Sleep>,
         cx: &mut Context<'_>,
-    ) -> Poll<ControlFlow<Result<Response<R>, S::Error>>> {
-        let failed = match self.inner.poll_ready(cx) {
-            Poll::Ready(Ok(())) => return Poll::Ready(ControlFlow::Continue(())),
-            Poll::Ready(Err(error)) => Some(Err(error)),
+    ) -> Poll<ControlFlow<Result<Response<R>, S::Error>>>
+    where
+        S::Error: ReadError<M>,
+    {
+        let reason = match self.inner.poll_ready(cx) {
+            Poll::Ready(Ok(())) if self.outcome.is_none() || !self.is_late() => {
+                return Poll::Ready(ControlFlow::Continue(()));
+            }
+            // It was ready in time, but whoever polls was not.
+            Poll::Ready(Ok(())) => Reason::Deadline,
+            Poll::Ready(Err(error)) => {
+                self.span.in_scope(|| trace::not_ready(self.session.number(), error.as_error()));
+                self.outcome.get_or_insert(Err(error));
+                Reason::NotReady
+            }
             Poll::Pending => {
                 ready!(self.poll_deadline(deadline, cx));
-                None
+                Reason::NotReady
             }
         };
-        match self.setback.take().or(failed) {
-            None => Poll::Pending,
-            Some(outcome) => {
-                self.session.abandon();
-                Poll::Ready(ControlFlow::Break(self.finish(outcome, Some(Reason::NotReady))))
-            }
-        }
+        let Some(outcome) = self.outcome.take() else {
+            return Poll::Pending;
+        };
+        self.session.abandon();
+        Poll::Ready(ControlFlow::Break(self.finish(outcome, Some(reason))))
     }
 
     /// Resolves when the deadline passes while there is an outcome to return.
     fn poll_deadline(&self, sleep: &mut Option<Sleep>, cx: &mut Context<'_>) -> Poll<()> {
-        let (Some(remaining), true) = (self.remaining(), self.setback.is_some()) else {
+        let (Some(ends_at), true) = (self.session.ends_at(), self.outcome.is_some()) else {
             return Poll::Pending;
         };
-        let sleep = sleep.get_or_insert_with(|| self.terms.settings.timer.sleep(remaining));
+        let timer = &*self.terms.settings.timer;
+        let sleep = sleep.get_or_insert_with(|| timer.sleep(ends_at.saturating_sub(timer::monotonic(timer))));
         sleep.as_mut().poll(cx)
     }
 
-    /// Time until the deadline.
-    fn remaining(&self) -> Option<Duration> {
+    fn is_late(&self) -> bool {
         let now = timer::monotonic(&*self.terms.settings.timer);
-        Some(self.session.ends_at()?.saturating_sub(now))
+        self.session.ends_at().is_some_and(|end| now > end)
     }
 
     fn trace_wait(&mut self, delay: Duration) {
         if self.span.is_none() {
             self.span = trace::session(&self.snapshot.head());
         }
-        let session = &self.session;
-        self.span.in_scope(|| trace::will_resend(session.number(), session.cause(), session.hint(), delay));
+        self.span.in_scope(|| trace::will_resend(&self.session, delay));
     }
 }
 
