@@ -65,18 +65,17 @@ impl Caller {
         let client = match way {
             Way::NoRetry => plain(1),
             Way::Naive => plain(NAIVE_TRIES),
-            Way::Ours => {
-                Kind::Layered(RetryLayer::default().attempts(plan.attempts).seed(plan.seed).layer(hyper_client()))
-            }
+            Way::Ours => Kind::Layered(
+                RetryLayer::default().attempts(plan.attempts).seed(plan.seed).layer(hyper_client()),
+            ),
         };
         Self { server, client }
     }
 
     /// Whether the request was served in the end.
     pub(crate) async fn call(&mut self, id: u32) -> anyhow::Result<bool> {
-        let request = Request::get(format!("http://{}/", self.server))
-            .header(REQUEST_ID, id)
-            .body(Empty::new())?;
+        let request =
+            Request::get(format!("http://{}/", self.server)).header(REQUEST_ID, id).body(Empty::new())?;
         match &mut self.client {
             Kind::Layered(client) => served(client, request).await,
             Kind::Plain { client, tries } => {

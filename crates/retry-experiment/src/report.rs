@@ -16,9 +16,9 @@ pub fn dollars(row: &Row) -> f64 {
 /// All rows, in the order given.
 pub fn table(rows: &[Row]) -> Table {
     let mut table = Table::new();
-    table.load_style(UTF8_FULL_CONDENSED).set_header([
-        "server", "way", "success", "calls", "wasted", "early", "cost", "p50", "p99", "wall",
-    ]);
+    table
+        .load_style(UTF8_FULL_CONDENSED)
+        .set_header(["server", "way", "success", "calls", "wasted", "early", "cost", "p50", "p99", "wall"]);
     for row in rows {
         table.add_row([
             row.shop.name().to_owned(),

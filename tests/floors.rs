@@ -1,0 +1,125 @@
+//! Who may depend on whom: the arrows between the floors, and what the pure floor must not name.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package};
+
+/// The floors, and all that each may name in its manifest.
+const MAY_USE: &[(&str, &[&str])] = &[
+    ("http-retry", &["http", "httpdate", "jiff", "rand", "sfv"]),
+    (
+        "tower-http-retry",
+        &[
+            "bytes",
+            "h2",
+            "http",
+            "http-body",
+            "http-retry",
+            "hyper",
+            "hyper-util",
+            "pin-project-lite",
+            "rand",
+            "sync_wrapper",
+            "tokio",
+            "tower",
+            "tower-layer",
+            "tower-service",
+            "tracing",
+        ],
+    ),
+];
+
+/// What must not be anywhere below the pure floor.
+const NOT_BELOW_PURE: &[&str] = &["hyper", "hyper-util", "tokio", "tower", "tower-service", "tracing"];
+
+#[test]
+fn no_floor_uses_what_is_not_its_own() {
+    let metadata = metadata();
+    let broken: Vec<_> = MAY_USE
+        .iter()
+        .flat_map(|(floor, allowed)| {
+            let used = normal_dependencies(package(&metadata, floor));
+            assert!(!used.is_empty(), "nothing is known of what {floor} uses");
+            used.into_iter()
+                .filter(|name| !allowed.contains(&name.as_str()))
+                .map(move |name| format!("{floor} -> {name}"))
+        })
+        .collect();
+    assert!(broken.is_empty(), "these arrows are not in the plan of the floors: {broken:#?}");
+}
+
+#[test]
+fn nothing_below_the_pure_floor_runs_or_does_io() {
+    let metadata = metadata();
+    let resolve = metadata.resolve.as_ref().expect("cargo resolved the workspace");
+    let nodes: BTreeMap<_, _> = resolve.nodes.iter().map(|node| (&node.id, node)).collect();
+    let mut seen = BTreeMap::new();
+    let mut next = vec![(&package(&metadata, "http-retry").id, "http-retry".to_owned())];
+    while let Some((id, path)) = next.pop() {
+        if seen.contains_key(id) {
+            continue;
+        }
+        for dependency in &nodes[id].deps {
+            if dependency.dep_kinds.iter().any(|kind| kind.kind == DependencyKind::Normal) {
+                next.push((&dependency.pkg, format!("{path} -> {}", metadata[&dependency.pkg].name)));
+            }
+        }
+        seen.insert(id, path);
+    }
+    let broken: Vec<_> = seen
+        .iter()
+        .filter(|(id, _)| NOT_BELOW_PURE.contains(&metadata[**id].name.as_str()))
+        .map(|(_, path)| path)
+        .collect();
+    assert!(seen.len() > 4, "nothing is known of what http-retry uses");
+    assert!(broken.is_empty(), "http-retry must stay pure: {broken:#?}");
+}
+
+#[test]
+fn the_pure_floor_names_no_clock_and_no_randomness_of_its_own() {
+    let metadata = metadata();
+    let manifest = package(&metadata, "http-retry").manifest_path.as_std_path();
+    let sources = rust_files(&manifest.with_file_name("src"));
+    assert!(sources.len() > 10, "the sources of http-retry are not where they were");
+    let broken: Vec<_> = sources.iter().flat_map(|path| ambient(path)).collect();
+    assert!(broken.is_empty(), "time and randomness are arguments: {broken:#?}");
+}
+
+/// The lines of a file, without comments, that name something ambient.
+fn ambient(path: &Path) -> Vec<String> {
+    const AMBIENT: &[&str] = &["Instant::now", "SystemTime::now", "rand::rng(", "rand::random"];
+    let text = fs::read_to_string(path).unwrap();
+    let lines = (1..).zip(text.lines());
+    let code = lines.map(|(number, line)| (number, line.split("//").next().unwrap_or_default()));
+    let named = code.filter(|(_, line)| AMBIENT.iter().any(|name| line.contains(name)));
+    named.map(|(number, line)| format!("{}:{number}: {}", path.display(), line.trim())).collect()
+}
+
+fn rust_files(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries
+        .flat_map(|path| match path.is_dir() {
+            true => rust_files(&path),
+            false => vec![path],
+        })
+        .filter(|path| path.extension().is_some_and(|extension| extension == "rs"))
+        .collect()
+}
+
+/// What a package names in its manifest for itself, under any feature and on any target.
+fn normal_dependencies(package: &Package) -> BTreeSet<String> {
+    let normal = package.dependencies.iter().filter(|dependency| dependency.kind == DependencyKind::Normal);
+    normal.map(|dependency| dependency.name.clone()).collect()
+}
+
+fn package<'a>(metadata: &'a Metadata, name: &str) -> &'a Package {
+    let mut packages = metadata.workspace_packages().into_iter();
+    packages.find(|package| package.name.as_str() == name).expect("a package of the workspace")
+}
+
+fn metadata() -> Metadata {
+    let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
+    MetadataCommand::new().manifest_path(manifest).other_options(["--offline".to_owned()]).exec().unwrap()
+}

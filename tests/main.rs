@@ -1,0 +1,11 @@
+//! Tests of the workspace as a whole: one package, one binary.
+
+mod cases;
+mod compile_fail;
+mod examples;
+mod failures;
+mod floors;
+mod layer;
+mod support;
+mod traps;
+mod wire;

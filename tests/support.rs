@@ -1,0 +1,105 @@
+//! What the tests of the layer share.
+
+pub(crate) mod bodies;
+pub(crate) mod capture;
+pub(crate) mod clock;
+pub(crate) mod http2;
+pub(crate) mod peer;
+pub(crate) mod raw;
+pub(crate) mod raw2;
+pub(crate) mod server;
+pub(crate) mod upstream;
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Method, Request, Response, StatusCode};
+use http_body_util::Full;
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use tower_http_retry::{Constant, ReplayBody, RetryInfo};
+use tower_test::mock::{Handle, SendResponse};
+
+/// The request as tests build it.
+pub(crate) type Sent = Request<Full<Bytes>>;
+/// The request as an inner service gets it.
+pub(crate) type Inner = Request<ReplayBody<Full<Bytes>>>;
+/// The response in tests without a network.
+pub(crate) type Answer = Response<Full<Bytes>>;
+
+/// A request with this method and body.
+pub(crate) fn request(method: Method, uri: &str, body: &'static str) -> Sent {
+    Request::builder().method(method).uri(uri).body(Full::from(body)).unwrap()
+}
+
+/// A GET without a body.
+pub(crate) fn get(uri: &str) -> Sent {
+    request(Method::GET, uri, "")
+}
+
+/// A response of this status without content.
+pub(crate) fn status(code: u16) -> Answer {
+    Response::builder().status(code).body(Full::default()).unwrap()
+}
+
+/// A response of this status with one header and no content.
+pub(crate) fn with_header(code: u16, name: &'static str, value: &str) -> Answer {
+    Response::builder().status(code).header(name, value).body(Full::default()).unwrap()
+}
+
+/// Any failure that might have been processed.
+pub(crate) fn reset() -> std::io::Error {
+    std::io::ErrorKind::ConnectionReset.into()
+}
+
+/// A failure before any byte was sent.
+pub(crate) fn refused() -> std::io::Error {
+    std::io::ErrorKind::ConnectionRefused.into()
+}
+
+/// A policy that resends after a millisecond, for tests with a real clock.
+pub(crate) const QUICKLY: Constant = Constant::new(Duration::from_millis(1));
+
+/// A policy that resends after a second, for tests with a paused clock.
+pub(crate) const A_SECOND: Constant = Constant::new(Duration::from_secs(1));
+
+/// A client of hyper-util, as it is used below the layer.
+pub(crate) fn client<B>() -> Client<HttpConnector, ReplayBody<B>>
+where
+    B: http_body::Body<Data = Bytes> + Send,
+    B::Error: Into<tower_http_retry::BoxError>,
+{
+    Client::builder(TokioExecutor::new()).build_http()
+}
+
+/// Fails the test instead of hanging it.
+pub(crate) async fn soon<F: Future>(future: F) -> F::Output {
+    match tokio::time::timeout(Duration::from_secs(5), future).await {
+        Ok(output) => output,
+        Err(_) => panic!("this hangs"),
+    }
+}
+
+/// Fails the test instead of hanging it, where the clock is paused and waits cost nothing.
+pub(crate) async fn eventually<F: Future>(future: F) -> F::Output {
+    match tokio::time::timeout(Duration::from_secs(100_000), future).await {
+        Ok(output) => output,
+        Err(_) => panic!("this never ends"),
+    }
+}
+
+/// The next request that a mock gets, where the clock is paused.
+pub(crate) async fn next<T, U>(handle: &mut Handle<T, U>) -> (T, SendResponse<U>) {
+    eventually(handle.next_request()).await.expect("the mock is still there")
+}
+
+#[track_caller]
+pub(crate) fn info<B>(response: &Response<B>) -> RetryInfo {
+    *response.extensions().get().expect("the session resent or gave up")
+}
+
+#[track_caller]
+pub(crate) fn assert_status<B>(response: &Response<B>, expected: u16) {
+    assert_eq!(response.status(), StatusCode::from_u16(expected).unwrap());
+}

@@ -1,0 +1,87 @@
+//! What the layer told `tracing`, as lines of text.
+
+use std::fmt::{self, Write};
+use std::sync::{Arc, Mutex};
+
+use tracing::field::{Field, Visit};
+use tracing::span::{Attributes, Id};
+use tracing::subscriber::DefaultGuard;
+use tracing::{Event, Subscriber};
+use tracing_subscriber::Layer;
+use tracing_subscriber::layer::{Context, SubscriberExt};
+use tracing_subscriber::registry::LookupSpan;
+
+/// Spans as `+ parent:name field=value`, events as `scope: message field=value`, of this thread and as long
+/// as it lives.
+pub(crate) struct Capture {
+    lines: Arc<Mutex<Vec<String>>>,
+    _guard: DefaultGuard,
+}
+
+impl Capture {
+    pub(crate) fn start() -> Self {
+        let lines = Arc::<Mutex<Vec<String>>>::default();
+        let subscriber = tracing_subscriber::registry().with(Lines(Arc::clone(&lines)));
+        Self { lines, _guard: tracing::subscriber::set_default(subscriber) }
+    }
+
+    pub(crate) fn lines(&self) -> Vec<String> {
+        self.lines.lock().unwrap().clone()
+    }
+}
+
+struct Lines(Arc<Mutex<Vec<String>>>);
+
+impl<S> Layer<S> for Lines
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
+    fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
+        if is_ours(attributes.metadata().target()) {
+            let mut fields = Fields::default();
+            attributes.record(&mut fields);
+            let scope = scope(context.span_scope(id));
+            self.0.lock().unwrap().push(format!("+ {scope}{}", fields.rest));
+        }
+    }
+
+    fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
+        if is_ours(event.metadata().target()) {
+            let mut fields = Fields::default();
+            event.record(&mut fields);
+            let scope = scope(context.event_scope(event));
+            self.0.lock().unwrap().push(format!("{scope}: {}{}", fields.message, fields.rest));
+        }
+    }
+}
+
+fn is_ours(target: &str) -> bool {
+    target.starts_with("tower_http_retry")
+}
+
+fn scope<'a, S>(scope: Option<tracing_subscriber::registry::Scope<'a, S>>) -> String
+where
+    S: Subscriber + LookupSpan<'a>,
+{
+    let spans = scope.into_iter().flat_map(|scope| scope.from_root());
+    spans.map(|span| span.name()).collect::<Vec<_>>().join(":")
+}
+
+#[derive(Default)]
+struct Fields {
+    message: String,
+    rest: String,
+}
+
+impl Visit for Fields {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.record_debug(field, &format_args!("{value}"));
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        match field.name() {
+            "message" => self.message = format!("{value:?}"),
+            name => write!(self.rest, " {name}={value:?}").unwrap(),
+        }
+    }
+}

@@ -1,0 +1,191 @@
+//! Streams that are refused, reset or cut off.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use h2::Reason as Code;
+use http::{Method, Request};
+use http_body_util::Full;
+use tokio::time::Instant;
+use tower::{Layer, Service, ServiceExt};
+use tower_http_retry::{Constant, Policy, ReplayBody, RetryLayer};
+
+use crate::support::http2::{Http2Server, http2_client};
+use crate::support::peer::{Peer, Wire};
+use crate::support::{Answer, QUICKLY, assert_status, info, request, soon, status};
+
+/// Too long to wait for in a test.
+const IN_AN_HOUR: Constant = Constant::new(Duration::from_secs(3_600));
+
+#[tokio::test]
+async fn a_refused_stream_is_resent_at_once_for_any_method() {
+    for method in [Method::GET, Method::POST, Method::PATCH] {
+        let server = Http2Server::start(|number| match number {
+            1 => Err(Code::REFUSED_STREAM),
+            _ => Ok(status(200)),
+        })
+        .await;
+        let client = RetryLayer::new(IN_AN_HOUR).deadline(None).layer(http2_client());
+        let response = soon(client.oneshot(request(method, &server.uri(), "order"))).await.unwrap();
+        assert_status(&response, 200);
+        assert_eq!(info(&response).attempts(), 2);
+        assert_eq!(server.seen()[1].body.as_deref(), Some(&b"order"[..]));
+        assert_eq!(server.seen()[1].content_length.as_deref(), Some("5"));
+    }
+}
+
+#[tokio::test]
+async fn the_resend_at_once_is_not_counted_and_there_is_only_one() {
+    let server = Http2Server::start(|number| match number {
+        1 | 3 => Err(Code::REFUSED_STREAM),
+        2 => Ok(status(503)),
+        _ => Ok(status(200)),
+    })
+    .await;
+    let start = Instant::now();
+    let pause = Constant::new(Duration::from_millis(60));
+    let client = RetryLayer::new(pause).attempts(3).layer(http2_client());
+    let response = soon(client.oneshot(request(Method::GET, &server.uri(), ""))).await.unwrap();
+    assert_status(&response, 200);
+    assert_eq!(info(&response).attempts(), 4);
+    assert_eq!(info(&response).waited(), Duration::from_millis(120), "the second refusal waits its turn");
+    assert!(start.elapsed() >= Duration::from_millis(120));
+}
+
+#[tokio::test]
+async fn a_stream_that_is_refused_for_ever_is_sent_once_more_than_the_attempts() {
+    let server = Http2Server::start(|_| Err(Code::REFUSED_STREAM)).await;
+    let client = RetryLayer::new(QUICKLY).attempts(3).layer(http2_client());
+    soon(client.oneshot(request(Method::POST, &server.uri(), "order"))).await.unwrap_err();
+    assert_eq!(server.seen().len(), 4);
+}
+
+#[tokio::test]
+async fn a_stream_that_was_reset_may_have_been_processed() {
+    for code in [Code::CANCEL, Code::INTERNAL_ERROR] {
+        for (method, key, sends) in [
+            (Method::GET, None, 2),
+            (Method::PUT, None, 2),
+            (Method::POST, None, 1),
+            (Method::POST, Some("\"8e03978e\""), 2),
+        ] {
+            let script = move |number| if number == 1 { Err(code) } else { Ok(status(200)) };
+            let server = Http2Server::start(script).await;
+            let mut request = request(method.clone(), &server.uri(), "order");
+            if let Some(key) = key {
+                request.headers_mut().insert("idempotency-key", http::HeaderValue::from_static(key));
+            }
+            let result = soon(RetryLayer::new(QUICKLY).layer(http2_client()).oneshot(request)).await;
+            assert_eq!(result.is_ok(), sends == 2, "{method} {code:?}");
+            assert_eq!(server.seen().len(), sends, "{method} {code:?}");
+        }
+    }
+}
+
+/// HTTP/2 frames, as far as it takes to say GOAWAY (RFC 9113 sections 4.1 and 6.8).
+mod frame {
+    pub(super) const HEADERS: u8 = 1;
+    pub(super) const SETTINGS: [u8; 9] = [0, 0, 0, 4, 0, 0, 0, 0, 0];
+
+    /// `NO_ERROR`, and the last stream that was or might be processed.
+    pub(super) fn goaway(last_stream: u32) -> Vec<u8> {
+        let mut frame = vec![0, 0, 8, 7, 0, 0, 0, 0, 0];
+        frame.extend(last_stream.to_be_bytes());
+        frame.extend(0_u32.to_be_bytes());
+        frame
+    }
+}
+
+impl Wire {
+    /// Shakes hands, and reads up to the first request's HEADERS.
+    async fn first_stream(&mut self) {
+        self.read_to(b"SM\r\n\r\n").await;
+        self.write(frame::SETTINGS).await;
+        loop {
+            let head = self.read_exactly(9).await;
+            let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
+            self.read_exactly(length as usize).await;
+            if head[3] == frame::HEADERS {
+                return;
+            }
+        }
+    }
+}
+
+/// Says GOAWAY with this last stream to the first connection, and closes it; and plays a real server to the
+/// others, through which the resends go.
+async fn goaway(last_stream: u32, method: Method) -> (usize, bool) {
+    let real = std::sync::Arc::new(Http2Server::start(|_| Ok(status(200))).await);
+    let upstream = real.uri();
+    let peer = Peer::start(move |connection, mut wire| {
+        let upstream = upstream.clone();
+        async move {
+            if connection > 1 {
+                return wire.relay(&upstream).await;
+            }
+            wire.first_stream().await;
+            wire.write(frame::goaway(last_stream)).await;
+            wire.close().await;
+        }
+    })
+    .await;
+    let client = RetryLayer::new(QUICKLY).layer(http2_client());
+    let result = soon(client.oneshot(request(method, &peer.uri(), "order"))).await;
+    (real.seen().len(), result.is_ok())
+}
+
+#[tokio::test]
+async fn a_stream_above_a_goaway_was_not_processed_and_is_resent_for_any_method() {
+    for method in [Method::GET, Method::POST] {
+        assert_eq!(goaway(0, method).await, (1, true));
+    }
+}
+
+#[tokio::test]
+async fn a_stream_at_or_below_a_goaway_may_have_been_processed() {
+    assert_eq!(goaway(1, Method::GET).await, (1, true));
+    assert_eq!(goaway(1, Method::POST).await, (0, false));
+    assert_eq!(goaway(0x7fff_ffff, Method::POST).await, (0, false));
+}
+
+/// Calls a hundred times at once.
+async fn a_hundred_times<P: Policy + 'static>(layer: RetryLayer<P>, server: &Http2Server) -> Vec<Answered> {
+    let client = layer.layer(http2_client());
+    let calls = (0..100).map(|_| {
+        let mut client = client.clone();
+        let request = request(Method::POST, &server.uri(), "order");
+        async move { client.ready().await.unwrap().call(request).await.map(|response| response.status()) }
+    });
+    soon(join_all(calls)).await
+}
+
+type Answered = Result<http::StatusCode, hyper_util::client::legacy::Error>;
+
+#[tokio::test]
+async fn a_hundred_requests_share_a_connection_of_one_stream() {
+    // Every third stream is refused.
+    let script = |number| if number % 3 == 0 { Err(Code::REFUSED_STREAM) } else { Ok(Answer::default()) };
+    let server = Http2Server::with_streams(1, script).await;
+    let answers = a_hundred_times(RetryLayer::new(QUICKLY).attempts(20), &server).await;
+    assert!(answers.iter().all(|answer| answer.as_ref().is_ok_and(|status| *status == 200)), "{answers:?}");
+    assert_eq!(server.seen().iter().filter(|upload| upload.body.is_none()).count(), 0);
+}
+
+#[tokio::test]
+async fn a_request_without_a_body_ends_with_its_headers_on_every_attempt() {
+    let server = Http2Server::start(|number| Ok(status(if number == 1 { 503 } else { 200 }))).await;
+    let seen = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let log = std::sync::Arc::clone(&seen);
+    let inner = tower::ServiceBuilder::new()
+        .map_request(move |request: Request<ReplayBody<Full<bytes::Bytes>>>| {
+            use http_body::Body;
+            log.lock().unwrap().push((request.body().is_end_stream(), request.body().size_hint().exact()));
+            request
+        })
+        .service(http2_client());
+    let client = RetryLayer::new(QUICKLY).layer(inner);
+    let response = soon(client.oneshot(request(Method::GET, &server.uri(), ""))).await.unwrap();
+    assert_status(&response, 200);
+    assert_eq!(*seen.lock().unwrap(), [(true, Some(0)), (true, Some(0))]);
+    assert!(server.seen().iter().all(|upload| upload.content_length.is_none()));
+}

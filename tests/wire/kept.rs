@@ -1,0 +1,137 @@
+//! How long a body is kept, and for whom.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::{Body, Frame};
+use http_body_util::{BodyExt, Full};
+use tower::{BoxError, Layer, Service, ServiceExt, service_fn};
+use tower_http_retry::{Reason, ReplayBody, ReplayMemory, RetryLayer};
+
+use crate::support::{A_SECOND, Answer, Inner, QUICKLY, info, request, status};
+
+const KIB: usize = 1024;
+
+fn upload() -> Request<Full<Bytes>> {
+    request(http::Method::PUT, "http://api/", "a thousand bytes, or thereabouts")
+}
+
+#[tokio::test]
+async fn a_finished_call_keeps_nothing() {
+    let inner = service_fn(|request: Inner| async move {
+        request.into_body().collect().await?;
+        Ok::<_, BoxError>(status(200))
+    });
+    let memory = ReplayMemory::new(KIB);
+    let mut client = RetryLayer::new(QUICKLY).replay_memory(memory.clone()).layer(inner);
+    let mut call = Box::pin(client.ready().await.unwrap().call(upload()));
+    let _: Answer = call.as_mut().await.unwrap();
+    assert_eq!(memory.used(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_dropped_in_its_wait_keeps_nothing_though_an_old_attempt_still_lives() {
+    let lingering = Arc::new(Mutex::new(None));
+    let keeper = Arc::clone(&lingering);
+    let inner = service_fn(move |request: Inner| {
+        let keeper = Arc::clone(&keeper);
+        async move {
+            let mut body = request.into_body();
+            body.frame().await.unwrap().unwrap();
+            *keeper.lock().unwrap() = Some(body);
+            Ok::<_, BoxError>(status(503))
+        }
+    });
+    let memory = ReplayMemory::new(KIB);
+    let mut client = RetryLayer::new(A_SECOND).replay_memory(memory.clone()).layer(inner);
+    let mut call = Box::pin(client.ready().await.unwrap().call(upload()));
+    assert!(call.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    assert!(memory.used() > 0);
+    drop(call);
+    assert_eq!(memory.used(), 0);
+}
+
+/// Yields so many frames of so many bytes.
+struct Many {
+    frames: usize,
+    bytes: &'static [u8],
+}
+
+impl Body for Many {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        let left = self.frames.checked_sub(1);
+        self.frames = left.unwrap_or_default();
+        Poll::Ready(left.map(|_| Ok(Frame::data(Bytes::from_static(self.bytes)))))
+    }
+}
+
+/// Sends it to a server that reads everything and fails, and says why it was not sent again.
+async fn reason(body: Many) -> Option<Reason> {
+    let inner = service_fn(|request: Request<ReplayBody<Many>>| async move {
+        request.into_body().collect().await?;
+        Ok::<_, BoxError>(status(503))
+    });
+    let request = Request::put("http://api/").body(body).unwrap();
+    let response = RetryLayer::new(QUICKLY).layer(inner).oneshot(request).await.unwrap();
+    info(&response).reason()
+}
+
+#[tokio::test]
+async fn many_small_frames_do_not_pass_for_little() {
+    assert_eq!(reason(Many { frames: 1_024, bytes: b"x" }).await, Some(Reason::Attempts));
+    assert_eq!(reason(Many { frames: 1_025, bytes: b"x" }).await, Some(Reason::Body));
+    // Empty frames are not kept at all.
+    assert_eq!(reason(Many { frames: 100_000, bytes: b"" }).await, Some(Reason::Attempts));
+}
+
+/// Yields half of what it has, and panics.
+struct Panics {
+    frames: usize,
+}
+
+impl Body for Panics {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        self.frames += 1;
+        match self.frames {
+            1 => Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(b"half"))))),
+            2 => panic!("this body panics, as the test wants it to"),
+            _ => Poll::Ready(None),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_panicked_is_not_sent_again_as_if_it_were_whole() {
+    let sends = Arc::new(Mutex::new(0));
+    let counter = Arc::clone(&sends);
+    // As hyper does over HTTP/2, it reads the body in a task of its own.
+    let inner = service_fn(move |request: Request<ReplayBody<Panics>>| {
+        *counter.lock().unwrap() += 1;
+        async {
+            match tokio::spawn(request.into_body().collect()).await {
+                Ok(Ok(_)) => Ok(Response::new(Full::<Bytes>::default())),
+                Ok(Err(_)) | Err(_) => Err::<_, BoxError>("the stream was reset".into()),
+            }
+        }
+    });
+    let request = Request::put("http://api/").body(Panics { frames: 0 }).unwrap();
+    let result: Result<Answer, BoxError> = RetryLayer::new(QUICKLY).layer(inner).oneshot(request).await;
+    result.unwrap_err();
+    assert_eq!(*sends.lock().unwrap(), 1);
+}
