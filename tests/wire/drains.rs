@@ -12,8 +12,8 @@ use crate::support::peer::Peer;
 use crate::support::server::Server;
 use crate::support::{Answer, QUICKLY, assert_status, client, get, info, soon};
 
-/// Long enough for a drain of 10 ms.
-const UNHURRIED: Constant = Constant::new(Duration::from_millis(50));
+/// Long enough for a drain.
+const UNHURRIED: Constant = Constant::new(Duration::from_millis(200));
 
 fn failed(content: usize) -> Answer {
     Response::builder().status(503).body(Full::from(Bytes::from(vec![b'.'; content]))).unwrap()
@@ -33,7 +33,8 @@ async fn connections(content: usize, layer: RetryLayer<Constant>) -> usize {
 #[tokio::test]
 async fn a_small_error_body_is_read_and_its_connection_used_again() {
     for content in [0, 1, 1024, 16 * 1024] {
-        assert_eq!(connections(content, RetryLayer::new(UNHURRIED)).await, 1, "{content} bytes");
+        let layer = RetryLayer::new(UNHURRIED).drain_limit(16 * 1024, Duration::from_secs(1));
+        assert_eq!(connections(content, layer).await, 1, "{content} bytes");
     }
 }
 

@@ -123,7 +123,7 @@ async fn a_server_that_never_answers_is_given_up_after_the_attempts() {
         .await;
         let client = ServiceBuilder::new()
             .layer(RetryLayer::new(QUICKLY))
-            .timeout(Duration::from_millis(50))
+            .timeout(Duration::from_millis(300))
             .service(client());
         let error = soon(client.oneshot(request(method.clone(), &peer.uri(), ""))).await.unwrap_err();
         assert!(error.is::<tower::timeout::error::Elapsed>(), "{error:?}");

@@ -87,7 +87,8 @@ impl Budget {
 }
 
 impl Default for Budget {
-    /// 20 %, so that retries never make an overload worse by more than a fifth, and a floor of 10 a second.
+    /// 20 %, so that the resends which cost a server work are at most a fifth of its successes, and a floor of 10
+    /// a second.
     fn default() -> Self {
         Self::percent(20)
     }

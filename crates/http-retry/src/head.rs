@@ -22,21 +22,22 @@ impl<'a> RequestHead<'a> {
         self.method
     }
 
-    /// Whom the request is for, as `host` or `host:port`: the authority of the URI without user and password,
-    /// else the `Host` header.
+    /// Whom the request is for, as `host` or `host:port`: the authority of the URI, else the `Host` header, without
+    /// user and password.
     pub fn authority(&self) -> Option<&'a str> {
-        match self.uri.authority() {
-            Some(authority) => authority.as_str().rsplit('@').next(),
-            None => self.header(header::HOST.as_str()),
-        }
+        let authority = match self.uri.authority() {
+            Some(authority) => authority.as_str(),
+            None => self.header(header::HOST.as_str())?,
+        };
+        authority.rsplit('@').next()
     }
 
     /// The same without the port.
     pub fn host(&self) -> Option<&'a str> {
         let authority = self.authority()?;
         match authority.rsplit_once(':') {
-            // The colons of an IPv6 address are inside of brackets.
-            Some((host, port)) if !port.ends_with(']') => Some(host),
+            // The colons of an IPv6 address are inside of brackets, or belong to one without a port.
+            Some((host, _)) if host.ends_with(']') || !host.contains([':', '[']) => Some(host),
             _ => Some(authority),
         }
     }
@@ -148,5 +149,33 @@ impl<'a> From<&'a response::Parts> for ResponseHead<'a> {
 impl fmt::Debug for ResponseHead<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ResponseHead").field("status", &self.status).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(uri: &str, host_header: Option<&str>, authority: &str, host: &str) {
+        let mut request = Request::get(uri).body(()).unwrap();
+        if let Some(value) = host_header {
+            request.headers_mut().insert(header::HOST, value.parse().unwrap());
+        }
+        let head = RequestHead::from(&request);
+        assert_eq!((head.authority(), head.host()), (Some(authority), Some(host)), "{uri} {host_header:?}");
+        assert!(!format!("{head:?}").contains("secret"), "{head:?}");
+    }
+
+    #[test]
+    fn the_authority_tells_no_password_and_the_host_no_port() {
+        check("http://host.example/", None, "host.example", "host.example");
+        check("http://host.example:80/", Some("other"), "host.example:80", "host.example");
+        check("http://user:secret@host.example:80/", None, "host.example:80", "host.example");
+        check("http://[::1]:80/", None, "[::1]:80", "[::1]");
+        check("http://[::1]/", None, "[::1]", "[::1]");
+        check("/", Some("host.example:80"), "host.example:80", "host.example");
+        check("/", Some("user:secret@host.example:80"), "host.example:80", "host.example");
+        check("/", Some("::1"), "::1", "::1");
     }
 }

@@ -50,9 +50,11 @@ impl Hint {
     /// up to a millisecond. Of several lines, and of several quotas of one family, the longest counts.
     ///
     /// A quota counts where nothing is left of it: `r` is 0, or the header with `remaining` in the place of
-    /// `reset` is. Where no such header can be read, `RateLimit-Reset`, `x-ratelimit-reset` and
-    /// `x-ratelimit-retry-after` count on a 429. A quota that says to be back already is no hint: it is
-    /// wrong, or another one is used up.
+    /// `reset` is. `RateLimit-Reset`, `x-ratelimit-reset` and `x-ratelimit-retry-after` also count on a 429,
+    /// whatever is left: it was not enough. A quota that says to be back already is no hint: it is wrong, or
+    /// another one is used up.
+    ///
+    /// A header that says "now" is outranked by any that says "later", but for gRPC's.
     ///
     /// A value that is malformed, negative, empty or not ASCII is no hint, but for gRPC's; one too large for
     /// the unit is the longest there is.
@@ -62,7 +64,14 @@ impl Hint {
 
     /// The same, with the name of the header that held it, in lower case as in [`read`](Self::read)'s list.
     pub fn read_with_header(response: &ResponseHead<'_>, now: SystemTime) -> Option<(Self, &'static str)> {
-        HEADERS.iter().find_map(|(name, read)| Some((read(name, response, now)?, *name)))
+        let mut hints = HEADERS.iter().filter_map(|(name, read)| Some((read(name, response, now)?, *name)));
+        let says_now =
+            |(hint, name): &(Self, &str)| *hint == Self::After(Duration::ZERO) && *name != PUSHBACK;
+        let first = hints.next()?;
+        if says_now(&first) {
+            return Some(hints.find(|hint| !says_now(hint)).unwrap_or(first));
+        }
+        Some(first)
     }
 
     /// How long to wait at least; `None` for [`Never`](Self::Never).
@@ -97,10 +106,13 @@ const HEADERS: &[(&str, Read)] = &[
 pub(crate) const PUSHBACK: &str = "grpc-retry-pushback-ms";
 const RETRY_AFTER: &str = "retry-after";
 
+/// Any time of this century will do to tell whether a date can be read. In 1970 the `26` of the form with two
+/// digits for the year would be 1926.
+const SOME_TIME: Duration = Duration::from_secs(1_767_225_600);
+
 /// Whether there is a `Retry-After` that can be read.
 pub(crate) fn has_retry_after(response: &ResponseHead<'_>) -> bool {
-    // Only how long it is depends on the time, not whether it can be read.
-    retry_after::read(RETRY_AFTER, response, SystemTime::UNIX_EPOCH).is_some()
+    retry_after::read(RETRY_AFTER, response, SystemTime::UNIX_EPOCH + SOME_TIME).is_some()
 }
 
 /// Whether `x-ratelimit-remaining` says that nothing is left.

@@ -156,3 +156,41 @@ fn says_retry(head: &ResponseHead<'_>, word: &str) -> bool {
 fn says(head: &ResponseHead<'_>, name: &str, word: &str) -> bool {
     head.headers().get_all(name).iter().any(|value| value == word)
 }
+
+#[cfg(test)]
+mod tests {
+    use http::{Request, Response};
+
+    use super::*;
+
+    #[track_caller]
+    fn check_413(retry_after: &str, expected: Verdict) {
+        let request = Request::post("http://api.example/").body(()).unwrap();
+        let response = Response::builder().status(413).header("retry-after", retry_after).body(()).unwrap();
+        let attempt = Attempt::new(1, &request, ResponseHead::from(&response));
+        assert_eq!(classify(&attempt), expected, "{retry_after}");
+    }
+
+    #[test]
+    fn a_413_is_retried_where_its_retry_after_can_be_read_in_whatever_form() {
+        for value in [
+            "120",
+            "Thu, 01 Jan 2026 00:00:30 GMT",
+            "Thursday, 01-Jan-26 00:00:30 GMT",
+            "Thu Jan  1 00:00:30 2026",
+        ] {
+            check_413(value, Retry(Throttled));
+        }
+        for value in ["", "soon", "-1"] {
+            check_413(value, Accept);
+        }
+    }
+
+    #[test]
+    fn each_row_has_a_source_and_the_numbers_are_those_of_the_notes() {
+        for row in ROWS {
+            let is_numbered = row.number.trim_end_matches('a').parse::<u32>().is_ok();
+            assert!(is_numbered && !row.source.is_empty(), "{row:?}");
+        }
+    }
+}

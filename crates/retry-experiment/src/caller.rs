@@ -24,7 +24,7 @@ pub enum Way {
     NoRetry,
     /// Up to 13 times, at once.
     Naive,
-    /// Through a `RetryLayer` with its defaults.
+    /// Through a `RetryLayer` with its defaults, but for the attempts of the plan.
     Ours,
 }
 

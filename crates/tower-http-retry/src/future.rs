@@ -105,7 +105,7 @@ where
             match (this.stage.as_mut().project(), this.journey.as_mut()) {
                 (StageProj::Attempt { attempt, .. }, None) => return attempt.poll(cx),
                 (StageProj::Wait { .. } | StageProj::Ready { .. }, None) => {
-                    unreachable!("only a request that may be sent again waits, and it has not ended")
+                    unreachable!("a request that may not be sent again never waits")
                 }
                 (StageProj::Attempt { attempt, span }, Some(journey)) => {
                     let entered = span.enter();

@@ -53,8 +53,8 @@
 //! | [`Jitter`] | full | callers that fail together must not come back together |
 //! | hints | obeyed up to 120 s, spread over as much again (250 ms to 5 s) | never earlier than asked, and not all at the same moment; the official OpenAI client gives up beyond 120 s too |
 //! | [`deadline`](RetryLayer::deadline) | 60 s to the start of the last attempt | a caller that is still there after a minute is rare |
-//! | [`budget`](RetryLayer::budget) | 20 % of successes, and 10 a second | an overload is made worse by a fifth at most, and quiet clients can still retry |
-//! | [`replay_limit`](RetryLayer::replay_limit) | 64 KiB | holds nearly every JSON request, and 10,000 requests in flight keep 640 MB at worst |
+//! | [`budget`](RetryLayer::budget) | 20 % of successes, and 10 a second | resends that cost the server work are at most a fifth of its successes, those that cost it none count a quarter, and quiet clients can still retry |
+//! | [`replay_limit`](RetryLayer::replay_limit) | 64 KiB | holds nearly every JSON request, and ten thousand requests in flight keep 625 MiB at worst |
 //! | [`drain_limit`](RetryLayer::drain_limit) | 16 KiB, 10 ms | holds every error page worth a connection, and no wait is felt |
 //!
 //! # What happens to a request

@@ -1,5 +1,6 @@
 //! `RateLimit` and `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers-10): quotas as structured fields.
 
+use std::collections::HashMap;
 use std::time::{Duration, SystemTime};
 
 use http::HeaderMap;
@@ -8,22 +9,34 @@ use sfv::{BareItem, Item, List, ListEntry, Parameters, Parser};
 use super::{Hint, quota};
 use crate::ResponseHead;
 
-/// The longest wait for one of the quotas that are used up.
+/// The longest wait for one of the quotas that are used up: what `t` says.
+///
+/// The draft lets a server leave `t` out, and then the quota is back after the whole window of its policy at the
+/// latest: too long a wait rather than too short a one.
 pub(super) fn read(name: &str, head: &ResponseHead<'_>, _: SystemTime) -> Option<Hint> {
     let limits = items(head.headers(), name);
-    let used_up = limits.iter().filter(|limit| integer(&limit.params, "r") == Some(0));
-    quota::more_in(used_up.filter_map(|limit| wait(limit, head.headers())).max()?)
+    let used_up = || limits.iter().filter(|limit| integer(&limit.params, "r") == Some(0));
+    // Both lists are as long as the server likes, so each is read once.
+    let is_windowed = used_up().any(|limit| !limit.params.contains_key("t"));
+    let policies = if is_windowed { items(head.headers(), "ratelimit-policy") } else { Vec::new() };
+    let windows = windows(&policies);
+    let waits = used_up().filter_map(|limit| match limit.params.contains_key("t") {
+        true => integer(&limit.params, "t"),
+        false => windows.get(name_of(limit)?).copied(),
+    });
+    quota::more_in(waits.max().map(Duration::from_secs)?)
 }
 
-/// What `t` says. The draft lets a server leave it out, and then the quota is back after the whole window of
-/// its policy at the latest: too long a wait rather than too short a one.
-fn wait(limit: &Item, headers: &HeaderMap) -> Option<Duration> {
-    if limit.params.contains_key("t") {
-        return integer(&limit.params, "t").map(Duration::from_secs);
+/// The longest window of each policy that has a name.
+fn windows(policies: &[Item]) -> HashMap<&str, u64> {
+    let mut windows = HashMap::new();
+    for policy in policies {
+        if let (Some(name), Some(window)) = (name_of(policy), integer(&policy.params, "w")) {
+            let longest = windows.entry(name).or_insert(window);
+            *longest = window.max(*longest);
+        }
     }
-    let policies = items(headers, "ratelimit-policy");
-    let same_name = policies.iter().filter(|policy| name_of(policy) == name_of(limit));
-    same_name.filter_map(|policy| integer(&policy.params, "w")).max().map(Duration::from_secs)
+    windows
 }
 
 /// The items of a list that may stand in several lines (RFC 9651 section 4.2), none if it is malformed.
@@ -120,5 +133,18 @@ mod tests {
         ] {
             check(limit, "", None);
         }
+    }
+
+    #[test]
+    fn a_policy_without_a_name_is_nobodys() {
+        check("5;r=0", "7;w=60", None);
+    }
+
+    /// Were each quota looked for among all policies, this would take hours.
+    #[test]
+    fn long_lists_take_no_longer_than_it_takes_to_read_them() {
+        let limit = vec!["a;r=0"; 20_000].join(", ");
+        let policy = vec!["b;w=1"; 20_000].join(", ");
+        check(&limit, &format!("{policy}, a;w=9"), 9_000);
     }
 }

@@ -38,12 +38,10 @@ pub(super) fn read_delay(name: &str, head: &ResponseHead<'_>, now: SystemTime) -
     quota::more_in(delay?)
 }
 
-/// Whether nothing is left of the quota, or that is not told and the status tells it.
+/// Whether nothing is left of the quota, or not enough: a request may cost more than what is left.
 fn is_used_up(head: &ResponseHead<'_>, remaining: &str) -> bool {
-    match quota::left(head.headers(), remaining) {
-        Some(left) => left == Left::Nothing,
-        None => head.status() == StatusCode::TOO_MANY_REQUESTS,
-    }
+    let is_throttled = head.status() == StatusCode::TOO_MANY_REQUESTS;
+    is_throttled || quota::left(head.headers(), remaining) == Some(Left::Nothing)
 }
 
 /// Time since the Unix epoch, of a number that counts seconds, or else milliseconds.
@@ -165,8 +163,8 @@ mod tests {
                 (429, None, true),
                 (429, Some("0"), true),
                 (429, Some("-1"), true),
-                // Another quota is.
-                (429, Some("10"), false),
+                // Ten are too few for this request.
+                (429, Some("10"), true),
                 // GitHub's way.
                 (403, Some("0"), true),
                 (403, Some("10"), false),

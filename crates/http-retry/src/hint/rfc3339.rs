@@ -7,9 +7,18 @@ use jiff::{SignedDuration, Timestamp};
 /// Reads a date and a time with an offset, to the nanosecond.
 pub(super) fn read(value: &[u8]) -> Option<SystemTime> {
     let text = str::from_utf8(value).ok()?;
+    if !is_in_full(value) {
+        return None;
+    }
     let since_epoch = text.parse::<Timestamp>().ok()?.as_duration() + leap(text);
     // Whatever was before the epoch has passed.
     UNIX_EPOCH.checked_add(since_epoch.try_into().unwrap_or_default())
+}
+
+/// The parser also reads shorter forms of ISO 8601.
+fn is_in_full(value: &[u8]) -> bool {
+    let separators = [4, 7, 10, 13, 16].map(|at| value.get(at).map(u8::to_ascii_uppercase));
+    separators == [b'-', b'-', b'T', b':', b':'].map(Some) && !value.contains(&b'[')
 }
 
 /// What the parser takes off a leap second, which would be a second too early.

@@ -90,8 +90,13 @@ impl Session {
 fn spread_within(window: Window, remaining: Option<Duration>) -> Window {
     match remaining {
         Some(remaining) if window.earliest <= remaining => {
-            Window::between(window.earliest, window.latest.min(remaining))
+            let latest = remaining.saturating_sub(SLACK).max(window.earliest);
+            Window::between(window.earliest, window.latest.min(latest))
         }
         _ => window,
     }
 }
+
+/// A timer wakes late by a millisecond, and an executor by more. A wait that ends with the deadline would be
+/// in vain.
+const SLACK: Duration = Duration::from_millis(10);

@@ -102,17 +102,19 @@ where
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         if reader != self.reader {
-            return Poll::Ready(Some(Err(TakenOver.into())));
+            return Poll::Ready(Some(Err(Unreadable::TakenOver.into())));
         }
         if let Some(frame) = self.next_kept() {
             return Poll::Ready(Some(Ok(frame.into())));
         }
-        if let Live::Ended = self.live {
-            return Poll::Ready(None);
-        }
         // Failed, unless it turns out otherwise: a body that panics stays so.
-        let Live::Open(mut body) = mem::replace(&mut self.live, Live::Failed) else {
-            return Poll::Ready(None);
+        let mut body = match mem::replace(&mut self.live, Live::Failed) {
+            Live::Open(body) => body,
+            Live::Failed => return Poll::Ready(Some(Err(Unreadable::HasFailed.into()))),
+            Live::Ended => {
+                self.live = Live::Ended;
+                return Poll::Ready(None);
+            }
         };
         let Poll::Ready(read) = body.as_mut().poll_frame(cx) else {
             self.live = Live::Open(body);
@@ -151,7 +153,8 @@ where
         let kept: u64 = self.unread().map(Kept::data_len).sum();
         let live = match &self.live {
             Live::Open(body) => body.size_hint(),
-            Live::Ended | Live::Failed => SizeHint::with_exact(0),
+            Live::Ended => SizeHint::with_exact(0),
+            Live::Failed => SizeHint::default(),
         };
         let lower = live.lower().saturating_add(kept);
         let upper = live.upper().and_then(|upper| upper.checked_add(kept));
@@ -264,14 +267,20 @@ impl From<Kept> for Frame<Bytes> {
     }
 }
 
-/// What an attempt reads when a later one has taken the body over.
+/// Why an attempt cannot read the body.
 #[derive(Debug)]
-struct TakenOver;
+enum Unreadable {
+    TakenOver,
+    HasFailed,
+}
 
-impl fmt::Display for TakenOver {
+impl fmt::Display for Unreadable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a later attempt has taken over the request body")
+        f.write_str(match self {
+            Self::TakenOver => "a later attempt has taken over the request body",
+            Self::HasFailed => "the request body has failed before",
+        })
     }
 }
 
-impl std::error::Error for TakenOver {}
+impl std::error::Error for Unreadable {}

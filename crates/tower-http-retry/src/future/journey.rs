@@ -223,7 +223,7 @@ where
             Poll::Ready(Ok(())) if self.outcome.is_none() || !self.is_late() => {
                 return Poll::Ready(ControlFlow::Continue(()));
             }
-            // It was ready in time, but whoever polls was not.
+            // Either it became ready too late, or whoever polls came too late.
             Poll::Ready(Ok(())) => Reason::Deadline,
             Poll::Ready(Err(error)) => {
                 self.span.in_scope(|| trace::not_ready(self.session.number(), error.as_error()));
