@@ -2,12 +2,18 @@
 
 use std::time::Duration;
 
-use http::{HeaderValue, Method};
-use tower::{Layer, ServiceBuilder, ServiceExt};
-use tower_http_retry::RetryLayer;
+use http::{HeaderValue, Method, Request};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper_util::rt::TokioIo;
+use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tower::{Layer, ServiceBuilder, ServiceExt, service_fn};
+use tower_http_retry::{AttemptNumber, ReplayBody, RetryLayer};
 
 use crate::support::peer::Peer;
-use crate::support::{QUICKLY, assert_status, client, get, info, request, soon};
+use crate::support::{QUICKLY, assert_status, client, get, info, refused, request, soon, status};
 
 #[tokio::test]
 async fn an_interim_response_before_a_failure_does_not_lose_the_retry() {
@@ -129,4 +135,32 @@ async fn a_server_that_never_answers_is_given_up_after_the_attempts() {
         assert!(error.is::<tower::timeout::error::Elapsed>(), "{error:?}");
         assert_eq!(peer.connections(), sends, "{method}");
     }
+}
+
+/// Runs a gateway whose upstream cannot be connected to, until it answers without reading anything, and returns
+/// what a client sees that waits for `100 Continue` with its body.
+async fn seen_through_a_gateway() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+    let (stream, _) = listener.accept().await.unwrap();
+    let upstream = service_fn(|request: Request<ReplayBody<Incoming>>| async move {
+        match AttemptNumber::of(&request) {
+            1 | 2 => Err(refused()),
+            _ => Ok(status(204)),
+        }
+    });
+    let gateway = TowerToHyperService::new(RetryLayer::new(QUICKLY).layer(upstream));
+    tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), gateway));
+
+    let head = "POST / HTTP/1.1\r\nhost: api\r\nexpect: 100-continue\r\ncontent-length: 5\r\n\r\n";
+    client.write_all(head.as_bytes()).await.unwrap();
+    let mut seen = vec![0; 1024];
+    let count = client.read(&mut seen).await.unwrap();
+    String::from_utf8_lossy(&seen[..count]).into_owned()
+}
+
+#[tokio::test]
+async fn nothing_is_read_from_the_caller_before_an_attempt_asks_for_it() {
+    let seen = soon(seen_through_a_gateway()).await;
+    assert!(seen.starts_with("HTTP/1.1 204"), "the caller was asked for its body: {seen}");
 }
