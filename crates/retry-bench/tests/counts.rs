@@ -33,6 +33,13 @@ fn a_kept_body_allocates_the_same_whatever_its_size_but_for_the_list_that_grows(
 }
 
 #[test]
+fn a_large_body_is_kept_whole_where_the_limit_allows_for_it() {
+    let (bytes, limit) = (64 * MIB, 64 * MIB);
+    let counts = Upload { bytes, way: Way::Kept(limit) }.measure();
+    assert!(counts.bytes_max >= bytes as u64, "{} bytes at a time", counts.bytes_max);
+}
+
+#[test]
 fn a_large_upload_needs_its_limit_and_one_frame() {
     let limit = 64 * KIB;
     let counts = Upload { bytes: 64 * MIB, way: Way::Kept(limit) }.measure();

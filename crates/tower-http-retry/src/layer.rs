@@ -99,7 +99,8 @@ impl<P, M> RetryLayer<P, M> {
     }
 
     /// Sets how many bytes of a request's body are kept. A body of which more is read is sent once, and so is
-    /// one that comes in more than 1,024 frames, since each of them costs memory beyond its bytes.
+    /// one in very small frames, since each costs memory beyond its bytes: 1,024 of them are kept, and one more
+    /// for every 256 bytes of the limit.
     pub fn replay_limit(self, bytes: usize) -> Self {
         self.with(|settings| settings.replay_limit = bytes)
     }

@@ -58,6 +58,12 @@ impl Share {
         Self { memory, limit, held: 0 }
     }
 
+    /// How many frames may be held. A frame costs memory beyond its bytes, about a hundred of them, so that many
+    /// small ones must not pass for little.
+    pub(super) fn frames(&self) -> usize {
+        self.limit / 256 + 1_024
+    }
+
     /// Holds so many bytes more, if there is room for them.
     pub(super) fn grow(&mut self, bytes: usize) -> bool {
         let fits = |held: usize, limit| held.checked_add(bytes).filter(|&sum| sum <= limit);

@@ -191,7 +191,7 @@ where
             return frame;
         }
         let frame = Kept::from(frame);
-        if self.kept.len() < MOST_FRAMES && self.share.grow(frame.len()) {
+        if self.kept.len() < self.share.frames() && self.share.grow(frame.len()) {
             self.kept.push_back(frame.clone());
             self.position = self.kept.len();
         } else {
@@ -225,9 +225,6 @@ impl<B> Source<B> {
         self.position = 0;
     }
 }
-
-/// A frame costs memory beyond its bytes, so that many small ones must not pass for little.
-const MOST_FRAMES: usize = 1_024;
 
 impl Kept {
     fn data_len(&self) -> u64 {
