@@ -7,7 +7,7 @@ mod hints;
 use std::collections::{BTreeMap, BTreeSet};
 
 use http::{HeaderMap, HeaderName, HeaderValue};
-use serde::Deserialize;
+use serde::{Deserialize, de::DeserializeOwned};
 
 /// Header names to their lines.
 type Headers = BTreeMap<String, Lines>;
@@ -43,6 +43,16 @@ fn header_map(headers: &Headers) -> HeaderMap {
 fn append(map: &mut HeaderMap, name: &str, line: &[u8]) {
     let name = HeaderName::from_bytes(name.as_bytes()).unwrap();
     map.append(name, HeaderValue::from_bytes(line).unwrap());
+}
+
+/// The rows of a file of vectors.
+fn rows<R: DeserializeOwned>(data: &str) -> Vec<R> {
+    #[derive(Deserialize)]
+    struct File<R> {
+        #[serde(alias = "vectors")]
+        cases: Vec<R>,
+    }
+    serde_json::from_str::<File<R>>(data).unwrap().cases
 }
 
 /// Asserts that a table of exceptions names rows that exist, each once.

@@ -4,9 +4,10 @@ pub(crate) mod bodies;
 pub(crate) mod capture;
 pub(crate) mod clock;
 pub(crate) mod http2;
+pub(crate) mod listener;
 pub(crate) mod peer;
 pub(crate) mod raw;
-pub(crate) mod raw2;
+pub(crate) mod raw_http2;
 pub(crate) mod server;
 pub(crate) mod upstream;
 

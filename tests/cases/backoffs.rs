@@ -79,11 +79,6 @@ const SKIPPED: &[(&str, &str)] = &[
 ];
 
 #[derive(Deserialize)]
-struct File {
-    vectors: Vec<Vector>,
-}
-
-#[derive(Deserialize)]
 struct Vector {
     id: String,
     kind: String,
@@ -143,7 +138,7 @@ fn millis(millis: f64) -> Duration {
 }
 
 fn vectors() -> Vec<Vector> {
-    serde_json::from_str::<File>(DATA).unwrap().vectors
+    super::rows(DATA)
 }
 
 fn vector(id: &str) -> Vector {

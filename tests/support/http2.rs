@@ -1,6 +1,5 @@
 //! A real HTTP/2 server that is scripted, counts, and can refuse streams.
 
-use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
@@ -13,17 +12,15 @@ use hyper::service::service_fn;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use tokio::net::TcpListener;
-use tokio::task::JoinSet;
 use tower_http_retry::{BoxError, ReplayBody};
 
 use super::Answer;
+use super::listener::Listener;
 
 /// Listens on a port of its own until it is dropped.
 pub(crate) struct Http2Server {
-    address: SocketAddr,
+    listener: Listener,
     seen: Arc<Mutex<Vec<Upload>>>,
-    _task: JoinSet<()>,
 }
 
 /// What came of one stream's body.
@@ -49,33 +46,26 @@ impl Http2Server {
     where
         F: Fn(usize) -> Result<Answer, Reason> + Send + Sync + 'static,
     {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
         let (seen, script) = (Arc::<Mutex<Vec<Upload>>>::default(), Arc::new(script));
-        let mut task = JoinSet::new();
         let log = Arc::clone(&seen);
-        task.spawn(async move {
-            let mut connections = JoinSet::new();
-            loop {
-                let (stream, _) = listener.accept().await.unwrap();
-                stream.set_nodelay(true).unwrap();
-                let (log, script) = (Arc::clone(&log), Arc::clone(&script));
-                connections.spawn(async move {
-                    let service = service_fn(move |request| {
-                        let (log, script) = (Arc::clone(&log), Arc::clone(&script));
-                        async move { answer(request, &log, &*script).await }
-                    });
-                    let mut server = http2::Builder::new(TokioExecutor::new());
-                    server.max_concurrent_streams(streams);
-                    let _ = server.serve_connection(TokioIo::new(stream), service).await;
+        let listener = Listener::start(move |_, stream| {
+            stream.set_nodelay(true).unwrap();
+            let (log, script) = (Arc::clone(&log), Arc::clone(&script));
+            async move {
+                let service = service_fn(move |request| {
+                    let (log, script) = (Arc::clone(&log), Arc::clone(&script));
+                    async move { answer(request, &log, &*script).await }
                 });
+                let mut server = http2::Builder::new(TokioExecutor::new());
+                server.max_concurrent_streams(streams);
+                let _ = server.serve_connection(TokioIo::new(stream), service).await;
             }
         });
-        Self { address, seen, _task: task }
+        Self { listener: listener.await, seen }
     }
 
     pub(crate) fn uri(&self) -> String {
-        format!("http://{}/", self.address)
+        self.listener.uri("/")
     }
 
     pub(crate) fn seen(&self) -> Vec<Upload> {

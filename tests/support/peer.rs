@@ -1,18 +1,17 @@
 //! A server made of a script for each connection, and what such scripts need to speak HTTP/1.1.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinSet;
+use tokio::net::TcpStream;
+
+use super::listener::Listener;
 
 /// Listens on a port of its own until it is dropped.
 pub(crate) struct Peer {
-    address: SocketAddr,
+    listener: Listener,
     connections: Arc<AtomicUsize>,
-    _task: JoinSet<()>,
 }
 
 impl Peer {
@@ -22,24 +21,17 @@ impl Peer {
         F: Fn(usize, Wire) -> S + Send + 'static,
         S: Future<Output = ()> + Send + 'static,
     {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
         let connections = Arc::<AtomicUsize>::default();
         let counter = Arc::clone(&connections);
-        let mut task = JoinSet::new();
-        task.spawn(async move {
-            let mut scripts = JoinSet::new();
-            loop {
-                let (stream, _) = listener.accept().await.unwrap();
-                let number = counter.fetch_add(1, Ordering::SeqCst) + 1;
-                scripts.spawn(script(number, Wire { stream, unread: Vec::new() }));
-            }
+        let listener = Listener::start(move |number, stream| {
+            counter.store(number, Ordering::SeqCst);
+            script(number, Wire { stream, unread: Vec::new() })
         });
-        Self { address, connections, _task: task }
+        Self { listener: listener.await, connections }
     }
 
     pub(crate) fn uri(&self) -> String {
-        format!("http://{}/", self.address)
+        self.listener.uri("/")
     }
 
     pub(crate) fn connections(&self) -> usize {
@@ -102,14 +94,6 @@ impl Wire {
     /// Answers with a status and no content.
     pub(crate) async fn answer(&mut self, status: u16) {
         self.write(format!("HTTP/1.1 {status} -\r\ncontent-length: 0\r\n\r\n")).await;
-    }
-
-    /// Passes everything on, both ways.
-    pub(crate) async fn relay(mut self, uri: &str) {
-        let address = uri.trim_start_matches("http://").trim_end_matches('/');
-        let mut upstream = TcpStream::connect(address).await.unwrap();
-        upstream.write_all(&self.unread).await.unwrap();
-        let _ = tokio::io::copy_bidirectional(&mut self.stream, &mut upstream).await;
     }
 
     /// Ends the connection in good order.

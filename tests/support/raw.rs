@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinSet;
+
+use super::listener::Listener;
 
 /// What becomes of a request, once its head and as much of its body as its `Content-Length` says were read.
 #[derive(Clone, Copy, Debug)]
@@ -25,34 +26,26 @@ pub(crate) enum Deed {
 
 /// Listens on a port of its own until it is dropped.
 pub(crate) struct RawServer {
-    address: SocketAddr,
+    listener: Listener,
     requests: Arc<Mutex<Vec<String>>>,
-    _task: JoinSet<()>,
 }
 
 impl RawServer {
     /// Does to the requests what `deeds` say in turn, and answers all that follow.
     pub(crate) async fn start<const N: usize>(deeds: [Deed; N]) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
         let requests = Arc::<Mutex<Vec<String>>>::default();
-        let mut task = JoinSet::new();
         let log = Arc::clone(&requests);
-        task.spawn(async move {
-            let mut connections = JoinSet::new();
-            loop {
-                let (stream, _) = listener.accept().await.unwrap();
-                let log = Arc::clone(&log);
-                connections.spawn(async move {
-                    let _ = serve(stream, &deeds, &log).await;
-                });
+        let listener = Listener::start(move |_, stream| {
+            let log = Arc::clone(&log);
+            async move {
+                let _ = serve(stream, &deeds, &log).await;
             }
         });
-        Self { address, requests, _task: task }
+        Self { listener: listener.await, requests }
     }
 
     pub(crate) fn uri(&self, path: &str) -> String {
-        format!("http://{}{path}", self.address)
+        self.listener.uri(path)
     }
 
     /// How many requests were read.

@@ -11,16 +11,14 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpListener;
-use tokio::task::JoinSet;
 
+use super::listener::Listener;
 use super::{Answer, status};
 
 /// Listens on a port of its own until it is dropped.
 pub(crate) struct Server {
-    address: SocketAddr,
+    listener: Listener,
     seen: Arc<Mutex<Vec<Seen>>>,
-    _task: JoinSet<()>,
 }
 
 /// One request, as it came over the wire.
@@ -44,23 +42,16 @@ impl Seen {
 impl Server {
     /// Answers the `n`th request, counted from 1, as `script` says, once it has read all of it.
     pub(crate) async fn start(script: impl Fn(usize) -> Answer + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
         let (seen, script) = (Arc::<Mutex<Vec<Seen>>>::default(), Arc::new(script));
-        let mut task = JoinSet::new();
         let log = Arc::clone(&seen);
-        task.spawn(async move {
-            let mut connections = JoinSet::new();
-            for connection in 1.. {
-                let (stream, _) = listener.accept().await.unwrap();
-                let (log, script) = (Arc::clone(&log), Arc::clone(&script));
-                connections.spawn(async move {
-                    let service = service_fn(|request| answer(request, connection, &log, &*script));
-                    let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
-                });
+        let listener = Listener::start(move |connection, stream| {
+            let (log, script) = (Arc::clone(&log), Arc::clone(&script));
+            async move {
+                let service = service_fn(|request| answer(request, connection, &log, &*script));
+                let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
             }
         });
-        Self { address, seen, _task: task }
+        Self { listener: listener.await, seen }
     }
 
     /// Answers with these statuses in turn, and then with the last of them for ever.
@@ -69,11 +60,11 @@ impl Server {
     }
 
     pub(crate) fn uri(&self, path: &str) -> String {
-        format!("http://{}{path}", self.address)
+        self.listener.uri(path)
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
-        self.address
+        self.listener.address()
     }
 
     pub(crate) fn seen(&self) -> Vec<Seen> {

@@ -11,7 +11,7 @@ use tower::{Layer, Service, ServiceExt};
 use tower_http_retry::{Constant, Policy, ReplayBody, RetryLayer};
 
 use crate::support::http2::{Http2Server, http2_client};
-use crate::support::peer::{Peer, Wire};
+use crate::support::raw_http2::{RawHttp2Server, StreamDeed};
 use crate::support::{Answer, QUICKLY, assert_status, info, request, soon, status};
 
 /// Too long to wait for in a test.
@@ -82,70 +82,28 @@ async fn a_stream_that_was_reset_may_have_been_processed() {
     }
 }
 
-/// HTTP/2 frames, as far as it takes to say GOAWAY (RFC 9113 sections 4.1 and 6.8).
-mod frame {
-    pub(super) const HEADERS: u8 = 1;
-    pub(super) const SETTINGS: [u8; 9] = [0, 0, 0, 4, 0, 0, 0, 0, 0];
-
-    /// `NO_ERROR`, and the last stream that was or might be processed.
-    pub(super) fn goaway(last_stream: u32) -> Vec<u8> {
-        let mut frame = vec![0, 0, 8, 7, 0, 0, 0, 0, 0];
-        frame.extend(last_stream.to_be_bytes());
-        frame.extend(0_u32.to_be_bytes());
-        frame
-    }
-}
-
-impl Wire {
-    /// Shakes hands, and reads up to the first request's HEADERS.
-    async fn first_stream(&mut self) {
-        self.read_to(b"SM\r\n\r\n").await;
-        self.write(frame::SETTINGS).await;
-        loop {
-            let head = self.read_exactly(9).await;
-            let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
-            self.read_exactly(length as usize).await;
-            if head[3] == frame::HEADERS {
-                return;
-            }
-        }
-    }
-}
-
-/// Says GOAWAY with this last stream to the first connection, and closes it; and plays a real server to the
-/// others, through which the resends go.
+/// Says GOAWAY with this last stream to the first request and closes its connection, and answers all others. How
+/// often the request was sent, and whether it was answered.
 async fn goaway(last_stream: u32, method: Method) -> (usize, bool) {
-    let real = std::sync::Arc::new(Http2Server::start(|_| Ok(status(200))).await);
-    let upstream = real.uri();
-    let peer = Peer::start(move |connection, mut wire| {
-        let upstream = upstream.clone();
-        async move {
-            if connection > 1 {
-                return wire.relay(&upstream).await;
-            }
-            wire.first_stream().await;
-            wire.write(frame::goaway(last_stream)).await;
-            wire.close().await;
-        }
-    })
-    .await;
+    const NO_ERROR: u32 = 0;
+    let server = RawHttp2Server::start([StreamDeed::GoAway(last_stream, NO_ERROR)]).await;
     let client = RetryLayer::new(QUICKLY).layer(http2_client());
-    let result = soon(client.oneshot(request(method, &peer.uri(), "order"))).await;
-    (real.seen().len(), result.is_ok())
+    let result = soon(client.oneshot(request(method, &server.uri(), "order"))).await;
+    (server.sent(), result.is_ok())
 }
 
 #[tokio::test]
 async fn a_stream_above_a_goaway_was_not_processed_and_is_resent_for_any_method() {
     for method in [Method::GET, Method::POST] {
-        assert_eq!(goaway(0, method).await, (1, true));
+        assert_eq!(goaway(0, method).await, (2, true));
     }
 }
 
 #[tokio::test]
 async fn a_stream_at_or_below_a_goaway_may_have_been_processed() {
-    assert_eq!(goaway(1, Method::GET).await, (1, true));
-    assert_eq!(goaway(1, Method::POST).await, (0, false));
-    assert_eq!(goaway(0x7fff_ffff, Method::POST).await, (0, false));
+    assert_eq!(goaway(1, Method::GET).await, (2, true));
+    assert_eq!(goaway(1, Method::POST).await, (1, false));
+    assert_eq!(goaway(0x7fff_ffff, Method::POST).await, (1, false));
 }
 
 /// Calls a hundred times at once.

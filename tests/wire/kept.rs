@@ -1,14 +1,13 @@
 //! How long a body is kept, and for whom.
 
-use std::convert::Infallible;
-use std::pin::Pin;
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Waker};
 
 use bytes::Bytes;
+use futures_util::stream;
 use http::{Request, Response};
-use http_body::{Body, Frame};
-use http_body_util::{BodyExt, Full};
+use http_body::Frame;
+use http_body_util::{BodyExt, Full, StreamBody};
 use tower::{BoxError, Layer, Service, ServiceExt, service_fn};
 use tower_http_retry::{Reason, ReplayBody, ReplayMemory, RetryLayer};
 
@@ -55,32 +54,15 @@ async fn a_session_dropped_in_its_wait_keeps_nothing_though_an_old_attempt_still
     assert_eq!(memory.used(), 0);
 }
 
-/// Yields so many frames of so many bytes.
-struct Many {
-    frames: usize,
-    bytes: &'static [u8],
-}
-
-impl Body for Many {
-    type Data = Bytes;
-    type Error = Infallible;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        let left = self.frames.checked_sub(1);
-        self.frames = left.unwrap_or_default();
-        Poll::Ready(left.map(|_| Ok(Frame::data(Bytes::from_static(self.bytes)))))
-    }
-}
-
-/// Sends it to a server that reads everything and fails, and says why it was not sent again.
-async fn reason(body: Many) -> Option<Reason> {
-    let inner = service_fn(|request: Request<ReplayBody<Many>>| async move {
+/// Sends so many frames of these bytes to a server that reads everything and fails, and says why they were not
+/// sent again.
+async fn reason(frames: usize, bytes: &'static [u8]) -> Option<Reason> {
+    let inner = service_fn(|request: Request<ReplayBody<_>>| async move {
         request.into_body().collect().await?;
         Ok::<_, BoxError>(status(503))
     });
+    let frame = move |_| Ok::<_, BoxError>(Frame::data(Bytes::from_static(bytes)));
+    let body = StreamBody::new(stream::iter((0..frames).map(frame)));
     let request = Request::put("http://api/").body(body).unwrap();
     let response = RetryLayer::new(QUICKLY).layer(inner).oneshot(request).await.unwrap();
     info(&response).reason()
@@ -89,40 +71,22 @@ async fn reason(body: Many) -> Option<Reason> {
 #[tokio::test]
 async fn many_small_frames_do_not_pass_for_little() {
     let most = 1_024 + 64 * KIB / 256;
-    assert_eq!(reason(Many { frames: most, bytes: b"x" }).await, Some(Reason::Attempts));
-    assert_eq!(reason(Many { frames: most + 1, bytes: b"x" }).await, Some(Reason::Body));
+    assert_eq!(reason(most, b"x").await, Some(Reason::Attempts));
+    assert_eq!(reason(most + 1, b"x").await, Some(Reason::Body));
     // Empty frames are not kept at all.
-    assert_eq!(reason(Many { frames: 100_000, bytes: b"" }).await, Some(Reason::Attempts));
-}
-
-/// Yields half of what it has, and panics.
-struct Panics {
-    frames: usize,
-}
-
-impl Body for Panics {
-    type Data = Bytes;
-    type Error = Infallible;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        self.frames += 1;
-        match self.frames {
-            1 => Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(b"half"))))),
-            2 => panic!("this body panics, as the test wants it to"),
-            _ => Poll::Ready(None),
-        }
-    }
+    assert_eq!(reason(100_000, b"").await, Some(Reason::Attempts));
 }
 
 #[tokio::test]
 async fn a_body_that_panicked_is_not_sent_again_as_if_it_were_whole() {
+    let frames = (1..=2).map(|number| match number {
+        1 => Ok::<_, BoxError>(Frame::data(Bytes::from_static(b"half"))),
+        _ => panic!("this body panics, as the test wants it to"),
+    });
     let sends = Arc::new(Mutex::new(0));
     let counter = Arc::clone(&sends);
     // As hyper does over HTTP/2, it reads the body in a task of its own.
-    let inner = service_fn(move |request: Request<ReplayBody<Panics>>| {
+    let inner = service_fn(move |request: Request<ReplayBody<_>>| {
         *counter.lock().unwrap() += 1;
         async {
             match tokio::spawn(request.into_body().collect()).await {
@@ -131,7 +95,8 @@ async fn a_body_that_panicked_is_not_sent_again_as_if_it_were_whole() {
             }
         }
     });
-    let request = Request::put("http://api/").body(Panics { frames: 0 }).unwrap();
+    let body = StreamBody::new(stream::iter(frames));
+    let request = Request::put("http://api/").body(body).unwrap();
     let result: Result<Answer, BoxError> = RetryLayer::new(QUICKLY).layer(inner).oneshot(request).await;
     result.unwrap_err();
     assert_eq!(*sends.lock().unwrap(), 1);

@@ -1,17 +1,17 @@
 //! An HTTP/2 server below HTTP/2, that refuses streams and leaves where it is told to.
 
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinSet;
+use tokio::net::TcpStream;
+
+use super::listener::Listener;
 
 /// What becomes of a request, once its HEADERS were read (RFC 9113).
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Deed2 {
+pub(crate) enum StreamDeed {
     /// RST_STREAM with this code.
     ResetStream(u32),
     /// GOAWAY with this last stream and this code, then the end of the connection.
@@ -21,35 +21,27 @@ pub(crate) enum Deed2 {
 }
 
 /// Listens on a port of its own until it is dropped.
-pub(crate) struct RawServer2 {
-    address: SocketAddr,
+pub(crate) struct RawHttp2Server {
+    listener: Listener,
     sent: Arc<AtomicUsize>,
-    _task: JoinSet<()>,
 }
 
-impl RawServer2 {
+impl RawHttp2Server {
     /// Does to the requests what `deeds` say in turn, and answers all that follow.
-    pub(crate) async fn start<const N: usize>(deeds: [Deed2; N]) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
+    pub(crate) async fn start<const N: usize>(deeds: [StreamDeed; N]) -> Self {
         let sent = Arc::<AtomicUsize>::default();
-        let mut task = JoinSet::new();
         let counter = Arc::clone(&sent);
-        task.spawn(async move {
-            let mut connections = JoinSet::new();
-            loop {
-                let (stream, _) = listener.accept().await.unwrap();
-                let counter = Arc::clone(&counter);
-                connections.spawn(async move {
-                    let _ = serve(stream, &deeds, &counter).await;
-                });
+        let listener = Listener::start(move |_, stream| {
+            let counter = Arc::clone(&counter);
+            async move {
+                let _ = serve(stream, &deeds, &counter).await;
             }
         });
-        Self { address, sent, _task: task }
+        Self { listener: listener.await, sent }
     }
 
     pub(crate) fn uri(&self) -> String {
-        format!("http://{}/", self.address)
+        self.listener.uri("/")
     }
 
     /// How many requests were read.
@@ -58,7 +50,7 @@ impl RawServer2 {
     }
 }
 
-async fn serve(mut stream: TcpStream, deeds: &[Deed2], sent: &AtomicUsize) -> io::Result<()> {
+async fn serve(mut stream: TcpStream, deeds: &[StreamDeed], sent: &AtomicUsize) -> io::Result<()> {
     let mut preface = [0; PREFACE.len()];
     stream.read_exact(&mut preface).await?;
     assert_eq!(preface, *PREFACE);
@@ -69,17 +61,17 @@ async fn serve(mut stream: TcpStream, deeds: &[Deed2], sent: &AtomicUsize) -> io
             SETTINGS if flags & ACK == 0 => stream.write_all(&frame(SETTINGS, ACK, 0, &[])).await?,
             HEADERS => {
                 let number = sent.fetch_add(1, Ordering::SeqCst);
-                match deeds.get(number).copied().unwrap_or(Deed2::Answer) {
-                    Deed2::ResetStream(code) => {
+                match deeds.get(number).copied().unwrap_or(StreamDeed::Answer) {
+                    StreamDeed::ResetStream(code) => {
                         stream.write_all(&frame(RST_STREAM, 0, id, &code.to_be_bytes())).await?;
                     }
-                    Deed2::GoAway(last, code) => {
+                    StreamDeed::GoAway(last, code) => {
                         let payload = [last.to_be_bytes(), code.to_be_bytes()].concat();
                         stream.write_all(&frame(GOAWAY, 0, 0, &payload)).await?;
                         return stream.shutdown().await;
                     }
                     // `:status: 200` is entry 8 of the static table (RFC 7541 appendix A).
-                    Deed2::Answer => {
+                    StreamDeed::Answer => {
                         stream.write_all(&frame(HEADERS, END_HEADERS | END_STREAM, id, &[0x88])).await?;
                     }
                 }
