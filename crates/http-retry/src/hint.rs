@@ -18,6 +18,7 @@ use std::time::{Duration, SystemTime};
 
 use http::HeaderMap;
 
+pub(crate) use self::openai::Refill;
 use crate::ResponseHead;
 
 /// The server's own wish about time.
@@ -96,8 +97,8 @@ const HEADERS: &[(&str, Read)] = &[
     ("ratelimit", rate_limit::read),
     ("ratelimit-reset", reset::read),
     ("x-ratelimit-reset", reset::read),
-    ("x-ratelimit-reset-requests", openai::read),
-    ("x-ratelimit-reset-tokens", openai::read),
+    (openai::REQUESTS, openai::read),
+    (openai::TOKENS, openai::read),
     ("anthropic-ratelimit-*-reset", anthropic::read),
     ("x-ratelimit-retry-after", reset::read_delay),
 ];
@@ -119,6 +120,26 @@ pub(crate) fn has_retry_after(response: &ResponseHead<'_>) -> bool {
 pub(crate) fn is_quota_gone(response: &ResponseHead<'_>) -> bool {
     quota::left(response.headers(), "x-ratelimit-remaining") == Some(quota::Left::Nothing)
 }
+
+/// How long nothing is left of one quota or another, whatever the status says.
+///
+/// A quota that fills all the time is none of these where its size is known: see [`refill`].
+pub(crate) fn window(response: &ResponseHead<'_>, now: SystemTime) -> Option<Duration> {
+    let is_known = refill(response).is_some();
+    let windows = HEADERS.iter().filter(|(name, _)| {
+        WINDOWS.contains(name) || (*name == openai::REQUESTS && !is_known)
+    });
+    windows.filter_map(|(name, read)| read(name, response, now)?.delay()).max()
+}
+
+/// How full a quota is that fills all the time, as OpenAI's requests do.
+pub(crate) fn refill(response: &ResponseHead<'_>) -> Option<Refill> {
+    openai::refill(response.headers())
+}
+
+/// The headers that tell when a quota is back of which nothing is left.
+const WINDOWS: [&str; 5] =
+    ["ratelimit", "ratelimit-reset", "x-ratelimit-reset", openai::TOKENS, "anthropic-ratelimit-*-reset"];
 
 /// The longest of the delays that the lines of one header hold.
 fn longest(headers: &HeaderMap, name: &str, read: impl Fn(&[u8]) -> Option<Duration>) -> Option<Duration> {

@@ -47,6 +47,7 @@ mod head;
 mod hint;
 mod idempotency;
 mod outcome;
+mod pace;
 mod policy;
 mod session;
 pub mod table;
@@ -58,6 +59,7 @@ pub use self::budget::{Budget, Cost, Withdrawal};
 pub use self::head::{RequestHead, ResponseHead};
 pub use self::hint::Hint;
 pub use self::outcome::{Failure, FailureKind, Outcome};
+pub use self::pace::{Pace, Pass, Refusal, Ticket, Turn};
 pub use self::policy::{
     AnyMethod, ClassifyWith, Constant, DecorrelatedJitter, Exponential, Jitter, Never, NeverOn, Only, Policy,
     PolicyFn, RetryAfterFirst, RetryOn, policy_fn,

@@ -51,6 +51,7 @@ pub struct Session {
     attempts: u32,
     deadline: Option<Duration>,
     heeds_hints: bool,
+    is_paced: bool,
     started: Option<Duration>,
     number: u32,
     step: u32,
@@ -114,6 +115,7 @@ impl Session {
             attempts: Self::ATTEMPTS,
             deadline: Some(Self::DEADLINE),
             heeds_hints: true,
+            is_paced: false,
             started: None,
             number: 1,
             step: 0,
@@ -139,6 +141,12 @@ impl Session {
     /// Does not read what the server wishes about time, and hides it from the policy.
     pub fn ignore_hints(self) -> Self {
         Self { heeds_hints: false, ..self }
+    }
+
+    /// Waits no longer than the server asks where it names a time: a [`Pace`](crate::Pace) keeps the callers
+    /// apart, and no spread is needed.
+    pub fn paced(self) -> Self {
+        Self { is_paced: true, ..self }
     }
 
     /// Starts the session's clock, in the time of [`Moment::monotonic`]. Without this it starts with the first

@@ -1,11 +1,12 @@
-//! `x-ratelimit-reset-requests` and `x-ratelimit-reset-tokens`: when OpenAI's quotas are back, as Go durations.
+//! `x-ratelimit-reset-requests` and `x-ratelimit-reset-tokens`: when OpenAI's quotas are full again, as Go
+//! durations.
 
 use std::time::{Duration, SystemTime};
 
 use http::HeaderMap;
 
 use super::quota::{self, Left};
-use super::{Hint, duration, longest};
+use super::{Hint, duration, longest, trim};
 use crate::ResponseHead;
 
 /// The wait for the quota of this name, if it is used up, and no other for longer.
@@ -21,15 +22,33 @@ fn wait(headers: &HeaderMap, name: &str) -> Option<Duration> {
     (left == Left::Nothing).then(|| longest(headers, name, duration::read))?
 }
 
-const QUOTAS: [&str; 2] = ["x-ratelimit-reset-requests", "x-ratelimit-reset-tokens"];
+/// A quota that fills all the time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Refill {
+    /// How much there is when it is full.
+    pub(crate) limit: u64,
+    /// How much is left, rounded down.
+    pub(crate) remaining: u64,
+    /// When it is full again.
+    pub(crate) reset: Duration,
+}
+
+/// The quota of requests, each of which takes one. (How many tokens a request takes, no header says.)
+pub(super) fn refill(headers: &HeaderMap) -> Option<Refill> {
+    let count = |name| str::from_utf8(trim(headers.get(name)?.as_bytes())).ok()?.parse().ok();
+    let limit = count("x-ratelimit-limit-requests").filter(|limit| *limit > 0)?;
+    let remaining = count("x-ratelimit-remaining-requests").filter(|remaining| *remaining <= limit)?;
+    Some(Refill { limit, remaining, reset: longest(headers, REQUESTS, duration::read)? })
+}
+
+pub(super) const REQUESTS: &str = "x-ratelimit-reset-requests";
+pub(super) const TOKENS: &str = "x-ratelimit-reset-tokens";
+const QUOTAS: [&str; 2] = [REQUESTS, TOKENS];
 
 #[cfg(test)]
 mod tests {
-    use super::QUOTAS;
+    use super::{REQUESTS, TOKENS};
     use crate::hint::tests::{self, Answer};
-
-    const REQUESTS: &str = QUOTAS[0];
-    const TOKENS: &str = QUOTAS[1];
 
     /// What is left of the requests and when there are more; the same of the tokens; the header that speaks.
     #[track_caller]

@@ -41,7 +41,11 @@ impl Session {
         match setback.hint {
             // "Now" leaves the time to the policy, but for gRPC's pushback, which means exactly that (A6).
             Some(Hint::After(hint)) if !hint.is_zero() || setback.hinted_by == Some(hint::PUSHBACK) => {
-                Ok((spread_within(window.opening_at(hint), setback.remaining), Kind::Hinted))
+                let window = window.opening_at(hint);
+                match self.is_paced {
+                    true => Ok((Window::exactly(window.earliest), Kind::Hinted)),
+                    false => Ok((spread_within(window, setback.remaining), Kind::Hinted)),
+                }
             }
             _ if setback.cause == Cause::Refused && !self.sent_at_once => {
                 Ok((Window::exactly(Duration::ZERO), Kind::AtOnce))

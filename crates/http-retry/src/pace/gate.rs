@@ -1,0 +1,109 @@
+//! One key: who waits, and how fast they go.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use super::flow::Flow;
+use super::line::Line;
+use super::news::News;
+use super::{Pass, Refusal, Terms, Ticket, Turn};
+
+/// The gate of one key.
+#[derive(Debug)]
+pub(super) struct Gate {
+    line: Line,
+    flow: Flow,
+}
+
+impl Gate {
+    pub(super) fn new(terms: &Terms, now: Duration) -> Self {
+        Self { line: Line::default(), flow: Flow::new(terms, now) }
+    }
+
+    pub(super) fn waiting(&self) -> usize {
+        self.line.len()
+    }
+
+    /// Whether it can be forgotten without harm.
+    pub(super) fn is_idle(&self, now: Duration) -> bool {
+        self.line.is_empty() && self.flow.is_idle(now)
+    }
+
+    /// When it was last used.
+    pub(super) fn touched(&self) -> Duration {
+        self.flow.touched()
+    }
+
+    /// `has_room` says whether one more may wait.
+    pub(super) fn poll(
+        &mut self,
+        ticket: Ticket,
+        now: Duration,
+        has_room: bool,
+        wakes: &mut VecDeque<Ticket>,
+    ) -> Turn {
+        let watched = self.line.watch();
+        self.line.promote(now);
+        self.turn_away(now, wakes);
+        let opens_at = self.flow.opens_at(now);
+        let may_go = opens_at.max(ticket.not_before) <= now;
+        let earliest = now.max(ticket.not_before).max(self.flow.shut_until());
+        if ticket.ends_at.is_some_and(|end| end < earliest) {
+            self.leave(&ticket, wakes);
+            return Turn::Refused(Refusal::Deadline);
+        }
+        if may_go && self.line.is_first(&ticket) {
+            self.line.leave(&ticket);
+            wakes.extend(self.line.watch());
+            return Turn::Go(self.flow.depart(ticket.key, now, !self.line.is_empty()));
+        }
+        if !self.line.contains(&ticket) {
+            if !has_room {
+                return Turn::Refused(Refusal::Waiters);
+            }
+            self.line.join(ticket, now);
+        }
+        let watch = self.line.watch();
+        if watch == Some(ticket) {
+            let opens_at = opens_at.max(ticket.not_before);
+            return Turn::Wait(Some(self.line.next_change().map_or(opens_at, |change| change.min(opens_at))));
+        }
+        if watch != watched {
+            wakes.extend(watch);
+        }
+        Turn::Wait(None)
+    }
+
+    pub(super) fn leave(&mut self, ticket: &Ticket, wakes: &mut VecDeque<Ticket>) {
+        let watched = self.line.watch() == Some(*ticket);
+        if self.line.leave(ticket) && watched {
+            wakes.extend(self.line.watch());
+        }
+    }
+
+    pub(super) fn hear(
+        &mut self,
+        pass: &Pass,
+        news: &News,
+        terms: &Terms,
+        now: Duration,
+        wakes: &mut VecDeque<Ticket>,
+    ) {
+        self.flow.hear(pass, news, terms, now);
+        self.turn_away(now, wakes);
+        wakes.extend(self.line.watch());
+    }
+
+    pub(super) fn lose(&mut self, pass: &Pass, wakes: &mut VecDeque<Ticket>) {
+        self.flow.lose(pass.number);
+        wakes.extend(self.line.watch());
+    }
+
+    /// Those who cannot go in time need not wait for it.
+    fn turn_away(&mut self, now: Duration, wakes: &mut VecDeque<Ticket>) {
+        let opening = self.flow.shut_until().max(now);
+        while let Some(ticket) = self.line.pop_late(opening) {
+            wakes.push_back(ticket);
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! What a response says to all who call the same server.
+
+use std::time::{Duration, SystemTime};
+
+use crate::hint::{self, Refill};
+use crate::{Hint, ResponseHead};
+
+/// What a response says to all callers of a key.
+#[derive(Debug)]
+pub(super) struct News {
+    pub(super) asks: Asks,
+    /// How full a quota is that fills all the time.
+    pub(super) refill: Option<Refill>,
+}
+
+/// What the server wants of the callers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Asks {
+    /// Nothing in particular.
+    Nothing,
+    /// It served this one, but nothing is left for the next until then.
+    Rest(Duration),
+    /// It did not serve this one, because there were too many; nobody should come before that, if it says when.
+    Quiet(Option<Duration>),
+}
+
+impl News {
+    pub(super) fn read(head: &ResponseHead<'_>, wall: SystemTime) -> Self {
+        Self { asks: asks(head, wall), refill: hint::refill(head) }
+    }
+}
+
+fn asks(head: &ResponseHead<'_>, wall: SystemTime) -> Asks {
+    let hint = match Hint::read_with_header(head, wall) {
+        // The one hint that is meant for this caller alone.
+        Some((_, hint::PUSHBACK)) | None => None,
+        Some((hint, _)) => hint.delay().filter(|delay| !delay.is_zero()),
+    };
+    match head.status().as_u16() {
+        429 | 529 => Asks::Quiet(hint),
+        403 if hint::is_quota_gone(head) => Asks::Quiet(hint),
+        // A server that is broken says no time; one that is busy does.
+        503 if hint.is_some() => Asks::Quiet(hint),
+        _ => hint::window(head, wall).map_or(Asks::Nothing, Asks::Rest),
+    }
+}
