@@ -126,9 +126,8 @@ pub(crate) fn is_quota_gone(response: &ResponseHead<'_>) -> bool {
 /// A quota that fills all the time is none of these where its size is known: see [`refill`].
 pub(crate) fn window(response: &ResponseHead<'_>, now: SystemTime) -> Option<Duration> {
     let is_known = refill(response).is_some();
-    let windows = HEADERS.iter().filter(|(name, _)| {
-        WINDOWS.contains(name) || (*name == openai::REQUESTS && !is_known)
-    });
+    let windows =
+        HEADERS.iter().filter(|(name, _)| WINDOWS.contains(name) || (*name == openai::REQUESTS && !is_known));
     windows.filter_map(|(name, read)| read(name, response, now)?.delay()).max()
 }
 

@@ -9,7 +9,7 @@ mod ticket;
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
-use std::hash::{BuildHasher, Hash, RandomState};
+use std::hash::{BuildHasher, DefaultHasher, Hash, Hasher, RandomState};
 use std::time::Duration;
 
 use http::HeaderName;
@@ -43,10 +43,11 @@ use crate::{Moment, RequestHead, ResponseHead};
 ///
 /// # What follows a closed gate
 ///
-/// One request goes first, and the others wait for its answer (for up to 10 s). If it is served, 80 % of those go
-/// that went through the last time before the server refused one, a millisecond apart. Then, after a first refusal,
+/// One request goes first, and the others wait for its answer. If it is served, 80 % of those go that went through
+/// the last time before the server refused one, a millisecond apart. Then, after a first refusal,
 /// one at a time, two, and so on, as in TCP's slow start; and after the next, as many a second as that opening has
-/// shown that the server serves, and a few more with each that is served (AIMD). It is never less than one a second.
+/// shown that the server serves, and a few more with each that is served (AIMD). While the gate is open, one a second
+/// goes at least, whatever was refused before and whoever does not answer.
 ///
 /// # How to drive it
 ///
@@ -66,7 +67,7 @@ pub struct Pace {
     wakes: VecDeque<Ticket>,
 }
 
-type KeyOf = dyn Fn(&RequestHead<'_>, &RandomState) -> u64 + Send + Sync;
+type KeyOf = dyn Fn(&RequestHead<'_>, &mut DefaultHasher) + Send + Sync;
 
 /// Requests with the same key share a limit. It is a hash, so that no secret is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -85,22 +86,28 @@ impl Pace {
 
     /// Requests to the same authority, host and port, share a limit.
     pub fn per_authority() -> Self {
-        Self::per(|head| head.authority().map(str::to_ascii_lowercase))
+        Self::keyed(hash_authority)
     }
 
     /// Requests to the same authority with the same value of a header share a limit: `AUTHORIZATION`, or
     /// whatever else the server counts by. Those without the header share one too.
     pub fn per_header(name: HeaderName) -> Self {
-        let value = move |head: &RequestHead<'_>| {
-            head.headers().find(|(header, _)| *header == name.as_str()).map(|(_, value)| value.to_vec())
-        };
-        Self::per(move |head| (head.authority().map(str::to_ascii_lowercase), value(head)))
+        Self::keyed(move |head, hasher| {
+            hash_authority(head, hasher);
+            for (_, value) in head.headers().filter(|(header, _)| *header == name.as_str()) {
+                value.hash(hasher);
+            }
+        })
     }
 
     /// Requests for which `key` returns the same share a limit.
     pub fn per<K: Hash>(key: impl Fn(&RequestHead<'_>) -> K + Send + Sync + 'static) -> Self {
+        Self::keyed(move |head, hasher| key(head).hash(hasher))
+    }
+
+    fn keyed(key: impl Fn(&RequestHead<'_>, &mut DefaultHasher) + Send + Sync + 'static) -> Self {
         Self {
-            key: Box::new(move |head, hasher| hasher.hash_one(key(head))),
+            key: Box::new(key),
             hasher: RandomState::new(),
             terms: Terms { longest: Self::LONGEST, slow_start: false },
             keys: 10_000,
@@ -136,11 +143,13 @@ impl Pace {
         Self { waiters, ..self }
     }
 
-    /// A ticket for a request that came now. Nobody waits yet.
-    pub fn enter(&mut self, head: &RequestHead<'_>, now: Duration) -> Ticket {
-        let key = Key((self.key)(head, &self.hasher));
+    /// The next ticket, for a request that came just now. It may be polled at once.
+    pub fn enter(&mut self, head: &RequestHead<'_>) -> Ticket {
+        let mut hasher = self.hasher.build_hasher();
+        (self.key)(head, &mut hasher);
+        let key = Key(hasher.finish());
         self.tickets += 1;
-        Ticket { key, since: now, number: self.tickets, not_before: Duration::ZERO, ends_at: None }
+        Ticket { key, number: self.tickets, not_before: Duration::ZERO, ends_at: None }
     }
 
     /// Whether it is the ticket's turn; if not, the caller is in line from now on.
@@ -206,6 +215,13 @@ impl Pace {
             self.gates.retain(|_, gate| !gate.is_idle(now));
         }
         self.gates.len() < self.keys
+    }
+}
+
+/// Whatever its case (RFC 3986 section 3.2.2).
+fn hash_authority(head: &RequestHead<'_>, hasher: &mut DefaultHasher) {
+    for byte in head.authority().unwrap_or_default().bytes() {
+        byte.to_ascii_lowercase().hash(hasher);
     }
 }
 

@@ -111,7 +111,7 @@ struct Run {
 
 struct Caller {
     session: Session,
-    /// While it waits.
+    /// Its place in line, once it has one.
     ticket: Option<Ticket>,
     /// While its call is under way.
     pass: Option<Pass>,
@@ -158,9 +158,8 @@ impl Run {
         let Some(pace) = &mut self.pace else {
             return self.send(caller);
         };
-        // All of them came at the beginning.
-        let ticket = pace.enter(&RequestHead::from(&self.request), self.now);
-        let ticket = ticket.since(Duration::ZERO).not_before(not_before);
+        let head = RequestHead::from(&self.request);
+        let ticket = self.callers[caller].ticket.unwrap_or_else(|| pace.enter(&head)).not_before(not_before);
         self.callers[caller].ticket = Some(ticket);
         self.holders.insert(ticket, caller);
         self.poll(caller);
@@ -170,12 +169,14 @@ impl Run {
         let (Some(pace), Some(ticket)) = (&mut self.pace, self.callers[caller].ticket) else {
             return;
         };
+        if !self.holders.contains_key(&ticket) {
+            return;
+        }
         match pace.poll(&ticket, self.now) {
             Turn::Wait(None) => {}
             Turn::Wait(Some(until)) => self.schedule(until, caller, Event::Alarm),
             Turn::Go(pass) => {
                 self.callers[caller].pass = Some(pass);
-                self.callers[caller].ticket = None;
                 self.holders.remove(&ticket);
                 self.send(caller);
             }

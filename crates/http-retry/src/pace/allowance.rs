@@ -22,8 +22,10 @@ impl Allowance {
     /// By the answer to send `number`, while `flying` others were not answered. `slowest` bounds the time in
     /// which one request may be sent, whatever the server says.
     pub(super) fn new(refill: &Refill, number: u64, flying: usize, now: Duration, slowest: Duration) -> Self {
-        let level = refill.remaining as f64 - flying as f64;
         let per_second = per_second(refill, slowest).unwrap_or(f64::INFINITY);
+        // Nobody waits for longer than that, however many are under way.
+        let lowest = 1.0 - per_second * slowest.as_secs_f64();
+        let level = (refill.remaining as f64 - flying as f64).max(lowest);
         Self { limit: refill.limit as f64, per_second, level, at: now, newest: number }
     }
 
@@ -50,11 +52,10 @@ impl Allowance {
 
     /// When there is enough for one send.
     pub(super) fn opens_at(&self, now: Duration) -> Duration {
-        let missing = 1.0 - self.level_at(now);
-        match missing > 0.0 && self.per_second.is_finite() {
-            true => now + Duration::from_secs_f64(missing / self.per_second),
-            false => now,
-        }
+        let missing = (1.0 - self.level_at(now)).max(0.0);
+        // Not a number where both are infinite, or none.
+        let wait = Duration::try_from_secs_f64(missing / self.per_second).unwrap_or_default();
+        now.saturating_add(wait)
     }
 
     pub(super) fn take(&mut self, now: Duration) {

@@ -25,6 +25,8 @@ pub(super) struct Flow {
     flying: BTreeMap<u64, Duration>,
     /// The number of the next send.
     next: u64,
+    /// When the last of them left.
+    left: Duration,
     /// When something was last sent or heard.
     touched: Duration,
 }
@@ -39,9 +41,9 @@ enum Speed {
     /// One, and then its answer.
     Probe { number: Option<u64> },
     /// As many as went through the last time, then more and more at a time.
-    Ramp { burst: f64, window: f64, first: u64, last: Duration },
+    Ramp { burst: f64, window: f64, first: u64 },
     /// So many a second.
-    Rate { per_second: f64, credit: f64, at: Duration },
+    Rate { per_second: f64, credit: f64, at: Duration, first: u64 },
 }
 
 impl Flow {
@@ -55,13 +57,15 @@ impl Flow {
             unhinted: 0,
             flying: BTreeMap::new(),
             next: 0,
+            left: now,
             touched: now,
         }
     }
 
     /// Whether nothing is lost if this is forgotten: nothing is under way or asked for.
     pub(super) fn is_idle(&self, now: Duration) -> bool {
-        self.flying.is_empty() && self.shut.until <= now
+        let is_quiet = self.flying.last_key_value().is_none_or(|(_, left)| is_old(*left, now));
+        is_quiet && self.shut.until <= now
     }
 
     pub(super) fn touched(&self) -> Duration {
@@ -75,26 +79,24 @@ impl Flow {
 
     /// When the next may go, if nothing is heard before. Not later than now: it may.
     pub(super) fn opens_at(&mut self, now: Duration) -> Duration {
-        self.lose_old(now);
         if self.shut.until > now {
             return self.shut.until;
         }
-        let news = || self.flying.first_key_value().map_or(now, |(_, left)| *left + PATIENCE);
+        self.lose_old(now);
+        let after = |gap: Duration| self.left.saturating_add(gap);
+        let flying = self.flying.len() as f64;
         let by_speed = match &self.speed {
-            Speed::Free => now,
-            Speed::Start { window } if (self.flying.len() as f64) < *window => now,
-            Speed::Start { .. } => news(),
-            Speed::Probe { number: Some(_) } => news(),
-            Speed::Probe { number: None } => now,
-            Speed::Ramp { burst, last, .. } if *burst >= 1.0 => *last + (SHORTEST_GAP).min(BURST_TIME.div_f64(self.learned.burst())),
-            Speed::Ramp { window, last, .. } if (self.flying.len() as f64) < *window => {
-                *last + FIRST_GAP.div_f64(*window)
+            Speed::Free | Speed::Probe { number: None } => now,
+            Speed::Start { window } if flying < *window => now,
+            Speed::Ramp { burst, .. } if *burst >= 1.0 => {
+                after(SHORTEST_GAP.min(BURST_TIME.div_f64(self.learned.burst())))
             }
-            Speed::Ramp { .. } => news(),
-            Speed::Rate { per_second, credit, at } => {
-                let missing = (1.0 - credit).max(0.0);
-                *at + Duration::from_secs_f64(missing / per_second)
+            Speed::Ramp { window, .. } if flying < *window => after(FIRST_GAP.div_f64(*window)),
+            Speed::Rate { per_second, credit, at, .. } => {
+                at.saturating_add(Duration::from_secs_f64((1.0 - credit).max(0.0) / per_second))
             }
+            // For news, but not for long: whom a server does not want it refuses at once.
+            Speed::Start { .. } | Speed::Probe { .. } | Speed::Ramp { .. } => after(LONGEST_GAP),
         };
         let by_allowance = self.allowance.as_ref().map_or(now, |allowance| allowance.opens_at(now));
         by_speed.max(by_allowance)
@@ -104,6 +106,7 @@ impl Flow {
     pub(super) fn depart(&mut self, key: Key, now: Duration, is_pressed: bool) -> Pass {
         let number = self.next;
         self.next += 1;
+        self.left = now;
         self.touched = now;
         self.flying.insert(number, now);
         if let Some(allowance) = &mut self.allowance {
@@ -112,11 +115,8 @@ impl Flow {
         match &mut self.speed {
             Speed::Free | Speed::Start { .. } => self.opening.roll(number, now),
             Speed::Probe { .. } => self.reopen(number, now),
-            Speed::Ramp { burst, last, .. } => {
-                *burst -= 1.0;
-                *last = now;
-            }
-            Speed::Rate { per_second, credit, at } => {
+            Speed::Ramp { burst, .. } => *burst -= 1.0,
+            Speed::Rate { per_second, credit, at, .. } => {
                 let earned = now.saturating_sub(*at).as_secs_f64() * *per_second;
                 *credit = (*credit + earned).min(self.learned.usable_burst()) - 1.0;
                 *at = now;
@@ -125,13 +125,12 @@ impl Flow {
         Pass { key, number, sent_at: now, is_pressed }
     }
 
-    /// Nothing is known of what became of this one.
+    /// Nothing is known of what became of this one. If it was the probe, the next is.
     pub(super) fn lose(&mut self, number: u64) {
         self.flying.remove(&number);
-        if let Speed::Probe { number: probe } = &mut self.speed {
-            if *probe == Some(number) {
-                *probe = None;
-            }
+        match &mut self.speed {
+            Speed::Probe { number: probe } if *probe == Some(number) => *probe = None,
+            _ => {}
         }
     }
 
@@ -179,11 +178,15 @@ impl Flow {
             Speed::Start { window } => *window += 1.0,
             Speed::Probe { number } if *number == Some(pass.number) => self.speed = self.first_speed(now),
             Speed::Probe { .. } => {}
-            Speed::Ramp { window, first, .. } if pass.number >= *first && *window < RAMP_END => *window += 1.0,
+            Speed::Ramp { window, first, .. } if pass.number >= *first && *window < RAMP_END => {
+                *window += 1.0
+            }
             // It was a blip.
             Speed::Ramp { window, .. } if *window >= RAMP_END => self.speed = Speed::Free,
             Speed::Ramp { .. } => {}
-            Speed::Rate { per_second, .. } if pass.is_pressed => *per_second += self.learned.growth(),
+            Speed::Rate { per_second, first, .. } if pass.is_pressed && pass.number >= *first => {
+                *per_second += self.learned.growth();
+            }
             Speed::Rate { .. } => {}
         }
     }
@@ -219,32 +222,40 @@ impl Flow {
 
     /// After the probe.
     fn first_speed(&self, now: Duration) -> Speed {
-        let credit = self.learned.credit(self.opening.closed_for) - 1.0;
+        let burst = (self.learned.credit(self.opening.closed_for) - 1.0).max(0.0);
+        // What comes after the burst tells whether there is room for more.
+        let first = self.next + burst as u64;
         match self.learned.rate() {
-            Some(per_second) => Speed::Rate { per_second, credit: credit.max(0.0), at: now },
-            None => {
-                let first = self.next + credit.max(0.0) as u64;
-                Speed::Ramp { burst: credit, window: 1.0, first, last: now }
-            }
+            Some(per_second) => Speed::Rate { per_second, credit: burst, at: now, first },
+            None => Speed::Ramp { burst, window: 1.0, first },
         }
     }
 
-    /// Nothing was heard of these for so long that nobody waits for it any more.
+    /// These have long been counted by the server, or lost.
     fn lose_old(&mut self, now: Duration) {
-        while let Some((&number, _)) = self.flying.first_key_value().filter(|(_, left)| **left + PATIENCE <= now)
-        {
+        let oldest = |flying: &BTreeMap<u64, Duration>| {
+            let (number, left) = flying.first_key_value()?;
+            is_old(*left, now).then_some(*number)
+        };
+        while let Some(number) = oldest(&self.flying) {
             self.lose(number);
         }
     }
 }
 
+fn is_old(left: Duration, now: Duration) -> bool {
+    now.saturating_sub(left) >= PATIENCE
+}
+
 /// How many go out at a time to a key that nobody has heard from.
 const START_WINDOW: f64 = 4.0;
-/// How long the others wait for the answer to one.
+/// How long a send that nobody has heard of counts as one that the server has not counted.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// Between two sends while the gate is open: one a second is no burden for a server that answers at all.
+const LONGEST_GAP: Duration = Duration::from_secs(1);
 /// The first wait where a server names no time.
 const BACK_OFF: Duration = Duration::from_millis(500);
-/// Between those of a burst at most.
+/// Between those of a burst.
 const SHORTEST_GAP: Duration = Duration::from_millis(1);
 /// What a burst of any size takes at most.
 const BURST_TIME: Duration = Duration::from_millis(100);

@@ -8,22 +8,17 @@ use std::time::Duration;
 
 use super::Key;
 
-/// A place in line. Those that came first go first: tickets are ordered so.
+/// A place in line. Those that came first go first: tickets are ordered so. A request that is sent again keeps its
+/// place by keeping its ticket.
 #[derive(Clone, Copy, Debug)]
 pub struct Ticket {
     pub(super) key: Key,
-    pub(super) since: Duration,
     pub(super) number: u64,
     pub(super) not_before: Duration,
     pub(super) ends_at: Option<Duration>,
 }
 
 impl Ticket {
-    /// Sets when the caller came. A request that is sent again keeps its place with this.
-    pub fn since(self, moment: Duration) -> Self {
-        Self { since: moment, ..self }
-    }
-
     /// Sets when the request may be sent at the earliest, whatever the gate says. Until then it stands in
     /// nobody's way.
     pub fn not_before(self, moment: Duration) -> Self {
@@ -35,15 +30,11 @@ impl Ticket {
     pub fn ends_at(self, moment: impl Into<Option<Duration>>) -> Self {
         Self { ends_at: moment.into(), ..self }
     }
-
-    fn place(&self) -> (Duration, u64) {
-        (self.since, self.number)
-    }
 }
 
 impl PartialEq for Ticket {
     fn eq(&self, other: &Self) -> bool {
-        self.place() == other.place()
+        self.number == other.number
     }
 }
 
@@ -57,13 +48,13 @@ impl PartialOrd for Ticket {
 
 impl Ord for Ticket {
     fn cmp(&self, other: &Self) -> Ordering {
-        self.place().cmp(&other.place())
+        self.number.cmp(&other.number)
     }
 }
 
 impl Hash for Ticket {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.place().hash(state);
+        self.number.hash(state);
     }
 }
 

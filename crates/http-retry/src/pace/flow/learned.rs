@@ -71,6 +71,10 @@ impl Learned {
         };
         let lasted = refused_at.saturating_sub(opening.since).as_secs_f64();
         let passed = opening.passed;
+        // It was not open at all.
+        if passed < 1.0 {
+            return;
+        }
         if opening.closed_for.is_zero() {
             self.burst = (passed * (BURST_TIME / lasted.max(BURST_TIME))).max(1.0);
             let time = lasted.max(closes_for.as_secs_f64()).max(1.0);
@@ -87,8 +91,7 @@ impl Learned {
         self.rate = match self.rate {
             _ if lasted >= 1.0 => Rate::Measured(estimate.min(top)),
             Rate::Guess(_) => Rate::Bound(estimate),
-            Rate::Bound(_) => Rate::Bound(bound.max(BACK * top).min(top)),
-            Rate::Measured(_) => Rate::Measured(bound.max(BACK * top).min(top)),
+            Rate::Bound(_) | Rate::Measured(_) => Rate::Measured(bound.max(BACK * top).min(top)),
         };
     }
 
