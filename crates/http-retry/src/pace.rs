@@ -167,6 +167,12 @@ impl Pace {
         turn
     }
 
+    /// Whether the server has not asked for quiet since the turn came: the send that a pass is for may have had to
+    /// wait for something else. If it has, the pass is [lost](Self::lose), and the caller polls its ticket again.
+    pub fn still_lets(&self, pass: &Pass, now: Duration) -> bool {
+        self.gates.get(&pass.key).is_none_or(|gate| gate.is_open(now))
+    }
+
     /// The caller waits no more.
     pub fn leave(&mut self, ticket: &Ticket) {
         if let Some(gate) = self.gates.get_mut(&ticket.key) {

@@ -231,11 +231,17 @@ impl Session {
     /// The resend that [`decide`](Self::decide) admitted goes out now: counts it, spends its token, and returns
     /// its number. Without an admitted resend this only returns the number.
     pub fn resend(&mut self) -> u32 {
+        self.resend_after(Duration::ZERO)
+    }
+
+    /// The same, after a wait that may have been longer than what was decided: a [`Pace`](crate::Pace) had its
+    /// say too.
+    pub fn resend_after(&mut self, waited: Duration) -> u32 {
         let Some(next) = self.next.take() else {
             return self.number;
         };
         self.number = self.number.saturating_add(1);
-        self.waited = self.waited.saturating_add(next.delay);
+        self.waited = self.waited.saturating_add(waited.max(next.delay));
         match next.kind {
             Kind::AtOnce => self.sent_at_once = true,
             Kind::Hinted => self.step = 0,

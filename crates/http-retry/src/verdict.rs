@@ -81,6 +81,8 @@ pub enum Reason {
     Deadline,
     /// The budget has no token left.
     Budget,
+    /// The [pace](crate::Pace) would not let it wait: as many do as may.
+    Pace,
     /// The inner service was not ready to take the resend: it failed, or the deadline came first.
     NotReady,
 }
@@ -96,6 +98,7 @@ impl Reason {
             Self::Body => "body",
             Self::Deadline => "deadline",
             Self::Budget => "budget",
+            Self::Pace => "pace",
             Self::NotReady => "not-ready",
         }
     }

@@ -8,7 +8,7 @@ mod tower;
 
 use std::error::Error;
 
-use http_retry::{Failure, FailureKind};
+use http_retry::{Failure, FailureKind, Refusal};
 
 /// Reads an error chain from the outside in. The first error that somebody knows decides; one that nobody
 /// knows may have been processed.
@@ -27,6 +27,9 @@ fn read(error: &(dyn Error + 'static)) -> Option<FailureKind> {
     }
     if error.is::<tokio::time::error::Elapsed>() {
         return Some(FailureKind::Timeout);
+    }
+    if error.is::<Refusal>() {
+        return Some(FailureKind::LocalRefusal);
     }
     io::read(error)
 }

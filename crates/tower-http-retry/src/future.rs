@@ -2,6 +2,7 @@
 
 mod drain;
 mod journey;
+mod pause;
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -9,10 +10,11 @@ use std::ops::ControlFlow;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use http::{Request, Response};
 use http_body::Body;
-use http_retry::{Policy, Step};
+use http_retry::Policy;
 use pin_project_lite::pin_project;
 use tower_service::Service;
 use tracing::Span;
@@ -20,11 +22,15 @@ use tracing::Span;
 use self::drain::Drain;
 pub(crate) use self::drain::DrainLimit;
 use self::journey::{Itinerary, Journey};
+use self::pause::Pause;
 use crate::body::Original;
 use crate::head::Snapshot;
-use crate::layer::Terms;
+use crate::layer::{Settings, Terms};
+use crate::pace::Passage;
 use crate::timer::Sleep;
-use crate::{BytesBody, Concrete, ReadError, ReplayBody};
+use crate::{
+    BytesBody, CloneService, Concrete, NoPace, PaceError, PaceFuture, Pacing, ReadError, ReplayBody,
+};
 
 pin_project! {
     /// The response to a request, after as many attempts as it takes.
@@ -32,136 +38,172 @@ pin_project! {
     /// Dropping it at any point ends the session: nothing is sent afterwards, the body is freed, and a token
     /// that was withdrawn for a resend which did not go out returns to the budget.
     #[must_use = "futures do nothing unless polled"]
-    pub struct ResponseFuture<S, P, B, M = Concrete>
+    pub struct ResponseFuture<S, P, B, M = Concrete, G = NoPace>
     where
         S: Service<Request<ReplayBody<B>>>,
     {
         #[pin]
-        stage: Stage<S::Future>,
+        stage: Stage<S, B>,
         // `None` for a request that can never be sent again.
         journey: Option<Journey<S, P, B, S::Response, S::Error>>,
-        marker: PhantomData<fn() -> M>,
+        marker: PhantomData<fn() -> (M, G)>,
     }
 }
 
 pin_project! {
     #[project = StageProj]
-    enum Stage<F> {
+    enum Stage<S, B>
+    where
+        S: Service<Request<ReplayBody<B>>>,
+    {
+        /// The first attempt under a pace: it waits for its turn, and is sent. Boxed, because most layers have none.
+        First { first: Pin<Box<PaceFuture<S, ReplayBody<B>>>> },
         /// An attempt is under way.
-        Attempt { #[pin] attempt: F, span: Span },
+        Attempt { #[pin] attempt: S::Future, passage: Option<Passage>, span: Span },
         /// Between attempts. The attempt is gone, with every permit that it held; its response is read to its
         /// end, or gone too.
         Wait { pause: Pause, drain: Option<Drain> },
         /// The wait is over, and the inner service is being readied. The sleep ends with the deadline.
-        Ready { deadline: Option<Sleep> },
+        Ready { passage: Option<Passage>, deadline: Option<Sleep> },
     }
 }
 
-enum Pause {
-    /// No time at all: the other tasks get their turn, and the timer is left alone.
-    Yield {
-        yielded: bool,
-    },
-    Sleep(Sleep),
-}
-
-impl<S, P, B, M, R> ResponseFuture<S, P, B, M>
+impl<S, P, B, M, G, R> ResponseFuture<S, P, B, M, G>
 where
-    S: Service<Request<ReplayBody<B>>, Response = Response<R>>,
+    S: Service<Request<ReplayBody<B>>, Response = Response<R>> + CloneService,
     P: Policy,
     B: BytesBody,
 {
-    /// `inner` must be ready.
-    pub(crate) fn new(mut inner: S, terms: Arc<Terms<P>>, request: Request<B>) -> Self {
-        let (attempt, journey) = match Itinerary::of(&terms, &request) {
-            None => (inner.call(request.map(ReplayBody::once)), None),
+    /// `inner` must be ready, unless there is a pace.
+    pub(crate) fn new(inner: S, terms: Arc<Terms<P>>, request: Request<B>) -> Self {
+        let (stage, journey) = match Itinerary::of(&terms, &request) {
+            None => {
+                let ends_at = journey::ends_at(&terms.settings, &request);
+                (Stage::first(inner, &terms.settings, request.map(ReplayBody::once), ends_at).0, None)
+            }
             Some(itinerary) => {
                 let (parts, body) = request.into_parts();
                 let snapshot = Snapshot::of(&parts);
                 let (limit, memory) = (terms.settings.replay_limit, terms.settings.replay_memory.clone());
                 let original = Original::new(body, limit, memory);
-                let attempt = inner.call(Request::from_parts(parts, original.attempt()));
-                (attempt, Some(Journey::new(inner, terms, itinerary, snapshot, original)))
+                let request = Request::from_parts(parts, original.attempt());
+                let (stage, inner) = Stage::first(inner, &terms.settings, request, itinerary.ends_at());
+                (stage, Some(Journey::new(inner, terms, itinerary, snapshot, original)))
             }
         };
-        let stage = Stage::Attempt { attempt, span: Span::none() };
         Self { stage, journey, marker: PhantomData }
     }
 }
 
-impl<S, P, B, M, R> Future for ResponseFuture<S, P, B, M>
+impl<S, B, R> Stage<S, B>
 where
-    S: Service<Request<ReplayBody<B>>, Response = Response<R>>,
+    S: Service<Request<ReplayBody<B>>, Response = Response<R>> + CloneService,
+{
+    /// The first attempt, and what sends the others.
+    fn first(
+        mut inner: S,
+        settings: &Settings,
+        request: Request<ReplayBody<B>>,
+        ends_at: Option<Duration>,
+    ) -> (Self, S) {
+        let Some(pace) = settings.pace.clone() else {
+            let attempt = inner.call(request);
+            return (Self::Attempt { attempt, passage: None, span: Span::none() }, inner);
+        };
+        let timer = Arc::clone(&settings.timer);
+        let first = PaceFuture::new(inner.clone(), request, pace, timer, ends_at);
+        (Self::First { first: Box::pin(first) }, inner)
+    }
+}
+
+impl<S, P, B, M, G, R> Future for ResponseFuture<S, P, B, M, G>
+where
+    S: Service<Request<ReplayBody<B>>, Response = Response<R>> + CloneService,
+    S::Error: ReadError<M>,
+    P: Policy,
+    G: Pacing<S::Error, M>,
+    B: BytesBody,
+    R: Body + Unpin,
+{
+    type Output = Result<Response<R>, G::Error>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let outcome = ready!(self.as_mut().poll_outcome(cx));
+        *self.project().journey = None;
+        Poll::Ready(outcome.map_err(G::error))
+    }
+}
+
+impl<S, P, B, M, G, R> ResponseFuture<S, P, B, M, G>
+where
+    S: Service<Request<ReplayBody<B>>, Response = Response<R>> + CloneService,
     S::Error: ReadError<M>,
     P: Policy,
     B: BytesBody,
     R: Body + Unpin,
 {
-    type Output = Result<Response<R>, S::Error>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+    fn poll_outcome(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Response<R>, PaceError<S::Error>>> {
         let mut this = self.project();
         loop {
-            match (this.stage.as_mut().project(), this.journey.as_mut()) {
-                (StageProj::Attempt { attempt, .. }, None) => return attempt.poll(cx),
+            let next = match (this.stage.as_mut().project(), this.journey.as_mut()) {
+                (StageProj::First { first }, None) => return first.as_mut().poll(cx),
+                (StageProj::Attempt { attempt, .. }, None) => {
+                    return attempt.poll(cx).map_err(PaceError::Inner);
+                }
                 (StageProj::Wait { .. } | StageProj::Ready { .. }, None) => {
                     unreachable!("a request that may not be sent again never waits")
                 }
-                (StageProj::Attempt { attempt, span }, Some(journey)) => {
+                (StageProj::First { first }, Some(journey)) => {
+                    let result = match ready!(first.as_mut().poll(cx)) {
+                        Ok(response) => Ok(response),
+                        Err(PaceError::Inner(error)) => Err(error),
+                        Err(refused) => return Poll::Ready(Err(refused)),
+                    };
+                    journey.conclude(result, Some(first.ticket()))
+                }
+                (StageProj::Attempt { attempt, passage, span }, Some(journey)) => {
                     let entered = span.enter();
                     let result = ready!(attempt.poll(cx));
                     drop(entered);
-                    match journey.settle(&result) {
-                        Step::Wait(delay) => {
-                            let drain = journey.keep(result);
-                            this.stage.set(Stage::Wait { pause: journey.pause(delay), drain });
-                        }
-                        ending => {
-                            let result = journey.finish(result, ending.reason());
-                            *this.journey = None;
-                            return Poll::Ready(result);
-                        }
+                    if let Some(passage) = passage.take() {
+                        journey.observe(passage, &result);
                     }
+                    journey.conclude(result, None)
                 }
                 (StageProj::Wait { pause, drain }, Some(journey)) => {
                     journey.poll_drain(drain, cx);
-                    ready!(pause.poll(cx));
+                    let turn = ready!(pause.poll(cx));
                     journey.end_drain(drain);
-                    this.stage.set(Stage::Ready { deadline: None });
-                }
-                (StageProj::Ready { deadline }, Some(journey)) => {
-                    if let ControlFlow::Break(outcome) = ready!(journey.poll_ready(deadline, cx)) {
-                        *this.journey = None;
-                        return Poll::Ready(outcome);
+                    match turn {
+                        Ok(passage) => ControlFlow::Continue(Stage::Ready { passage, deadline: None }),
+                        Err(refusal) => ControlFlow::Break(journey.turned_away(refusal)),
                     }
-                    let (attempt, span) = journey.resend();
-                    this.stage.set(Stage::Attempt { attempt, span });
                 }
+                (StageProj::Ready { passage, deadline }, Some(journey)) => {
+                    match ready!(journey.poll_ready(deadline, cx)) {
+                        ControlFlow::Continue(()) => journey.resend(passage.take()),
+                        ControlFlow::Break(outcome) => ControlFlow::Break(outcome.map_err(PaceError::Inner)),
+                    }
+                }
+            };
+            match next {
+                ControlFlow::Continue(stage) => this.stage.set(stage),
+                ControlFlow::Break(outcome) => return Poll::Ready(outcome),
             }
         }
     }
 }
 
-impl Pause {
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        match self {
-            Self::Sleep(sleep) => sleep.as_mut().poll(cx),
-            Self::Yield { yielded: true } => Poll::Ready(()),
-            Self::Yield { yielded } => {
-                *yielded = true;
-                cx.waker().wake_by_ref();
-                Poll::Pending
-            }
-        }
-    }
-}
-
-impl<S, P, B, M> fmt::Debug for ResponseFuture<S, P, B, M>
+impl<S, P, B, M, G> fmt::Debug for ResponseFuture<S, P, B, M, G>
 where
     S: Service<Request<ReplayBody<B>>>,
 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let stage = match &self.stage {
+            Stage::First { .. } => "First",
             Stage::Attempt { .. } => "Attempt",
             Stage::Wait { .. } => "Wait",
             Stage::Ready { .. } => "Ready",

@@ -12,7 +12,7 @@ use tower_layer::Layer;
 use crate::future::DrainLimit;
 use crate::randomness::Randomness;
 use crate::timer::{Timer, TokioTimer};
-use crate::{CloneService, Concrete, ReplayMemory, Retry};
+use crate::{CloneService, Concrete, NoPace, ReplayMemory, Retry, SharedPace, WithPace};
 
 /// Sends requests again, as a [`Policy`] decides, through any `Service<http::Request<B>>`.
 ///
@@ -30,10 +30,10 @@ use crate::{CloneService, Concrete, ReplayMemory, Retry};
 ///     .replay_limit(64 * 1024);
 /// # let _: RetryLayer<_> = layer;
 /// ```
-pub struct RetryLayer<P = RetryAfterFirst<Exponential>, M = Concrete> {
+pub struct RetryLayer<P = RetryAfterFirst<Exponential>, M = Concrete, G = NoPace> {
     policy: Arc<P>,
     settings: Settings,
-    marker: PhantomData<fn() -> M>,
+    marker: PhantomData<fn() -> (M, G)>,
 }
 
 /// What a layer and its services know.
@@ -52,6 +52,7 @@ pub(crate) struct Settings {
     pub(crate) replay_memory: Option<ReplayMemory>,
     pub(crate) drain: DrainLimit,
     pub(crate) attempt_header: Option<HeaderName>,
+    pub(crate) pace: Option<SharedPace>,
     pub(crate) randomness: Randomness,
     pub(crate) timer: Arc<dyn Timer>,
 }
@@ -69,6 +70,7 @@ impl<P: Policy, M> RetryLayer<P, M> {
             replay_memory: None,
             drain: DrainLimit { bytes: 16 * 1024, time: Duration::from_millis(10) },
             attempt_header: None,
+            pace: None,
             randomness: Randomness::default(),
             timer: Arc::new(TokioTimer),
         };
@@ -76,7 +78,7 @@ impl<P: Policy, M> RetryLayer<P, M> {
     }
 }
 
-impl<P, M> RetryLayer<P, M> {
+impl<P, M, G> RetryLayer<P, M, G> {
     /// Sets how often a request may be sent in all; 0 means 1. The first resend of a request that the peer
     /// refused unprocessed is not counted (gRPC A6), so there is at most one send more.
     pub fn attempts(self, attempts: u32) -> Self {
@@ -128,6 +130,24 @@ impl<P, M> RetryLayer<P, M> {
         self.with(|settings| settings.attempt_header = Some(name))
     }
 
+    /// Lets every attempt wait for its turn: while the server wants quiet nobody sends, and then the callers go
+    /// one after the other, as fast as the server seems to allow. A resend keeps its place in line.
+    ///
+    /// The wait before a resend and the wait for its turn are one, and where the server names the time, it is not
+    /// spread: the pace keeps the callers apart. The [deadline](Self::deadline) also holds for the first attempt.
+    /// The inner service is readied when a request's turn has come, so the layer's service is always ready.
+    ///
+    /// A request that is not let through, because its deadline comes first or because too many wait, is not sent.
+    /// If that is a resend, the caller gets the last outcome. If it is the first attempt there is none, and so the
+    /// layer's error changes from `E` to [`PaceError<E>`](crate::PaceError); a [`BoxError`](crate::BoxError)
+    /// stays one, and holds a [`Refusal`](crate::Refusal).
+    ///
+    /// Pass a [`SharedPace`] to share one with other layers.
+    pub fn pace(self, pace: impl Into<SharedPace>) -> RetryLayer<P, M, WithPace> {
+        let settings = Settings { pace: Some(pace.into()), ..self.settings };
+        RetryLayer { policy: self.policy, settings, marker: PhantomData }
+    }
+
     /// Draws all delays from one sequence, shared by all clones, that starts from `seed`.
     pub fn seed(self, seed: u64) -> Self {
         self.with(|settings| settings.randomness = Randomness::seeded(seed))
@@ -144,8 +164,8 @@ impl<P, M> RetryLayer<P, M> {
     }
 }
 
-impl<S: CloneService, P, M> Layer<S> for RetryLayer<P, M> {
-    type Service = Retry<S, P, M>;
+impl<S: CloneService, P, M, G> Layer<S> for RetryLayer<P, M, G> {
+    type Service = Retry<S, P, M, G>;
 
     fn layer(&self, inner: S) -> Self::Service {
         let terms = Terms { policy: Arc::clone(&self.policy), settings: self.settings.clone() };
@@ -160,14 +180,14 @@ impl<M> Default for RetryLayer<RetryAfterFirst<Exponential>, M> {
     }
 }
 
-impl<P, M> Clone for RetryLayer<P, M> {
-    /// The clone shares the policy, the budget and the seeded sequence.
+impl<P, M, G> Clone for RetryLayer<P, M, G> {
+    /// The clone shares the policy, the budget, the pace and the seeded sequence.
     fn clone(&self) -> Self {
         Self { policy: Arc::clone(&self.policy), settings: self.settings.clone(), marker: PhantomData }
     }
 }
 
-impl<P: fmt::Debug, M> fmt::Debug for RetryLayer<P, M> {
+impl<P: fmt::Debug, M, G> fmt::Debug for RetryLayer<P, M, G> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RetryLayer")
             .field("policy", &self.policy)
@@ -175,6 +195,7 @@ impl<P: fmt::Debug, M> fmt::Debug for RetryLayer<P, M> {
             .field("deadline", &self.settings.deadline)
             .field("budget", &self.settings.budget)
             .field("replay_limit", &self.settings.replay_limit)
+            .field("pace", &self.settings.pace)
             .finish_non_exhaustive()
     }
 }

@@ -12,21 +12,24 @@ use http_retry::Policy;
 use tower_service::Service;
 
 use crate::layer::Terms;
-use crate::{BytesBody, CloneService, Concrete, ReadError, ReplayBody, ResponseFuture};
+use crate::{
+    BytesBody, CloneService, Concrete, NoPace, PaceError, Pacing, ReadError, ReplayBody, ResponseFuture,
+};
 
 /// Sends requests through `S`, again where the policy `P` says so. Made by [`RetryLayer`](crate::RetryLayer).
 ///
 /// The inner service is a `Service<Request<ReplayBody<B>>>` that is `Clone`; its response and error types
-/// are unchanged. The response body must be `Unpin`, because the layer reads a failed one and may hand it back
+/// are unchanged, but for a layer with a [pace](crate::RetryLayer::pace), which may refuse to send: `G` tells. The
+/// response body must be `Unpin`, because the layer reads a failed one and may hand it back
 /// all the same; box one that is not. `M` is inferred: [`Concrete`] where the inner error is an `Error`, [`Boxed`](crate::Boxed)
 /// where it is a [`BoxError`](crate::BoxError).
-pub struct Retry<S, P, M = Concrete> {
+pub struct Retry<S, P, M = Concrete, G = NoPace> {
     inner: S,
     terms: Arc<Terms<P>>,
-    marker: PhantomData<fn() -> M>,
+    marker: PhantomData<fn() -> (M, G)>,
 }
 
-impl<S, P, M> Retry<S, P, M> {
+impl<S, P, M, G> Retry<S, P, M, G> {
     pub(crate) fn new(inner: S, terms: Arc<Terms<P>>) -> Self {
         Self { inner, terms, marker: PhantomData }
     }
@@ -37,20 +40,25 @@ impl<S, P, M> Retry<S, P, M> {
     }
 }
 
-impl<S, P, M, B, R> Service<Request<B>> for Retry<S, P, M>
+impl<S, P, M, G, B, R> Service<Request<B>> for Retry<S, P, M, G>
 where
     S: Service<Request<ReplayBody<B>>, Response = Response<R>> + CloneService,
     S::Error: ReadError<M>,
     P: Policy,
+    G: Pacing<S::Error, M>,
     B: BytesBody,
     R: Body + Unpin,
 {
     type Response = Response<R>;
-    type Error = S::Error;
-    type Future = ResponseFuture<S, P, B, M>;
+    type Error = G::Error;
+    type Future = ResponseFuture<S, P, B, M, G>;
 
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        self.inner.poll_ready(cx)
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), G::Error>> {
+        // Under a pace it is readied when the request's turn has come, or those who wait would hold its permits.
+        if self.terms.settings.pace.is_some() {
+            return Poll::Ready(Ok(()));
+        }
+        self.inner.poll_ready(cx).map_err(|error| G::error(PaceError::Inner(error)))
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
@@ -62,13 +70,13 @@ where
     }
 }
 
-impl<S: Clone, P, M> Clone for Retry<S, P, M> {
+impl<S: Clone, P, M, G> Clone for Retry<S, P, M, G> {
     fn clone(&self) -> Self {
         Self::new(self.inner.clone(), Arc::clone(&self.terms))
     }
 }
 
-impl<S: fmt::Debug, P: fmt::Debug, M> fmt::Debug for Retry<S, P, M> {
+impl<S: fmt::Debug, P: fmt::Debug, M, G> fmt::Debug for Retry<S, P, M, G> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Retry")
             .field("inner", &self.inner)

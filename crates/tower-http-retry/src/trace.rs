@@ -6,7 +6,7 @@
 use std::error::Error;
 use std::time::Duration;
 
-use http_retry::{Cause, Hint, Reason, RequestHead, Session};
+use http_retry::{Cause, Hint, Reason, Refusal, RequestHead, Session};
 use tracing::{Span, debug, debug_span};
 
 use crate::RetryInfo;
@@ -48,6 +48,16 @@ pub(crate) fn not_ready(attempt: u32, error: &(dyn Error + 'static)) {
 /// late. `attempt` is the last one that was sent.
 pub(crate) fn late(attempt: u32) {
     debug!(attempt, late = true, "resends after the deadline");
+}
+
+/// A request waits for its turn before its first attempt.
+pub(crate) fn held() {
+    debug!("held");
+}
+
+/// A request was not let through, and not sent.
+pub(crate) fn refused(refusal: Refusal) {
+    debug!(refusal = refusal.as_str(), "not let through");
 }
 
 /// Whole milliseconds, saturating.

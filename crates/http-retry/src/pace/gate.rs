@@ -24,6 +24,11 @@ impl Gate {
         self.line.len()
     }
 
+    /// Whether the server does not want quiet.
+    pub(super) fn is_open(&self, now: Duration) -> bool {
+        self.flow.shut_until() <= now
+    }
+
     /// Whether it can be forgotten without harm.
     pub(super) fn is_idle(&self, now: Duration) -> bool {
         self.line.is_empty() && self.flow.is_idle(now)

@@ -39,7 +39,7 @@ impl Line {
     /// The first moment at which somebody becomes due or comes too late.
     pub(super) fn next_change(&self) -> Option<Duration> {
         let start = self.early.first().map(|(start, _)| *start);
-        let end = self.hurried.first().map(|(end, _)| *end);
+        let end = self.hurried.first().map(|(end, _)| end.saturating_add(INSTANT));
         start.into_iter().chain(end).min()
     }
 
@@ -80,3 +80,6 @@ impl Line {
         Some(ticket)
     }
 }
+
+/// At its deadline a request may still go.
+const INSTANT: Duration = Duration::from_nanos(1);

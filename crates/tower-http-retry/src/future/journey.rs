@@ -7,18 +7,23 @@ use std::time::Duration;
 
 use http::{HeaderMap, Request, Response, StatusCode, header};
 use http_body::Body;
-use http_retry::{Attempt, Failure, Outcome, Policy, Reason, RequestHead, ResponseHead, Session, Step};
+use http_retry::{
+    Attempt, Failure, Outcome, Policy, Reason, Refusal, RequestHead, ResponseHead, Session, Step, Ticket,
+};
 use tower_service::Service;
 use tracing::Span;
 
-use super::Pause;
 use super::drain::{Drain, Drained};
+use super::{Pause, Stage};
 use crate::body::Original;
 use crate::head::Snapshot;
-use crate::layer::Terms;
+use crate::layer::{Settings, Terms};
+use crate::pace::{Line, Passage};
 use crate::randomness::Draws;
 use crate::timer::{self, Sleep};
-use crate::{BytesBody, ReadError, ReplayBody, RetryInfo, RetryOverride, failure, trace};
+use crate::{
+    BytesBody, CloneService, PaceError, ReadError, ReplayBody, RetryInfo, RetryOverride, failure, trace,
+};
 
 /// What is settled before the first attempt about a request that may be sent again.
 pub(super) struct Itinerary {
@@ -38,16 +43,36 @@ impl Itinerary {
         if attempts <= 1 || overrides.is_some_and(|overrides| overrides.never) || !is_kept {
             return None;
         }
-        let deadline = overrides.and_then(|overrides| overrides.deadline).unwrap_or(settings.deadline);
+        let deadline = deadline(settings, overrides);
         let mut session = Session::new().attempts(attempts).deadline(deadline);
         if !settings.heeds_hints {
             session = session.ignore_hints();
+        }
+        if settings.pace.is_some() {
+            session = session.paced();
         }
         if deadline.is_some() {
             session = session.started(timer::monotonic(&*settings.timer));
         }
         Some(Self { session, overrides: overrides.cloned() })
     }
+
+    /// See [`Session::ends_at`].
+    pub(super) fn ends_at(&self) -> Option<Duration> {
+        self.session.ends_at()
+    }
+}
+
+/// When a request that comes now and is never sent again must have been sent.
+pub(super) fn ends_at<B>(settings: &Settings, request: &Request<B>) -> Option<Duration> {
+    settings.pace.as_ref()?;
+    let deadline = deadline(settings, request.extensions().get())?;
+    Some(timer::monotonic(&*settings.timer).saturating_add(deadline))
+}
+
+/// The deadline of the request, else the layer's.
+fn deadline(settings: &Settings, overrides: Option<&RetryOverride>) -> Option<Duration> {
+    overrides.and_then(|overrides| overrides.deadline).unwrap_or(settings.deadline)
 }
 
 /// The policy of the request, else the layer's.
@@ -69,13 +94,17 @@ pub(super) struct Journey<S, P, B, T, E> {
     overrides: Option<RetryOverride>,
     snapshot: Box<Snapshot>,
     original: Original<B>,
+    /// Its place in line, where there is a pace.
+    ticket: Option<Ticket>,
+    /// When the last wait for a turn began.
+    paused_at: Option<Duration>,
     /// Open from the first retry on.
     span: Span,
 }
 
 impl<S, P, B, R> Journey<S, P, B, Response<R>, S::Error>
 where
-    S: Service<Request<ReplayBody<B>>, Response = Response<R>>,
+    S: Service<Request<ReplayBody<B>>, Response = Response<R>> + CloneService,
     P: Policy,
     B: BytesBody,
 {
@@ -87,11 +116,58 @@ where
         original: Original<B>,
     ) -> Self {
         let Itinerary { session, overrides } = itinerary;
-        Self { inner, outcome: None, terms, session, overrides, snapshot, original, span: Span::none() }
+        Self {
+            inner,
+            outcome: None,
+            terms,
+            session,
+            overrides,
+            snapshot,
+            original,
+            ticket: None,
+            paused_at: None,
+            span: Span::none(),
+        }
+    }
+
+    /// Tells the others what came of an attempt.
+    pub(super) fn observe(&self, passage: Passage, result: &Result<Response<R>, S::Error>) {
+        if let Ok(response) = result {
+            passage.observe(&ResponseHead::from(response), &*self.terms.settings.timer);
+        }
+    }
+
+    /// What follows an outcome: the wait for another attempt, or the end. `ticket` is the place in line that the
+    /// first attempt had.
+    pub(super) fn conclude<M>(
+        &mut self,
+        result: Result<Response<R>, S::Error>,
+        ticket: Option<Ticket>,
+    ) -> Next<S, B, R>
+    where
+        S::Error: ReadError<M>,
+        R: Body,
+    {
+        self.ticket = self.ticket.or(ticket);
+        let reason = match self.settle(&result) {
+            Step::Wait(delay) => match self.pause(delay) {
+                Ok(pause) => {
+                    self.trace_wait(delay);
+                    let drain = self.keep(result);
+                    return ControlFlow::Continue(Stage::Wait { pause, drain });
+                }
+                Err(refusal) => {
+                    self.session.abandon();
+                    Some(reason(refusal))
+                }
+            },
+            ending => ending.reason(),
+        };
+        ControlFlow::Break(self.finish(result, reason).map_err(PaceError::Inner))
     }
 
     /// Classify, schedule, admit.
-    pub(super) fn settle<M>(&mut self, result: &Result<Response<R>, S::Error>) -> Step
+    fn settle<M>(&mut self, result: &Result<Response<R>, S::Error>) -> Step
     where
         S::Error: ReadError<M>,
     {
@@ -107,13 +183,12 @@ where
             || timer::moment(&*settings.timer),
             &mut Draws(&settings.randomness),
         );
-        if let Step::Wait(delay) = step {
+        if let Step::Wait(_) = step {
             // An upload that still runs may have outgrown the limit since its state was read.
             if !self.original.reclaim() {
                 self.session.abandon();
                 return Step::GiveUp(Reason::Body);
             }
-            self.trace_wait(delay);
             if matches!(result, Ok(response) if response.status() == StatusCode::EXPECTATION_FAILED) {
                 self.snapshot.expect_nothing();
             }
@@ -122,15 +197,36 @@ where
     }
 
     /// The wait before a resend.
-    pub(super) fn pause(&self, delay: Duration) -> Pause {
-        if delay.is_zero() {
-            return Pause::Yield { yielded: false };
+    fn pause(&mut self, delay: Duration) -> Result<Pause, Refusal> {
+        let settings = &self.terms.settings;
+        let yielded = !delay.is_zero();
+        let (Some(pace), Some(ticket)) = (&settings.pace, self.ticket) else {
+            return Ok(match yielded {
+                false => Pause::Yield { yielded },
+                true => Pause::Sleep(settings.timer.sleep(delay)),
+            });
+        };
+        let now = timer::monotonic(&*settings.timer);
+        let ticket = ticket.not_before(now.saturating_add(delay)).ends_at(self.session.ends_at());
+        self.paused_at.get_or_insert(now);
+        let line = Line::join(pace.clone(), ticket, Arc::clone(&settings.timer))?;
+        Ok(Pause::Line { line, yielded })
+    }
+
+    /// The request is not let through after all: the caller gets the outcome before the wait, if it is still here.
+    pub(super) fn turned_away(&mut self, refusal: Refusal) -> Result<Response<R>, PaceError<S::Error>> {
+        self.session.abandon();
+        match self.outcome.take() {
+            Some(outcome) => self.finish(outcome, Some(reason(refusal))).map_err(PaceError::Inner),
+            None => {
+                self.span.in_scope(|| trace::refused(refusal));
+                Err(PaceError::Refused(refusal))
+            }
         }
-        Pause::Sleep(self.terms.settings.timer.sleep(delay))
     }
 
     /// Keeps the outcome for as long as the wait, if it can be, and says how its body is to be drained.
-    pub(super) fn keep(&mut self, result: Result<Response<R>, S::Error>) -> Option<Drain>
+    fn keep(&mut self, result: Result<Response<R>, S::Error>) -> Option<Drain>
     where
         R: Body,
     {
@@ -170,22 +266,34 @@ where
         }
     }
 
-    /// Sends again. The inner service must be ready.
-    pub(super) fn resend(&mut self) -> (S::Future, Span) {
+    /// Sends again. The inner service must be ready, and may have taken so long that the server wants quiet again.
+    pub(super) fn resend(&mut self, passage: Option<Passage>) -> Next<S, B, R> {
+        let timer = &*self.terms.settings.timer;
+        if passage.as_ref().is_some_and(|passage| !passage.is_open(timer)) {
+            // It goes back in line, and what the readied instance holds goes to others.
+            drop(passage);
+            self.inner = self.inner.clone();
+            return match self.pause(Duration::ZERO) {
+                Ok(pause) => ControlFlow::Continue(Stage::Wait { pause, drain: None }),
+                Err(refusal) => ControlFlow::Break(self.turned_away(refusal)),
+            };
+        }
         if self.is_late() {
             self.span.in_scope(|| trace::late(self.session.number()));
         }
         self.outcome = None;
-        let number = self.session.resend();
+        let paused_at = self.paused_at.take();
+        let waited = paused_at.map(|paused_at| timer::monotonic(timer).saturating_sub(paused_at));
+        let number = self.session.resend_after(waited.unwrap_or_default());
         let header = self.terms.settings.attempt_header.as_ref();
         let request = self.snapshot.request(number, header, self.original.attempt());
         let span = self.span.in_scope(|| trace::resend(number));
         let attempt = span.in_scope(|| self.inner.call(request));
-        (attempt, span)
+        ControlFlow::Continue(Stage::Attempt { attempt, passage, span })
     }
 
     /// Hands the last outcome to the caller, with what happened on the way.
-    pub(super) fn finish(
+    fn finish(
         &mut self,
         mut result: Result<Response<R>, S::Error>,
         reason: Option<Reason>,
@@ -262,6 +370,17 @@ where
             self.span = trace::session(&self.snapshot.head());
         }
         self.span.in_scope(|| trace::will_resend(&self.session, delay));
+    }
+}
+
+/// The stage that follows, or the end.
+type Next<S, B, R> =
+    ControlFlow<Result<Response<R>, PaceError<<S as Service<Request<ReplayBody<B>>>>::Error>>, Stage<S, B>>;
+
+fn reason(refusal: Refusal) -> Reason {
+    match refusal {
+        Refusal::Deadline => Reason::Deadline,
+        _ => Reason::Pace,
     }
 }
 

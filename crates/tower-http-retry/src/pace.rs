@@ -1,0 +1,122 @@
+//! Waiting for one's turn: what floor 0 decides, with wakers and a clock.
+
+mod error;
+mod future;
+mod layer;
+mod line;
+mod service;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
+use std::time::Duration;
+
+use http_retry::{Pace, Pass, RequestHead, ResponseHead, Ticket, Turn};
+
+pub use self::error::{NoPace, PaceError, Pacing, WithPace};
+pub use self::future::PaceFuture;
+pub use self::layer::PaceLayer;
+pub(crate) use self::line::{Line, Passage};
+pub use self::service::Paced;
+use crate::timer::{self, Timer};
+
+/// A [`Pace`] that several layers share. Clones are handles of the same one.
+///
+/// ```
+/// use tower_http_retry::{Pace, PaceLayer, RetryLayer, SharedPace};
+///
+/// let pace = SharedPace::from(Pace::per_authority());
+/// let retried = RetryLayer::default().pace(pace.clone());
+/// let sent_once = PaceLayer::new(pace);
+/// # let _: (RetryLayer<_, tower_http_retry::Concrete, _>, _) = (retried, sent_once);
+/// ```
+#[derive(Clone)]
+pub struct SharedPace {
+    state: Arc<Mutex<State>>,
+}
+
+struct State {
+    pace: Pace,
+    /// Of those who wait.
+    wakers: HashMap<Ticket, Waker>,
+}
+
+impl SharedPace {
+    /// How many callers wait for their turn, of all keys together.
+    pub fn waiting(&self) -> usize {
+        self.lock().pace.waiting()
+    }
+
+    fn enter(&self, head: &RequestHead<'_>) -> Ticket {
+        self.lock().pace.enter(head)
+    }
+
+    /// `waker` is told when to poll again. Without one the caller will poll with one soon.
+    fn poll(&self, ticket: &Ticket, timer: &dyn Timer, waker: Option<&Waker>) -> Turn {
+        let now = timer::monotonic(timer);
+        self.change(|state| {
+            let turn = state.pace.poll(ticket, now);
+            match (&turn, waker) {
+                (Turn::Wait(_), Some(waker)) => match state.wakers.get_mut(ticket) {
+                    Some(known) => known.clone_from(waker),
+                    None => drop(state.wakers.insert(*ticket, waker.clone())),
+                },
+                (Turn::Wait(_), None) => {}
+                (Turn::Go(_) | Turn::Refused(_), _) => drop(state.wakers.remove(ticket)),
+            }
+            turn
+        })
+    }
+
+    fn leave(&self, ticket: &Ticket) {
+        self.change(|state| {
+            state.wakers.remove(ticket);
+            state.pace.leave(ticket);
+        });
+    }
+
+    fn observe(&self, pass: Pass, head: &ResponseHead<'_>, timer: &dyn Timer) {
+        let now = timer::moment(timer);
+        self.change(|state| state.pace.observe(pass, head, now));
+    }
+
+    fn lose(&self, pass: Pass) {
+        self.change(|state| state.pace.lose(pass));
+    }
+
+    fn still_lets(&self, pass: &Pass, now: Duration) -> bool {
+        self.lock().pace.still_lets(pass, now)
+    }
+
+    /// Changes something, and wakes those who should look again.
+    fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        let mut state = self.lock();
+        let result = change(&mut state);
+        let mut woken = Vec::new();
+        while let Some(ticket) = state.pace.wake() {
+            woken.extend(state.wakers.remove(&ticket));
+        }
+        // Not while the others are locked out: a waker may do anything.
+        drop(state);
+        woken.into_iter().for_each(Waker::wake);
+        result
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // A key function of the user's own may have panicked; it had changed nothing.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl From<Pace> for SharedPace {
+    fn from(pace: Pace) -> Self {
+        Self { state: Arc::new(Mutex::new(State { pace, wakers: HashMap::new() })) }
+    }
+}
+
+impl fmt::Debug for SharedPace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.lock().pace.fmt(f)
+    }
+}
