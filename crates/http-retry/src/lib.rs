@@ -61,7 +61,7 @@ pub use self::hint::Hint;
 pub use self::outcome::{Failure, FailureKind, Outcome};
 pub use self::pace::{Pace, Pass, Refusal, Ticket, Turn};
 pub use self::policy::{
-    AnyMethod, ClassifyWith, Constant, DecorrelatedJitter, Exponential, Jitter, Never, NeverOn, Only, Policy,
+    AnyMethod, ClassifyWith, Constant, DecorrelatedJitter, Exponential, Jitter, LlmPolicy, Never, NeverOn, Only, Policy,
     PolicyFn, RetryAfterFirst, RetryOn, policy_fn,
 };
 pub use self::session::{Moment, Session, Step};

@@ -8,6 +8,7 @@ mod constant;
 mod decorrelated;
 mod exponential;
 mod from_fn;
+mod llm;
 mod never;
 mod retry_after_first;
 
@@ -20,6 +21,7 @@ pub use self::constant::Constant;
 pub use self::decorrelated::DecorrelatedJitter;
 pub use self::exponential::{Exponential, Jitter};
 pub use self::from_fn::{PolicyFn, policy_fn};
+pub use self::llm::LlmPolicy;
 pub use self::never::Never;
 pub use self::retry_after_first::RetryAfterFirst;
 use crate::{Attempt, Plan, RequestHead, Setback, Verdict, table};

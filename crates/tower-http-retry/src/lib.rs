@@ -126,6 +126,7 @@ mod info;
 mod layer;
 mod overrides;
 mod pace;
+pub mod presets;
 mod randomness;
 mod service;
 mod timer;

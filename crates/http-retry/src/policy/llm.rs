@@ -1,0 +1,106 @@
+//! What the makers of language models do in their own SDKs.
+
+use std::time::Duration;
+
+use crate::{Attempt, Cause, Exponential, Outcome, Policy, RetryAfterFirst, Verdict, table};
+
+/// The policy for APIs of language models, whose requests are all POST and may all be repeated: a completion that
+/// is made twice costs money, and changes nothing.
+///
+/// Beyond the standard [`table`] it retries 408, 409, 429 and 5xx but 501 and 505 for any method, as the SDKs of
+/// OpenAI and Anthropic do. A connection that broke after the request was sent is another matter: the completion
+/// may have been made and paid for, and only a request that is [repeatable](Attempt::is_repeatable) is sent again.
+/// `x-should-retry: false` is obeyed. Hints of up to 120 s come first, else the backoff is 500 ms, doubling, up to
+/// 8 s, with full jitter.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct LlmPolicy {
+    policy: RetryAfterFirst<Exponential>,
+}
+
+impl LlmPolicy {
+    /// The policy with the numbers above.
+    pub const fn new() -> Self {
+        let backoff = Exponential::new(Duration::from_millis(500), Duration::from_secs(8));
+        Self { policy: RetryAfterFirst::new(backoff) }
+    }
+}
+
+impl Default for LlmPolicy {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Policy for LlmPolicy {
+    forward!(policy: keep, schedule);
+
+    fn classify(&self, attempt: &Attempt<'_>) -> Verdict {
+        match (self.policy.classify(attempt), attempt.outcome) {
+            (Verdict::Accept, Outcome::Response(head)) if !table::server_forbids(&attempt.outcome) => {
+                of_status(head.status().as_u16())
+            }
+            (verdict, _) => verdict,
+        }
+    }
+}
+
+/// Row 14 of the protocol notes.
+fn of_status(status: u16) -> Verdict {
+    match status {
+        503 | 529 => Verdict::Retry(Cause::Throttled),
+        501 | 505 => Verdict::Accept,
+        408 | 409 | 500..=599 => Verdict::Retry(Cause::Transient),
+        _ => Verdict::Accept,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{Request, Response};
+
+    use super::*;
+    use crate::{FailureKind, ResponseHead};
+
+    #[track_caller]
+    fn check(status: u16, header: Option<(&str, &str)>, expected: impl Into<Option<Cause>>) {
+        let request = Request::post("http://api.example/v1/messages").body(()).unwrap();
+        let mut response = Response::builder().status(status);
+        if let Some((name, value)) = header {
+            response = response.header(name, value);
+        }
+        let response = response.body(()).unwrap();
+        let attempt = Attempt::new(1, &request, ResponseHead::from(&response));
+        let expected = expected.into().map_or(Verdict::Accept, Verdict::Retry);
+        assert_eq!(LlmPolicy::new().classify(&attempt), expected, "{status} {header:?}");
+    }
+
+    #[test]
+    fn a_post_is_sent_again_for_whatever_may_heal() {
+        for status in [429, 503, 529] {
+            check(status, None, Cause::Throttled);
+        }
+        for status in [408, 409, 500, 502, 504, 507, 520, 599] {
+            check(status, None, Cause::Transient);
+        }
+        for status in [200, 302, 400, 401, 403, 404, 413, 422, 501, 505] {
+            check(status, None, None);
+        }
+    }
+
+    #[test]
+    fn the_server_has_the_last_word() {
+        for status in [408, 409, 429, 500, 503, 529] {
+            check(status, Some(("x-should-retry", "false")), None);
+        }
+        check(400, Some(("x-should-retry", "true")), Cause::Transient);
+    }
+
+    #[test]
+    fn what_may_have_been_paid_for_is_not_bought_twice() {
+        let request = Request::post("http://api.example/v1/messages").body(()).unwrap();
+        let verdict = |kind: FailureKind| LlmPolicy::new().classify(&Attempt::new(1, &request, kind));
+        assert_eq!(verdict(FailureKind::NeverSent), Verdict::Retry(Cause::NeverSent));
+        assert_eq!(verdict(FailureKind::MaybeProcessed), Verdict::Accept);
+        assert_eq!(verdict(FailureKind::Timeout), Verdict::Accept);
+    }
+}

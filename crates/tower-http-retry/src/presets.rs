@@ -1,0 +1,43 @@
+//! Layers that are set up for a kind of server.
+
+use std::time::Duration;
+
+use http::header::AUTHORIZATION;
+use http_retry::{LlmPolicy, Pace};
+
+use crate::{RetryLayer, WithPace};
+
+/// For APIs of language models: [`LlmPolicy`], 4 attempts, 10 minutes to the start of the last, and a
+/// [pace](RetryLayer::pace) for all requests with the same `Authorization`.
+///
+/// ```
+/// use bytes::Bytes;
+/// use http::{Request, Response};
+/// use http_body_util::{Empty, Full};
+/// use tower::{BoxError, ServiceBuilder, ServiceExt, service_fn};
+/// use tower_http_retry::{ReplayBody, presets};
+///
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+/// # async fn main() -> Result<(), BoxError> {
+/// # let api = service_fn(|_: Request<ReplayBody<Full<Bytes>>>| async {
+/// #     Ok::<_, BoxError>(Response::new(Empty::<Bytes>::new()))
+/// # });
+/// let client = ServiceBuilder::new().layer(presets::llm()).service(api);
+///
+/// let request = Request::post("https://api.example/v1/messages")
+///     .header("authorization", "Bearer ..")
+///     .body(Full::from(r#"{"model": ".."}"#))?;
+/// let response = client.oneshot(request).await?;
+/// # assert_eq!(response.status(), 200);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// Where the key is in another header, set another pace: `.pace(Pace::per_header(X_API_KEY))`. All settings can be
+/// changed like those of any [`RetryLayer`].
+pub fn llm<M>() -> RetryLayer<LlmPolicy, M, WithPace> {
+    RetryLayer::new(LlmPolicy::new())
+        .attempts(4)
+        .deadline(Duration::from_secs(600))
+        .pace(Pace::per_header(AUTHORIZATION))
+}
