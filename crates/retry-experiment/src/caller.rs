@@ -1,4 +1,4 @@
-//! The three ways of calling.
+//! The ways of calling.
 
 use std::net::SocketAddr;
 
@@ -10,7 +10,9 @@ use hyper_util::client::legacy::{Client, connect::HttpConnector};
 use hyper_util::rt::TokioExecutor;
 use serde::Serialize;
 use tower::{Service, ServiceExt};
-use tower_http_retry::{Exponential, ReplayBody, Retry, RetryAfterFirst, RetryLayer};
+use tower_http_retry::{
+    Concrete, Exponential, NoPace, Pace, ReplayBody, Retry, RetryAfterFirst, RetryLayer, WithPace,
+};
 use tower_layer::Layer;
 
 use crate::run::Plan;
@@ -26,11 +28,15 @@ pub enum Way {
     Naive,
     /// Through a `RetryLayer` with its defaults, but for the attempts of the plan.
     Ours,
+    /// Through a `RetryLayer` with its defaults and a pace.
+    Paced,
+    /// The same, with a slow start.
+    SlowStart,
 }
 
 impl Way {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::NoRetry, Self::Naive, Self::Ours];
+    pub const ALL: [Self; 5] = [Self::NoRetry, Self::Naive, Self::Ours, Self::Paced, Self::SlowStart];
 
     /// As the table names it.
     pub fn name(self) -> &'static str {
@@ -38,6 +44,8 @@ impl Way {
             Self::NoRetry => "no retry",
             Self::Naive => "naive, 13 tries",
             Self::Ours => "ours",
+            Self::Paced => "ours, paced",
+            Self::SlowStart => "ours, slow start",
         }
     }
 }
@@ -56,18 +64,25 @@ pub(crate) struct Caller {
 #[derive(Clone)]
 enum Kind {
     Plain { client: HyperClient<Empty<Bytes>>, tries: u32 },
-    Layered(Retry<HyperClient<ReplayBody<Empty<Bytes>>>, RetryAfterFirst<Exponential>>),
+    Layered(Layered<NoPace>),
+    Paced(Layered<WithPace>),
 }
+
+type Layered<G> = Retry<HyperClient<ReplayBody<Empty<Bytes>>>, RetryAfterFirst<Exponential>, Concrete, G>;
 
 impl Caller {
     pub(crate) fn new(way: Way, server: SocketAddr, plan: &Plan) -> Self {
         let plain = |tries| Kind::Plain { client: hyper_client(), tries };
+        let paced =
+            |pace| Kind::Paced(RetryLayer::default().pace(pace).seed(plan.seed).layer(hyper_client()));
         let client = match way {
             Way::NoRetry => plain(1),
             Way::Naive => plain(NAIVE_TRIES),
             Way::Ours => Kind::Layered(
                 RetryLayer::default().attempts(plan.attempts).seed(plan.seed).layer(hyper_client()),
             ),
+            Way::Paced => paced(Pace::per_authority()),
+            Way::SlowStart => paced(Pace::per_authority().slow_start()),
         };
         Self { server, client }
     }
@@ -78,6 +93,7 @@ impl Caller {
             Request::get(format!("http://{}/", self.server)).header(REQUEST_ID, id).body(Empty::new())?;
         match &mut self.client {
             Kind::Layered(client) => served(client, request).await,
+            Kind::Paced(client) => served(client, request).await,
             Kind::Plain { client, tries } => {
                 for _ in 1..*tries {
                     if served(client, request.clone()).await? {

@@ -1,4 +1,4 @@
-//! What retries cost: three servers on this machine, each called in three ways.
+//! What retries cost: four servers on this machine, each called in five ways.
 //!
 //! The server does the counting, so that no way of calling can flatter itself: it knows every call, every
 //! success, and every resend that came earlier than the server had asked.

@@ -14,7 +14,7 @@ use crate::shop::Shop;
 /// The numbers of an experiment.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Plan {
-    /// Requests per server and way.
+    /// Requests per server and way; twice as many where the server announces its limit.
     pub requests: u32,
     /// Requests under way at a time; for the bucket, all are.
     pub workers: u32,
@@ -22,10 +22,20 @@ pub struct Plan {
     pub rate: u32,
     /// Tokens that the bucket holds.
     pub burst: u32,
-    /// How often ours sends a request at most.
+    /// How often ours sends a request at most without a pace; with one the layer's default will do.
     pub attempts: u32,
     /// Where our delays start from.
     pub seed: u64,
+}
+
+impl Plan {
+    /// How many requests one way of calling makes of a server.
+    pub fn requests_of(&self, shop: Shop) -> u32 {
+        match shop {
+            Shop::Announced => self.requests.saturating_mul(2),
+            Shop::ThreeRefusals | Shop::ShutForASecond | Shop::Bucket => self.requests,
+        }
+    }
 }
 
 /// What came of one server, called in one way.
@@ -65,15 +75,16 @@ pub async fn run(
 ) -> anyhow::Result<Row> {
     let server = Server::start(shop, plan.rate, plan.burst).await?;
     let caller = Caller::new(way, server.address(), &plan);
+    let requests = plan.requests_of(shop);
     let workers = match shop {
-        Shop::Bucket => plan.requests,
-        Shop::ThreeRefusals | Shop::ShutForASecond => plan.workers,
+        Shop::Bucket => requests,
+        Shop::ThreeRefusals | Shop::ShutForASecond | Shop::Announced => plan.workers,
     };
     let next = Arc::new(AtomicU32::new(0));
     let start = Instant::now();
     let work = (0..workers).map(|_| {
         let (caller, next, done) = (caller.clone(), Arc::clone(&next), done.clone());
-        tokio::spawn(work(caller, next, plan.requests, done))
+        tokio::spawn(work(caller, next, requests, done))
     });
     let mut calls = Vec::new();
     for worker in try_join_all(work).await? {
@@ -87,7 +98,7 @@ pub async fn run(
     Ok(Row {
         shop,
         way,
-        requests: plan.requests,
+        requests,
         served: u32::try_from(served)?,
         server: server.tally(),
         p50_ms: millis(percentile(&times, 50)),

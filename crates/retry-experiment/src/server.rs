@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use bytes::Bytes;
-use http::{Request, Response, StatusCode, header};
+use http::{HeaderValue, Request, Response, StatusCode, header};
 use http_body_util::Empty;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -17,7 +17,7 @@ use serde::Serialize;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-use crate::shop::{Counter, RETRY_AFTER, Shop};
+use crate::shop::{Announcement, Counter, RETRY_AFTER, Shop};
 
 /// What the server counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -81,8 +81,8 @@ async fn accept(listener: TcpListener, books: Arc<Mutex<Books>>) {
         let books = Arc::clone(&books);
         let answer = service_fn(move |request: Request<Incoming>| {
             let id = request.headers().get(REQUEST_ID).map(|id| Bytes::copy_from_slice(id.as_bytes()));
-            let served = books.lock().unwrap_or_else(PoisonError::into_inner).enter(id.unwrap_or_default());
-            async move { Ok::<_, Infallible>(response(served)) }
+            let answer = books.lock().unwrap_or_else(PoisonError::into_inner).enter(id.unwrap_or_default());
+            async move { Ok::<_, Infallible>(answer) }
         });
         // A client that goes away ends its connection with an error, which is nothing to report.
         tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(socket), answer));
@@ -90,26 +90,37 @@ async fn accept(listener: TcpListener, books: Arc<Mutex<Books>>) {
 }
 
 impl Books {
-    /// Whether a call is served.
-    fn enter(&mut self, id: Bytes) -> bool {
+    /// What a call is answered.
+    fn enter(&mut self, id: Bytes) -> Response<Empty<Bytes>> {
         let now = Instant::now();
         let open = || Counter::open(self.shop, self.rate, self.burst, now);
-        let served = self.counter.get_or_insert_with(open).serves(now);
+        let counter = self.counter.get_or_insert_with(open);
+        let served = counter.serves(now);
         self.tally.calls += 1;
         self.tally.successes += u64::from(served);
         self.tally.early += u64::from(self.not_before.get(&id).is_some_and(|&moment| now < moment));
         if !served {
             self.not_before.insert(id, now + RETRY_AFTER);
         }
-        served
+        response(served, counter.announces())
     }
 }
 
-fn response(served: bool) -> Response<Empty<Bytes>> {
+fn response(served: bool, announcement: Option<Announcement>) -> Response<Empty<Bytes>> {
     let mut response = Response::new(Empty::new());
     if !served {
         *response.status_mut() = StatusCode::TOO_MANY_REQUESTS;
         response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER.as_secs().into());
+    }
+    if let Some(Announcement { limit, remaining, until_full }) = announcement {
+        let headers = response.headers_mut();
+        headers.insert("x-ratelimit-limit-requests", limit.into());
+        headers.insert("x-ratelimit-remaining-requests", remaining.into());
+        // A Go duration, rounded up.
+        let millis = until_full.as_micros().div_ceil(1_000);
+        if let Ok(reset) = HeaderValue::try_from(format!("{millis}ms")) {
+            headers.insert("x-ratelimit-reset-requests", reset);
+        }
     }
     response
 }

@@ -1,4 +1,4 @@
-//! The three servers: whom they serve, and whom they ask to come back.
+//! The servers: whom they serve, and whom they ask to come back.
 
 use std::time::{Duration, Instant};
 
@@ -15,11 +15,13 @@ pub enum Shop {
     ShutForASecond,
     /// Serves as many calls as a token bucket has tokens.
     Bucket,
+    /// The same, and tells with every answer how full its bucket is, as OpenAI does.
+    Announced,
 }
 
 impl Shop {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::ThreeRefusals, Self::ShutForASecond, Self::Bucket];
+    pub const ALL: [Self; 4] = [Self::ThreeRefusals, Self::ShutForASecond, Self::Bucket, Self::Announced];
 
     /// As the table names it.
     pub fn name(self) -> &'static str {
@@ -27,12 +29,21 @@ impl Shop {
             Self::ThreeRefusals => "three refusals",
             Self::ShutForASecond => "shut for a second",
             Self::Bucket => "bucket",
+            Self::Announced => "announced bucket",
         }
     }
 }
 
 /// How long a refused caller is asked to wait.
 pub(crate) const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// How full a bucket is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Announcement {
+    pub(crate) limit: u64,
+    pub(crate) remaining: u64,
+    pub(crate) until_full: Duration,
+}
 
 /// A shop that is open, and how full its bucket is.
 pub(crate) struct Counter {
@@ -58,8 +69,16 @@ impl Counter {
         match self.shop {
             Shop::ThreeRefusals => self.calls > 3,
             Shop::ShutForASecond => now >= self.opened + Duration::from_secs(1),
-            Shop::Bucket => self.takes_a_token(now),
+            Shop::Bucket | Shop::Announced => self.takes_a_token(now),
         }
+    }
+
+    /// How full the bucket is, if the shop tells.
+    pub(crate) fn announces(&self) -> Option<Announcement> {
+        let until_full = Duration::from_secs_f64((self.burst - self.tokens) / self.rate);
+        let announcement =
+            Announcement { limit: self.burst as u64, remaining: self.tokens as u64, until_full };
+        (self.shop == Shop::Announced).then_some(announcement)
     }
 
     fn takes_a_token(&mut self, now: Instant) -> bool {

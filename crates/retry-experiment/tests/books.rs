@@ -23,15 +23,35 @@ fn count(rows: &[Value], shop: &str, way: &str, counter: &str) -> u64 {
 #[test]
 fn ours_comes_back_no_earlier_than_asked_and_serves_everybody() {
     let rows = run(&["--seed", "7", "--rate", "80", "--burst", "15"]);
-    assert_eq!(rows.len(), 9);
-    for shop in ["three-refusals", "shut-for-a-second", "bucket"] {
-        assert_eq!(count(&rows, shop, "ours", "/served"), 100, "{shop}");
-        assert_eq!(count(&rows, shop, "ours", "/server/successes"), 100, "{shop}");
-        assert_eq!(count(&rows, shop, "ours", "/server/early"), 0, "{shop}");
+    assert_eq!(rows.len(), 20);
+    for way in ["ours", "paced", "slow-start"] {
+        for (shop, requests) in
+            [("three-refusals", 100), ("shut-for-a-second", 100), ("bucket", 100), ("announced", 200)]
+        {
+            assert_eq!(count(&rows, shop, way, "/served"), requests, "{shop} {way}");
+            assert_eq!(count(&rows, shop, way, "/server/successes"), requests, "{shop} {way}");
+            assert_eq!(count(&rows, shop, way, "/server/early"), 0, "{shop} {way}");
+        }
+        assert_eq!(count(&rows, "three-refusals", way, "/server/calls"), 103, "{way}");
+        assert!(count(&rows, "shut-for-a-second", way, "/server/calls") <= 110, "{way}");
     }
-    assert_eq!(count(&rows, "three-refusals", "ours", "/server/calls"), 103);
-    assert!(count(&rows, "shut-for-a-second", "ours", "/server/calls") <= 110);
     assert!(count(&rows, "bucket", "ours", "/server/calls") <= 250);
+}
+
+/// An oracle that knows the limit but for the first refusal needs 190 calls of the bucket, and 200 where the
+/// server says how much is left.
+#[test]
+fn callers_who_wait_for_each_other_waste_hardly_a_call() {
+    let rows = run(&["--server", "bucket"]);
+    for (way, calls) in [("paced", 210), ("slow-start", 130)] {
+        assert_eq!(count(&rows, "bucket", way, "/served"), 100, "{way}");
+        assert!(count(&rows, "bucket", way, "/server/calls") <= calls, "{rows:?}");
+    }
+    let rows = run(&["--server", "announced"]);
+    for way in ["paced", "slow-start"] {
+        assert_eq!(count(&rows, "announced", way, "/served"), 200, "{way}");
+        assert!(count(&rows, "announced", way, "/server/calls") <= 205, "{rows:?}");
+    }
 }
 
 #[test]
@@ -45,7 +65,7 @@ fn naive_retries_come_early_and_waste_over_a_thousand_calls() {
 #[test]
 fn without_retries_every_refusal_is_a_failure() {
     let rows = run(&["--server", "three-refusals", "--requests", "20", "--workers", "2"]);
-    assert_eq!(rows.len(), 3);
+    assert_eq!(rows.len(), 5);
     assert_eq!(count(&rows, "three-refusals", "no-retry", "/served"), 17);
     assert_eq!(count(&rows, "three-refusals", "no-retry", "/server/calls"), 20);
 }

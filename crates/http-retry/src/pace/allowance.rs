@@ -10,82 +10,107 @@ use crate::hint::Refill;
 /// server has not answered yet may be missing from what it said.
 #[derive(Debug)]
 pub(super) struct Allowance {
+    said: Said,
+    at: Duration,
+    /// The first send that left after the level was last believed: answers to earlier ones may be older.
+    fresh_from: u64,
+}
+
+/// What an answer says.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Said {
     limit: f64,
+    /// How much was missing from the limit, at most. The more, the better is the rate known.
+    missing: f64,
+    /// Infinite where nothing is missing.
     per_second: f64,
     level: f64,
-    at: Duration,
-    /// The latest send that the server has answered.
-    newest: u64,
+}
+
+impl Said {
+    /// An answer, while `flying` others are not answered. One request may be sent in `slowest` at least, whatever
+    /// the server says.
+    pub(super) fn new(refill: &Refill, flying: usize, slowest: Duration) -> Self {
+        let limit = refill.limit as f64;
+        let missing = refill.limit.saturating_sub(refill.remaining) as f64;
+        let reset = refill.reset.as_secs_f64();
+        let slowest = slowest.as_secs_f64();
+        let per_second = match missing > 0.0 && reset > 0.0 {
+            true => (missing / reset).max(1.0 / slowest),
+            false => f64::INFINITY,
+        };
+        let level = (refill.remaining as f64 - flying as f64).max(1.0 - per_second * slowest);
+        Self { limit, missing, per_second, level }
+    }
+
+    /// What is left is rounded down, and so the rate is up to this much lower than it looks.
+    fn at_least_per_second(&self) -> f64 {
+        self.per_second * (self.missing - 1.0) / self.missing
+    }
 }
 
 impl Allowance {
-    /// By the answer to send `number`, while `flying` others were not answered. `slowest` bounds the time in
-    /// which one request may be sent, whatever the server says.
-    pub(super) fn new(refill: &Refill, number: u64, flying: usize, now: Duration, slowest: Duration) -> Self {
-        let per_second = per_second(refill, slowest).unwrap_or(f64::INFINITY);
-        // Nobody waits for longer than that, however many are under way.
-        let lowest = 1.0 - per_second * slowest.as_secs_f64();
-        let level = (refill.remaining as f64 - flying as f64).max(lowest);
-        Self { limit: refill.limit as f64, per_second, level, at: now, newest: number }
+    /// By the first answer that said something. The next send will have the number `next`.
+    pub(super) fn new(said: Said, next: u64, now: Duration) -> Self {
+        Self { said, at: now, fresh_from: next }
     }
 
-    /// Hears another answer.
-    pub(super) fn hear(
-        &mut self,
-        refill: &Refill,
-        number: u64,
-        flying: usize,
-        now: Duration,
-        slowest: Duration,
-    ) {
-        let said = Self::new(refill, number, flying, now, slowest);
+    /// Hears the answer to send `number`. The next send will have the number `next`.
+    pub(super) fn hear(&mut self, said: Said, number: u64, next: u64, now: Duration) {
         let expected = self.level_at(now);
-        // What is left is rounded down, so that the rate looks higher than it is, and never lower.
-        let per_second = match said.per_second.is_infinite() || self.per_second.is_infinite() {
-            true => said.per_second.min(self.per_second),
-            false => said.per_second.min(self.per_second + (said.per_second - self.per_second) * DRIFT),
-        };
-        // A late answer tells of a time when there was more.
-        let level = if number > self.newest { said.level } else { said.level.min(expected) };
-        *self = Self { per_second, level, newest: self.newest.max(number), ..said };
+        self.at = now;
+        self.hear_rate(said);
+        if number >= self.fresh_from {
+            self.fresh_from = next;
+            self.said.level = said.level;
+        } else {
+            // It may tell of a time when there was more.
+            self.said.level = said.level.min(expected);
+        }
+    }
+
+    /// The lowest of the rates that are about as well known as the best known, unless that is contradicted.
+    fn hear_rate(&mut self, said: Said) {
+        let known = self.said;
+        let is_better = said.missing >= 2.0 * known.missing || said.limit != known.limit;
+        let is_contrary = said.at_least_per_second() > known.per_second;
+        if said.per_second.is_infinite() {
+            return;
+        }
+        if known.per_second.is_infinite() || is_better || is_contrary {
+            self.said = Said { level: known.level, ..said };
+        } else if said.missing >= known.missing / 2.0 {
+            self.said.per_second = known.per_second.min(said.per_second);
+            self.said.missing = known.missing.max(said.missing);
+        }
     }
 
     /// When there is enough for one send.
     pub(super) fn opens_at(&self, now: Duration) -> Duration {
         let missing = (1.0 - self.level_at(now)).max(0.0);
         // Not a number where both are infinite, or none.
-        let wait = Duration::try_from_secs_f64(missing / self.per_second).unwrap_or_default();
+        let wait = Duration::try_from_secs_f64(missing / self.said.per_second).unwrap_or_default();
         now.saturating_add(wait)
     }
 
     pub(super) fn take(&mut self, now: Duration) {
-        self.level = self.level_at(now) - 1.0;
+        self.said.level = self.level_at(now) - 1.0;
         self.at = now;
     }
 
     pub(super) fn per_second(&self) -> Option<f64> {
-        self.per_second.is_finite().then_some(self.per_second)
+        self.said.per_second.is_finite().then_some(self.said.per_second)
     }
 
     pub(super) fn limit(&self) -> f64 {
-        self.limit
+        self.said.limit
     }
 
     fn level_at(&self, now: Duration) -> f64 {
-        if self.per_second.is_infinite() {
-            return self.level;
+        if self.said.per_second.is_infinite() {
+            return self.said.level;
         }
-        let earned = now.saturating_sub(self.at).as_secs_f64() * self.per_second;
-        (self.level + earned).min(self.limit)
+        let earned = now.saturating_sub(self.at).as_secs_f64() * self.said.per_second;
+        (self.said.level + earned).min(self.said.limit)
     }
 }
-
-/// How fast the quota fills; `None` where it is full.
-fn per_second(refill: &Refill, slowest: Duration) -> Option<f64> {
-    let missing = refill.limit.saturating_sub(refill.remaining) as f64;
-    let reset = refill.reset.as_secs_f64();
-    (missing > 0.0 && reset > 0.0).then(|| (missing / reset).max(1.0 / slowest.as_secs_f64()))
-}
-
-/// How much of the difference to a higher rate is believed at a time.
-const DRIFT: f64 = 0.1;

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use self::learned::{Closure, Learned, Opening};
-use super::allowance::Allowance;
+use super::allowance::{Allowance, Said};
 use super::news::{Asks, News};
 use super::{Key, Pass, Terms};
 
@@ -139,10 +139,10 @@ impl Flow {
         self.touched = now;
         self.flying.remove(&pass.number);
         if let Some(refill) = &news.refill {
-            let (number, flying) = (pass.number, self.flying.len());
+            let said = Said::new(refill, self.flying.len(), terms.longest);
             match &mut self.allowance {
-                Some(allowance) => allowance.hear(refill, number, flying, now, terms.longest),
-                none => *none = Some(Allowance::new(refill, number, flying, now, terms.longest)),
+                Some(allowance) => allowance.hear(said, pass.number, self.next, now),
+                none => *none = Some(Allowance::new(said, self.next, now)),
             }
         }
         match news.asks {
