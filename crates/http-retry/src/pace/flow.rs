@@ -38,8 +38,8 @@ enum Speed {
     Free,
     /// So many at a time, of a key that has not refused anybody yet.
     Start { window: f64 },
-    /// One, and then its answer.
-    Probe { number: Option<u64> },
+    /// One, and then its answer. `first` is that which opened the gate, `last` that which is waited for.
+    Probe { first: Option<u64>, last: Option<u64> },
     /// As many as went through the last time, then more and more at a time.
     Ramp { burst: f64, window: f64, first: u64 },
     /// So many a second.
@@ -85,15 +85,16 @@ impl Flow {
         self.lose_old(now);
         let after = |gap: Duration| self.left.saturating_add(gap);
         let flying = self.flying.len() as f64;
+        let burst_gap = SHORTEST_GAP.min(BURST_TIME.div_f64(self.learned.burst()));
         let by_speed = match &self.speed {
-            Speed::Free | Speed::Probe { number: None } => now,
+            Speed::Free | Speed::Probe { last: None, .. } => now,
             Speed::Start { window } if flying < *window => now,
-            Speed::Ramp { burst, .. } if *burst >= 1.0 => {
-                after(SHORTEST_GAP.min(BURST_TIME.div_f64(self.learned.burst())))
-            }
+            Speed::Ramp { burst, .. } if *burst >= 1.0 => after(burst_gap),
             Speed::Ramp { window, .. } if flying < *window => after(FIRST_GAP.div_f64(*window)),
             Speed::Rate { per_second, credit, at, .. } => {
-                at.saturating_add(Duration::from_secs_f64((1.0 - credit).max(0.0) / per_second))
+                let earned = Duration::from_secs_f64((1.0 - credit).max(0.0) / per_second);
+                at.saturating_add(earned)
+                    .max(after(burst_gap.min(Duration::from_secs(1).div_f64(*per_second))))
             }
             // For news, but not for long: whom a server does not want it refuses at once.
             Speed::Start { .. } | Speed::Probe { .. } | Speed::Ramp { .. } => after(LONGEST_GAP),
@@ -114,7 +115,8 @@ impl Flow {
         }
         match &mut self.speed {
             Speed::Free | Speed::Start { .. } => self.opening.roll(number, now),
-            Speed::Probe { .. } => self.reopen(number, now),
+            Speed::Probe { first: None, .. } => self.reopen(number, now),
+            Speed::Probe { last, .. } => *last = Some(number),
             Speed::Ramp { burst, .. } => *burst -= 1.0,
             Speed::Rate { per_second, credit, at, .. } => {
                 let earned = now.saturating_sub(*at).as_secs_f64() * *per_second;
@@ -129,7 +131,7 @@ impl Flow {
     pub(super) fn lose(&mut self, number: u64) {
         self.flying.remove(&number);
         match &mut self.speed {
-            Speed::Probe { number: probe } if *probe == Some(number) => *probe = None,
+            Speed::Probe { last, .. } if *last == Some(number) => *last = None,
             _ => {}
         }
     }
@@ -174,10 +176,10 @@ impl Flow {
         self.opening.passed += 1.0;
         self.unhinted = 0;
         match &mut self.speed {
-            Speed::Free => {}
-            Speed::Start { window } => *window += 1.0,
-            Speed::Probe { number } if *number == Some(pass.number) => self.speed = self.first_speed(now),
-            Speed::Probe { .. } => {}
+            Speed::Free | Speed::Probe { first: None, .. } => {}
+            Speed::Start { window } if *window < RAMP_END => *window += 1.0,
+            Speed::Start { .. } => self.speed = Speed::Free,
+            Speed::Probe { .. } => self.speed = self.first_speed(now),
             Speed::Ramp { window, first, .. } if pass.number >= *first && *window < RAMP_END => {
                 *window += 1.0
             }
@@ -206,7 +208,7 @@ impl Flow {
             self.shut.since = now;
         }
         self.shut.until = self.shut.until.max(now.saturating_add(delay));
-        self.speed = Speed::Probe { number: None };
+        self.speed = Speed::Probe { first: None, last: None };
     }
 
     /// The gate opens with this send.
@@ -217,7 +219,7 @@ impl Flow {
             self.learned.hear(&allowance);
         }
         self.opening = Opening::new(number, now, closed_for);
-        self.speed = Speed::Probe { number: Some(number) };
+        self.speed = Speed::Probe { first: Some(number), last: Some(number) };
     }
 
     /// After the probe.
