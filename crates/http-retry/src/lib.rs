@@ -26,6 +26,7 @@
 //! | classify | is the outcome worth another attempt? | [`Policy::classify`], [`table`] |
 //! | schedule | when may that start? | [`Policy::schedule`], [`Window`], [`Hint`] |
 //! | admit | is it allowed? | [`Session`], [`Budget`] |
+//! | wait | does the server want quiet? | [`Pace`] |
 //!
 //! [`Session`] walks the three and says one [`Step`]: accept, give up, or wait. Waiting and sending again
 //! are the business of whoever drives it.
@@ -38,6 +39,7 @@
 //! | [`Exponential`] | `[0, d]` with `d = min(cap, base * 2^(n-1))`; other [`Jitter`]s | servers that say nothing |
 //! | [`DecorrelatedJitter`] | `[base, min(cap, 3 * previous)]` | many callers at once |
 //! | [`Constant`] | `[d, d]` | tests |
+//! | [`LlmPolicy`] | as [`RetryAfterFirst`], from 500 ms to 8 s | APIs of language models |
 //! | [`Never`] | none | switching retries off |
 //! | [`policy_fn`] | yours | ten lines of your own |
 
@@ -61,8 +63,8 @@ pub use self::hint::Hint;
 pub use self::outcome::{Failure, FailureKind, Outcome};
 pub use self::pace::{Pace, Pass, Refusal, Ticket, Turn};
 pub use self::policy::{
-    AnyMethod, ClassifyWith, Constant, DecorrelatedJitter, Exponential, Jitter, LlmPolicy, Never, NeverOn, Only, Policy,
-    PolicyFn, RetryAfterFirst, RetryOn, policy_fn,
+    AnyMethod, ClassifyWith, Constant, DecorrelatedJitter, Exponential, Jitter, LlmPolicy, Never, NeverOn,
+    Only, Policy, PolicyFn, RetryAfterFirst, RetryOn, policy_fn,
 };
 pub use self::session::{Moment, Session, Step};
 pub use self::verdict::{Cause, Plan, Reason, Verdict};

@@ -30,7 +30,10 @@
 //!
 //! * [`RetryLayer`] wraps a service in [`Retry`]; the inner service gets a [`ReplayBody`].
 //! * A [`Policy`] decides: [`RetryAfterFirst`], [`Exponential`], [`DecorrelatedJitter`], [`Constant`],
-//!   [`Never`], [`policy_fn`], or your own. The standard decisions are the [`table`].
+//!   [`LlmPolicy`], [`Never`], [`policy_fn`], or your own. The standard decisions are the [`table`].
+//! * A [`Pace`] keeps callers who share a limit from being refused at all: [`RetryLayer::pace`], or [`PaceLayer`]
+//!   for those who do not retry.
+//! * [`presets`] are layers that are set up for a kind of server.
 //! * A [`Budget`] bounds what retries add to the load of a server that is failing.
 //! * [`RetryOverride`] speaks for one request; [`AttemptNumber`] and [`RetryInfo`] tell what happened.
 //!
@@ -70,6 +73,23 @@
 //! If the inner service fails while it is readied for a resend, or is not ready by the deadline, the caller
 //! gets the outcome that the retry was for: the error, or the head of the response, whose body has ended. Only where the response had to be dropped there is nothing to return: then an error of readiness
 //! is returned as it is, and a service that is ready only after the deadline gets the resend late.
+//!
+//! # Waiting for one's turn
+//!
+//! With a [`pace`](RetryLayer::pace), nobody sends while the server wants quiet, and then the callers go one after
+//! the other. The wait before a resend and the wait for its turn are one, with one deadline, and a resend keeps its
+//! place in line. The layer's service is always ready; the inner one is readied when a request's turn has come.
+//!
+//! | | first attempt | resend |
+//! |---|---|---|
+//! | its wait does not fit before the deadline | [`Refusal::Deadline`], as soon as that is known | the last outcome, with [`Reason::Deadline`] |
+//! | as many wait as may | [`Refusal::Waiters`] at once | the last outcome, with [`Reason::Pace`] |
+//! | as many keys are in use as can be | [`Refusal::Keys`] at once | the last outcome, with [`Reason::Pace`] |
+//! | it is dropped while it waits | the next moves up | the same, and its token returns to the budget |
+//! | it is dropped under way, or fails, while the others wait for what comes of it | the next goes | the next goes |
+//!
+//! A [`Refusal`] is the one error that is not the inner service's: [`PaceError::Refused`], or a [`BoxError`] of it
+//! where the inner error is boxed. A resend whose last response was too long to keep is refused like a first attempt.
 //!
 //! # What happens to the body
 //!
