@@ -4,7 +4,17 @@
 //! always gives the same run.
 
 mod bucket;
+mod plot;
+mod report;
+mod table;
+mod trial;
+mod way;
 mod world;
 
 pub use self::bucket::Bucket;
-pub use self::world::{Call, Report, World};
+pub use self::plot::plot;
+pub use self::report::{Call, Report};
+pub use self::table::table;
+pub use self::trial::{Row, Trial};
+pub use self::way::Way;
+pub use self::world::World;

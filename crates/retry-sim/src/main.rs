@@ -1,34 +1,74 @@
-//! tuning
-use http_retry::Pace;
-use retry_sim::{Bucket, World};
-fn main() {
-    for slow in [false, true] {
-        for (lo, hi) in [(1, 200), (1, 2), (20, 20), (100, 100), (200, 200)] {
-            for (rate, burst) in [(10, 10), (25, 5), (50, 10), (200, 20), (50, 1)] {
-                let bucket = Bucket { rate, burst };
-                let (mut worst_calls, mut sum, mut worst_time, mut unserved, mut maxcalls) =
-                    (0.0f64, 0.0, 0.0f64, 0, 0);
-                for seed in 0..20 {
-                    let pace = if slow { Pace::per_authority().slow_start() } else { Pace::per_authority() };
-                    let r = World::new(bucket, 100)
-                        .attempts(std::env::var("A").ok().map_or(6, |a| a.parse().unwrap()))
-                        .latency_ms(lo..=hi)
-                        .pace(pace)
-                        .run(seed);
-                    let c = r.calls.len() as f64 / f64::from(bucket.oracle_calls(100));
-                    worst_calls = worst_calls.max(c);
-                    sum += c;
-                    maxcalls = maxcalls.max(r.calls.len());
-                    worst_time = worst_time.max(r.time.as_secs_f64());
-                    unserved += 100 - r.served;
-                }
-                let limit = 2.5 * bucket.oracle_time(100).as_secs_f64() + 2.0;
-                println!(
-                    "{slow} {lo}-{hi} {rate}/{burst}: calls max {worst_calls:.3} ({maxcalls}) mean {:.3}; time {worst_time:.2} of limit {limit:.2}; unserved {unserved} {}",
-                    sum / 20.0,
-                    if worst_calls > 1.15 || worst_time > limit || unserved > 0 { "<<<" } else { "" }
-                );
+//! Compares ways of calling a server with a limit, in virtual time.
+
+use std::fs;
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+
+use anyhow::Context;
+use clap::{Parser, Subcommand};
+use retry_sim::{Trial, plot, table};
+
+/// Compares ways of calling a server with a limit, in virtual time.
+///
+/// The server is a token bucket that answers 429 and `Retry-After: 1` when it is empty. All requests come at
+/// once, and are sent with a pace, with a pace that starts slowly, and without.
+#[derive(Debug, Parser)]
+#[command(version)]
+struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Prints a row for each bucket and each way of calling it, in Markdown.
+    ///
+    /// The oracle knows the limit as soon as the first request is refused, and makes no mistake after that.
+    Table {
+        /// Requests at once.
+        #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
+        requests: u32,
+        /// How often a request is sent at most.
+        #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
+        attempts: u32,
+        /// Runs, each with its own seed.
+        #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
+        seeds: u32,
+        /// How many milliseconds a call takes there and back, from and to.
+        #[arg(long, default_value = "1..200", value_parser = latency)]
+        latency: RangeInclusive<u64>,
+        /// Print the rows as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Draws the calls that reach a server, with a pace and without, as SVG.
+    Plot {
+        /// Where to.
+        file: PathBuf,
+    },
+}
+
+fn main() -> anyhow::Result<()> {
+    match Args::parse().command {
+        Command::Table { requests, attempts, seeds, latency, json } => {
+            let rows = Trial { requests, attempts, seeds, latency_ms: latency }.rows();
+            if json {
+                println!("{}", serde_json::to_string_pretty(&rows)?);
+            } else {
+                println!("{}", table(&rows));
             }
         }
+        Command::Plot { file } => {
+            fs::write(&file, plot()?).with_context(|| format!("cannot write {}", file.display()))?;
+        }
     }
+    Ok(())
+}
+
+/// `20`, or `1..200`, both ends included.
+fn latency(text: &str) -> anyhow::Result<RangeInclusive<u64>> {
+    let (from, to) = text.split_once("..").unwrap_or((text, text));
+    let range = from.parse()?..=to.parse()?;
+    anyhow::ensure!(!range.is_empty(), "it takes at least {from} ms, and at most {to} ms?");
+    Ok(range)
 }
