@@ -19,8 +19,8 @@ pub(super) struct Flow {
     opening: Opening,
     learned: Learned,
     allowance: Option<Allowance>,
-    /// Refusals in a row that named no time.
-    unhinted: u32,
+    /// Openings in a row in which nobody was served.
+    refusals: u32,
     /// The sends that have not been heard of, and when they left.
     flying: BTreeMap<u64, Duration>,
     /// The number of the next send.
@@ -54,7 +54,7 @@ impl Flow {
             opening: Opening::new(0, now, Duration::ZERO),
             learned: Learned::default(),
             allowance: None,
-            unhinted: 0,
+            refusals: 0,
             flying: BTreeMap::new(),
             next: 0,
             left: now,
@@ -154,19 +154,25 @@ impl Flow {
                 self.close(delay.min(terms.longest), now);
             }
             Asks::Quiet(hint) => {
-                let delay = hint.unwrap_or_else(|| self.back_off(now));
+                let delay = self.quiet(hint, now);
                 self.refused(pass);
                 self.close(delay.min(terms.longest), now);
             }
         }
     }
 
-    /// A server that names no time is asked less and less often. All the refusals of one opening are one.
-    fn back_off(&mut self, now: Duration) -> Duration {
+    /// How long the server wants quiet. One that names no time is asked less and less often, and so is one that
+    /// names a time and does not keep it. All the refusals of one opening are one.
+    fn quiet(&mut self, hint: Option<Duration>, now: Duration) -> Duration {
         if self.shut.until <= now {
-            self.unhinted += 1;
+            self.refusals = self.refusals.saturating_add(1);
         }
-        BACK_OFF.saturating_mul(1 << (self.unhinted.max(1) - 1).min(16))
+        let back_off = |times: u32| BACK_OFF.saturating_mul(1 << times.min(16));
+        match (hint, self.refusals.checked_sub(BROKEN_PROMISES)) {
+            (None, _) => back_off(self.refusals.saturating_sub(1)),
+            (Some(hint), None) => hint,
+            (Some(hint), Some(times)) => hint.max(back_off(times)),
+        }
     }
 
     fn passed(&mut self, pass: &Pass, now: Duration) {
@@ -174,18 +180,18 @@ impl Flow {
             return;
         }
         self.opening.passed += 1.0;
-        self.unhinted = 0;
+        self.refusals = 0;
         match &mut self.speed {
             Speed::Free | Speed::Probe { first: None, .. } => {}
             Speed::Start { window } if *window < RAMP_END => *window += 1.0,
-            Speed::Start { .. } => self.speed = Speed::Free,
+            Speed::Start { .. } if !pass.is_pressed => self.speed = Speed::Free,
             Speed::Probe { .. } => self.speed = self.first_speed(now),
             Speed::Ramp { window, first, .. } if pass.number >= *first && *window < RAMP_END => {
                 *window += 1.0
             }
-            // It was a blip.
-            Speed::Ramp { window, .. } if *window >= RAMP_END => self.speed = Speed::Free,
-            Speed::Ramp { .. } => {}
+            // It was a blip, and nobody waits who would all go at once.
+            Speed::Ramp { window, .. } if *window >= RAMP_END && !pass.is_pressed => self.speed = Speed::Free,
+            Speed::Start { .. } | Speed::Ramp { .. } => {}
             Speed::Rate { per_second, first, .. } if pass.is_pressed && pass.number >= *first => {
                 *per_second += self.learned.growth();
             }
@@ -255,6 +261,8 @@ const START_WINDOW: f64 = 4.0;
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Between two sends while the gate is open: one a second is no burden for a server that answers at all.
 const LONGEST_GAP: Duration = Duration::from_secs(1);
+/// So many openings in a row in which nobody is served, and a server does not keep the times that it names.
+const BROKEN_PROMISES: u32 = 3;
 /// The first wait where a server names no time.
 const BACK_OFF: Duration = Duration::from_millis(500);
 /// Between those of a burst.

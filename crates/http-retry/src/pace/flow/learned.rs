@@ -131,7 +131,7 @@ impl Learned {
     pub(super) fn growth(&self) -> f64 {
         match self.rate {
             Rate::Guess(_) | Rate::Bound(_) => 1.0,
-            Rate::Measured(_) => 0.05,
+            Rate::Measured(_) => 0.02,
         }
     }
 }
@@ -150,7 +150,7 @@ const SHARE: f64 = 0.8;
 /// How many of those that passed may have been counted wrong.
 const MARGIN: f64 = 1.5;
 /// What is left of a rate that was refused.
-const BACK: f64 = 0.7;
+const BACK: f64 = 0.85;
 /// How much of a rate that was measured is used.
 const CAUTION: f64 = 0.95;
 /// A server that answers at all is asked once a second.
