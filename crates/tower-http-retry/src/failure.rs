@@ -10,9 +10,11 @@ use std::error::Error;
 
 use http_retry::{Failure, FailureKind, Refusal};
 
-/// Reads an error chain from the outside in. The first error that somebody knows decides; one that nobody
-/// knows may have been processed.
-pub(crate) fn kind_of(error: &(dyn Error + 'static)) -> FailureKind {
+/// How far a request got, as an error and its sources tell: what a [`RetryLayer`](crate::RetryLayer) goes by.
+///
+/// Reads the chain from the outside in. The first error that somebody knows decides; one that nobody knows may have
+/// been processed. Which are known depends on the crate's features.
+pub fn failure_kind(error: &(dyn Error + 'static)) -> FailureKind {
     chain(error).find_map(read).unwrap_or(FailureKind::MaybeProcessed)
 }
 

@@ -166,6 +166,7 @@ pub use http_retry::*;
 pub use self::body::{ReplayBody, ReplayMemory};
 pub use self::bounds::{BytesBody, CloneService};
 pub use self::error::{BoxError, Boxed, Concrete, ReadError};
+pub use self::failure::failure_kind;
 pub use self::future::ResponseFuture;
 pub use self::info::{AttemptNumber, RetryInfo};
 pub use self::layer::RetryLayer;

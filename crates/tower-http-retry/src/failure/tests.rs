@@ -21,9 +21,9 @@ impl<E: Error + 'static> Error for Around<E> {
 
 #[track_caller]
 fn check(error: impl Error + 'static, expected: FailureKind) {
-    assert_eq!(kind_of(&error), expected, "{error:?}");
+    assert_eq!(failure_kind(&error), expected, "{error:?}");
     let around = Around(Around(error));
-    assert_eq!(kind_of(&around), expected, "{around:?}");
+    assert_eq!(failure_kind(&around), expected, "{around:?}");
 }
 
 #[test]

@@ -396,7 +396,7 @@ fn outcome<R, E: ReadError<M>, M>(result: &Result<Response<R>, E>) -> Outcome<'_
         Ok(response) => ResponseHead::from(response).into(),
         Err(error) => {
             let error = error.as_error();
-            Failure::new(failure::kind_of(error)).error(error).into()
+            Failure::new(failure::failure_kind(error)).error(error).into()
         }
     }
 }
