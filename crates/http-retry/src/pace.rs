@@ -39,7 +39,9 @@ use crate::{Moment, RequestHead, ResponseHead};
 /// | any with OpenAI's `x-ratelimit-*-requests` | as many as are left, and then `(limit - remaining) / reset` a second |
 /// | any other | the server is fine |
 ///
-/// gRPC's pushback is meant for one caller, and does not count. No wait is longer than [`longest`](Self::longest).
+/// gRPC's pushback is meant for one caller, and does not count. Where nobody is served three times in a row, the
+/// server does not keep the times that it names, and the wait is also at least 500 ms, and twice as long each time. No
+/// wait is longer than [`longest`](Self::longest).
 ///
 /// # What follows a closed gate
 ///
@@ -246,3 +248,6 @@ impl fmt::Debug for Pace {
 const MEMORY: Duration = Duration::from_secs(600);
 /// What nobody used for this long is the first to go when there is no room.
 const QUIET: Duration = Duration::from_secs(10);
+
+#[cfg(test)]
+mod tests;

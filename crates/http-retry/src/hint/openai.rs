@@ -47,7 +47,7 @@ const QUOTAS: [&str; 2] = [REQUESTS, TOKENS];
 
 #[cfg(test)]
 mod tests {
-    use super::{REQUESTS, TOKENS};
+    use super::*;
     use crate::hint::tests::{self, Answer};
 
     /// What is left of the requests and when there are more; the same of the tokens; the header that speaks.
@@ -88,5 +88,59 @@ mod tests {
         check(["10", "0"], ["0", "0"], TOKENS, None);
         check(["0", "0s"], ["0", "0ms"], REQUESTS, None);
         check(["0", "1s"], ["-1", "0"], REQUESTS, 1_000);
+    }
+
+    /// Limit, what remains of it and when it is full again; the same as it is read.
+    #[track_caller]
+    fn check_refill(lines: [&str; 3], expected: impl Into<Option<(u64, u64, u64)>>) {
+        let names = ["x-ratelimit-limit-requests", "x-ratelimit-remaining-requests", REQUESTS];
+        let answer =
+            names.iter().zip(lines).fold(Answer::of(200), |answer, (name, value)| answer.with(name, value));
+        let expected = expected.into().map(|(limit, remaining, reset)| Refill {
+            limit,
+            remaining,
+            reset: Duration::from_millis(reset),
+        });
+        assert_eq!(answer.refill(), expected, "{lines:?}");
+    }
+
+    #[test]
+    fn a_quota_of_requests_says_how_fast_it_fills() {
+        check_refill(["60", "59", "1s"], (60, 59, 1_000));
+        check_refill(["10000", "0", "6m0s"], (10_000, 0, 360_000));
+        check_refill(["60", "60", "0s"], (60, 60, 0));
+        check_refill([" 60", "59\t", "8.64s "], (60, 59, 8_640));
+        check_refill(["18446744073709551615", "0", "1ms"], (u64::MAX, 0, 1));
+    }
+
+    #[test]
+    fn one_of_which_a_part_is_missing_or_wrong_says_nothing() {
+        for lines in [
+            ["", "59", "1s"],
+            ["60", "", "1s"],
+            ["60", "59", ""],
+            ["0", "0", "1s"],
+            ["60", "61", "1s"],
+            ["60", "-1", "1s"],
+            ["60", "59.5", "1s"],
+            ["18446744073709551616", "0", "1s"],
+            ["60", "59", "soon"],
+            ["60", "59", "1"],
+            ["60", "59", "-1s"],
+            ["\u{e9}", "59", "1s"],
+        ] {
+            check_refill(lines, None);
+        }
+        assert_eq!(Answer::of(200).refill(), None);
+    }
+
+    /// How many of them a request takes, no header says.
+    #[test]
+    fn a_quota_of_tokens_is_no_refill() {
+        let answer = Answer::of(200)
+            .with("x-ratelimit-limit-tokens", "60")
+            .with("x-ratelimit-remaining-tokens", "59")
+            .with(TOKENS, "1s");
+        assert_eq!(answer.refill(), None);
     }
 }

@@ -23,10 +23,21 @@ impl Answer {
 
     /// What it asks for at the beginning of 2026.
     pub(super) fn hint(&self) -> Option<(Hint, &'static str)> {
-        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_767_225_600);
-        Hint::read_with_header(&ResponseHead::from(&self.0), now)
+        Hint::read_with_header(&ResponseHead::from(&self.0), SystemTime::UNIX_EPOCH + NEW_YEAR)
+    }
+
+    /// How long nothing is left of a quota, at that time.
+    fn window(&self) -> Option<Duration> {
+        window(&ResponseHead::from(&self.0), SystemTime::UNIX_EPOCH + NEW_YEAR)
+    }
+
+    pub(super) fn refill(&self) -> Option<Refill> {
+        refill(&ResponseHead::from(&self.0))
     }
 }
+
+/// The beginning of 2026.
+const NEW_YEAR: Duration = Duration::from_secs(1_767_225_600);
 
 impl Default for Answer {
     fn default() -> Self {
@@ -108,4 +119,54 @@ fn without_any_there_is_no_hint() {
     for status in [200, 403, 429, 503] {
         assert_eq!(Answer::of(status).with("date", "Thu, 01 Jan 2026 00:00:00 GMT").hint(), None);
     }
+}
+
+/// How long nothing is left of a quota, whatever the status says.
+#[track_caller]
+fn check_window(lines: Lines, expected_ms: impl Into<Option<u64>>) {
+    let expected = expected_ms.into().map(Duration::from_millis);
+    for status in [200, 404, 429] {
+        let answer = lines.iter().fold(Answer::of(status), |answer, (name, value)| answer.with(name, value));
+        assert_eq!(answer.window(), expected, "{answer:?}");
+    }
+}
+
+#[test]
+fn the_windows_are_those_of_quotas_and_no_other_hints() {
+    for (name, expected_ms, lines) in RANKS {
+        let is_window = name.starts_with("ratelimit") || name.contains("-reset");
+        let answer = lines.iter().fold(Answer::of(200), |answer, (name, value)| answer.with(name, value));
+        let answer = answer.with("ratelimit-remaining", "0").with("x-ratelimit-remaining", "0");
+        let expected = is_window.then_some(Duration::from_millis(*expected_ms));
+        assert_eq!(answer.window(), expected, "{answer:?}");
+    }
+}
+
+#[test]
+fn of_several_windows_the_longest_counts() {
+    check_window(
+        &[("ratelimit", "a;r=0;t=6"), ("ratelimit-remaining", "0"), ("ratelimit-reset", "7")],
+        7_000,
+    );
+    check_window(
+        &[("ratelimit", "a;r=0;t=8"), ("ratelimit-remaining", "0"), ("ratelimit-reset", "7")],
+        8_000,
+    );
+    check_window(
+        &[("ratelimit", "a;r=1;t=8"), ("ratelimit-remaining", "0"), ("ratelimit-reset", "7")],
+        7_000,
+    );
+    check_window(&[("ratelimit", "a;r=1;t=8"), ("retry-after", "7")], None);
+    check_window(&[], None);
+}
+
+/// It need not be full for the next request.
+#[test]
+fn a_quota_that_fills_all_the_time_is_a_window_only_where_its_size_is_unknown() {
+    const LEFT: (&str, &str) = ("x-ratelimit-remaining-requests", "0");
+    const RESET: (&str, &str) = ("x-ratelimit-reset-requests", "9s");
+    check_window(&[LEFT, RESET], 9_000);
+    check_window(&[LEFT, RESET, ("x-ratelimit-limit-requests", "60")], None);
+    check_window(&[LEFT, RESET, ("x-ratelimit-limit-requests", "many")], 9_000);
+    check_window(&[LEFT, RESET, ("x-ratelimit-limit-requests", "60"), ("ratelimit", "a;r=0;t=2")], 2_000);
 }

@@ -25,6 +25,8 @@ pub(super) struct Said {
     /// Infinite where nothing is missing.
     per_second: f64,
     level: f64,
+    /// How long it takes for one at most, in seconds.
+    slowest: f64,
 }
 
 impl Said {
@@ -39,8 +41,13 @@ impl Said {
             true => (missing / reset).max(1.0 / slowest),
             false => f64::INFINITY,
         };
-        let level = (refill.remaining as f64 - flying as f64).max(1.0 - per_second * slowest);
-        Self { limit, missing, per_second, level }
+        let level = refill.remaining as f64 - flying as f64;
+        Self { limit, missing, per_second, level, slowest }.bounded()
+    }
+
+    /// Nobody waits for longer than that, however many are under way.
+    fn bounded(self) -> Self {
+        Self { level: self.level.max(1.0 - self.per_second * self.slowest), ..self }
     }
 
     /// What is left is rounded down, and so the rate is up to this much lower than it looks.
@@ -60,13 +67,13 @@ impl Allowance {
         let expected = self.level_at(now);
         self.at = now;
         self.hear_rate(said);
-        if number >= self.fresh_from {
+        let is_fresh = number >= self.fresh_from;
+        if is_fresh {
             self.fresh_from = next;
-            self.said.level = said.level;
-        } else {
-            // It may tell of a time when there was more.
-            self.said.level = said.level.min(expected);
         }
+        // Another may tell of a time when there was more.
+        let level = if is_fresh { said.level } else { said.level.min(expected) };
+        self.said = Said { level, ..self.said }.bounded();
     }
 
     /// The lowest of the rates that are about as well known as the best known, unless that is contradicted.
@@ -78,7 +85,7 @@ impl Allowance {
             return;
         }
         if known.per_second.is_infinite() || is_better || is_contrary {
-            self.said = Said { level: known.level, ..said };
+            self.said = said;
         } else if said.missing >= known.missing / 2.0 {
             self.said.per_second = known.per_second.min(said.per_second);
             self.said.missing = known.missing.max(said.missing);

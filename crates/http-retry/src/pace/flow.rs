@@ -154,7 +154,7 @@ impl Flow {
                 self.close(delay.min(terms.longest), now);
             }
             Asks::Quiet(hint) => {
-                let delay = self.quiet(hint, now);
+                let delay = self.quiet(hint, pass, now);
                 self.refused(pass);
                 self.close(delay.min(terms.longest), now);
             }
@@ -163,8 +163,8 @@ impl Flow {
 
     /// How long the server wants quiet. One that names no time is asked less and less often, and so is one that
     /// names a time and does not keep it. All the refusals of one opening are one.
-    fn quiet(&mut self, hint: Option<Duration>, now: Duration) -> Duration {
-        if self.shut.until <= now {
+    fn quiet(&mut self, hint: Option<Duration>, pass: &Pass, now: Duration) -> Duration {
+        if self.shut.until <= now && pass.number >= self.opening.first {
             self.refusals = self.refusals.saturating_add(1);
         }
         let back_off = |times: u32| BACK_OFF.saturating_mul(1 << times.min(16));

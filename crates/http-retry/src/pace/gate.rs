@@ -50,16 +50,23 @@ impl Gate {
         let watched = self.line.watch();
         self.line.promote(now);
         self.turn_away(now, wakes);
-        let opens_at = self.flow.opens_at(now);
-        let may_go = opens_at.max(ticket.not_before) <= now;
+        let turn = self.turn(ticket, now, has_room);
+        let watch = self.line.watch();
+        if watch != watched && watch != Some(ticket) {
+            wakes.extend(watch);
+        }
+        turn
+    }
+
+    fn turn(&mut self, ticket: Ticket, now: Duration, has_room: bool) -> Turn {
+        let opens_at = self.flow.opens_at(now).max(ticket.not_before);
         let earliest = now.max(ticket.not_before).max(self.flow.shut_until());
         if ticket.ends_at.is_some_and(|end| end < earliest) {
-            self.leave(&ticket, wakes);
+            self.line.leave(&ticket);
             return Turn::Refused(Refusal::Deadline);
         }
-        if may_go && self.line.is_first(&ticket) {
+        if opens_at <= now && self.line.is_first(&ticket) {
             self.line.leave(&ticket);
-            wakes.extend(self.line.watch());
             return Turn::Go(self.flow.depart(ticket.key, now, !self.line.is_empty()));
         }
         if !self.line.contains(&ticket) {
@@ -68,15 +75,10 @@ impl Gate {
             }
             self.line.join(ticket, now);
         }
-        let watch = self.line.watch();
-        if watch == Some(ticket) {
-            let opens_at = opens_at.max(ticket.not_before);
-            return Turn::Wait(Some(self.line.next_change().map_or(opens_at, |change| change.min(opens_at))));
+        if self.line.watch() != Some(ticket) {
+            return Turn::Wait(None);
         }
-        if watch != watched {
-            wakes.extend(watch);
-        }
-        Turn::Wait(None)
+        Turn::Wait(Some(self.line.next_change().map_or(opens_at, |change| change.min(opens_at))))
     }
 
     pub(super) fn leave(&mut self, ticket: &Ticket, wakes: &mut VecDeque<Ticket>) {
