@@ -56,7 +56,12 @@ impl<'a> Attempt<'a> {
     /// Whether doing the request twice does no more than doing it once: by its method
     /// (RFC 9110 section 9.2.2), by its `Idempotency-Key`, or because somebody vouches for it.
     pub fn is_repeatable(&self) -> bool {
-        self.vouched || self.request.method().is_idempotent() || idempotency::is_keyed(&self.request)
+        self.vouched || self.request.method().is_idempotent() || self.is_keyed()
+    }
+
+    /// Whether the request has a valid `Idempotency-Key` (draft-ietf-httpapi-idempotency-key-header-06).
+    pub fn is_keyed(&self) -> bool {
+        idempotency::is_keyed(&self.request)
     }
 }
 

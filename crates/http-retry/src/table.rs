@@ -16,7 +16,7 @@
 
 use crate::Cause::{NeverSent, Refused, Throttled, Timeout, Transient};
 use crate::Verdict::{self, Accept, Retry};
-use crate::{Attempt, FailureKind, Outcome, ResponseHead, hint, idempotency};
+use crate::{Attempt, FailureKind, Outcome, ResponseHead, hint};
 
 /// What the standard table says of an attempt.
 pub fn classify(attempt: &Attempt<'_>) -> Verdict {
@@ -109,7 +109,7 @@ impl Of {
         match self {
             Self::Any => true,
             Self::Repeatable => attempt.is_repeatable(),
-            Self::Keyed => idempotency::is_keyed(&attempt.request),
+            Self::Keyed => attempt.is_keyed(),
             Self::Original => attempt.number == 1 && attempt.request.header("early-data") != Some("1"),
             Self::Expecting => {
                 let expectation = attempt.request.header("expect");

@@ -65,6 +65,7 @@ pin_project! {
         Wait { pause: Pause, drain: Option<Drain> },
         /// The wait is over, and the inner service is being readied. The sleep ends with the deadline.
         Ready { passage: Option<Passage>, deadline: Option<Sleep> },
+        Done,
     }
 }
 
@@ -129,7 +130,10 @@ where
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let outcome = ready!(self.as_mut().poll_outcome(cx));
-        *self.project().journey = None;
+        // What is held goes back now, and not when somebody drops this.
+        let mut this = self.project();
+        this.stage.set(Stage::Done);
+        *this.journey = None;
         Poll::Ready(outcome.map_err(G::error))
     }
 }
@@ -153,14 +157,16 @@ where
                 (StageProj::Attempt { attempt, .. }, None) => {
                     return attempt.poll(cx).map_err(PaceError::Inner);
                 }
+                (StageProj::Done, _) => panic!("polled after it had resolved"),
                 (StageProj::Wait { .. } | StageProj::Ready { .. }, None) => {
                     unreachable!("a request that may not be sent again never waits")
                 }
                 (StageProj::First { first }, Some(journey)) => {
                     let result = match ready!(first.as_mut().poll(cx)) {
                         Ok(response) => Ok(response),
-                        Err(PaceError::Inner(error)) => Err(error),
-                        Err(refused) => return Poll::Ready(Err(refused)),
+                        Err(PaceError::Inner(error)) if first.is_sent() => Err(error),
+                        // Refused, or the inner service failed when it was readied, as it may without a pace.
+                        Err(error) => return Poll::Ready(Err(error)),
                     };
                     journey.conclude(result, Some(first.ticket()))
                 }
@@ -207,6 +213,7 @@ where
             Stage::Attempt { .. } => "Attempt",
             Stage::Wait { .. } => "Wait",
             Stage::Ready { .. } => "Ready",
+            Stage::Done => "Done",
         };
         f.debug_struct("ResponseFuture").field("stage", &stage).finish_non_exhaustive()
     }

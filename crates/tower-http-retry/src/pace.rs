@@ -54,26 +54,26 @@ impl SharedPace {
 
     /// `waker` is told when to poll again. Without one the caller will poll with one soon.
     fn poll(&self, ticket: &Ticket, timer: &dyn Timer, waker: Option<&Waker>) -> Turn {
-        let now = timer::monotonic(timer);
-        self.change(|state| {
+        let (now, waker) = (timer::monotonic(timer), waker.cloned());
+        let (turn, former) = self.change(|state| {
             let turn = state.pace.poll(ticket, now);
-            match (&turn, waker) {
-                (Turn::Wait(_), Some(waker)) => match state.wakers.get_mut(ticket) {
-                    Some(known) => known.clone_from(waker),
-                    None => drop(state.wakers.insert(*ticket, waker.clone())),
-                },
-                (Turn::Wait(_), None) => {}
-                (Turn::Go(_) | Turn::Refused(_), _) => drop(state.wakers.remove(ticket)),
-            }
-            turn
-        })
+            let former = match (&turn, waker) {
+                (Turn::Wait(_), Some(waker)) => state.wakers.insert(*ticket, waker),
+                (Turn::Wait(_), None) => None,
+                (Turn::Go(_) | Turn::Refused(_), waker) => state.wakers.remove(ticket).or(waker),
+            };
+            (turn, former)
+        });
+        drop(former);
+        turn
     }
 
     fn leave(&self, ticket: &Ticket) {
-        self.change(|state| {
-            state.wakers.remove(ticket);
+        let former = self.change(|state| {
             state.pace.leave(ticket);
+            state.wakers.remove(ticket)
         });
+        drop(former);
     }
 
     fn observe(&self, pass: Pass, head: &ResponseHead<'_>, timer: &dyn Timer) {
@@ -89,7 +89,8 @@ impl SharedPace {
         self.lock().pace.still_lets(pass, now)
     }
 
-    /// Changes something, and wakes those who should look again.
+    /// Changes something, and wakes those who should look again. No waker is cloned, dropped or woken while the others
+    /// are locked out: it is somebody else's code, and may do anything.
     fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
         let mut state = self.lock();
         let result = change(&mut state);
@@ -97,7 +98,6 @@ impl SharedPace {
         while let Some(ticket) = state.pace.wake() {
             woken.extend(state.wakers.remove(&ticket));
         }
-        // Not while the others are locked out: a waker may do anything.
         drop(state);
         woken.into_iter().for_each(Waker::wake);
         result

@@ -20,9 +20,9 @@ pub(super) struct Allowance {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Said {
     limit: f64,
-    /// How much was missing from the limit, at most. The more, the better is the rate known.
+    /// How much is missing from the limit, at most: what is left is rounded down.
     missing: f64,
-    /// Infinite where nothing is missing.
+    /// The highest rate that goes with that. Infinite where nothing is missing.
     per_second: f64,
     level: f64,
     /// How long it takes for one at most, in seconds.
@@ -50,7 +50,7 @@ impl Said {
         Self { level: self.level.max(1.0 - self.per_second * self.slowest), ..self }
     }
 
-    /// What is left is rounded down, and so the rate is up to this much lower than it looks.
+    /// The lowest.
     fn at_least_per_second(&self) -> f64 {
         self.per_second * (self.missing - 1.0) / self.missing
     }
@@ -76,19 +76,13 @@ impl Allowance {
         self.said = Said { level, ..self.said }.bounded();
     }
 
-    /// The lowest of the rates that are about as well known as the best known, unless that is contradicted.
+    /// The lowest that any answer allows, and no lower than what this one proves.
     fn hear_rate(&mut self, said: Said) {
         let known = self.said;
-        let is_better = said.missing >= 2.0 * known.missing || said.limit != known.limit;
-        let is_contrary = said.at_least_per_second() > known.per_second;
-        if said.per_second.is_infinite() {
-            return;
-        }
-        if known.per_second.is_infinite() || is_better || is_contrary {
+        if known.per_second.is_infinite() || said.limit != known.limit {
             self.said = said;
-        } else if said.missing >= known.missing / 2.0 {
-            self.said.per_second = known.per_second.min(said.per_second);
-            self.said.missing = known.missing.max(said.missing);
+        } else if said.per_second.is_finite() {
+            self.said.per_second = known.per_second.min(said.per_second).max(said.at_least_per_second());
         }
     }
 

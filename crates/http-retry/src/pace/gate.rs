@@ -47,12 +47,15 @@ impl Gate {
         has_room: bool,
         wakes: &mut VecDeque<Ticket>,
     ) -> Turn {
-        let watched = self.line.watch();
+        let (watched, change) = (self.line.watch(), self.line.next_change());
         self.line.promote(now);
         self.turn_away(now, wakes);
         let turn = self.turn(ticket, now, has_room);
         let watch = self.line.watch();
-        if watch != watched && watch != Some(ticket) {
+        // Whoever watches the clock from now on, or has to look at it earlier than it knows, is told.
+        let is_earlier =
+            self.line.next_change().is_some_and(|next| change.is_none_or(|change| next < change));
+        if (watch != watched || is_earlier) && watch != Some(ticket) {
             wakes.extend(watch);
         }
         turn

@@ -33,6 +33,7 @@ pin_project! {
         ticket: Ticket,
         ends_at: Option<Duration>,
         timer: Arc<dyn Timer>,
+        is_sent: bool,
     }
 }
 
@@ -61,7 +62,20 @@ where
         ends_at: Option<Duration>,
     ) -> Self {
         let ticket = pace.enter(&RequestHead::from(&request)).ends_at(ends_at);
-        Self { stage: Stage::Enter, errand: Some((inner, request)), pace, ticket, ends_at, timer }
+        Self {
+            stage: Stage::Enter,
+            errand: Some((inner, request)),
+            pace,
+            ticket,
+            ends_at,
+            timer,
+            is_sent: false,
+        }
+    }
+
+    /// Whether the inner service was called.
+    pub(crate) fn is_sent(&self) -> bool {
+        self.is_sent
     }
 
     /// The request's place in line.
@@ -117,6 +131,7 @@ where
                         continue;
                     }
                     let (mut inner, request) = this.errand.take().expect("it was just there");
+                    *this.is_sent = true;
                     this.stage.set(Stage::Attempt { attempt: inner.call(request), passage });
                 }
                 (StageProj::Attempt { attempt, passage }, _) => {
