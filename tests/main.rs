@@ -6,6 +6,7 @@ mod examples;
 mod failures;
 mod floors;
 mod layer;
+mod pace;
 mod support;
 mod traps;
 mod wire;

@@ -1,6 +1,7 @@
 //! What the tests of the layer share.
 
 pub(crate) mod bodies;
+pub(crate) mod bucket;
 pub(crate) mod capture;
 pub(crate) mod clock;
 pub(crate) mod http2;

@@ -11,6 +11,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use tokio::time::Instant;
 
 use super::listener::Listener;
 use super::{Answer, status};
@@ -31,6 +32,8 @@ pub(crate) struct Seen {
     pub(crate) body: Option<Bytes>,
     /// Which connection it came over, counted from 1.
     pub(crate) connection: usize,
+    /// When all of it was there.
+    pub(crate) at: Instant,
 }
 
 impl Seen {
@@ -82,8 +85,8 @@ async fn answer(
     let body = body.collect().await.ok().map(|collected| collected.to_bytes());
     let number = {
         let mut log = log.lock().unwrap();
-        let target = parts.uri.to_string();
-        log.push(Seen { method: parts.method, target, headers: parts.headers, body, connection });
+        let (target, at) = (parts.uri.to_string(), Instant::now());
+        log.push(Seen { method: parts.method, target, headers: parts.headers, body, connection, at });
         log.len()
     };
     Ok(script(number))

@@ -12,7 +12,7 @@ use http_body::Body;
 use http_body_util::BodyExt;
 use tokio::time::Instant;
 use tower::Service;
-use tower_http_retry::{BoxError, ReplayBody};
+use tower_http_retry::BoxError;
 
 use super::{Answer, status};
 
@@ -92,7 +92,7 @@ impl Clone for Upstream {
     }
 }
 
-impl<B> Service<Request<ReplayBody<B>>> for Upstream
+impl<B> Service<Request<B>> for Upstream
 where
     B: Body<Data = Bytes> + Send + 'static,
     B::Error: Into<BoxError>,
@@ -106,14 +106,14 @@ where
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request<ReplayBody<B>>) -> Self::Future {
+    fn call(&mut self, request: Request<B>) -> Self::Future {
         assert!(std::mem::take(&mut self.is_ready), "called without having been readied");
         let number = self.log.sent.fetch_add(1, Ordering::SeqCst) + 1;
         let (log, script, at) = (Arc::clone(&self.log), Arc::clone(&self.script), Instant::now());
         Box::pin(async move {
             let (parts, body) = request.into_parts();
             let exact_size = body.size_hint().exact();
-            let collected = Box::pin(body).collect().await?;
+            let collected = Box::pin(body).collect().await.map_err(Into::into)?;
             let trailers = collected.trailers().cloned();
             let body = collected.to_bytes();
             log.calls.lock().unwrap().push(Call { at, parts, body, trailers, exact_size });

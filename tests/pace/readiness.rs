@@ -1,0 +1,224 @@
+//! What those hold who wait: one clock for all of them, and no permit.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
+
+use futures_util::FutureExt;
+use tokio::sync::Semaphore;
+use tokio::time::{Instant, sleep};
+use tower::layer::layer_fn;
+use tower::limit::ConcurrencyLimit;
+use tower::{BoxError, Layer, Service, ServiceExt};
+use tower_http_retry::{PaceLayer, RetryLayer, SharedPace};
+
+use super::{MS, SECOND, busy, close, closed, crowd, far, flat, numbered, per_authority, sends};
+use crate::support::clock::Watch;
+use crate::support::upstream::Upstream;
+use crate::support::{A_SECOND, Answer, Sent, assert_status, eventually, info, status};
+
+/// While a crowd waits, next to nobody asked the timer for anything.
+async fn check_one_clock<S>(watch: Watch, client: S, pace: &SharedPace)
+where
+    S: Service<Sent, Error = BoxError, Response = Answer, Future: Send + 'static> + Clone + Send + 'static,
+{
+    let served = tokio::spawn(async move { crowd(&client, 1_000).await });
+    sleep(500 * MS).await;
+    assert_eq!(pace.waiting(), 1_000);
+    assert!(watch.sleeps().len() <= 2, "{:?}", watch.sleeps());
+    for response in eventually(served).await.unwrap() {
+        assert_status(&response.unwrap(), 200);
+    }
+    assert_eq!(pace.waiting(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_crowd_before_its_first_attempt_watches_one_clock() {
+    let (watch, pace) = (Watch::new(), closed(1).await);
+    let layer = RetryLayer::default().timer(watch.clone()).pace(pace.clone());
+    check_one_clock(watch, layer.layer(Upstream::statuses([200])), &pace).await;
+
+    let (watch, pace) = (Watch::new(), closed(1).await);
+    let layer = PaceLayer::new(pace.clone()).timer(watch.clone());
+    let client = flat(&layer, Upstream::statuses([200]));
+    check_one_clock(watch, client, &pace).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_crowd_before_its_resends_watches_one_clock() {
+    let (watch, pace) = (Watch::new(), per_authority());
+    let upstream = Upstream::answers(|number| if number <= 1_000 { busy(1) } else { status(200) });
+    let layer = RetryLayer::default().budget(None).timer(watch.clone()).pace(pace.clone());
+    check_one_clock(watch, layer.layer(far(&upstream, 20 * MS)), &pace).await;
+}
+
+/// Behind a limit of one, whose permit is free while five wait, and goes from hand to hand after that.
+async fn check_permits<S>(
+    layer: impl Layer<ConcurrencyLimit<Upstream>, Service = S>,
+    upstream: &Upstream,
+    pace: &SharedPace,
+) where
+    S: Service<Sent, Error = BoxError, Response = Answer, Future: Send + 'static> + Clone + Send + 'static,
+{
+    let permits = Arc::new(Semaphore::new(1));
+    let client = layer.layer(ConcurrencyLimit::with_semaphore(upstream.handle(), Arc::clone(&permits)));
+    let served = tokio::spawn(async move { crowd(&client, 5).await });
+    sleep(500 * MS).await;
+    assert_eq!((pace.waiting(), permits.available_permits()), (5, 1));
+    for response in eventually(served).await.unwrap() {
+        assert_status(&response.unwrap(), 200);
+    }
+    assert_eq!(permits.available_permits(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn those_who_wait_hold_no_permit() {
+    let (upstream, pace) = (Upstream::statuses([200]), closed(1).await);
+    check_permits(RetryLayer::default().pace(pace.clone()), &upstream, &pace).await;
+    assert_eq!(upstream.sent(), 5);
+
+    let pace = closed(1).await;
+    let layer = PaceLayer::new(pace.clone());
+    let layer = layer_fn(|inner| flat(&layer, inner));
+    check_permits(layer, &upstream, &pace).await;
+    assert_eq!(upstream.sent(), 10);
+}
+
+#[tokio::test(start_paused = true)]
+async fn those_who_wait_for_a_resend_hold_no_permit() {
+    let upstream = Upstream::answers(|number| if number == 1 { busy(1) } else { status(200) });
+    let pace = per_authority();
+    check_permits(RetryLayer::default().pace(pace.clone()), &upstream, &pace).await;
+    assert_eq!(upstream.sent(), 6);
+}
+
+/// A service that is never ready, and counts how often it was asked.
+#[derive(Clone, Default)]
+struct Busy(Arc<AtomicUsize>);
+
+impl<R> Service<R> for Busy {
+    type Response = Answer;
+    type Error = Infallible;
+    type Future = std::future::Ready<Result<Answer, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        Poll::Pending
+    }
+
+    fn call(&mut self, _: R) -> Self::Future {
+        unreachable!("it is never ready")
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn under_a_pace_the_service_is_always_ready_and_the_inner_one_is_asked_when_its_turn_has_come() {
+    let asked = |busy: &Busy| busy.0.load(Ordering::SeqCst);
+    let pace = closed(1).await;
+
+    let busy = Busy::default();
+    let mut client = RetryLayer::default().pace(pace.clone()).layer(busy.clone());
+    let ready = ServiceExt::<Sent>::ready(&mut client).now_or_never().expect("always ready").unwrap();
+    let retried = tokio::spawn(ready.call(numbered(1)));
+    let mut client = PaceLayer::new(pace.clone()).layer(busy.clone());
+    let ready = ServiceExt::<Sent>::ready(&mut client).now_or_never().expect("always ready").unwrap();
+    let paced = tokio::spawn(ready.call(numbered(2)));
+
+    sleep(999 * MS).await;
+    assert_eq!((asked(&busy), pace.waiting()), (0, 2));
+    sleep(2 * SECOND).await;
+    assert_eq!((asked(&busy), pace.waiting()), (2, 0));
+    assert!(!retried.is_finished() && !paced.is_finished());
+    retried.abort();
+    paced.abort();
+}
+
+/// Without one it is as ready as the inner service.
+#[tokio::test(start_paused = true)]
+async fn without_a_pace_the_service_is_as_ready_as_the_inner_one() {
+    let mut client = RetryLayer::default().layer(Busy::default());
+    assert!(ServiceExt::<Sent>::ready(&mut client).now_or_never().is_none());
+}
+
+/// The turn has come and the permit has not; the server wants quiet from 1 s to 6 s; the permit comes at 2 s.
+///
+/// ```text
+/// 0 s: the turn   1 s: quiet   2 s: ready   3 s: the permit is free   6 s: sent
+/// ```
+async fn check_back_in_line<S>(
+    layer: impl Layer<ConcurrencyLimit<Upstream>, Service = S>,
+    upstream: &Upstream,
+    pace: &SharedPace,
+) -> Answer
+where
+    S: Service<Sent, Error = BoxError, Response = Answer, Future: Send + 'static> + Send + 'static,
+{
+    let permits = Arc::new(Semaphore::new(1));
+    let mut client = layer.layer(ConcurrencyLimit::with_semaphore(upstream.handle(), Arc::clone(&permits)));
+    let mut sent = tokio::spawn(client.call(numbered(1)));
+    let start = Instant::now();
+    let taken = Arc::clone(&permits).acquire_owned().await.unwrap();
+    sleep(SECOND).await;
+    assert_eq!((upstream.sent(), pace.waiting()), (0, 0));
+    close(pace, 5).await;
+    sleep(SECOND).await;
+    drop(taken);
+    sleep(SECOND).await;
+    assert_eq!((upstream.sent(), pace.waiting()), (0, 1), "back in line");
+    assert_eq!(permits.available_permits(), 1, "what the turn had readied is held");
+    let response = eventually(&mut sent).await.unwrap().unwrap();
+    assert_eq!(sends(upstream, start).last(), Some(&(1, 6_000)));
+    assert_eq!(permits.available_permits(), 1);
+    response
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_first_attempt_that_is_ready_too_late_goes_back_in_line() {
+    let (upstream, pace) = (Upstream::statuses([200]), per_authority());
+    let layer = RetryLayer::default().pace(pace.clone());
+    assert_status(&check_back_in_line(layer, &upstream, &pace).await, 200);
+
+    let (upstream, pace) = (Upstream::statuses([200]), per_authority());
+    let layer = PaceLayer::new(pace.clone());
+    let layer = layer_fn(|inner| flat(&layer, inner));
+    assert_status(&check_back_in_line(layer, &upstream, &pace).await, 200);
+}
+
+/// So does a resend, which has waited for all that time.
+#[tokio::test(start_paused = true)]
+async fn a_resend_that_is_ready_too_late_goes_back_in_line() {
+    let pace = per_authority();
+    let upstream = Upstream::statuses([500, 200]);
+    let permits = Arc::new(Semaphore::new(1));
+    let limited = ConcurrencyLimit::with_semaphore(upstream.handle(), Arc::clone(&permits));
+    let client = RetryLayer::new(A_SECOND).pace(pace.clone()).layer(limited);
+    let start = Instant::now();
+    let sent = tokio::spawn(client.oneshot(numbered(1)));
+    sleep(500 * MS).await;
+    let taken = Arc::clone(&permits).acquire_owned().await.unwrap();
+    sleep(SECOND).await;
+    close(&pace, 5).await;
+    sleep(SECOND).await;
+    drop(taken);
+    sleep(SECOND).await;
+    assert_eq!((upstream.sent(), pace.waiting(), permits.available_permits()), (1, 1, 1));
+    let response = eventually(sent).await.unwrap().unwrap();
+    assert_status(&response, 200);
+    assert_eq!(sends(&upstream, start), [(1, 0), (1, 6_500)]);
+    assert_eq!((info(&response).attempts(), info(&response).waited()), (2, 6_500 * MS));
+}
+
+/// The turn of one whose service is not ready is not the end of everybody else's.
+#[tokio::test(start_paused = true)]
+async fn a_probe_that_is_never_ready_holds_the_others_for_a_second() {
+    let pace = closed(1).await;
+    let start = Instant::now();
+    let stuck = tokio::spawn(PaceLayer::new(pace.clone()).layer(Busy::default()).call(numbered(1)));
+    sleep(MS).await;
+    let upstream = Upstream::statuses([200]);
+    let client = PaceLayer::new(pace).layer(upstream.handle());
+    eventually(client.oneshot(numbered(2))).await.unwrap();
+    assert_eq!(sends(&upstream, start), [(2, 2_000)]);
+    stuck.abort();
+}
