@@ -29,6 +29,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "tracing",
         ],
     ),
+    (
+        "retry-sim",
+        &["anyhow", "clap", "comfy-table", "http", "http-retry", "plotters", "rand", "serde", "serde_json"],
+    ),
 ];
 
 /// What must not be anywhere below the pure floor.

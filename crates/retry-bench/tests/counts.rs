@@ -1,6 +1,6 @@
 //! The counts that must not grow. They are the same on every machine.
 
-use retry_bench::{FRAME, Upload, Way};
+use retry_bench::{FRAME, Upload, Wait, Way, waiting};
 
 const KIB: usize = 1024;
 const MIB: usize = 1024 * KIB;
@@ -45,4 +45,14 @@ fn a_large_upload_needs_its_limit_and_one_frame() {
     let counts = Upload { bytes: 64 * MIB, way: Way::Kept(limit) }.measure();
     let most = (limit + FRAME + KIB) as u64;
     assert!(counts.bytes_max <= most, "{} bytes at a time", counts.bytes_max);
+}
+
+/// The future, its place in line and its waker. No timer, but for the first.
+#[test]
+fn a_request_that_waits_for_its_turn_takes_little_memory() {
+    for (wait, most) in [(Wait::Alone, 640), (Wait::Retried, 1_280)] {
+        let counts = waiting(1_000, wait);
+        let each = counts.bytes_current / 1_000;
+        assert!((1..=most).contains(&each), "{each} bytes each, {wait:?}");
+    }
 }
