@@ -119,11 +119,11 @@ fn no_announcement_holds_anybody_for_longer_than_the_longest() {
 
 /// As many as the bucket holds, what it earns, and two.
 ///
-/// What is left is rounded down, so that the rate of a bucket that holds a few is known but roughly.
+/// What is left is rounded down, so that a rate is known but to one in as many as are missing.
 #[track_caller]
 fn assert_within(sends: &[Send], limit: u32, per_second: f64) {
     let limit = f64::from(limit);
-    let highest = per_second * (1.0 + 1.0 / limit);
+    let highest = per_second * (1.0 + 1.0 / (limit - 1.0).max(1.0));
     for (first, start) in sends.iter().enumerate() {
         for (count, end) in sends[first..].iter().enumerate() {
             let allowed = limit + highest * (end.at - start.at).as_secs_f64() + 2.001;
