@@ -20,7 +20,7 @@ pub struct Ticket {
 
 impl Ticket {
     /// Sets when the request may be sent at the earliest, whatever the gate says. Until then it stands in
-    /// nobody's way.
+    /// nobody's way. To change it of a ticket that is in line, leave first.
     pub fn not_before(self, moment: Duration) -> Self {
         Self { not_before: moment, ..self }
     }
