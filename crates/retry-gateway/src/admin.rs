@@ -1,0 +1,108 @@
+//! What operators ask: metrics, health and status.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use anyhow::Context;
+use bytes::Bytes;
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use serde::Serialize;
+use tokio::net::TcpListener;
+
+use crate::proxy::Gateway;
+
+/// The admin listener, before it answers.
+#[derive(Debug)]
+pub(crate) struct Admin(TcpListener);
+
+impl Admin {
+    pub(crate) async fn bind(address: SocketAddr) -> anyhow::Result<Self> {
+        let listener = TcpListener::bind(address).await;
+        Ok(Self(listener.with_context(|| format!("admin: cannot bind {address}"))?))
+    }
+
+    pub(crate) fn address(&self) -> std::io::Result<SocketAddr> {
+        self.0.local_addr()
+    }
+
+    /// Answers for as long as it is polled.
+    pub(crate) async fn run(self, gateway: Arc<Gateway>) {
+        loop {
+            let Ok((socket, _)) = self.0.accept().await else {
+                tokio::time::sleep(super::serve::ACCEPT_PAUSE).await;
+                continue;
+            };
+            let gateway = Arc::clone(&gateway);
+            let answer = service_fn(move |request: Request<Incoming>| {
+                let response = answer(&gateway, request.method(), request.uri().path());
+                async move { Ok::<_, Infallible>(response) }
+            });
+            let mut builder = http1::Builder::new();
+            builder.timer(TokioTimer::new());
+            tokio::spawn(builder.serve_connection(TokioIo::new(socket), answer));
+        }
+    }
+}
+
+fn answer(gateway: &Gateway, method: &Method, path: &str) -> Response<Full<Bytes>> {
+    if !matches!(*method, Method::GET | Method::HEAD) {
+        return text(StatusCode::METHOD_NOT_ALLOWED, TEXT, "GET or HEAD\n");
+    }
+    match path {
+        "/metrics" => text(StatusCode::OK, METRICS, gateway.metrics()),
+        "/healthz" => text(StatusCode::OK, TEXT, "ok\n"),
+        "/readyz" if gateway.is_draining() => text(StatusCode::SERVICE_UNAVAILABLE, TEXT, "draining\n"),
+        "/readyz" => text(StatusCode::OK, TEXT, "ready\n"),
+        "/status" => {
+            let status = serde_json::to_string_pretty(&gateway.status()).unwrap_or_default();
+            text(StatusCode::OK, "application/json", status + "\n")
+        }
+        _ => text(StatusCode::NOT_FOUND, TEXT, "/metrics /healthz /readyz /status\n"),
+    }
+}
+
+fn text(status: StatusCode, kind: &'static str, body: impl Into<String>) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::from(body.into()));
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+    response
+}
+
+/// How the gateway stands.
+#[derive(Debug, Serialize)]
+pub(crate) struct Status {
+    pub(crate) draining: bool,
+    pub(crate) buffered_bytes: usize,
+    pub(crate) upstreams: Vec<UpstreamStatus>,
+}
+
+/// How an upstream stands.
+#[derive(Debug, Serialize)]
+pub(crate) struct UpstreamStatus {
+    pub(crate) name: String,
+    /// Resends that could be paid now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) budget_tokens: Option<f64>,
+    /// Requests that wait for their turn.
+    pub(crate) waiting: usize,
+    pub(crate) endpoints: Vec<EndpointStatus>,
+}
+
+/// How an endpoint stands.
+#[derive(Debug, Serialize)]
+pub(crate) struct EndpointStatus {
+    pub(crate) endpoint: String,
+    /// Requests that are under way.
+    pub(crate) load: usize,
+    /// Whether it is left alone because it could not be reached.
+    pub(crate) rests: bool,
+}
+
+const TEXT: &str = "text/plain; charset=utf-8";
+const METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";

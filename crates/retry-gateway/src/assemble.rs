@@ -1,0 +1,153 @@
+//! Makes a gateway of its configuration.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use tower::util::BoxCloneSyncService;
+use tower::{Layer, ServiceExt};
+use tower_http_retry::{
+    Budget, Never, Pace, PaceError, PaceLayer, Policy, ReplayMemory, RetryLayer, SharedPace,
+};
+
+use crate::admin::{EndpointStatus, UpstreamStatus};
+use crate::config::{self, Config, PaceKey, Protocol};
+use crate::endpoint::{Endpoint, Reach};
+use crate::metrics::Metrics;
+use crate::policy::GatewayPolicy;
+use crate::proxy::{Gateway, Route, RouteService};
+use crate::tls;
+use crate::upstream::{Attempts, Upstream};
+
+/// What the routes to one upstream share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    upstream: Arc<Upstream>,
+    budget: Option<Budget>,
+    /// Of the whole upstream.
+    pace: Option<SharedPace>,
+    /// Of its endpoints, where each has its own.
+    paces: Vec<SharedPace>,
+}
+
+impl Gateway {
+    /// By its configuration. Nothing is connected yet; what can fail is what lies outside of the file, which is a
+    /// certificate that cannot be read.
+    pub fn new(config: &Config) -> anyhow::Result<Self> {
+        let memory = ReplayMemory::new(config.buffers.total);
+        let mut upstreams = BTreeMap::new();
+        for (name, upstream) in &config.upstreams {
+            upstreams.insert(name.clone(), Shared::new(upstream)?);
+        }
+        let mut routes = Vec::with_capacity(config.routes.len());
+        for route in &config.routes {
+            let Some(shared) = upstreams.get(&route.upstream) else {
+                anyhow::bail!("there is no upstream `{}`", route.upstream);
+            };
+            routes.push(Route {
+                upstream: Arc::from(route.upstream.as_str()),
+                service: service(route, shared, &memory),
+                explains: route.retry.as_ref().is_some_and(|retry| retry.explain_header),
+                config: route.clone(),
+            });
+        }
+        Ok(Self {
+            routes,
+            upstreams,
+            memory,
+            metrics: Metrics::new(),
+            is_draining: AtomicBool::new(false),
+            logs_access: config.access_log.enabled,
+        })
+    }
+}
+
+impl Shared {
+    fn new(config: &config::Upstream) -> anyhow::Result<Self> {
+        let reach = Reach {
+            tls: tls::client(&config.tls)?,
+            is_http2: config.protocol == Protocol::Http2,
+            connect_timeout: config.connect_timeout,
+        };
+        let pace = config.pace.as_ref();
+        let per_endpoint = pace.filter(|pace| pace.key == PaceKey::Endpoint);
+        let mut paces = Vec::new();
+        let endpoints = config.endpoints.iter().map(|uri| {
+            let pace = per_endpoint.map(|config| SharedPace::from(pace_of(config)));
+            paces.extend(pace.clone());
+            Ok(Arc::new(Endpoint::new(uri, &reach, pace.map(PaceLayer::new))?))
+        });
+        let upstream = Upstream {
+            endpoints: endpoints.collect::<anyhow::Result<_>>()?,
+            host: config.host.clone(),
+            is_http2: reach.is_http2,
+        };
+        let budget = config
+            .retry_budget
+            .map(|budget| Budget::percent(budget.percent).floor(budget.min_retries_per_second));
+        let pace = pace.filter(|pace| pace.key != PaceKey::Endpoint).map(|pace| pace_of(pace).into());
+        Ok(Self { upstream: Arc::new(upstream), budget, pace, paces })
+    }
+
+    /// How it stands.
+    pub(crate) fn status(&self, name: &str) -> UpstreamStatus {
+        let endpoints = self.upstream.endpoints.iter().map(|endpoint| EndpointStatus {
+            endpoint: endpoint.name().to_owned(),
+            load: endpoint.load(),
+            rests: endpoint.rests(),
+        });
+        UpstreamStatus {
+            name: name.to_owned(),
+            budget_tokens: self.budget.as_ref().map(Budget::tokens),
+            waiting: self.pace.iter().chain(&self.paces).map(SharedPace::waiting).sum(),
+            endpoints: endpoints.collect(),
+        }
+    }
+}
+
+fn pace_of(config: &config::Pace) -> Pace {
+    let pace = match &config.key {
+        // All of them have one.
+        PaceKey::Upstream | PaceKey::Endpoint => Pace::per(|_| ()),
+        PaceKey::Header(name) => {
+            let name = name.clone();
+            Pace::per(move |head| head.header(name.as_str()).map(str::to_owned))
+        }
+    };
+    let pace = pace.longest(config.longest).waiters(config.waiters).keys(config.keys);
+    if config.slow_start { pace.slow_start() } else { pace }
+}
+
+/// All attempts of a route's requests.
+fn service(route: &config::Route, shared: &Shared, memory: &ReplayMemory) -> RouteService {
+    let retry = route.retry.as_ref();
+    let attempts = Attempts {
+        upstream: Arc::clone(&shared.upstream),
+        per_try_timeout: retry.and_then(|retry| retry.per_try_timeout),
+        avoids_tried: retry.is_none_or(|retry| retry.host_selection == config::HostSelection::AvoidPrevious),
+        timeout: route.timeout,
+    };
+    match retry {
+        None => paced(RetryLayer::new(Never).deadline(route.timeout), shared, attempts),
+        Some(retry) => {
+            let mut layer = RetryLayer::new(GatewayPolicy::new(retry))
+                .attempts(retry.num_retries.saturating_add(1))
+                .deadline(route.timeout)
+                .budget(shared.budget.clone())
+                .replay_limit(retry.request_body_buffer_limit)
+                .replay_memory(memory.clone())
+                .drain_limit(retry.error_body_drain.bytes, retry.error_body_drain.time);
+            if let Some(name) = &retry.attempt_header {
+                layer = layer.attempt_header(name.clone());
+            }
+            paced(layer, shared, attempts)
+        }
+    }
+}
+
+fn paced<P: Policy + 'static>(layer: RetryLayer<P>, shared: &Shared, attempts: Attempts) -> RouteService {
+    match &shared.pace {
+        Some(pace) => BoxCloneSyncService::new(layer.pace(pace.clone()).layer(attempts)),
+        None => BoxCloneSyncService::new(layer.layer(attempts).map_err(PaceError::Inner)),
+    }
+}

@@ -1,0 +1,43 @@
+//! The body of an upstream's response, on its way to the client.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+
+use crate::endpoint::Occupied;
+
+/// A response body that counts as load of its endpoint until it has ended.
+#[derive(Debug)]
+pub(crate) struct UpstreamBody {
+    body: Incoming,
+    _occupied: Occupied,
+}
+
+impl UpstreamBody {
+    pub(crate) fn new(body: Incoming, occupied: Occupied) -> Self {
+        Self { body, _occupied: occupied }
+    }
+}
+
+impl Body for UpstreamBody {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

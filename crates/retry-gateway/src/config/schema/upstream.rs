@@ -1,0 +1,106 @@
+//! The keys of `[upstreams.NAME]`.
+
+use std::collections::BTreeSet;
+
+use http::Uri;
+use http::uri::Scheme;
+
+use crate::config::error::Wrong;
+use crate::config::reader::{Table, Value};
+use crate::config::{HostRule, Pace, Profile, Protocol, RetryBudget, Upstream, UpstreamTls, names, value};
+
+/// An upstream that routes of a profile lead to.
+pub(super) fn read(mut table: Table<'_>, profile: Profile) -> Upstream {
+    let default = Upstream::with_endpoints(endpoints(&mut table));
+    let protocol: Option<Protocol> = table.read("protocol", value::word);
+    let tls = tls(&mut table, &default.endpoints);
+    let host: Option<HostRule> = table.read("host", names::host_rule);
+    let connect_timeout = table.read("connect_timeout", value::duration);
+    let retry_budget = retry_budget(&mut table);
+    let pace = pace(&mut table, profile);
+    table.finish();
+    Upstream {
+        protocol: protocol.unwrap_or(default.protocol),
+        tls,
+        host: host.unwrap_or(default.host),
+        connect_timeout: connect_timeout.unwrap_or(default.connect_timeout),
+        retry_budget,
+        pace,
+        endpoints: default.endpoints,
+    }
+}
+
+fn endpoints(table: &mut Table<'_>) -> Vec<Uri> {
+    let allowed = "at least one URL such as http://10.0.0.1:8080, in a list";
+    let Some(value) = table.value("endpoints") else {
+        table.miss("endpoints", allowed);
+        return Vec::new();
+    };
+    let Some(items) = value.items(allowed) else { return Vec::new() };
+    if items.is_empty() {
+        table.blame("endpoints", Wrong::new("empty").allowed(allowed));
+    }
+    let mut seen = BTreeSet::new();
+    let endpoint = |item: Value<'_>| {
+        item.read(|value| {
+            let endpoint = names::endpoint(value)?;
+            match seen.insert(identity(&endpoint)) {
+                true => Ok(endpoint),
+                false => Err(Wrong::new("stands here twice")),
+            }
+        })
+    };
+    items.into_iter().filter_map(endpoint).collect()
+}
+
+/// The same for endpoints that are the same server.
+fn identity(endpoint: &Uri) -> (bool, String, u16) {
+    let secure = endpoint.scheme() == Some(&Scheme::HTTPS);
+    let port = endpoint.port_u16().unwrap_or(if secure { 443 } else { 80 });
+    (secure, endpoint.host().unwrap_or_default().to_ascii_lowercase(), port)
+}
+
+fn tls(table: &mut Table<'_>, endpoints: &[Uri]) -> UpstreamTls {
+    let Some(mut options) = table.value("tls").and_then(|value| value.table("{ ca = \"ca.pem\" }")) else {
+        return UpstreamTls::default();
+    };
+    let ca = options.read("ca", value::path).map(|ca| options.report.folder.join(ca));
+    let plain = |endpoint: &Uri| endpoint.scheme() == Some(&Scheme::HTTP);
+    if !endpoints.is_empty() && endpoints.iter().all(plain) {
+        options.blame_all(Wrong::new("no endpoint speaks TLS").allowed("endpoints with https"));
+    }
+    options.finish();
+    UpstreamTls { ca }
+}
+
+fn retry_budget(table: &mut Table<'_>) -> Option<RetryBudget> {
+    let mut budget = RetryBudget::default();
+    let Some(value) = table.value("retry_budget") else { return Some(budget) };
+    if let Some(is_on) = value.boolean() {
+        return is_on.then_some(budget);
+    }
+    let mut table = value.table("a table, or false")?;
+    budget.percent = table.read("percent", value::whole(0..=100)).unwrap_or(budget.percent);
+    let floor = table.read("min_retries_per_second", value::whole(0..=100_000));
+    budget.min_retries_per_second = floor.unwrap_or(budget.min_retries_per_second);
+    table.finish();
+    Some(budget)
+}
+
+fn pace(table: &mut Table<'_>, profile: Profile) -> Option<Pace> {
+    let Some(value) = table.value("pace") else { return profile.pace() };
+    let mut pace = profile.pace().unwrap_or_default();
+    if let Some(is_on) = value.boolean() {
+        return is_on.then_some(pace);
+    }
+    let mut table = value.table("a table, or false")?;
+    pace.key = table.read("key", names::pace_key).unwrap_or(pace.key);
+    pace.longest = table.read("longest", value::duration).unwrap_or(pace.longest);
+    pace.slow_start = table.read("slow_start", value::boolean).unwrap_or(pace.slow_start);
+    let waiters = table.read("waiters", value::whole(0..=1_000_000));
+    pace.waiters = waiters.map_or(pace.waiters, |count| count as usize);
+    let keys = table.read("keys", value::whole(1..=1_000_000));
+    pace.keys = keys.map_or(pace.keys, |count| count as usize);
+    table.finish();
+    Some(pace)
+}

@@ -1,0 +1,101 @@
+//! A configuration in a few lines, for people.
+
+use std::fmt;
+use std::time::Duration;
+
+use super::{Config, HostPattern, PaceKey, Profile, Protocol, Route, Upstream};
+
+/// A configuration in a few lines, for people: its text.
+#[derive(Debug)]
+pub struct Summary<'a> {
+    config: &'a Config,
+}
+
+impl<'a> Summary<'a> {
+    pub(super) fn of(config: &'a Config) -> Self {
+        Self { config }
+    }
+}
+
+impl fmt::Display for Summary<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Config { listen, tls, admin, upstreams, routes, .. } = self.config;
+        write!(f, "  listen {listen}{}", if tls.is_some() { " with TLS" } else { "" })?;
+        if let Some(admin) = admin {
+            write!(f, ", admin {admin}")?;
+        }
+        for (name, upstream) in upstreams {
+            write!(f, "\n  upstream {name}: {}", Words(upstream))?;
+        }
+        for route in routes {
+            write!(f, "\n  route {}", Words(route))?;
+        }
+        Ok(())
+    }
+}
+
+/// Something in a line.
+struct Words<'a, T>(&'a T);
+
+impl fmt::Display for Words<'_, Upstream> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Upstream { endpoints, protocol, retry_budget, pace, .. } = self.0;
+        let protocol = match protocol {
+            Protocol::Http1 => "http1",
+            Protocol::Http2 => "http2",
+        };
+        write!(f, "{}, {protocol}", counted(endpoints.len() as u64, "endpoint", "endpoints"))?;
+        match retry_budget {
+            Some(budget) => {
+                write!(f, ", budget {} % and {}/s", budget.percent, budget.min_retries_per_second)?
+            }
+            None => f.write_str(", no budget")?,
+        }
+        match pace.as_ref().map(|pace| &pace.key) {
+            Some(PaceKey::Upstream) => f.write_str(", paced by upstream"),
+            Some(PaceKey::Endpoint) => f.write_str(", paced by endpoint"),
+            Some(PaceKey::Header(name)) => write!(f, ", paced by header {name}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for Words<'_, Route> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Route { path_prefix, host, methods, headers, upstream, timeout, profile, retry } = self.0;
+        match host {
+            Some(HostPattern::Exact(host)) => write!(f, "{host}{path_prefix}")?,
+            Some(HostPattern::Below(parent)) => write!(f, "*.{parent}{path_prefix}")?,
+            None => f.write_str(path_prefix)?,
+        }
+        for method in methods {
+            write!(f, " {method}")?;
+        }
+        if !headers.is_empty() {
+            write!(f, " with {}", counted(headers.len() as u64, "header", "headers"))?;
+        }
+        write!(f, " to {upstream}: ")?;
+        if *profile == Profile::Llm {
+            f.write_str("llm, ")?;
+        }
+        match retry {
+            Some(retry) => write!(f, "{}", counted(retry.num_retries.into(), "retry", "retries"))?,
+            None => f.write_str("no retries")?,
+        }
+        write!(f, " within {}", Words(timeout))
+    }
+}
+
+impl fmt::Display for Words<'_, Duration> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.0.as_secs(), self.0.subsec_nanos()) {
+            (seconds, 0) if seconds >= 3_600 && seconds % 3_600 == 0 => write!(f, "{}h", seconds / 3_600),
+            (seconds, 0) if seconds >= 60 && seconds % 60 == 0 => write!(f, "{}m", seconds / 60),
+            _ => write!(f, "{:?}", self.0),
+        }
+    }
+}
+
+fn counted(count: u64, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
+}

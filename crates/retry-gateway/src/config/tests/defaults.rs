@@ -1,0 +1,119 @@
+//! What is meant where nothing is said.
+
+use std::time::Duration;
+
+use http::StatusCode;
+use tower_http_retry::Jitter;
+
+use super::*;
+
+/// Every number is here once more, so that none changes unseen.
+#[test]
+fn the_least_file_means_the_documented_defaults() {
+    let config = config(LEAST);
+    assert_eq!(config.listen.to_string(), "127.0.0.1:8080");
+    assert_eq!((config.tls, config.admin), (None, None));
+    assert_eq!(config.buffers.total, 64 << 20);
+    assert!(config.access_log.enabled);
+
+    let upstream = &config.upstreams["api"];
+    assert_eq!(upstream.endpoints, ["http://10.0.0.1:8080"]);
+    assert_eq!(upstream.protocol, Protocol::Http1);
+    assert_eq!(upstream.tls.ca, None);
+    assert_eq!(upstream.host, HostRule::Endpoint);
+    assert_eq!(upstream.connect_timeout, Duration::from_secs(2));
+    assert_eq!(upstream.retry_budget, Some(RetryBudget { percent: 20, min_retries_per_second: 3 }));
+    assert_eq!(upstream.pace, None);
+
+    let route = &config.routes[0];
+    assert_eq!(route.path_prefix, "/");
+    assert_eq!((&route.host, route.methods.len(), route.headers.len()), (&None, 0, 0));
+    assert_eq!(route.upstream, "api");
+    assert_eq!(route.timeout, Duration::from_secs(15));
+    assert_eq!(route.profile, Profile::Default);
+}
+
+#[test]
+fn retries_are_on_and_those_of_the_documentation() {
+    let retry = config(LEAST).routes.remove(0).retry.unwrap();
+    let statuses = [429, 502, 503, 504].map(|code| StatusCode::from_u16(code).unwrap());
+    let expected = Retry {
+        retry_on: RetryOn {
+            connect_failure: true,
+            refused_stream: true,
+            reset: true,
+            per_try_timeout: true,
+            statuses: statuses.into(),
+        },
+        methods: RetryMethods::Idempotent,
+        trust_idempotency_key: true,
+        num_retries: 2,
+        per_try_timeout: Some(Duration::from_secs(5)),
+        back_off: BackOff {
+            policy: BackOffPolicy::Exponential(Jitter::Full),
+            base_interval: Duration::from_millis(25),
+            max_interval: Duration::from_millis(250),
+        },
+        rate_limited_back_off: AfterHint {
+            max_interval: Duration::from_secs(10),
+            on_exceed: OnExceed::Return,
+            spread: 1.0,
+        },
+        host_selection: HostSelection::AvoidPrevious,
+        request_body_buffer_limit: 65_536,
+        error_body_drain: ErrorBodyDrain { bytes: 16_384, time: Duration::from_millis(10) },
+        nested: Nested::Damp,
+        attempt_header: Some("x-retry-attempt".parse().unwrap()),
+        explain_header: false,
+    };
+    assert_eq!(retry, expected);
+}
+
+#[test]
+fn a_pace_has_defaults_once_there_is_one() {
+    let pace = Pace {
+        key: PaceKey::Upstream,
+        longest: Duration::from_secs(60),
+        slow_start: false,
+        waiters: 10_000,
+        keys: 10_000,
+    };
+    assert_eq!(upstream("pace = {}").pace, Some(pace.clone()));
+    assert_eq!(upstream("pace = true").pace, Some(pace));
+}
+
+/// But for what it adds (an administrator's address, a second endpoint, a pace), and for the spread, which is written
+/// down and so is not what a pace makes of it.
+#[test]
+fn the_documented_example_says_what_would_hold_anyway() {
+    let mut given = config(EXAMPLE);
+    assert_eq!(given.admin.take(), Some("127.0.0.1:9090".parse().unwrap()));
+    let upstream = given.upstreams.get_mut("api").unwrap();
+    assert_eq!(upstream.endpoints.pop(), Some("http://10.0.0.2:8080".parse().unwrap()));
+    assert_eq!(upstream.pace.take(), Some(Pace::default()));
+    assert_eq!(given, config(LEAST));
+}
+
+#[test]
+fn what_is_implied_gives_way_to_what_is_said() {
+    assert_eq!(route("timeout = \"2s\"").retry.unwrap().per_try_timeout, Some(Duration::from_secs(2)));
+    let small = config(&file("buffers = { total = 1024 }", "", ""));
+    assert_eq!(small.routes[0].retry.as_ref().unwrap().request_body_buffer_limit, 1024);
+
+    let back_off = retry("back_off = { base_interval = \"1s\" }").back_off;
+    assert_eq!((back_off.base_interval.as_secs(), back_off.max_interval.as_secs()), (1, 10));
+    let back_off = retry("back_off = { max_interval = \"10ms\" }").back_off;
+    assert_eq!((back_off.base_interval.as_millis(), back_off.max_interval.as_millis()), (10, 10));
+}
+
+#[test]
+fn nothing_is_spread_under_a_pace_unless_somebody_says_so() {
+    let spread = |upstream: &str, route: &str| {
+        let retry = config(&file("", upstream, route)).routes.remove(0).retry.unwrap();
+        retry.rate_limited_back_off.spread
+    };
+    assert_eq!(spread("", ""), 1.0);
+    assert_eq!(spread("pace = {}", ""), 0.0);
+    assert_eq!(spread("pace = {}", "retry = { rate_limited_back_off = { spread = 0.5 } }"), 0.5);
+    assert_eq!(spread("pace = false", ""), 1.0);
+}

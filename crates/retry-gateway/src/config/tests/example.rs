@@ -1,0 +1,62 @@
+//! The reference file: every key, with its default.
+
+use super::*;
+
+const REFERENCE: &str = include_str!("../../../examples/gateway.toml");
+
+#[test]
+fn the_reference_says_the_defaults() {
+    let mut given = config(REFERENCE);
+    given.upstreams.get_mut("api").unwrap().endpoints.pop();
+    assert_eq!(given, config(LEAST));
+}
+
+/// The reference, with what is commented out.
+fn all_of_it() -> String {
+    let lines = REFERENCE.lines().map(|line| match line.strip_prefix('#') {
+        Some(key) if !key.is_empty() && !key.starts_with(' ') => key,
+        _ => line,
+    });
+    lines.map(|line| format!("{line}\n")).collect::<String>().replacen(
+        "\"http://10.0.0.1",
+        "\"https://10.0.0.1",
+        1,
+    )
+}
+
+#[test]
+fn what_is_commented_out_is_right_too() {
+    let given = config(&all_of_it());
+    assert!(given.tls.is_some() && given.admin.is_some());
+    assert!(given.upstreams["api"].tls.ca.is_some());
+    assert_eq!(given.upstreams["api"].pace, Some(Pace::default()));
+    let route = &given.routes[0];
+    assert!(route.host.is_some() && !route.methods.is_empty() && !route.headers.is_empty());
+}
+
+/// What is allowed is told with an unknown key, so one in each table tells of all keys.
+#[test]
+fn no_key_is_missing_in_the_reference() {
+    let mut text = format!("unknown = 1\n{}", all_of_it());
+    for table in ["[buffers]", "[access_log]", "[upstreams.api]", "[[routes]]", "[routes.retry]"] {
+        text = text.replace(&format!("{table}\n"), &format!("{table}\nunknown = 1\n"));
+    }
+    for table in ["[upstreams.api.retry_budget]", "[upstreams.api.pace]"] {
+        text = text.replace(&format!("{table}\n"), &format!("{table}\nunknown = 1\n"));
+    }
+    for key in ["tls", "back_off", "rate_limited_back_off", "error_body_drain"] {
+        text = text.replace(&format!("\n{key} = {{"), &format!("\n{key} = {{ unknown = 1,"));
+    }
+    let told = problems(&text);
+    assert_eq!(told.len(), 13, "{told:#?}");
+    for problem in told {
+        let keys = problem.split_once("unknown key; allowed: ").expect(&problem).1;
+        for key in keys.split(", ") {
+            let is_there =
+                [format!("\n{key} = "), format!("#{key} = "), format!("{{ {key} = "), format!(", {key} = ")];
+            let is_table = [format!("[{key}]"), format!("[{key}."), format!(".{key}]"), format!("[[{key}]]")];
+            let mut forms = is_there.iter().chain(&is_table);
+            assert!(forms.any(|form| REFERENCE.contains(form)), "{key} is not in the reference");
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! What each key means, and that it changes nothing else.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use http::StatusCode;
+use tower_http_retry::Jitter;
+
+use super::*;
+
+#[track_caller]
+fn check_top(lines: &str, change: impl FnOnce(&mut Config)) {
+    let mut expected = config(&file("", "", ""));
+    change(&mut expected);
+    assert_eq!(config(&file(lines, "", "")), expected, "{lines}");
+}
+
+#[track_caller]
+fn check_upstream(lines: &str, change: impl FnOnce(&mut Upstream)) {
+    let mut expected = upstream("");
+    change(&mut expected);
+    assert_eq!(upstream(lines), expected, "{lines}");
+}
+
+#[track_caller]
+fn check_route(lines: &str, change: impl FnOnce(&mut Route)) {
+    let mut expected = route("");
+    change(&mut expected);
+    assert_eq!(route(lines), expected, "{lines}");
+}
+
+#[track_caller]
+fn check_retry(lines: &str, change: impl FnOnce(&mut Retry)) {
+    let mut expected = retry("");
+    change(&mut expected);
+    assert_eq!(retry(lines), expected, "{lines}");
+}
+
+#[test]
+fn at_the_top() {
+    let (cert, key) = (PathBuf::from("c.pem"), PathBuf::from("k.pem"));
+    check_top("tls = { cert = 'c.pem', key = 'k.pem' }", |top| top.tls = Some(ServerTls { cert, key }));
+    check_top("admin = '[::1]:9090'", |top| top.admin = Some("[::1]:9090".parse().unwrap()));
+    check_top("admin = '127.0.0.2:8080'", |top| top.admin = Some("127.0.0.2:8080".parse().unwrap()));
+    check_top("buffers.total = '1GiB'", |top| top.buffers.total = 1 << 30);
+    check_top("access_log.enabled = false", |top| top.access_log.enabled = false);
+}
+
+#[test]
+fn of_an_upstream() {
+    let uri = |text: &str| text.parse::<Uri>().unwrap();
+    check_upstream("protocol = 'http2'", |up| up.protocol = Protocol::Http2);
+    check_upstream("tls = { ca = 'ca.pem' }", |up| up.tls.ca = Some("ca.pem".into()));
+    check_upstream("tls = {}", |_| {});
+    check_upstream("host = 'endpoint'", |_| {});
+    check_upstream("host = 'preserve'", |up| up.host = HostRule::Preserve);
+    let name = |name: &str| HostRule::Name(name.parse().unwrap());
+    check_upstream("host = 'preserve.example.com'", |up| up.host = name("preserve.example.com"));
+    check_upstream("host = 'localhost:8080'", |up| up.host = name("localhost:8080"));
+    check_upstream("connect_timeout = '250ms'", |up| up.connect_timeout = Duration::from_millis(250));
+
+    let endpoints = |list: &str| {
+        let text = file("", "", "").replace("[\"https://10.0.0.1\"]", list);
+        config(&text).upstreams["api"].endpoints.clone()
+    };
+    assert_eq!(endpoints("['http://[::1]:80/']"), [uri("http://[::1]:80")]);
+    let both = [uri("http://a.example"), uri("https://a.example")];
+    assert_eq!(endpoints("['http://a.example', 'https://a.example']"), both);
+}
+
+#[test]
+fn of_a_budget_and_a_pace() {
+    let budget = |percent, min_retries_per_second| Some(RetryBudget { percent, min_retries_per_second });
+    check_upstream("retry_budget = false", |up| up.retry_budget = None);
+    check_upstream("retry_budget = true", |_| {});
+    check_upstream("retry_budget.percent = 100", |up| up.retry_budget = budget(100, 3));
+    check_upstream("retry_budget.percent = 0", |up| up.retry_budget = budget(0, 3));
+    check_upstream("retry_budget.min_retries_per_second = 0", |up| up.retry_budget = budget(20, 0));
+
+    let check = |line: &str, change: &dyn Fn(&mut Pace)| {
+        let mut pace = Pace::default();
+        change(&mut pace);
+        check_upstream(line, |up| up.pace = Some(pace));
+    };
+    check_upstream("pace = false", |_| {});
+    check("pace.key = 'endpoint'", &|pace| pace.key = PaceKey::Endpoint);
+    check("pace.key = 'header:X-Api-Key'", &|pace| pace.key = PaceKey::Header("x-api-key".parse().unwrap()));
+    check("pace.longest = '2m'", &|pace| pace.longest = Duration::from_secs(120));
+    check("pace.slow_start = true", &|pace| pace.slow_start = true);
+    check("pace.waiters = 0", &|pace| pace.waiters = 0);
+    check("pace.keys = 1", &|pace| pace.keys = 1);
+}
+
+#[test]
+fn of_a_route() {
+    check_route("path_prefix = '/v1/chat'", |route| route.path_prefix = "/v1/chat".to_owned());
+    check_route("path_prefix = '/v1//'", |route| route.path_prefix = "/v1".to_owned());
+    check_route("path_prefix = '//'", |_| {});
+    check_route("host = 'API.example.com'", |route| {
+        route.host = Some(HostPattern::Exact("api.example.com".to_owned()));
+    });
+    check_route("host = '[::1]'", |route| route.host = Some(HostPattern::Exact("[::1]".to_owned())));
+    check_route("host = '*.example.com'", |route| {
+        route.host = Some(HostPattern::Below("example.com".to_owned()));
+    });
+    check_route("methods = ['GET', 'PROPFIND', 'QUERY']", |route| {
+        route.methods = ["GET", "PROPFIND", "QUERY"].map(|method| method.parse().unwrap()).to_vec();
+    });
+    check_route("headers = { X-Tenant = 'blue', accept = 'a b' }", |route| {
+        let header = |name: &str, value: &str| (name.parse().unwrap(), value.parse().unwrap());
+        route.headers = vec![header("x-tenant", "blue"), header("accept", "a b")];
+    });
+    check_route("timeout = '1h'", |route| route.timeout = Duration::from_secs(3_600));
+    check_route("retry = false", |route| route.retry = None);
+    check_route("retry = true", |_| {});
+    check_route("retry = {}", |_| {});
+}
+
+#[test]
+fn of_retries() {
+    let get_and_post = vec![http::Method::GET, http::Method::POST];
+    check_retry("methods = 'idempotent'", |_| {});
+    check_retry("methods = 'all'", |retry| retry.methods = RetryMethods::All);
+    check_retry("methods = ['GET', 'POST']", |retry| retry.methods = RetryMethods::Listed(get_and_post));
+    check_retry("trust_idempotency_key = false", |retry| retry.trust_idempotency_key = false);
+    check_retry("num_retries = 0", |retry| retry.num_retries = 0);
+    check_retry("num_retries = 20", |retry| retry.num_retries = 20);
+    check_retry("per_try_timeout = '15s'", |retry| retry.per_try_timeout = Some(Duration::from_secs(15)));
+    check_retry("per_try_timeout = false", |retry| retry.per_try_timeout = None);
+    check_retry("host_selection = 'any'", |retry| retry.host_selection = HostSelection::Any);
+    check_retry("request_body_buffer_limit = 0", |retry| retry.request_body_buffer_limit = 0);
+    check_retry("request_body_buffer_limit = '64MiB'", |retry| retry.request_body_buffer_limit = 64 << 20);
+    check_retry("error_body_drain.bytes = 0", |retry| retry.error_body_drain.bytes = 0);
+    check_retry("error_body_drain.time = '0s'", |retry| retry.error_body_drain.time = Duration::ZERO);
+    check_retry("nested = 'ignore'", |retry| retry.nested = Nested::Ignore);
+    check_retry("attempt_header = false", |retry| retry.attempt_header = None);
+    check_retry("attempt_header = 'x-envoy-attempt-count'", |retry| {
+        retry.attempt_header = Some("x-envoy-attempt-count".parse().unwrap());
+    });
+    check_retry("explain_header = true", |retry| retry.explain_header = true);
+}
+
+#[test]
+fn of_waits() {
+    let jitter = |jitter| BackOffPolicy::Exponential(jitter);
+    check_retry("back_off.policy = 'exponential'", |_| {});
+    check_retry("back_off.jitter = 'full'", |_| {});
+    check_retry("back_off.jitter = 'equal'", |retry| retry.back_off.policy = jitter(Jitter::Equal));
+    check_retry("back_off.jitter = 'none'", |retry| retry.back_off.policy = jitter(Jitter::None));
+    check_retry("back_off.jitter = 'proportional'", |retry| {
+        retry.back_off.policy = jitter(Jitter::Proportional(0.2));
+    });
+    check_retry("back_off = { policy = 'decorrelated', jitter = 'full' }", |retry| {
+        retry.back_off.policy = BackOffPolicy::Decorrelated;
+    });
+    check_retry("back_off = { base_interval = '1s', max_interval = '1s' }", |retry| {
+        retry.back_off.base_interval = Duration::from_secs(1);
+        retry.back_off.max_interval = Duration::from_secs(1);
+    });
+    check_retry("rate_limited_back_off.max_interval = '0s'", |retry| {
+        retry.rate_limited_back_off.max_interval = Duration::ZERO;
+    });
+    check_retry("rate_limited_back_off.on_exceed = 'return'", |_| {});
+    check_retry("rate_limited_back_off.spread = 0", |retry| retry.rate_limited_back_off.spread = 0.0);
+    check_retry("rate_limited_back_off.spread = 0.25", |retry| retry.rate_limited_back_off.spread = 0.25);
+}
+
+#[track_caller]
+fn check_retry_on(lines: &str, failures: &str, statuses: &[u16]) {
+    let on = retry(lines).retry_on;
+    let named = [
+        (on.connect_failure, "connect-failure"),
+        (on.refused_stream, "refused-stream"),
+        (on.reset, "reset"),
+        (on.per_try_timeout, "per-try-timeout"),
+    ];
+    let named: Vec<_> = named.iter().filter(|(is_on, _)| *is_on).map(|(_, name)| *name).collect();
+    assert_eq!(named.join(" "), failures, "{lines}");
+    let codes: Vec<_> = on.statuses.iter().map(StatusCode::as_u16).collect();
+    assert_eq!(codes, statuses, "{lines}");
+}
+
+#[test]
+fn of_what_is_worth_another_attempt() {
+    let all = "connect-failure refused-stream reset per-try-timeout";
+    check_retry_on("retry_on = []", "", &[]);
+    check_retry_on("retry_on = ['connect-failure']", "connect-failure", &[]);
+    check_retry_on("retry_on = ['refused-stream']", "refused-stream", &[]);
+    check_retry_on("retry_on = ['reset', 'reset']", "reset", &[]);
+    check_retry_on("retry_on = ['per-try-timeout']", "per-try-timeout", &[]);
+    check_retry_on("retry_on = ['gateway-error']", "", &[502, 503, 504]);
+    check_retry_on("retry_on = ['retriable-4xx']", "", &[409]);
+    check_retry_on("retry_on = ['429', '599', '400']", "", &[400, 429, 599]);
+    check_retry_on("retry_on = ['5xx']", all, &(500..600).collect::<Vec<_>>());
+    check_retry_on("retry_on = ['retriable-status-codes']\nretriable_status_codes = [500]", "", &[500]);
+    check_retry_on("retry_on = []\nretriable_status_codes = [500, 408]", "", &[408, 500]);
+    check_retry_on("retriable_status_codes = [500]", all, &[429, 500, 502, 503, 504]);
+}

@@ -1,0 +1,197 @@
+//! One address of an upstream: how to reach it, how busy it is, and whether it is worth trying.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use http::Uri;
+use http::uri::{Authority, Scheme};
+use hyper::body::Incoming;
+use hyper_rustls::{FixedServerNameResolver, HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
+use tokio::time::Instant;
+use tower::Service;
+use tower_http_retry::{PaceLayer, ReplayBody};
+
+/// What sends requests to one endpoint.
+pub(crate) type EndpointClient = Client<HttpsConnector<Dial>, ReplayBody<Incoming>>;
+
+/// One address of an upstream.
+pub(crate) struct Endpoint {
+    name: String,
+    scheme: Scheme,
+    authority: Authority,
+    client: EndpointClient,
+    /// Where each endpoint has a limit of its own.
+    pace: Option<PaceLayer>,
+    /// Requests whose response has not ended.
+    load: AtomicUsize,
+    /// Until when it is left alone, in milliseconds since `origin`; how often in a row it could not be reached.
+    rests_until: AtomicU64,
+    failures: AtomicU64,
+    origin: Instant,
+}
+
+/// How an upstream's endpoints are reached.
+#[derive(Clone)]
+pub(crate) struct Reach {
+    pub(crate) tls: Arc<ClientConfig>,
+    pub(crate) is_http2: bool,
+    pub(crate) connect_timeout: Duration,
+}
+
+impl Endpoint {
+    pub(crate) fn new(uri: &Uri, reach: &Reach, pace: Option<PaceLayer>) -> anyhow::Result<Self> {
+        let (Some(scheme), Some(authority)) = (uri.scheme().cloned(), uri.authority().cloned()) else {
+            anyhow::bail!("the endpoint `{uri}` has no scheme or no host");
+        };
+        let name = ServerName::try_from(authority.host().trim_matches(['[', ']']).to_owned())?;
+        let mut http = HttpConnector::new();
+        http.enforce_http(false);
+        http.set_nodelay(true);
+        http.set_connect_timeout(Some(reach.connect_timeout));
+        let connector = HttpsConnectorBuilder::new()
+            .with_tls_config((*reach.tls).clone())
+            .https_or_http()
+            .with_server_name_resolver(FixedServerNameResolver::new(name));
+        let dial = Dial { to: uri.clone(), http };
+        let connector = match reach.is_http2 {
+            true => connector.enable_http2().wrap_connector(dial),
+            false => connector.enable_http1().wrap_connector(dial),
+        };
+        let client = Client::builder(TokioExecutor::new())
+            .http2_only(reach.is_http2)
+            // A pooled connection that was closed is for the retry layer to see and to count.
+            .retry_canceled_requests(false)
+            .set_host(false)
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(IDLE_TIMEOUT)
+            .timer(TokioTimer::new())
+            .build(connector);
+        Ok(Self {
+            name: format!("{scheme}://{authority}"),
+            scheme,
+            authority,
+            client,
+            pace,
+            load: AtomicUsize::new(0),
+            rests_until: AtomicU64::new(0),
+            failures: AtomicU64::new(0),
+            origin: Instant::now(),
+        })
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(crate) fn scheme(&self) -> &Scheme {
+        &self.scheme
+    }
+
+    pub(crate) fn authority(&self) -> &Authority {
+        &self.authority
+    }
+
+    pub(crate) fn client(&self) -> &EndpointClient {
+        &self.client
+    }
+
+    pub(crate) fn pace(&self) -> Option<&PaceLayer> {
+        self.pace.as_ref()
+    }
+
+    /// How many requests are under way.
+    pub(crate) fn load(&self) -> usize {
+        self.load.load(Ordering::Relaxed)
+    }
+
+    /// Counts a request until the guard is dropped.
+    pub(crate) fn occupy(self: &Arc<Self>) -> Occupied {
+        self.load.fetch_add(1, Ordering::Relaxed);
+        Occupied(Arc::clone(self))
+    }
+
+    /// Whether it is left alone because it could not be reached a while ago.
+    pub(crate) fn rests(&self) -> bool {
+        self.now() < self.rests_until.load(Ordering::Relaxed)
+    }
+
+    /// It could not be reached: it is left alone for a while, and for longer each time.
+    pub(crate) fn unreachable(&self) {
+        let failures = self.failures.fetch_add(1, Ordering::Relaxed);
+        let rest = SHORTEST_REST.saturating_mul(1 << failures.min(6)).min(LONGEST_REST);
+        let until = self.now().saturating_add(millis(rest));
+        self.rests_until.store(until, Ordering::Relaxed);
+    }
+
+    /// It was reached.
+    pub(crate) fn reached(&self) {
+        // Nothing is written as long as all is well.
+        if self.failures.load(Ordering::Relaxed) != 0 {
+            self.failures.store(0, Ordering::Relaxed);
+            self.rests_until.store(0, Ordering::Relaxed);
+        }
+    }
+
+    fn now(&self) -> u64 {
+        millis(self.origin.elapsed())
+    }
+}
+
+impl fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Endpoint")
+            .field("name", &self.name)
+            .field("load", &self.load())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Counts a request for as long as it lives.
+#[derive(Debug)]
+pub(crate) struct Occupied(Arc<Endpoint>);
+
+impl Drop for Occupied {
+    fn drop(&mut self) {
+        self.0.load.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Connects to one endpoint, whatever host the request is for: the two differ where the client's host is kept.
+#[derive(Clone, Debug)]
+pub(crate) struct Dial {
+    to: Uri,
+    http: HttpConnector,
+}
+
+impl Service<Uri> for Dial {
+    type Response = <HttpConnector as Service<Uri>>::Response;
+    type Error = <HttpConnector as Service<Uri>>::Error;
+    type Future = <HttpConnector as Service<Uri>>::Future;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        Service::<Uri>::poll_ready(&mut self.http, cx)
+    }
+
+    fn call(&mut self, _: Uri) -> Self::Future {
+        self.http.call(self.to.clone())
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// How long a connection that nobody uses stays open. Shorter than what servers grant, most of which close after a
+/// minute, so that fewer requests meet a connection that is being closed.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(50);
+/// How long an endpoint that could not be reached is left alone at first, and at most.
+const SHORTEST_REST: Duration = Duration::from_secs(1);
+const LONGEST_REST: Duration = Duration::from_secs(30);

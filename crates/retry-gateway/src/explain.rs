@@ -1,0 +1,193 @@
+//! What would be done with an outcome, in words: by which row, and when.
+
+use std::fmt::{self, Write as _};
+use std::time::{Duration, SystemTime};
+
+use http::{HeaderMap, Method, Request, Response, StatusCode};
+use tower_http_retry::{
+    Attempt, Failure, FailureKind, Hint, Outcome, Plan, Policy, Reason, ResponseHead, Setback, Window,
+};
+
+use crate::config::Route;
+use crate::policy::GatewayPolicy;
+
+/// A request and what came back, as somebody imagines them.
+#[derive(Clone, Debug)]
+pub struct Case {
+    /// The request's method.
+    pub method: Method,
+    /// The request's headers.
+    pub request: HeaderMap,
+    /// What came back.
+    pub outcome: CaseOutcome,
+}
+
+/// What came back.
+#[derive(Clone, Debug)]
+pub enum CaseOutcome {
+    /// A response with these headers.
+    Response(StatusCode, HeaderMap),
+    /// None.
+    Failure(FailureKind),
+}
+
+/// Says what a route does with a case, in a few lines.
+pub fn explain(route: &Route, case: &Case, now: SystemTime) -> String {
+    let mut text = String::new();
+    // A `String` takes all that is written to it.
+    let _ = write(&mut text, route, case, now);
+    text
+}
+
+fn write(text: &mut String, route: &Route, case: &Case, now: SystemTime) -> fmt::Result {
+    let Some(retry) = &route.retry else {
+        return writeln!(text, "the client gets it: the route never sends again");
+    };
+    let policy = GatewayPolicy::new(retry);
+    let mut request = Request::new(());
+    *request.method_mut() = case.method.clone();
+    *request.headers_mut() = case.request.clone();
+    let mut response = Response::new(());
+    let outcome = match &case.outcome {
+        CaseOutcome::Failure(kind) => Outcome::from(Failure::new(*kind)),
+        CaseOutcome::Response(status, headers) => {
+            *response.status_mut() = *status;
+            *response.headers_mut() = headers.clone();
+            ResponseHead::from(&response).into()
+        }
+    };
+    let attempt = Attempt::new(1, &request, outcome);
+    let Some((cause, row)) = policy.row(&attempt).filter(|_| retry.num_retries > 0) else {
+        let why = match policy.is_damped(&attempt) {
+            true => "the request is itself a resend",
+            false if retry.num_retries == 0 => "num_retries is 0",
+            false => "no row sends this request again after that",
+        };
+        return writeln!(text, "the client gets it: {why}");
+    };
+    writeln!(text, "worth another attempt: {cause}, by row {row} of the protocol notes")?;
+    let hint = match outcome {
+        Outcome::Response(head) => Hint::read_with_header(&head, now),
+        Outcome::Failure(_) => None,
+    };
+    if let Some((hint, header)) = hint {
+        match hint {
+            Hint::After(delay) => writeln!(text, "the server asks for {}, in {header}", seconds(delay))?,
+            Hint::Never => writeln!(text, "the server asks never to come back, in {header}")?,
+        }
+    }
+    for step in 0..retry.num_retries {
+        let setback = Setback::new(attempt, cause)
+            .hint(hint.map(|(hint, _)| hint))
+            .hinted_by(hint.map(|(_, header)| header))
+            .now(now)
+            .step(step);
+        match at_hint(policy.schedule(&setback), hint.and_then(|(hint, _)| hint.delay())) {
+            Plan::GiveUp(reason) => return writeln!(text, "the client gets it: {}", words(reason)),
+            Plan::Resend(window) if window.earliest > route.timeout => {
+                return writeln!(
+                    text,
+                    "the client gets it: that is after the route's {}",
+                    seconds(route.timeout)
+                );
+            }
+            Plan::Resend(window) => writeln!(text, "attempt {}: {}", step + 2, span(window))?,
+        }
+    }
+    writeln!(text, "then the client gets what came back last")
+}
+
+/// A session never sends before the hint.
+fn at_hint(plan: Plan, hint: Option<Duration>) -> Plan {
+    match (plan, hint) {
+        (Plan::Resend(window), Some(hint)) => window.opening_at(hint).into(),
+        (plan, _) => plan,
+    }
+}
+
+fn span(window: Window) -> String {
+    if window.width().is_zero() {
+        return format!("{} after the answer before", seconds(window.earliest));
+    }
+    format!("{} to {} after the answer before", seconds(window.earliest), seconds(window.latest))
+}
+
+fn seconds(duration: Duration) -> String {
+    format!("{:.3} s", duration.as_secs_f64())
+}
+
+fn words(reason: Reason) -> &'static str {
+    match reason {
+        Reason::HintTooLong => "the server asks for a longer wait than the route makes",
+        Reason::ServerRefused => "the server asks not to come back",
+        other => other.as_str(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderName;
+
+    use super::*;
+    use crate::config::Profile;
+
+    #[track_caller]
+    fn check(profile: Profile, method: Method, status: u16, header: Option<(&str, &str)>, expected: &[&str]) {
+        let headers: HeaderMap = header
+            .into_iter()
+            .map(|(name, value)| (HeaderName::try_from(name).unwrap(), value.parse().unwrap()))
+            .collect();
+        let outcome = CaseOutcome::Response(StatusCode::from_u16(status).unwrap(), headers);
+        let case = Case { method, request: HeaderMap::new(), outcome };
+        let text = explain(&Route::to("api", profile, false), &case, SystemTime::UNIX_EPOCH);
+        assert_eq!(text.lines().collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn the_schedule_is_told_attempt_by_attempt() {
+        check(
+            Profile::Default,
+            Method::GET,
+            502,
+            None,
+            &[
+                "worth another attempt: transient, by row 15 of the protocol notes",
+                "attempt 2: 0.000 s to 0.025 s after the answer before",
+                "attempt 3: 0.000 s to 0.050 s after the answer before",
+                "then the client gets what came back last",
+            ],
+        );
+        check(
+            Profile::Llm,
+            Method::POST,
+            429,
+            Some(("retry-after", "2")),
+            &[
+                "worth another attempt: throttled, by row 12 of the protocol notes",
+                "the server asks for 2.000 s, in retry-after",
+                "attempt 2: 2.000 s to 4.000 s after the answer before",
+                "attempt 3: 2.000 s to 4.000 s after the answer before",
+                "attempt 4: 2.000 s to 4.000 s after the answer before",
+                "then the client gets what came back last",
+            ],
+        );
+    }
+
+    #[test]
+    fn what_is_the_clients_is_told_with_the_reason() {
+        check(
+            Profile::Default,
+            Method::GET,
+            503,
+            Some(("retry-after", "3600")),
+            &[
+                "worth another attempt: throttled, by row 13 of the protocol notes",
+                "the server asks for 3600.000 s, in retry-after",
+                "the client gets it: the server asks for a longer wait than the route makes",
+            ],
+        );
+        let none = &["the client gets it: no row sends this request again after that"];
+        check(Profile::Default, Method::POST, 503, None, none);
+        check(Profile::Default, Method::GET, 404, None, none);
+    }
+}

@@ -1,0 +1,25 @@
+//! A reverse proxy that sends failed requests again, when that helps and never hurts.
+
+mod access;
+mod admin;
+mod assemble;
+mod body;
+pub mod config;
+mod endpoint;
+mod explain;
+mod forward;
+mod metrics;
+mod policy;
+mod problem;
+mod proxy;
+mod route;
+mod serve;
+mod tls;
+mod trail;
+mod tunnel;
+mod upstream;
+
+pub use self::explain::{Case, CaseOutcome, explain};
+pub use self::policy::GatewayPolicy;
+pub use self::proxy::Gateway;
+pub use self::serve::Server;

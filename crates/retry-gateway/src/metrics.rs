@@ -1,0 +1,155 @@
+//! What is counted, under Envoy's names where it has them.
+
+use std::sync::atomic::AtomicU64;
+
+use prometheus_client::encoding::{EncodeLabelSet, text};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::{Registry, Unit};
+use tower_http_retry::{Reason, RetryInfo};
+
+/// The counters of a gateway, and what they are called.
+#[derive(Debug)]
+pub(crate) struct Metrics {
+    registry: Registry,
+    answers: Family<Answers, Counter>,
+    requests: Family<Of, Counter>,
+    attempts: Family<Of, Counter>,
+    resends: Family<Resends, Counter>,
+    healed: Family<Of, Counter>,
+    exhausted: Family<Of, Counter>,
+    unpaid: Family<Of, Counter>,
+    waits: Family<Of, Histogram, fn() -> Histogram>,
+    amplification: Family<Of, Level>,
+    budget: Family<Of, Level>,
+    waiting: Family<Of, Gauge>,
+    buffered: Gauge,
+}
+
+type Level = Gauge<f64, AtomicU64>;
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Of {
+    upstream: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Answers {
+    upstream: String,
+    status: u16,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Resends {
+    upstream: String,
+    reason: &'static str,
+}
+
+impl Metrics {
+    pub(crate) fn new() -> Self {
+        let mut registry = Registry::default();
+        let mut counter = |name, help| {
+            let family = Family::<Of, Counter>::default();
+            registry.register(name, help, family.clone());
+            family
+        };
+        let requests = counter("upstream_rq", "Requests that were answered or whose client was gone");
+        let attempts = counter("upstream_rq_attempts", "Sends, the first ones and the others");
+        let healed = counter("upstream_rq_retry_success", "Requests that a resend healed");
+        let exhausted = counter("upstream_rq_retry_limit_exceeded", "Requests whose attempts were all made");
+        let unpaid = counter("upstream_rq_retry_overflow", "Resends that the budget could not pay");
+        let answers = Family::default();
+        registry.register("upstream_rq_status", "Answers to clients, by status", Family::clone(&answers));
+        let resends = Family::default();
+        registry.register("upstream_rq_retry", "Resends, by why there were any", Family::clone(&resends));
+        let waits = Family::new_with_constructor(buckets as fn() -> Histogram);
+        let help = "Waits of requests that were sent again";
+        registry.register_with_unit("retry_delay", help, Unit::Seconds, Family::clone(&waits));
+        let mut level = |name, help| {
+            let family = Family::<Of, Level>::default();
+            registry.register(name, help, family.clone());
+            family
+        };
+        let amplification = level("retry_amplification_ratio", "Sends for each request");
+        let budget = level("retry_budget_tokens", "Resends that could be paid now");
+        let waiting = Family::default();
+        registry.register("pace_active", "Requests that wait for their turn", Family::clone(&waiting));
+        let buffered = Gauge::default();
+        registry.register(
+            "retry_body_buffered_bytes",
+            "Request bodies that are kept",
+            Gauge::clone(&buffered),
+        );
+        Self {
+            registry,
+            answers,
+            requests,
+            attempts,
+            resends,
+            healed,
+            exhausted,
+            unpaid,
+            waits,
+            amplification,
+            budget,
+            waiting,
+            buffered,
+        }
+    }
+
+    /// Counts a request that was answered, or whose client was gone.
+    pub(crate) fn count(&self, upstream: &str, status: u16, attempts: u32, info: Option<RetryInfo>) {
+        let of = Of { upstream: upstream.to_owned() };
+        self.requests.get_or_create(&of).inc();
+        self.attempts.get_or_create(&of).inc_by(u64::from(attempts));
+        self.answers.get_or_create(&Answers { upstream: upstream.to_owned(), status }).inc();
+        if attempts > 1 {
+            let reason = info.and_then(|info| info.cause()).map_or("unknown", |cause| cause.as_str());
+            let resends = Resends { upstream: upstream.to_owned(), reason };
+            self.resends.get_or_create(&resends).inc_by(u64::from(attempts - 1));
+            let waited = info.map_or(0.0, |info| info.waited().as_secs_f64());
+            self.waits.get_or_create(&of).observe(waited);
+        }
+        let ended = match info.map(|info| info.reason()) {
+            Some(None) => &self.healed,
+            Some(Some(Reason::Attempts)) => &self.exhausted,
+            Some(Some(Reason::Budget)) => &self.unpaid,
+            Some(Some(_)) | None => return,
+        };
+        ended.get_or_create(&of).inc();
+    }
+
+    /// Says how an upstream stands now.
+    pub(crate) fn stand(&self, upstream: &str, tokens: Option<f64>, waiting: usize) {
+        let of = Of { upstream: upstream.to_owned() };
+        if let Some(tokens) = tokens {
+            self.budget.get_or_create(&of).set(tokens);
+        }
+        self.waiting.get_or_create(&of).set(i64::try_from(waiting).unwrap_or(i64::MAX));
+        let requests = self.requests.get_or_create(&of).get();
+        if requests > 0 {
+            let attempts = self.attempts.get_or_create(&of).get();
+            self.amplification.get_or_create(&of).set(attempts as f64 / requests as f64);
+        }
+    }
+
+    /// Says how much is kept of requests now.
+    pub(crate) fn keep(&self, bytes: usize) {
+        self.buffered.set(i64::try_from(bytes).unwrap_or(i64::MAX));
+    }
+
+    /// All of them, in the text format of Prometheus.
+    pub(crate) fn text(&self) -> String {
+        let mut text = String::new();
+        // A `String` takes all that is written to it.
+        let _ = text::encode(&mut text, &self.registry);
+        text
+    }
+}
+
+/// From 1 ms to 65 s.
+fn buckets() -> Histogram {
+    Histogram::new(exponential_buckets(0.001, 2.0, 17))
+}

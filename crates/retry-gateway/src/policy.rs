@@ -1,0 +1,263 @@
+//! What a route's configuration says of an outcome, as a [`Policy`].
+//!
+//! A proxy is stricter than a client: it "MUST NOT automatically retry non-idempotent requests" (RFC 9110 section
+//! 9.2.2), unless it is told that they may be.
+
+use http::{HeaderName, StatusCode};
+use tower_http_retry::{
+    Attempt, Cause, DecorrelatedJitter, Exponential, FailureKind, Outcome, Plan, Policy, RequestHead,
+    ResponseHead, RetryAfterFirst, Setback, Verdict,
+};
+
+use crate::config::{BackOff, BackOffPolicy, Nested, Retry, RetryMethods};
+
+/// Decides for the requests of one route.
+#[derive(Clone, Debug)]
+pub struct GatewayPolicy {
+    retry: Retry,
+    schedule: RetryAfterFirst<Waits>,
+}
+
+/// How waits grow where the server names no time.
+#[derive(Clone, Debug)]
+enum Waits {
+    Exponential(Exponential),
+    Decorrelated(DecorrelatedJitter),
+}
+
+impl GatewayPolicy {
+    /// By a route's configuration.
+    pub fn new(retry: &Retry) -> Self {
+        let hints = retry.rate_limited_back_off;
+        let schedule = RetryAfterFirst::new(Waits::new(&retry.back_off))
+            .longest(hints.max_interval)
+            .spread(hints.spread);
+        Self { retry: retry.clone(), schedule }
+    }
+
+    /// Why an outcome is worth another attempt, and the row of the protocol notes that says so; `None` where it is
+    /// not.
+    pub fn row(&self, attempt: &Attempt<'_>) -> Option<(Cause, &'static str)> {
+        let on = &self.retry.retry_on;
+        let head = match attempt.outcome {
+            Outcome::Response(head) => head,
+            Outcome::Failure(failure) => {
+                return match failure.kind() {
+                    FailureKind::NeverSent if on.connect_failure => Some((Cause::NeverSent, "1")),
+                    FailureKind::Refused if on.refused_stream => Some((Cause::Refused, "2")),
+                    _ if self.is_damped(attempt) => None,
+                    FailureKind::Timeout if on.per_try_timeout && self.may_repeat(attempt, None) => {
+                        Some((Cause::Timeout, "4"))
+                    }
+                    FailureKind::MaybeProcessed if on.reset && self.may_repeat(attempt, None) => {
+                        Some((Cause::Transient, "4"))
+                    }
+                    _ => None,
+                };
+            }
+        };
+        if self.is_damped(attempt) || says(&head, "false") {
+            return None;
+        }
+        let status = head.status();
+        let is_forced = says(&head, "true") && (status.is_client_error() || status.is_server_error());
+        if is_forced && self.may_repeat(attempt, Some(status)) {
+            return Some((cause(status), "21"));
+        }
+        if !on.statuses.contains(&status) || !self.may_repeat(attempt, Some(status)) {
+            return None;
+        }
+        // The original is still under way, or there is a conflict that stays.
+        if status == StatusCode::CONFLICT && !(self.retry.trust_idempotency_key && attempt.is_keyed()) {
+            return None;
+        }
+        // Late enough for a request that came as early data; the client of one that did is told (RFC 8470).
+        if status == StatusCode::TOO_EARLY {
+            let is_original = attempt.number == 1 && attempt.request.header("early-data") != Some("1");
+            return is_original.then_some((Cause::Refused, "11"));
+        }
+        Some((cause(status), row_of(status)))
+    }
+
+    /// Whether the request is a resend of somebody else's, who is told to leave that to one.
+    pub fn is_damped(&self, attempt: &Attempt<'_>) -> bool {
+        self.retry.nested == Nested::Damp && is_resend(&attempt.request, self.retry.attempt_header.as_ref())
+    }
+
+    fn may_repeat(&self, attempt: &Attempt<'_>, status: Option<StatusCode>) -> bool {
+        let method = attempt.request.method();
+        let is_keyed = || self.retry.trust_idempotency_key && attempt.is_keyed();
+        match &self.retry.methods {
+            RetryMethods::All => true,
+            RetryMethods::Idempotent => method.is_idempotent() || is_keyed(),
+            RetryMethods::IdempotentOrThrottled => {
+                status.is_some_and(|status| cause(status) == Cause::Throttled)
+                    || method.is_idempotent()
+                    || is_keyed()
+            }
+            RetryMethods::Listed(methods) => methods.contains(method) || is_keyed(),
+        }
+    }
+}
+
+impl Policy for GatewayPolicy {
+    fn keep(&self, head: &RequestHead<'_>) -> bool {
+        self.retry.num_retries > 0 && !head.leaves_http()
+    }
+
+    fn classify(&self, attempt: &Attempt<'_>) -> Verdict {
+        self.row(attempt).map_or(Verdict::Accept, |(cause, _)| Verdict::Retry(cause))
+    }
+
+    fn schedule(&self, setback: &Setback<'_>) -> Plan {
+        self.schedule.schedule(setback)
+    }
+}
+
+impl Waits {
+    fn new(back_off: &BackOff) -> Self {
+        let BackOff { policy, base_interval: base, max_interval: cap } = *back_off;
+        match policy {
+            BackOffPolicy::Exponential(jitter) => {
+                Self::Exponential(Exponential::new(base, cap).jitter(jitter))
+            }
+            BackOffPolicy::Decorrelated => Self::Decorrelated(DecorrelatedJitter::new(base, cap)),
+        }
+    }
+}
+
+impl Policy for Waits {
+    fn schedule(&self, setback: &Setback<'_>) -> Plan {
+        match self {
+            Self::Exponential(policy) => policy.schedule(setback),
+            Self::Decorrelated(policy) => policy.schedule(setback),
+        }
+    }
+}
+
+/// The server is there and turns requests away, or else something broke.
+fn cause(status: StatusCode) -> Cause {
+    match status.as_u16() {
+        429 | 503 | 529 => Cause::Throttled,
+        _ => Cause::Transient,
+    }
+}
+
+/// By its number in the protocol notes; "route" where the configuration alone says so.
+fn row_of(status: StatusCode) -> &'static str {
+    match status.as_u16() {
+        408 => "9",
+        421 => "10",
+        429 => "12",
+        503 | 529 => "13",
+        502 | 504 => "15",
+        500 | 520..=524 => "16",
+        409 => "17",
+        _ => "route",
+    }
+}
+
+/// What the server says outright of trying again. A `false` anywhere outranks every `true`.
+fn says(head: &ResponseHead<'_>, word: &str) -> bool {
+    let has = |word: &str| {
+        SHOULD_RETRY.iter().any(|name| head.headers().get_all(*name).iter().any(|value| value == word))
+    };
+    has(word) && (word == "false" || !has("false"))
+}
+
+/// Whether a request is a resend of somebody else's: row 27.
+fn is_resend(request: &RequestHead<'_>, ours: Option<&HeaderName>) -> bool {
+    let count = |name: &str| request.header(name).and_then(|value| value.trim().parse::<u32>().ok());
+    let amz = request.header("amz-sdk-request").and_then(|value| {
+        let items = value.split(';').filter_map(|item| item.trim().strip_prefix("attempt="));
+        items.filter_map(|number| number.parse::<u32>().ok()).next()
+    });
+    count("x-envoy-attempt-count").is_some_and(|number| number > 1)
+        || count("grpc-previous-rpc-attempts").is_some_and(|number| number > 0)
+        || count("x-stainless-retry-count").is_some_and(|number| number > 0)
+        || amz.is_some_and(|number| number > 1)
+        || ours.is_some_and(|name| count(name.as_str()).is_some_and(|number| number > 1))
+}
+
+const SHOULD_RETRY: [&str; 2] = ["x-should-retry", "stripe-should-retry"];
+
+#[cfg(test)]
+mod tests {
+    use http::{Request, Response};
+
+    use super::*;
+    use crate::config::Profile;
+
+    /// Which row sends this request again after this outcome, by the defaults of a profile.
+    #[track_caller]
+    fn check(profile: Profile, request: &str, outcome: u16, headers: &[(&str, &str)], row: Option<&str>) {
+        let (method, key) = request.split_once(' ').unwrap_or((request, ""));
+        let mut sent = Request::builder().method(method).uri("/");
+        if key == "keyed" {
+            sent = sent.header("idempotency-key", "\"1\"");
+        }
+        let sent = sent.body(()).unwrap();
+        let mut response = Response::builder().status(outcome);
+        for (name, value) in headers {
+            response = response.header(*name, *value);
+        }
+        let response = response.body(()).unwrap();
+        let policy = GatewayPolicy::new(&profile.retry(false));
+        let found = policy.row(&Attempt::new(1, &sent, ResponseHead::from(&response)));
+        assert_eq!(found.map(|(_, row)| row), row, "{profile:?} {request} {outcome} {headers:?}");
+    }
+
+    #[test]
+    fn the_rows_that_a_gateway_goes_by() {
+        use Profile::{Default, Llm};
+        for (status, row) in [(429, "12"), (502, "15"), (503, "13"), (504, "15")] {
+            check(Default, "GET", status, &[], Some(row));
+            check(Default, "POST keyed", status, &[], Some(row));
+            check(Default, "POST", status, &[], None);
+        }
+        for status in [200, 400, 404, 408, 409, 421, 425, 500, 501, 505, 520] {
+            check(Default, "GET", status, &[], None);
+        }
+        for (status, row) in [(429, "12"), (503, "13"), (529, "13")] {
+            check(Llm, "POST", status, &[], Some(row));
+        }
+        for (status, row) in [(408, "9"), (409, "17"), (500, "16"), (502, "15"), (507, "route")] {
+            check(Llm, "POST", status, &[], None);
+            check(Llm, "POST keyed", status, &[], Some(row));
+        }
+        check(Llm, "GET", 409, &[], None);
+        for status in [501, 505] {
+            check(Llm, "POST keyed", status, &[], None);
+        }
+    }
+
+    #[test]
+    fn the_server_has_the_last_word_for_what_may_be_repeated() {
+        for name in SHOULD_RETRY {
+            check(Profile::Default, "GET", 503, &[(name, "false")], None);
+            check(Profile::Default, "GET", 400, &[(name, "true")], Some("21"));
+            check(Profile::Default, "POST", 400, &[(name, "true")], None);
+            check(Profile::Default, "GET", 200, &[(name, "true")], None);
+            check(Profile::Default, "GET", 503, &[(name, "yes")], Some("13"));
+        }
+        let both = [("x-should-retry", "true"), ("stripe-should-retry", "false")];
+        check(Profile::Default, "GET", 503, &both, None);
+    }
+
+    #[test]
+    fn what_was_never_processed_is_sent_again_whatever_it_is() {
+        let policy = GatewayPolicy::new(&Profile::Default.retry(false));
+        let verdict = |method: &str, kind: FailureKind| {
+            let request = Request::builder().method(method).uri("/").header("x-envoy-attempt-count", "2");
+            let request = request.body(()).unwrap();
+            policy.row(&Attempt::new(1, &request, kind)).map(|(_, row)| row)
+        };
+        for method in ["GET", "POST"] {
+            assert_eq!(verdict(method, FailureKind::NeverSent), Some("1"));
+            assert_eq!(verdict(method, FailureKind::Refused), Some("2"));
+            // It is a resend of somebody else's.
+            assert_eq!(verdict(method, FailureKind::MaybeProcessed), None);
+            assert_eq!(verdict(method, FailureKind::Timeout), None);
+        }
+    }
+}

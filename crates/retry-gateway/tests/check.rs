@@ -1,0 +1,164 @@
+//! `retry-gateway check`, as somebody at a terminal meets it.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use tempfile::TempDir;
+
+const GOOD: &str = r#"listen = "127.0.0.1:8080"
+admin = "127.0.0.1:9090"
+tls = { cert = "cert.pem", key = "key.pem" }
+[upstreams.api]
+endpoints = ["http://10.0.0.1:8080", "http://10.0.0.2:8080"]
+[upstreams.models]
+endpoints = ["https://models.example"]
+protocol = "http2"
+retry_budget = false
+[[routes]]
+host = "*.models.example"
+methods = ["POST"]
+upstream = "models"
+profile = "llm"
+[[routes]]
+path_prefix = "/static"
+headers = { x-tenant = "blue" }
+upstream = "api"
+timeout = "1500ms"
+retry = false
+[[routes]]
+upstream = "api"
+retry = { num_retries = 1 }
+"#;
+
+/// What a run came to.
+#[derive(Debug, PartialEq)]
+struct Outcome {
+    code: Option<i32>,
+    stdout: String,
+    stderr: String,
+}
+
+fn check(folder: &Path, files: &[&str]) -> Outcome {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_retry-gateway"));
+    let output = command.current_dir(folder).arg("check").args(files).output().unwrap();
+    Outcome {
+        code: output.status.code(),
+        stdout: String::from_utf8(output.stdout).unwrap(),
+        stderr: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+/// A folder with these files.
+fn folder(files: &[(&str, &[u8])]) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, text) in files {
+        std::fs::write(folder.path().join(name), text).unwrap();
+    }
+    folder
+}
+
+#[test]
+fn a_file_without_problems_is_summed_up() {
+    let folder = folder(&[("good.toml", GOOD.as_bytes())]);
+    let stdout = "\
+good.toml: ok
+  listen 127.0.0.1:8080 with TLS, admin 127.0.0.1:9090
+  upstream api: 2 endpoints, http1, budget 20 % and 3/s
+  upstream models: 1 endpoint, http2, no budget, paced by header authorization
+  route *.models.example/ POST to models: llm, 3 retries within 10m
+  route /static with 1 header to api: no retries within 1.5s
+  route / to api: 1 retry within 15s
+";
+    let expected = Outcome { code: Some(0), stdout: stdout.to_owned(), stderr: String::new() };
+    assert_eq!(check(folder.path(), &["good.toml"]), expected);
+}
+
+#[test]
+fn every_problem_is_told_and_the_code_is_2() {
+    let bad = GOOD.replace("num_retries", "num_retrys").replace("\"http2\"", "\"htp2\"");
+    let folder = folder(&[("bad.toml", bad.as_bytes())]);
+    let stderr = "\
+bad.toml:8:12: upstreams.models.protocol: unknown word: value \"htp2\"; allowed: http1, http2; did you mean \"http2\"?
+bad.toml:23:11: routes[2].retry.num_retrys: unknown key; allowed: retry_on, retriable_status_codes, methods, \
+trust_idempotency_key, num_retries, per_try_timeout, back_off, rate_limited_back_off, host_selection, \
+request_body_buffer_limit, error_body_drain, nested, attempt_header, explain_header; did you mean \"num_retries\"?
+";
+    let expected = Outcome { code: Some(2), stdout: String::new(), stderr: stderr.to_owned() };
+    assert_eq!(check(folder.path(), &["bad.toml"]), expected);
+}
+
+#[test]
+fn of_several_files_each_is_checked() {
+    let files: [(&str, &[u8]); 3] = [
+        ("good.toml", GOOD.as_bytes()),
+        ("bad.toml", b"listen = 1\n[\n"),
+        ("binary.toml", b"a = 1\nb = \"\xff\"\n"),
+    ];
+    let folder = folder(&files);
+    let outcome = check(folder.path(), &["bad.toml", "good.toml", "nowhere.toml", "binary.toml", "."]);
+    assert_eq!(outcome.code, Some(2));
+    assert!(outcome.stdout.starts_with("good.toml: ok\n"), "{}", outcome.stdout);
+    let told: Vec<_> = outcome.stderr.lines().collect();
+    assert!(told[0].starts_with("bad.toml:2:2: not TOML: "), "{told:?}");
+    assert!(told.iter().any(|line| line.starts_with("nowhere.toml: cannot be read: ")), "{told:?}");
+    assert!(told.contains(&"binary.toml:2:6: is not UTF-8"), "{told:?}");
+    assert!(told.iter().any(|line| line.starts_with(".: cannot be read: ")), "{told:?}");
+
+    let well = check(folder.path(), &["good.toml", "good.toml"]);
+    assert_eq!((well.code, well.stdout.matches(": ok\n").count()), (Some(0), 2));
+}
+
+#[test]
+fn the_reference_is_accepted() {
+    let examples = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("examples");
+    let outcome = check(&examples, &["gateway.toml"]);
+    assert_eq!((outcome.code, outcome.stderr.as_str()), (Some(0), ""));
+}
+
+#[test]
+fn a_file_without_end_is_refused() {
+    if Path::new("/dev/zero").exists() {
+        let outcome = check(Path::new("/"), &["/dev/zero"]);
+        assert_eq!(outcome.code, Some(2));
+        assert_eq!(outcome.stderr, "/dev/zero: is larger than 1 MiB, and no configuration\n");
+    }
+}
+
+#[test]
+fn no_file_is_a_mistake_too() {
+    let outcome = check(Path::new("/"), &[]);
+    assert_eq!(outcome.code, Some(2));
+    assert!(outcome.stderr.contains("<FILE>..."), "{}", outcome.stderr);
+}
+
+#[test]
+fn nobody_has_to_read_the_summary() {
+    let folder = folder(&[("good.toml", GOOD.as_bytes())]);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_retry-gateway"));
+    command.current_dir(folder.path()).arg("check").args(["good.toml"; 2_000]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let stderr = String::from_utf8(child.wait_with_output().unwrap().stderr).unwrap();
+    assert!(!stderr.contains("panicked"), "{stderr}");
+}
+
+#[test]
+fn serve_tells_the_same_problems() {
+    let folder = folder(&[("bad.toml", b"listen = 1")]);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_retry-gateway"));
+    let output = command.current_dir(folder.path()).args(["serve", "--config", "bad.toml"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(String::from_utf8(output.stderr).unwrap(), check(folder.path(), &["bad.toml"]).stderr);
+
+    for (arguments, told) in [
+        (["--upstream", "ftp://h"], "neither http nor https; allowed: a URL such as http://10.0.0.1:8080"),
+        (["--upstream", "http://h/v1"], "has a path or a query, and requests bring their own"),
+        (["--profile", "llm"], "--upstream <URL>"),
+    ] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_retry-gateway"));
+        let output = command.arg("serve").args(arguments).output().unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{stderr}");
+        assert!(stderr.contains(told), "{stderr}");
+    }
+}
