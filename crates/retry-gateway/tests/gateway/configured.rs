@@ -1,0 +1,204 @@
+//! What a configuration file says is what happens.
+
+use std::thread;
+use std::time::Duration;
+
+use crate::client::{Reply, call};
+use crate::process::Gateway;
+use crate::upstream::{Act, Upstream, nobody, say};
+
+/// A gateway in front of these endpoints, with further lines of its upstream, its route, and the route's retries.
+#[track_caller]
+fn gateway(endpoints: &[String], upstream: &str, route: &str, retry: &str) -> Gateway {
+    Gateway::by(&format!(
+        "[upstreams.api]\nendpoints = {endpoints:?}\n{upstream}\n\
+         [[routes]]\nupstream = \"api\"\n{route}\n{retry}\n"
+    ))
+}
+
+#[track_caller]
+fn get(gateway: &Gateway) -> Reply {
+    call(gateway.address, "GET /", &[], "")
+}
+
+#[test]
+fn a_try_that_hangs_is_cut_and_another_follows() {
+    let upstream = Upstream::answering(vec![Act::Hang, say(200, &[], "done")]);
+    let gateway = gateway(&[upstream.url()], "", "", "[routes.retry]\nper_try_timeout = \"200ms\"");
+    assert_eq!(get(&gateway).body, "done");
+    assert_eq!(upstream.seen().len(), 2);
+    // Whether it was processed, nobody knows.
+    let upstream = Upstream::answering(vec![Act::Hang]);
+    let gateway = self::gateway(&[upstream.url()], "", "", "[routes.retry]\nper_try_timeout = \"200ms\"");
+    assert_eq!(call(gateway.address, "POST /", &[], "hello").status, 504);
+    assert_eq!(upstream.seen().len(), 1);
+}
+
+#[test]
+fn the_timeout_holds_for_all_attempts_and_waits() {
+    let upstream = Upstream::answering(vec![Act::Hang]);
+    let gateway = gateway(&[upstream.url()], "", "timeout = \"300ms\"", "");
+    let reply = get(&gateway);
+    assert_eq!((reply.status, reply.header("content-type")), (504, Some("application/problem+json")));
+    // A wait that does not fit is not begun, and the response is the client's.
+    let upstream = Upstream::answering(vec![say(503, &["retry-after: 2"], "busy")]);
+    let gateway = self::gateway(&[upstream.url()], "", "timeout = \"1s\"", "");
+    assert_eq!((get(&gateway).body.as_str(), upstream.seen().len()), ("busy", 1));
+}
+
+#[test]
+fn a_large_upload_survives_an_endpoint_where_nobody_listens() {
+    let upstream = Upstream::answering(vec![say(200, &[], "done")]);
+    let gateway = gateway(&[nobody(), upstream.url()], "", "", "");
+    let body = "x".repeat(3 * 1024 * 1024);
+    for _ in 0..4 {
+        let reply = call(gateway.address, "POST /", &[], &body);
+        assert_eq!((reply.status, reply.body.as_str()), (200, "done"));
+    }
+    assert!(upstream.seen().iter().all(|seen| seen.body == body));
+    // It is left alone for a while once it was found out.
+    let attempts = |line: &serde_json::Value| line["attempts"].as_array().unwrap().len();
+    let found_out: usize = gateway.log(4).iter().map(attempts).filter(|attempts| *attempts > 1).count();
+    assert!(found_out <= 1, "{:?}", gateway.log(4));
+}
+
+#[test]
+fn a_resend_goes_to_an_endpoint_that_was_not_tried() {
+    let tired = Upstream::answering(vec![say(503, &[], "")]);
+    let fresh = Upstream::answering(vec![say(200, &[], "done")]);
+    let gateway = gateway(&[tired.url(), fresh.url()], "", "", "");
+    for _ in 0..8 {
+        assert_eq!(get(&gateway).body, "done");
+    }
+    assert_eq!(fresh.seen().len(), 8);
+    for line in gateway.log(8) {
+        assert!(line["attempts"].as_array().unwrap().len() <= 2, "{line}");
+    }
+}
+
+#[test]
+fn the_host_is_as_the_rule_says() {
+    for (rule, expected) in [("preserve", "client.example"), ("fixed.example:81", "fixed.example:81")] {
+        let upstream = Upstream::answering(vec![say(200, &[], "")]);
+        let gateway = gateway(&[upstream.url()], &format!("host = \"{rule}\""), "", "");
+        assert_eq!(get(&gateway).status, 200);
+        assert_eq!(upstream.seen()[0].header("host"), Some(expected), "{rule}");
+    }
+}
+
+#[test]
+fn requests_go_where_their_route_leads() {
+    let (models, orders) = (
+        Upstream::answering(vec![say(200, &[], "models")]),
+        Upstream::answering(vec![say(200, &[], "orders")]),
+    );
+    let gateway = Gateway::by(&format!(
+        "[upstreams.models]\nendpoints = [\"{}\"]\n[upstreams.orders]\nendpoints = [\"{}\"]\n\
+         [[routes]]\npath_prefix = \"/v1\"\nmethods = [\"GET\"]\nupstream = \"models\"\n\
+         [[routes]]\nhost = \"shop.example\"\nheaders = {{ x-beta = \"1\" }}\nupstream = \"orders\"\n",
+        models.url(),
+        orders.url()
+    ));
+    let check = |line: &str, headers: &[&str], expected: (u16, &str)| {
+        let reply = call(gateway.address, line, headers, "");
+        let body = if reply.status == 200 { reply.body.as_str() } else { "" };
+        assert_eq!((reply.status, body), expected, "{line} {headers:?}");
+    };
+    check("GET /v1/x", &[], (200, "models"));
+    check("DELETE /v1/x", &[], (404, ""));
+    check("GET http://shop.example/v2", &["x-beta: 1"], (200, "orders"));
+    check("GET http://shop.example/v2", &["x-beta: 2"], (404, ""));
+    check("GET /v2", &["x-beta: 1"], (404, ""));
+}
+
+#[test]
+fn each_retry_setting_acts() {
+    // What it says, what the first answer is, which request, and how often that is sent.
+    let rows = [
+        ("retry = false", say(503, &[], ""), "GET /", "", 1),
+        ("[routes.retry]\nnum_retries = 0", say(503, &[], ""), "GET /", "", 1),
+        ("[routes.retry]\nretry_on = [\"5xx\"]", say(500, &[], ""), "GET /", "", 2),
+        ("[routes.retry]\nretry_on = [\"connect-failure\"]", say(503, &[], ""), "GET /", "", 1),
+        ("[routes.retry]\nretry_on = [\"503\"]", Act::Close, "GET /", "", 1),
+        (
+            "[routes.retry]\nretriable_status_codes = [418]\nretry_on = [\"retriable-status-codes\"]",
+            say(418, &[], ""),
+            "GET /",
+            "",
+            2,
+        ),
+        ("[routes.retry]\nmethods = \"all\"", say(503, &[], ""), "POST /", "", 2),
+        ("[routes.retry]\nmethods = [\"POST\"]", say(503, &[], ""), "POST /", "", 2),
+        ("[routes.retry]\nmethods = [\"POST\"]", say(503, &[], ""), "GET /", "", 1),
+        (
+            "[routes.retry]\ntrust_idempotency_key = false",
+            say(503, &[], ""),
+            "POST /",
+            "idempotency-key: 1",
+            1,
+        ),
+        ("[routes.retry]\nnested = \"ignore\"", say(503, &[], ""), "GET /", "x-envoy-attempt-count: 2", 2),
+        (
+            "[routes.retry]\nrate_limited_back_off = { max_interval = \"1s\" }",
+            say(503, &["retry-after: 2"], ""),
+            "GET /",
+            "",
+            1,
+        ),
+        (
+            "[routes.retry]\nrequest_body_buffer_limit = 4\nmethods = \"all\"",
+            say(503, &[], ""),
+            "POST /",
+            "",
+            1,
+        ),
+    ];
+    for (retry, first, line, header, expected) in rows {
+        let upstream = Upstream::answering(vec![first, say(200, &[], "")]);
+        let gateway = gateway(&[upstream.url()], "", "", retry);
+        let headers: Vec<_> = (!header.is_empty()).then_some(header).into_iter().collect();
+        let body = if line.starts_with("POST") { "hello" } else { "" };
+        call(gateway.address, line, &headers, body);
+        assert_eq!(upstream.seen().len(), expected, "{retry} {line} {header}");
+    }
+}
+
+#[test]
+fn resends_and_responses_say_so_where_they_are_told_to() {
+    let upstream = Upstream::answering(vec![say(503, &[], ""), say(200, &[], "")]);
+    let retry = "[routes.retry]\nattempt_header = \"x-try\"\nexplain_header = true";
+    let gateway = gateway(&[upstream.url()], "", "", retry);
+    let reply = get(&gateway);
+    assert_eq!(
+        (reply.header("x-retry-attempts"), reply.header("x-retry-reason")),
+        (Some("2"), Some("throttled"))
+    );
+    assert_eq!(upstream.seen()[1].header("x-try"), Some("2"));
+    let reply = get(&gateway);
+    assert_eq!((reply.header("x-retry-attempts"), reply.header("x-retry-reason")), (Some("1"), None));
+}
+
+/// The first of ten is refused for a second: the others wait with it, and nobody comes early.
+#[test]
+fn under_a_pace_one_refusal_holds_all() {
+    for key in ["upstream", "endpoint", "header:authorization"] {
+        let upstream = Upstream::answering(vec![say(429, &["retry-after: 1"], ""), say(200, &[], "")]);
+        let pace = format!("pace = {{ key = \"{key}\", slow_start = true }}");
+        let gateway = gateway(&[upstream.url()], &pace, "", "");
+        let address = gateway.address;
+        let first = thread::spawn(move || call(address, "GET /", &["authorization: a"], "").status);
+        while gateway.address.port() != 0 && upstream.seen().is_empty() {
+            thread::sleep(Duration::from_millis(5));
+        }
+        thread::sleep(Duration::from_millis(100));
+        let others: Vec<_> = (0..9)
+            .map(|_| thread::spawn(move || call(address, "GET /", &["authorization: a"], "").status))
+            .collect();
+        for call in others.into_iter().chain([first]) {
+            assert_eq!(call.join().unwrap(), 200, "{key}");
+        }
+        let seen = upstream.seen();
+        assert_eq!(seen.len(), 11, "{key}");
+        assert!(seen[1].at - seen[0].at >= Duration::from_secs(1), "{key}: {:?}", seen[1].at - seen[0].at);
+    }
+}
