@@ -1,6 +1,7 @@
 //! One request's way through its attempts: send, wait, ready, send again.
 
 mod drain;
+mod itinerary;
 mod journey;
 mod pause;
 
@@ -21,7 +22,8 @@ use tracing::Span;
 
 use self::drain::Drain;
 pub(crate) use self::drain::DrainLimit;
-use self::journey::{Itinerary, Journey};
+use self::itinerary::Itinerary;
+use self::journey::Journey;
 use self::pause::Pause;
 use crate::body::Original;
 use crate::head::Snapshot;
@@ -79,7 +81,7 @@ where
     pub(crate) fn new(inner: S, terms: Arc<Terms<P>>, request: Request<B>) -> Self {
         let (stage, journey) = match Itinerary::of(&terms, &request) {
             None => {
-                let ends_at = journey::ends_at(&terms.settings, &request);
+                let ends_at = itinerary::ends_at(&terms.settings, &request);
                 (Stage::first(inner, &terms.settings, request.map(ReplayBody::once), ends_at).0, None)
             }
             Some(itinerary) => {

@@ -30,6 +30,9 @@ use crate::{CloneService, Concrete, NoPace, ReplayMemory, Retry, SharedPace, Wit
 ///     .replay_limit(64 * 1024);
 /// # let _: RetryLayer<_> = layer;
 /// ```
+///
+/// `M` is inferred: see [`ReadError`](crate::ReadError). `G` tells whether there is a [pace](Self::pace), and with it
+/// which [error](crate::Pacing) callers get.
 pub struct RetryLayer<P = RetryAfterFirst<Exponential>, M = Concrete, G = NoPace> {
     policy: Arc<P>,
     settings: Settings,
