@@ -128,6 +128,20 @@ impl<'a> ResponseHead<'a> {
         self.headers
     }
 
+    /// Whether the server says outright that trying again is of use, or of none: `x-should-retry` or
+    /// `stripe-should-retry`, if exactly `true` or `false` (OpenAI, Anthropic and Stripe SDKs). A `false` anywhere
+    /// outranks every `true`.
+    pub fn should_retry(&self) -> Option<bool> {
+        let says = |word: &str| {
+            SHOULD_RETRY.iter().any(|name| self.headers.get_all(*name).iter().any(|value| value == word))
+        };
+        match (says("false"), says("true")) {
+            (true, _) => Some(false),
+            (false, true) => Some(true),
+            (false, false) => None,
+        }
+    }
+
     /// What an inner layer attached to the response under the type `T`.
     pub fn extension<T: Send + Sync + 'static>(&self) -> Option<&'a T> {
         self.extensions.get()
@@ -151,6 +165,8 @@ impl fmt::Debug for ResponseHead<'_> {
         f.debug_struct("ResponseHead").field("status", &self.status).finish_non_exhaustive()
     }
 }
+
+const SHOULD_RETRY: [&str; 2] = ["x-should-retry", "stripe-should-retry"];
 
 #[cfg(test)]
 mod tests {

@@ -16,7 +16,7 @@
 
 use crate::Cause::{NeverSent, Refused, Throttled, Timeout, Transient};
 use crate::Verdict::{self, Accept, Retry};
-use crate::{Attempt, FailureKind, Outcome, ResponseHead, hint};
+use crate::{Attempt, FailureKind, Outcome, hint};
 
 /// What the standard table says of an attempt.
 pub fn classify(attempt: &Attempt<'_>) -> Verdict {
@@ -81,9 +81,11 @@ impl When {
             Self::Status(statuses) => statuses.contains(&status),
             Self::StatusWithRetryAfter(statuses) => statuses.contains(&status) && hint::has_retry_after(head),
             Self::StatusWithQuotaGone(statuses) => statuses.contains(&status) && hint::is_quota_gone(head),
-            Self::StatusWithShouldRetry(statuses) => statuses.contains(&status) && says_retry(head, "true"),
-            Self::ShouldRetry => (400..600).contains(&status) && says_retry(head, "true"),
-            Self::ShouldNotRetry => says_retry(head, "false"),
+            Self::StatusWithShouldRetry(statuses) => {
+                statuses.contains(&status) && head.should_retry() == Some(true)
+            }
+            Self::ShouldRetry => (400..600).contains(&status) && head.should_retry() == Some(true),
+            Self::ShouldNotRetry => head.should_retry() == Some(false),
         }
     }
 }
@@ -147,21 +149,12 @@ const fn of(number: &'static str, outcome: When, request: Of, verdict: Verdict, 
     Row { number, outcome, request, verdict, source }
 }
 
-/// What the server says outright. A `false` anywhere outranks every `true`.
-fn says_retry(head: &ResponseHead<'_>, word: &str) -> bool {
-    let either = |word| says(head, "x-should-retry", word) || says(head, "stripe-should-retry", word);
-    either(word) && (word == "false" || !either("false"))
-}
-
-fn says(head: &ResponseHead<'_>, name: &str, word: &str) -> bool {
-    head.headers().get_all(name).iter().any(|value| value == word)
-}
-
 #[cfg(test)]
 mod tests {
     use http::{Request, Response};
 
     use super::*;
+    use crate::ResponseHead;
 
     #[track_caller]
     fn check_413(retry_after: &str, expected: Verdict) {

@@ -10,7 +10,7 @@ use tower_http_retry::RetryInfo;
 
 use crate::forward::{self, Downstream};
 use crate::proxy::Gateway;
-use crate::trail::{Step, Trail};
+use crate::trail::{Step, Trail, millis};
 
 /// What is known of a request when it is answered, or when its client is gone. Dropping it counts the
 /// request and writes the line.
@@ -84,7 +84,6 @@ impl Drop for Record {
         let Some(head) = &self.head else {
             return;
         };
-        let millis = |duration: std::time::Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
         let line = Line {
             time: SystemTime::UNIX_EPOCH.elapsed().map_or(0, millis),
             client: &head.client,

@@ -19,6 +19,8 @@ use tokio::time::Instant;
 use tower::Service;
 use tower_http_retry::{PaceLayer, ReplayBody};
 
+use crate::trail::millis;
+
 /// What sends requests to one endpoint.
 pub(crate) type EndpointClient = Client<HttpsConnector<Dial>, ReplayBody<Incoming>>;
 
@@ -183,10 +185,6 @@ impl Service<Uri> for Dial {
     fn call(&mut self, _: Uri) -> Self::Future {
         self.http.call(self.to.clone())
     }
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// How long a connection that nobody uses stays open. Shorter than what servers grant, most of which close after a

@@ -6,7 +6,7 @@
 use http::{HeaderName, StatusCode};
 use tower_http_retry::{
     Attempt, Cause, DecorrelatedJitter, Exponential, FailureKind, Outcome, Plan, Policy, RequestHead,
-    ResponseHead, RetryAfterFirst, Setback, Verdict,
+    RetryAfterFirst, Setback, Verdict,
 };
 
 use crate::config::{BackOff, BackOffPolicy, Nested, Retry, RetryMethods};
@@ -56,11 +56,12 @@ impl GatewayPolicy {
                 };
             }
         };
-        if self.is_damped(attempt) || says(&head, "false") {
+        if self.is_damped(attempt) || head.should_retry() == Some(false) {
             return None;
         }
         let status = head.status();
-        let is_forced = says(&head, "true") && (status.is_client_error() || status.is_server_error());
+        let is_forced =
+            head.should_retry() == Some(true) && (status.is_client_error() || status.is_server_error());
         if is_forced && self.may_repeat(attempt, Some(status)) {
             return Some((cause(status), "21"));
         }
@@ -157,14 +158,6 @@ fn row_of(status: StatusCode) -> &'static str {
     }
 }
 
-/// What the server says outright of trying again. A `false` anywhere outranks every `true`.
-fn says(head: &ResponseHead<'_>, word: &str) -> bool {
-    let has = |word: &str| {
-        SHOULD_RETRY.iter().any(|name| head.headers().get_all(*name).iter().any(|value| value == word))
-    };
-    has(word) && (word == "false" || !has("false"))
-}
-
 /// Whether a request is a resend of somebody else's: row 27.
 fn is_resend(request: &RequestHead<'_>, ours: Option<&HeaderName>) -> bool {
     let count = |name: &str| request.header(name).and_then(|value| value.trim().parse::<u32>().ok());
@@ -179,11 +172,11 @@ fn is_resend(request: &RequestHead<'_>, ours: Option<&HeaderName>) -> bool {
         || ours.is_some_and(|name| count(name.as_str()).is_some_and(|number| number > 1))
 }
 
-const SHOULD_RETRY: [&str; 2] = ["x-should-retry", "stripe-should-retry"];
-
 #[cfg(test)]
 mod tests {
     use http::{Request, Response};
+
+    use tower_http_retry::ResponseHead;
 
     use super::*;
     use crate::config::Profile;
@@ -233,7 +226,7 @@ mod tests {
 
     #[test]
     fn the_server_has_the_last_word_for_what_may_be_repeated() {
-        for name in SHOULD_RETRY {
+        for name in ["x-should-retry", "stripe-should-retry"] {
             check(Profile::Default, "GET", 503, &[(name, "false")], None);
             check(Profile::Default, "GET", 400, &[(name, "true")], Some("21"));
             check(Profile::Default, "POST", 400, &[(name, "true")], None);
