@@ -1,10 +1,12 @@
 //! The ways of calling.
 
+use std::fmt;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{Request, StatusCode};
-use http_body_util::Empty;
+use http_body_util::Full;
 use hyper::body::Body;
 use hyper_util::client::legacy::{Client, connect::HttpConnector};
 use hyper_util::rt::TokioExecutor;
@@ -15,7 +17,7 @@ use tower_http_retry::{
 };
 use tower_layer::Layer;
 
-use crate::run::Plan;
+use crate::plan::Plan;
 use crate::server::REQUEST_ID;
 
 /// A way of calling.
@@ -37,40 +39,47 @@ pub enum Way {
 impl Way {
     /// All of them.
     pub const ALL: [Self; 5] = [Self::NoRetry, Self::Naive, Self::Ours, Self::Paced, Self::SlowStart];
+}
 
-    /// As the table names it.
-    pub fn name(self) -> &'static str {
-        match self {
+/// As the table names it.
+impl fmt::Display for Way {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
             Self::NoRetry => "no retry",
             Self::Naive => "naive, 13 tries",
             Self::Ours => "ours",
             Self::Paced => "ours, paced",
             Self::SlowStart => "ours, slow start",
-        }
+        })
     }
 }
 
-const NAIVE_TRIES: u32 = 13;
+/// How often a naive client tries.
+pub const NAIVE_TRIES: u32 = 13;
 
 type HyperClient<B> = Client<HttpConnector, B>;
 
-/// A client that calls one server in one way.
+/// Makes the request with this number.
+type Make = dyn Fn(u32) -> http::Result<Request<Full<Bytes>>> + Send + Sync;
+
+/// A client that makes requests of one kind in one way.
 #[derive(Clone)]
-pub(crate) struct Caller {
-    server: SocketAddr,
+pub struct Caller {
+    make: Arc<Make>,
     client: Kind,
 }
 
 #[derive(Clone)]
 enum Kind {
-    Plain { client: HyperClient<Empty<Bytes>>, tries: u32 },
+    Plain { client: HyperClient<Full<Bytes>>, tries: u32 },
     Layered(Layered<NoPace>),
     Paced(Layered<WithPace>),
 }
 
-type Layered<G> = Retry<HyperClient<ReplayBody<Empty<Bytes>>>, RetryAfterFirst<Exponential>, Concrete, G>;
+type Layered<G> = Retry<HyperClient<ReplayBody<Full<Bytes>>>, RetryAfterFirst<Exponential>, Concrete, G>;
 
 impl Caller {
+    /// Calls a server in one of the experiment's ways.
     pub(crate) fn new(way: Way, server: SocketAddr, plan: &Plan) -> Self {
         let plain = |tries| Kind::Plain { client: hyper_client(), tries };
         let paced =
@@ -84,13 +93,23 @@ impl Caller {
             Way::Paced => paced(Pace::per_authority()),
             Way::SlowStart => paced(Pace::per_authority().slow_start()),
         };
-        Self { server, client }
+        let make = move |_| Request::get(format!("http://{server}/")).body(Full::default());
+        Self { make: Arc::new(make), client }
+    }
+
+    /// Makes a request of each number, up to so many times, at once, whatever the answers ask for. The header by
+    /// which the server knows a request again is added.
+    pub fn plain(
+        tries: u32,
+        make: impl Fn(u32) -> http::Result<Request<Full<Bytes>>> + Send + Sync + 'static,
+    ) -> Self {
+        Self { make: Arc::new(make), client: Kind::Plain { client: hyper_client(), tries } }
     }
 
     /// Whether the request was served in the end.
     pub(crate) async fn call(&mut self, id: u32) -> anyhow::Result<bool> {
-        let request =
-            Request::get(format!("http://{}/", self.server)).header(REQUEST_ID, id).body(Empty::new())?;
+        let mut request = (self.make)(id)?;
+        request.headers_mut().insert(REQUEST_ID, id.into());
         match &mut self.client {
             Kind::Layered(client) => served(client, request).await,
             Kind::Paced(client) => served(client, request).await,
@@ -103,6 +122,12 @@ impl Caller {
                 served(client, request).await
             }
         }
+    }
+}
+
+impl fmt::Debug for Caller {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Caller").finish_non_exhaustive()
     }
 }
 

@@ -1,5 +1,7 @@
 //! The table.
 
+use std::fmt::Display;
+
 use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{CellAlignment, Table};
 
@@ -9,12 +11,12 @@ use crate::run::Row;
 const DOLLARS_PER_CALL: f64 = 0.0165;
 
 /// What the calls of a row cost.
-pub fn dollars(row: &Row) -> f64 {
+pub fn dollars<W>(row: &Row<W>) -> f64 {
     row.server.calls as f64 * DOLLARS_PER_CALL
 }
 
 /// All rows, in the order given.
-pub fn table(rows: &[Row]) -> Table {
+pub fn table<W: Display>(rows: &[Row<W>]) -> Table {
     let mut table = Table::new();
     table
         .load_style(UTF8_FULL_CONDENSED)
@@ -22,7 +24,7 @@ pub fn table(rows: &[Row]) -> Table {
     for row in rows {
         table.add_row([
             row.shop.name().to_owned(),
-            row.way.name().to_owned(),
+            row.way.to_string(),
             format!("{:.0} %", 100.0 * f64::from(row.served) / f64::from(row.requests)),
             row.server.calls.to_string(),
             row.wasted().to_string(),

@@ -4,47 +4,23 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
+use anyhow::Context;
 use futures_util::future::try_join_all;
 use serde::Serialize;
 
 use crate::caller::{Caller, Way};
+use crate::plan::Plan;
+use crate::progress::Progress;
 use crate::server::{Server, Tally};
 use crate::shop::Shop;
 
-/// The numbers of an experiment.
-#[derive(Clone, Copy, Debug, Serialize)]
-pub struct Plan {
-    /// Requests per server and way; twice as many where the server announces its limit.
-    pub requests: u32,
-    /// Requests under way at a time; for the bucket, all are.
-    pub workers: u32,
-    /// Tokens that the bucket earns per second.
-    pub rate: u32,
-    /// Tokens that the bucket holds.
-    pub burst: u32,
-    /// How often ours sends a request at most without a pace; with one the layer's default will do.
-    pub attempts: u32,
-    /// Where our delays start from.
-    pub seed: u64,
-}
-
-impl Plan {
-    /// How many requests one way of calling makes of a server.
-    pub fn requests_of(&self, shop: Shop) -> u32 {
-        match shop {
-            Shop::Announced => self.requests.saturating_mul(2),
-            Shop::ThreeRefusals | Shop::ShutForASecond | Shop::Bucket => self.requests,
-        }
-    }
-}
-
 /// What came of one server, called in one way.
 #[derive(Clone, Debug, Serialize)]
-pub struct Row {
+pub struct Row<W> {
     /// The server.
     pub shop: Shop,
     /// The way.
-    pub way: Way,
+    pub way: W,
     /// Requests that the callers made.
     pub requests: u32,
     /// Requests that the callers saw served.
@@ -59,32 +35,35 @@ pub struct Row {
     pub wall_ms: u64,
 }
 
-impl Row {
+impl<W> Row<W> {
     /// Calls that served nobody.
     pub fn wasted(&self) -> u64 {
         self.server.calls - self.server.successes
     }
 }
 
-/// Starts the server, makes all requests, and reads the server's books. `done` is told of each request.
-pub async fn run(
-    shop: Shop,
-    way: Way,
-    plan: Plan,
-    done: impl Fn() + Clone + Send + Sync + 'static,
-) -> anyhow::Result<Row> {
-    let server = Server::start(shop, plan.rate, plan.burst).await?;
+/// Starts the server, makes all requests, and reads the server's books.
+pub async fn run(shop: Shop, way: Way, plan: Plan, progress: &Progress) -> anyhow::Result<Row<Way>> {
+    let server = Server::start(shop, plan.load).await?;
     let caller = Caller::new(way, server.address(), &plan);
-    let requests = plan.requests_of(shop);
-    let workers = match shop {
-        Shop::Bucket => requests,
-        Shop::ThreeRefusals | Shop::ShutForASecond | Shop::Announced => plan.workers,
-    };
+    measure(&server, way, caller, progress).await
+}
+
+/// Makes all requests that a server is for, and reads its books. The caller need not call the server itself, if
+/// only what it calls does.
+pub async fn measure<W>(
+    server: &Server,
+    way: W,
+    caller: Caller,
+    progress: &Progress,
+) -> anyhow::Result<Row<W>> {
+    let (shop, load) = (server.shop(), server.load());
+    let requests = load.requests_of(shop);
     let next = Arc::new(AtomicU32::new(0));
     let start = Instant::now();
-    let work = (0..workers).map(|_| {
-        let (caller, next, done) = (caller.clone(), Arc::clone(&next), done.clone());
-        tokio::spawn(work(caller, next, requests, done))
+    let work = (0..load.workers_of(shop)).map(|_| {
+        let (caller, next, progress) = (caller.clone(), Arc::clone(&next), progress.clone());
+        tokio::spawn(work(caller, next, requests, progress))
     });
     let mut calls = Vec::new();
     for worker in try_join_all(work).await? {
@@ -112,7 +91,7 @@ async fn work(
     mut caller: Caller,
     next: Arc<AtomicU32>,
     requests: u32,
-    done: impl Fn(),
+    progress: Progress,
 ) -> anyhow::Result<Vec<(bool, Duration)>> {
     let mut calls = Vec::new();
     loop {
@@ -121,9 +100,10 @@ async fn work(
             return Ok(calls);
         }
         let start = Instant::now();
-        let served = caller.call(id).await?;
+        let call = caller.call(id).await;
+        let served = call.context("a request got no answer; many at a time need many open files")?;
         calls.push((served, start.elapsed()));
-        done();
+        progress.tick();
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::convert::Infallible;
+use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
@@ -17,6 +18,7 @@ use serde::Serialize;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
+use crate::plan::Load;
 use crate::shop::{Announcement, Counter, RETRY_AFTER, Shop};
 
 /// What the server counted.
@@ -34,7 +36,9 @@ pub struct Tally {
 pub(crate) const REQUEST_ID: &str = "x-request-id";
 
 /// A server that is running; it stops when this is dropped.
-pub(crate) struct Server {
+pub struct Server {
+    shop: Shop,
+    load: Load,
     address: SocketAddr,
     books: Arc<Mutex<Books>>,
     accepting: JoinHandle<()>,
@@ -42,8 +46,7 @@ pub(crate) struct Server {
 
 struct Books {
     shop: Shop,
-    rate: u32,
-    burst: u32,
+    load: Load,
     /// `None` until the first call.
     counter: Option<Counter>,
     tally: Tally,
@@ -52,21 +55,40 @@ struct Books {
 }
 
 impl Server {
-    pub(crate) async fn start(shop: Shop, rate: u32, burst: u32) -> anyhow::Result<Self> {
+    /// Starts one that has not been called yet.
+    pub async fn start(shop: Shop, load: Load) -> anyhow::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
         let (tally, not_before) = (Tally::default(), HashMap::new());
-        let books = Arc::new(Mutex::new(Books { shop, rate, burst, counter: None, tally, not_before }));
+        let books = Arc::new(Mutex::new(Books { shop, load, counter: None, tally, not_before }));
         let accepting = tokio::spawn(accept(listener, Arc::clone(&books)));
-        Ok(Self { address, books, accepting })
+        Ok(Self { shop, load, address, books, accepting })
     }
 
-    pub(crate) fn address(&self) -> SocketAddr {
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    pub(crate) fn shop(&self) -> Shop {
+        self.shop
+    }
+
+    pub(crate) fn load(&self) -> Load {
+        self.load
     }
 
     pub(crate) fn tally(&self) -> Tally {
         self.books.lock().unwrap_or_else(PoisonError::into_inner).tally
+    }
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server")
+            .field("shop", &self.shop)
+            .field("address", &self.address)
+            .finish_non_exhaustive()
     }
 }
 
@@ -93,7 +115,7 @@ impl Books {
     /// What a call is answered.
     fn enter(&mut self, id: Bytes) -> Response<Empty<Bytes>> {
         let now = Instant::now();
-        let open = || Counter::open(self.shop, self.rate, self.burst, now);
+        let open = || Counter::open(self.shop, self.load.rate, self.load.burst, now);
         let counter = self.counter.get_or_insert_with(open);
         let served = counter.serves(now);
         self.tally.calls += 1;

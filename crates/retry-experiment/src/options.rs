@@ -1,0 +1,59 @@
+//! The command line of those who call these servers, whatever the way.
+
+use std::fmt::Display;
+use std::io::{self, Write};
+
+use clap::Args;
+use serde::Serialize;
+
+use crate::plan::Load;
+use crate::progress::Progress;
+use crate::report::table;
+use crate::run::Row;
+use crate::shop::Shop;
+
+/// Which servers are called, how much, and how the outcome is printed.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct Options {
+    /// The load.
+    #[command(flatten)]
+    pub load: Load,
+    /// Only this server.
+    #[arg(long)]
+    pub server: Option<Shop>,
+    /// Print the rows as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+impl Options {
+    /// Calls each server in each of the ways, one after the other, with a bar on the standard error meanwhile.
+    pub async fn rows<W: Copy + Display>(
+        &self,
+        ways: &[W],
+        run: impl AsyncFn(Shop, W, &Progress) -> anyhow::Result<Row<W>>,
+    ) -> anyhow::Result<Vec<Row<W>>> {
+        let shops = self.server.map_or(Shop::ALL.to_vec(), |shop| vec![shop]);
+        let requests: u64 = shops.iter().map(|shop| u64::from(self.load.requests_of(*shop))).sum();
+        let progress = Progress::new(requests.saturating_mul(ways.len() as u64))?;
+        let mut rows = Vec::with_capacity(shops.len() * ways.len());
+        for shop in shops {
+            for way in ways {
+                progress.begin(format!("{}, {way}", shop.name()));
+                rows.push(run(shop, *way, &progress).await?);
+            }
+        }
+        progress.clear();
+        Ok(rows)
+    }
+
+    /// Prints the rows, as a table or as JSON.
+    pub fn print<W: Display + Serialize>(&self, rows: &[Row<W>]) -> anyhow::Result<()> {
+        // Not `println`, which panics where nobody reads.
+        match self.json {
+            true => writeln!(io::stdout(), "{}", serde_json::to_string_pretty(rows)?)?,
+            false => writeln!(io::stdout(), "{}", table(rows))?,
+        }
+        Ok(())
+    }
+}
