@@ -8,17 +8,25 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
 use crate::endpoint::Occupied;
+use crate::expect::Expectation;
 
 /// A response body that counts as load of its endpoint until it has ended.
 #[derive(Debug)]
 pub(crate) struct UpstreamBody {
     body: Incoming,
     _occupied: Occupied,
+    /// Of the request.
+    expectation: Option<Expectation>,
 }
 
 impl UpstreamBody {
-    pub(crate) fn new(body: Incoming, occupied: Occupied) -> Self {
-        Self { body, _occupied: occupied }
+    pub(crate) fn new(body: Incoming, occupied: Occupied, expectation: Option<Expectation>) -> Self {
+        Self { body, _occupied: occupied, expectation: expectation.map(Expectation::answered) }
+    }
+
+    /// Whether it answers a request whose body nobody asked for.
+    pub(crate) fn is_early(&self) -> bool {
+        self.expectation.as_ref().is_some_and(Expectation::is_unasked)
     }
 }
 

@@ -19,10 +19,11 @@ use tokio::time::Instant;
 use tower::Service;
 use tower_http_retry::{PaceLayer, ReplayBody};
 
+use crate::expect::AskedBody;
 use crate::trail::millis;
 
 /// What sends requests to one endpoint.
-pub(crate) type EndpointClient = Client<HttpsConnector<Dial>, ReplayBody<Incoming>>;
+pub(crate) type EndpointClient = Client<HttpsConnector<Dial>, AskedBody<ReplayBody<Incoming>>>;
 
 /// One address of an upstream.
 pub(crate) struct Endpoint {

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use http::{Request, Response, Uri};
+use http::{Request, Response, Uri, Version};
 
 /// Who sent a request, and how it arrived.
 #[derive(Clone, Copy, Debug)]
@@ -24,9 +24,14 @@ impl Downstream {
 /// with a word on where it came from.
 pub(crate) fn request<B>(request: &mut Request<B>, downstream: Downstream) {
     let host = host_of(request);
+    let is_http10 = request.version() == Version::HTTP_10;
     let headers = request.headers_mut();
     let takes_trailers = headers.get_all(header::TE).iter().any(|value| says(value, "trailers"));
     strip(headers);
+    if is_http10 {
+        // Who speaks that cannot be asked (RFC 9110 section 10.1.1).
+        headers.remove(header::EXPECT);
+    }
     if takes_trailers {
         headers.insert(header::TE, HeaderValue::from_static("trailers"));
     }
@@ -165,6 +170,16 @@ mod tests {
         check(&[("te", "trailers, gzip")], &[("te", Some("trailers"))]);
         check(&[("te", "gzip")], &[("te", None)]);
         check(&[("te", "trailers"), ("connection", "te")], &[("te", Some("trailers"))]);
+    }
+
+    #[test]
+    fn who_cannot_be_asked_for_a_body_expects_nothing() {
+        for (version, expected) in [(Version::HTTP_10, false), (Version::HTTP_11, true)] {
+            let arrived = Request::put("/").version(version).header("expect", "100-continue");
+            let mut arrived = arrived.body(()).unwrap();
+            request(&mut arrived, CLIENT);
+            assert_eq!(arrived.headers().contains_key("expect"), expected, "{version:?}");
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@ mod assemble;
 mod body;
 pub mod config;
 mod endpoint;
+mod expect;
 mod explain;
 mod forward;
 mod metrics;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Method, Request, Response};
+use http::{HeaderName, HeaderValue, Method, Request, Response, Version, header};
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
 use tokio::time::Instant;
@@ -110,6 +110,7 @@ impl Route {
         downstream: Downstream,
         record: &mut Record,
     ) -> Response<GatewayBody> {
+        let is_http1 = request.version() == Version::HTTP_11;
         let tunnel = Tunnel::of(&mut request);
         forward::request(&mut request, downstream);
         if let Some(tunnel) = &tunnel {
@@ -127,6 +128,10 @@ impl Route {
         let info = response.extensions().get::<RetryInfo>().copied();
         record.info = info;
         forward::response(&mut response);
+        if is_http1 && response.body().is_early() {
+            // hyper closes it, because the client may send its body all the same.
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
         if let Some(tunnel) = tunnel {
             tunnel.open(&mut response);
         }

@@ -19,6 +19,7 @@ use tower_http_retry::{PaceError, Refusal, ReplayBody};
 use crate::body::UpstreamBody;
 use crate::config::HostRule;
 use crate::endpoint::Endpoint;
+use crate::expect::{self, AskedBody};
 use crate::forward;
 use crate::trail::Trail;
 
@@ -102,8 +103,9 @@ impl Attempts {
             Err(error) => Err(error),
             Ok(()) => {
                 let occupied = endpoint.occupy();
+                let (request, expectation) = expect::hold(request, self.patience());
                 let response = self.in_time(endpoint, request, began).await;
-                response.map(|response| response.map(|body| UpstreamBody::new(body, occupied)))
+                response.map(|response| response.map(|body| UpstreamBody::new(body, occupied, expectation)))
             }
         };
         match &result {
@@ -119,7 +121,7 @@ impl Attempts {
     async fn in_time(
         &self,
         endpoint: &Endpoint,
-        request: Request<ReplayBody<Incoming>>,
+        request: Request<AskedBody<ReplayBody<Incoming>>>,
         began: Instant,
     ) -> Result<Response<Incoming>, AttemptError> {
         let client = endpoint.client();
@@ -133,6 +135,11 @@ impl Attempts {
             Err(PaceError::Inner(error)) => Err(error),
             Err(PaceError::Refused(refusal)) => Err(AttemptError::Paced(refusal)),
         }
+    }
+
+    /// How long an upstream may take to ask for a body: most of the time is left for the answer.
+    fn patience(&self) -> Duration {
+        PATIENCE.min(self.per_try_timeout.unwrap_or(self.timeout) / 4)
     }
 
     async fn in_try(&self, response: legacy::ResponseFuture) -> Result<Response<Incoming>, AttemptError> {
@@ -208,3 +215,6 @@ impl Error for AttemptError {
         }
     }
 }
+
+/// As long as common clients wait themselves.
+const PATIENCE: Duration = Duration::from_secs(1);

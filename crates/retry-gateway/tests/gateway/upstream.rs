@@ -11,17 +11,36 @@ use crate::client::header;
 /// A server on a free port. Its threads end with the test.
 pub(crate) struct Upstream {
     address: SocketAddr,
-    seen: Arc<Mutex<Vec<Seen>>>,
+    books: Arc<Mutex<Books>>,
+}
+
+/// What came in.
+#[derive(Default)]
+struct Books {
+    seen: Vec<Seen>,
+    ends: Vec<End>,
 }
 
 /// A request as it came in.
 #[derive(Clone, Debug)]
 pub(crate) struct Seen {
     pub(crate) head: String,
+    /// Empty as long as it was not read: that of a request that expects to be asked is for the script to read.
     pub(crate) body: String,
     pub(crate) at: Instant,
     /// Which connection it came over, from 0.
     pub(crate) connection: usize,
+}
+
+/// A connection that the gateway closed.
+#[derive(Clone, Debug)]
+pub(crate) struct End {
+    pub(crate) connection: usize,
+    pub(crate) at: Instant,
+    /// What came last, and was not taken for a request or its body.
+    pub(crate) rest: String,
+    /// Whether it was closed in the middle of an answer.
+    pub(crate) cut: bool,
 }
 
 impl Seen {
@@ -35,32 +54,45 @@ impl Seen {
 pub(crate) enum Act {
     /// Answers with this, and keeps the connection.
     Say(String),
+    /// Says this, waits, says the next, and keeps the connection.
+    Slowly(Vec<String>, Duration),
+    /// Says this, and closes the connection after a while.
+    Part(String, Duration),
     /// Says nothing more, and closes it.
     Close,
     /// Says nothing, and keeps it.
     Hang,
+    /// Asks for the body of a request that expects it, and answers with this.
+    Ask(String),
+    /// Waits for it without asking, and answers with this.
+    Await(String),
 }
 
 /// A response with a status, header lines and a body.
 pub(crate) fn say(status: u16, headers: &[&str], body: &str) -> Act {
+    Act::Say(response(status, headers, body))
+}
+
+/// The same, as it is sent.
+pub(crate) fn response(status: u16, headers: &[&str], body: &str) -> String {
     let lines: String = headers.iter().map(|line| format!("{line}\r\n")).collect();
-    Act::Say(format!("HTTP/1.1 {status} Said\r\n{lines}content-length: {}\r\n\r\n{body}", body.len()))
+    format!("HTTP/1.1 {status} Said\r\n{lines}content-length: {}\r\n\r\n{body}", body.len())
 }
 
 impl Upstream {
-    /// Does with each request, by its number from 0, what the script says.
+    /// Does with each request as the script says of its number, from 0.
     pub(crate) fn start(script: impl Fn(usize, &Seen) -> Act + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let seen = Arc::<Mutex<Vec<Seen>>>::default();
-        let (books, script) = (Arc::clone(&seen), Arc::new(script));
+        let books = Arc::<Mutex<Books>>::default();
+        let (written, script) = (Arc::clone(&books), Arc::new(script));
         thread::spawn(move || {
             for (connection, socket) in listener.incoming().enumerate() {
-                let (books, script) = (Arc::clone(&books), Arc::clone(&script));
+                let (books, script) = (Arc::clone(&written), Arc::clone(&script));
                 thread::spawn(move || serve(socket.unwrap(), connection, &books, &*script));
             }
         });
-        Self { address, seen }
+        Self { address, books }
     }
 
     /// Answers with these, one after the other, the last for good.
@@ -73,7 +105,32 @@ impl Upstream {
     }
 
     pub(crate) fn seen(&self) -> Vec<Seen> {
-        self.seen.lock().unwrap().clone()
+        self.books.lock().unwrap().seen.clone()
+    }
+
+    /// The requests, once there are so many.
+    #[track_caller]
+    pub(crate) fn wait_seen(&self, count: usize) -> Vec<Seen> {
+        wait_for("request", count, || self.seen())
+    }
+
+    /// The connections that the gateway closed, once there are so many.
+    #[track_caller]
+    pub(crate) fn wait_ends(&self, count: usize) -> Vec<End> {
+        wait_for("end", count, || self.books.lock().unwrap().ends.clone())
+    }
+}
+
+#[track_caller]
+fn wait_for<T: std::fmt::Debug>(what: &str, count: usize, found: impl Fn() -> Vec<T>) -> Vec<T> {
+    let end = Instant::now() + Duration::from_secs(10);
+    loop {
+        let found = found();
+        if found.len() >= count {
+            return found;
+        }
+        assert!(Instant::now() < end, "{what} {count} does not come: {found:?}");
+        thread::sleep(Duration::from_millis(5));
     }
 }
 
@@ -86,40 +143,72 @@ pub(crate) fn nobody() -> String {
 fn serve(
     socket: TcpStream,
     connection: usize,
-    books: &Mutex<Vec<Seen>>,
+    books: &Mutex<Books>,
     script: &(dyn Fn(usize, &Seen) -> Act + Send + Sync),
 ) {
     let mut reader = BufReader::new(socket.try_clone().unwrap());
     let mut writer = socket;
-    while let Some(seen) = read(&mut reader, connection) {
+    let mut rest = String::new();
+    let mut cut = false;
+    while !cut && let Some(head) = read_head(&mut reader, &mut rest) {
+        let expects = header(&head, "expect") == Some("100-continue");
+        let length = header(&head, "content-length").map_or(0, |length| length.parse().unwrap());
+        let body = if expects { None } else { read_body(&mut reader, length) };
+        if !expects && body.is_none() {
+            break;
+        }
+        let seen = Seen { head, body: body.unwrap_or_default(), at: Instant::now(), connection };
         let number = {
             let mut books = books.lock().unwrap();
-            books.push(seen.clone());
-            books.len() - 1
+            books.seen.push(seen.clone());
+            books.seen.len() - 1
         };
-        match script(number, &seen) {
-            Act::Say(response) => {
-                if writer.write_all(response.as_bytes()).is_err() {
-                    return;
-                }
+        let take = |reader: &mut BufReader<TcpStream>| {
+            let body = read_body(reader, length)?;
+            books.lock().unwrap().seen[number].body = body;
+            Some(())
+        };
+        let said = match script(number, &seen) {
+            Act::Say(response) => writer.write_all(response.as_bytes()).is_ok(),
+            Act::Slowly(pieces, pause) => pieces.iter().enumerate().all(|(number, piece)| {
+                thread::sleep(if number > 0 { pause } else { Duration::ZERO });
+                writer.write_all(piece.as_bytes()).is_ok()
+            }),
+            Act::Part(piece, pause) => {
+                let _ = writer.write_all(piece.as_bytes());
+                thread::sleep(pause);
+                return;
             }
             Act::Close => return,
-            Act::Hang => thread::sleep(Duration::from_secs(60)),
-        }
+            Act::Hang => {
+                let _ = reader.read_to_string(&mut rest);
+                break;
+            }
+            Act::Ask(response) => {
+                let asked = writer.write_all(b"HTTP/1.1 100 Continue\r\n\r\n").is_ok();
+                asked && take(&mut reader).is_some() && writer.write_all(response.as_bytes()).is_ok()
+            }
+            Act::Await(response) => {
+                take(&mut reader).is_some() && writer.write_all(response.as_bytes()).is_ok()
+            }
+        };
+        cut = !said;
     }
+    books.lock().unwrap().ends.push(End { connection, at: Instant::now(), rest, cut });
 }
 
-fn read(reader: &mut impl BufRead, connection: usize) -> Option<Seen> {
-    let mut head = String::new();
-    while !head.ends_with("\r\n\r\n") {
-        if reader.read_line(&mut head).ok()? == 0 {
+/// The next head; where there is none, what came of it is left in `rest`.
+fn read_head(reader: &mut impl BufRead, rest: &mut String) -> Option<String> {
+    while !rest.ends_with("\r\n\r\n") {
+        if reader.read_line(rest).ok()? == 0 {
             return None;
         }
     }
-    let mut body = Vec::new();
-    if let Some(length) = header(&head, "content-length") {
-        reader.take(length.parse().ok()?).read_to_end(&mut body).ok()?;
-    }
-    let body = String::from_utf8_lossy(&body).into_owned();
-    Some(Seen { head, body, at: Instant::now(), connection })
+    Some(std::mem::take(rest))
+}
+
+fn read_body(reader: &mut impl BufRead, length: u64) -> Option<String> {
+    let mut body = String::new();
+    reader.take(length).read_to_string(&mut body).ok()?;
+    (body.len() as u64 == length).then_some(body)
 }
