@@ -1,6 +1,6 @@
 //! What is sent again, when, and what the client gets in the end.
 
-use std::time::Duration;
+use std::time::{Duration, Instant, SystemTime};
 
 use crate::client::call;
 use crate::process::Gateway;
@@ -114,4 +114,39 @@ fn the_log_tells_each_attempt() {
     let told: Vec<_> =
         attempts.iter().map(|step| (step["status"].as_u64(), step["error"].as_str())).collect();
     assert_eq!(told, [(None, Some("broken off")), (Some(503), None), (Some(200), None)]);
+}
+
+/// A date is read by the clock of the server that wrote it, wherever that stands, and never comes early.
+#[test]
+fn a_date_is_waited_for_by_the_clock_that_it_was_written_by() {
+    // The first is of the shared clock; the others are of servers that are an hour slow and an hour fast.
+    for skew in [None, Some(-3_600), Some(3_600)] {
+        let upstream = Upstream::start(move |number, _| {
+            let now = SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs();
+            let here = now.checked_add_signed(skew.unwrap_or_default()).unwrap();
+            let date =
+                |seconds: u64| httpdate::fmt_http_date(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds));
+            let mut headers = vec![format!("retry-after: {}", date(here + 2))];
+            headers.extend(skew.map(|_| format!("date: {}", date(here))));
+            let headers: Vec<_> = headers.iter().map(String::as_str).collect();
+            if number == 0 { say(503, &headers, "") } else { say(200, &[], "done") }
+        });
+        let gateway = Gateway::before(&upstream.url(), &[]);
+        let (began, wall) = (Instant::now(), SystemTime::now());
+        assert_eq!(call(gateway.address, "GET /", &[], "").body, "done", "{skew:?}");
+        let [first, second] = &upstream.seen()[..] else { panic!("{:?}", upstream.seen()) };
+        match skew {
+            // A date has no fractions, so that two seconds on may be little more than one.
+            None => {
+                let second = wall + second.at.duration_since(began);
+                let date = wall.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs() + 2;
+                let date = SystemTime::UNIX_EPOCH + Duration::from_secs(date);
+                assert!(second >= date, "{:?} early", date.duration_since(second));
+            }
+            Some(_) => {
+                let waited = second.at - first.at;
+                assert!(waited >= Duration::from_secs(2), "{skew:?}: {waited:?}");
+            }
+        }
+    }
 }
