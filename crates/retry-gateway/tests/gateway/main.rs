@@ -12,6 +12,7 @@ mod protocols;
 mod refused;
 mod responses;
 mod retries;
+mod sdks;
 mod stops;
 mod tunnels;
 mod upstream;

@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Barrier, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -56,6 +56,8 @@ pub(crate) enum Act {
     Say(String),
     /// Says this, waits, says the next, and keeps the connection.
     Slowly(Vec<String>, Duration),
+    /// Says this, the rest once the test has come to the barrier too, and keeps the connection.
+    Held(String, Arc<Barrier>, String),
     /// Says this, and closes the connection after a while.
     Part(String, Duration),
     /// Says nothing more, and closes it.
@@ -174,6 +176,11 @@ fn serve(
                 thread::sleep(if number > 0 { pause } else { Duration::ZERO });
                 writer.write_all(piece.as_bytes()).is_ok()
             }),
+            Act::Held(piece, barrier, rest) => {
+                let said = writer.write_all(piece.as_bytes()).is_ok();
+                barrier.wait();
+                said && writer.write_all(rest.as_bytes()).is_ok()
+            }
             Act::Part(piece, pause) => {
                 let _ = writer.write_all(piece.as_bytes());
                 thread::sleep(pause);
