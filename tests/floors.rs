@@ -48,6 +48,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "rustls",
             "serde",
             "serde_json",
+            "smallvec",
             "strsim",
             "tokio",
             "tokio-rustls",

@@ -1,42 +1,43 @@
 //! What is noted of each request: its counts, and one line of JSON with its attempts.
 
+use std::io::{self, Write};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use http::{Request, StatusCode};
+use http::{Method, Request, StatusCode, Uri};
 use serde::Serialize;
-use tokio::time::Instant;
 use tower_http_retry::RetryInfo;
 
 use crate::forward::{self, Downstream};
 use crate::proxy::Gateway;
-use crate::trail::{Step, Trail, millis};
+use crate::trail::{Trail, millis};
 
 /// What is known of a request when it is answered, or when its client is gone. Dropping it counts the
 /// request and writes the line.
 pub(crate) struct Record {
     pub(crate) trail: Trail,
-    pub(crate) upstream: Option<Arc<str>>,
+    /// The place of the route that took it.
+    pub(crate) route: Option<usize>,
     /// `None` where nobody waited for the answer.
     pub(crate) status: Option<StatusCode>,
     pub(crate) info: Option<RetryInfo>,
     gateway: Arc<Gateway>,
-    head: Option<Head>,
-    began: Instant,
+    head: Option<Box<Head>>,
 }
 
 /// What the log says of the request itself. No query: it may hold secrets.
 struct Head {
-    method: String,
+    method: Method,
     host: Option<String>,
-    path: String,
-    client: String,
+    uri: Uri,
+    client: IpAddr,
 }
 
 #[derive(Serialize)]
 struct Line<'a> {
     time: u64,
-    client: &'a str,
+    client: IpAddr,
     method: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     host: Option<&'a str>,
@@ -51,26 +52,37 @@ struct Line<'a> {
     cause: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'static str>,
-    attempts: &'a [Step],
+    attempts: Vec<AttemptLine<'a>>,
+}
+
+/// What the log says of an attempt. Times are milliseconds.
+#[derive(Serialize)]
+struct AttemptLine<'a> {
+    endpoint: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<&'static str>,
+    at_ms: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    took_ms: Option<u64>,
 }
 
 impl Record {
     /// Keeps nothing of the head where nothing is logged.
-    pub(crate) fn new<B>(gateway: Arc<Gateway>, request: &Request<B>, downstream: Downstream) -> Self {
-        let head = || Head {
-            method: request.method().to_string(),
-            host: forward::host_of(request).and_then(|host| Some(host.to_str().ok()?.to_owned())),
-            path: request.uri().path().to_owned(),
-            client: downstream.ip.to_string(),
+    pub(crate) fn new<B>(gateway: Arc<Gateway>, request: &Request<B>, downstream: &Downstream) -> Self {
+        let head = || {
+            let host = forward::host_of(request).and_then(|host| Some(host.to_str().ok()?.to_owned()));
+            let (method, uri) = (request.method().clone(), request.uri().clone());
+            Box::new(Head { method, host, uri, client: downstream.ip() })
         };
         Self {
-            trail: Trail::default(),
-            upstream: None,
+            trail: Trail::new(gateway.logs_access),
+            route: None,
             status: None,
             info: None,
             head: gateway.logs_access.then(head),
             gateway,
-            began: Instant::now(),
         }
     }
 }
@@ -78,28 +90,38 @@ impl Record {
 impl Drop for Record {
     fn drop(&mut self) {
         let status = self.status.map_or(CLIENT_GONE, |status| status.as_u16());
-        if let Some(upstream) = &self.upstream {
-            self.gateway.metrics.count(upstream, status, self.trail.attempts(), self.info);
+        let route = self.route.and_then(|index| self.gateway.routes.get(index));
+        if let Some(route) = route {
+            route.counts.count(status, self.trail.attempts(), self.info);
         }
         let Some(head) = &self.head else {
             return;
         };
+        let steps = self.trail.steps();
+        let attempts = steps.iter().map(|step| AttemptLine {
+            endpoint: route.map_or("", |route| route.way.upstream.endpoints[step.endpoint].name()),
+            status: step.result.and_then(|result| Some(result.ok()?.as_u16())),
+            error: step.result.and_then(Result::err),
+            at_ms: millis(step.at),
+            took_ms: step.took.map(millis),
+        });
         let line = Line {
             time: SystemTime::UNIX_EPOCH.elapsed().map_or(0, millis),
-            client: &head.client,
-            method: &head.method,
+            client: head.client,
+            method: head.method.as_str(),
             host: head.host.as_deref(),
-            path: &head.path,
-            upstream: self.upstream.as_deref(),
+            path: head.uri.path(),
+            upstream: route.map(|route| route.config.upstream.as_str()),
             status,
-            took_ms: millis(self.began.elapsed()),
+            took_ms: millis(self.trail.began().elapsed()),
             waited_ms: self.info.map_or(0, |info| millis(info.waited())),
             cause: self.info.and_then(|info| info.cause()).map(|cause| cause.as_str()),
             reason: self.info.and_then(|info| info.reason()).map(|reason| reason.as_str()),
-            attempts: &self.trail.steps(),
+            attempts: attempts.collect(),
         };
         if let Ok(line) = serde_json::to_string(&line) {
-            println!("{line}");
+            // Not `println`, which panics where nobody reads.
+            let _ = writeln!(io::stdout(), "{line}");
         }
     }
 }

@@ -4,20 +4,18 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use tower::util::BoxCloneSyncService;
-use tower::{Layer, ServiceExt};
-use tower_http_retry::{
-    Budget, Never, Pace, PaceError, PaceLayer, Policy, ReplayMemory, RetryLayer, SharedPace,
-};
+use tower::Layer;
+use tower_http_retry::{Budget, Pace, PaceLayer, ReplayMemory, RetryLayer, SharedPace};
 
 use crate::admin::{EndpointStatus, UpstreamStatus};
+use crate::alarm::Alarms;
 use crate::config::{self, Config, PaceKey, Protocol};
 use crate::endpoint::{Endpoint, Reach};
 use crate::metrics::Metrics;
 use crate::policy::GatewayPolicy;
-use crate::proxy::{Gateway, Route, RouteService};
+use crate::proxy::{Gateway, Retries, Route};
 use crate::tls;
-use crate::upstream::{Attempts, Upstream};
+use crate::upstream::{Upstream, Way};
 
 /// What the routes to one upstream share.
 #[derive(Debug)]
@@ -39,15 +37,18 @@ impl Gateway {
         for (name, upstream) in &config.upstreams {
             upstreams.insert(name.clone(), Shared::new(upstream)?);
         }
+        let (metrics, alarms) = (Metrics::new(), Alarms::default());
         let mut routes = Vec::with_capacity(config.routes.len());
         for route in &config.routes {
             let Some(shared) = upstreams.get(&route.upstream) else {
                 anyhow::bail!("there is no upstream `{}`", route.upstream);
             };
+            let retry = route.retry.as_ref();
             routes.push(Route {
-                upstream: Arc::from(route.upstream.as_str()),
-                service: service(route, shared, &memory),
-                explains: route.retry.as_ref().is_some_and(|retry| retry.explain_header),
+                way: Arc::new(way(route, shared, &alarms)),
+                retries: retries(route, shared, &memory),
+                counts: metrics.of(&route.upstream),
+                explains: retry.is_some_and(|retry| retry.explain_header),
                 config: route.clone(),
             });
         }
@@ -55,7 +56,7 @@ impl Gateway {
             routes,
             upstreams,
             memory,
-            metrics: Metrics::new(),
+            metrics,
             is_draining: AtomicBool::new(false),
             logs_access: config.access_log.enabled,
         })
@@ -118,36 +119,34 @@ fn pace_of(config: &config::Pace) -> Pace {
     if config.slow_start { pace.slow_start() } else { pace }
 }
 
-/// All attempts of a route's requests.
-fn service(route: &config::Route, shared: &Shared, memory: &ReplayMemory) -> RouteService {
+/// How the attempts of a route's requests are made.
+fn way(route: &config::Route, shared: &Shared, alarms: &Alarms) -> Way {
     let retry = route.retry.as_ref();
-    let attempts = Attempts {
+    Way {
         upstream: Arc::clone(&shared.upstream),
         per_try_timeout: retry.and_then(|retry| retry.per_try_timeout),
         avoids_tried: retry.is_none_or(|retry| retry.host_selection == config::HostSelection::AvoidPrevious),
         timeout: route.timeout,
-    };
-    match retry {
-        None => paced(RetryLayer::new(Never).deadline(route.timeout), shared, attempts),
-        Some(retry) => {
-            let mut layer = RetryLayer::new(GatewayPolicy::new(retry))
-                .attempts(retry.num_retries.saturating_add(1))
-                .deadline(route.timeout)
-                .budget(shared.budget.clone())
-                .replay_limit(retry.request_body_buffer_limit)
-                .replay_memory(memory.clone())
-                .drain_limit(retry.error_body_drain.bytes, retry.error_body_drain.time);
-            if let Some(name) = &retry.attempt_header {
-                layer = layer.attempt_header(name.clone());
-            }
-            paced(layer, shared, attempts)
-        }
+        alarms: alarms.clone(),
     }
 }
 
-fn paced<P: Policy + 'static>(layer: RetryLayer<P>, shared: &Shared, attempts: Attempts) -> RouteService {
+/// Whether and when there is another.
+fn retries(route: &config::Route, shared: &Shared, memory: &ReplayMemory) -> Retries {
+    let never = config::Retry { num_retries: 0, ..route.profile.retry(false) };
+    let retry = route.retry.as_ref().unwrap_or(&never);
+    let mut layer = RetryLayer::new(GatewayPolicy::new(retry))
+        .attempts(retry.num_retries.saturating_add(1))
+        .deadline(route.timeout)
+        .budget(shared.budget.clone())
+        .replay_limit(retry.request_body_buffer_limit)
+        .replay_memory(memory.clone())
+        .drain_limit(retry.error_body_drain.bytes, retry.error_body_drain.time);
+    if let Some(name) = &retry.attempt_header {
+        layer = layer.attempt_header(name.clone());
+    }
     match &shared.pace {
-        Some(pace) => BoxCloneSyncService::new(layer.pace(pace.clone()).layer(attempts)),
-        None => BoxCloneSyncService::new(layer.layer(attempts).map_err(PaceError::Inner)),
+        Some(pace) => Retries::Paced(layer.pace(pace.clone()).layer(())),
+        None => Retries::Unpaced(layer.layer(())),
     }
 }

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use http::Uri;
 use http::uri::{Authority, Scheme};
+use http::{HeaderValue, Uri};
 use hyper::body::Incoming;
 use hyper_rustls::{FixedServerNameResolver, HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
@@ -30,6 +30,8 @@ pub(crate) struct Endpoint {
     name: String,
     scheme: Scheme,
     authority: Authority,
+    /// The authority, as `Host` has it.
+    host: HeaderValue,
     client: EndpointClient,
     /// Where each endpoint has a limit of its own.
     pace: Option<PaceLayer>,
@@ -79,6 +81,7 @@ impl Endpoint {
             .build(connector);
         Ok(Self {
             name: format!("{scheme}://{authority}"),
+            host: HeaderValue::from_str(authority.as_str())?,
             scheme,
             authority,
             client,
@@ -100,6 +103,10 @@ impl Endpoint {
 
     pub(crate) fn authority(&self) -> &Authority {
         &self.authority
+    }
+
+    pub(crate) fn host(&self) -> &HeaderValue {
+        &self.host
     }
 
     pub(crate) fn client(&self) -> &EndpointClient {

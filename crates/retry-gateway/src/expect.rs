@@ -21,7 +21,7 @@ use tower_http_retry::BoxError;
 pub(crate) struct AskedBody<B> {
     body: B,
     /// `None` from when it was.
-    hold: Option<Hold>,
+    hold: Option<Box<Hold>>,
 }
 
 /// What the request's side and the response's side of an attempt know of each other.
@@ -63,7 +63,7 @@ pub(crate) fn hold<B: Body>(
         return (request.map(|body| AskedBody { body, hold: None }), None);
     }
     let state = Arc::new(Mutex::new(State { stage: Stage::Silent, waiting: None }));
-    let hold = Hold { state: Arc::clone(&state), patience, sleep: None };
+    let hold = Box::new(Hold { state: Arc::clone(&state), patience, sleep: None });
     let mut request = request.map(|body| AskedBody { body, hold: Some(hold) });
     let asked = Arc::clone(&state);
     ext::on_informational(&mut request, move |response| {

@@ -1,28 +1,71 @@
 //! What a proxy changes in the heads that it passes on, and nothing else.
 
 use std::net::IpAddr;
+use std::sync::{Mutex, PoisonError};
 
-use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::header::{self, Entry, HeaderMap, HeaderName, HeaderValue};
 use http::{Request, Response, Uri, Version};
 
-/// Who sent a request, and how it arrived.
-#[derive(Clone, Copy, Debug)]
+/// Who sends requests over a connection, and how they arrive.
+#[derive(Debug)]
 pub(crate) struct Downstream {
     /// The peer's address.
-    pub(crate) ip: IpAddr,
+    ip: IpAddr,
     /// Whether the connection is encrypted.
-    pub(crate) is_tls: bool,
+    is_tls: bool,
+    /// What `X-Forwarded-For` says of it.
+    forwarded_for: HeaderValue,
+    /// The host that was asked for last, and what `Forwarded` says of that: mostly it is always the same.
+    forwarded: Mutex<Option<(Option<HeaderValue>, HeaderValue)>>,
 }
 
 impl Downstream {
-    fn scheme(self) -> &'static str {
+    pub(crate) fn new(ip: IpAddr, is_tls: bool) -> Self {
+        let ip = ip.to_canonical();
+        // An address is visible ASCII.
+        let forwarded_for =
+            HeaderValue::try_from(ip.to_string()).unwrap_or(HeaderValue::from_static("unknown"));
+        Self { ip, is_tls, forwarded_for, forwarded: Mutex::default() }
+    }
+
+    pub(crate) fn ip(&self) -> IpAddr {
+        self.ip
+    }
+
+    fn scheme(&self) -> &'static str {
         if self.is_tls { "https" } else { "http" }
+    }
+
+    fn forwarded(&self, host: Option<&HeaderValue>) -> HeaderValue {
+        let mut last = self.forwarded.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*last {
+            Some((known, value)) if known.as_ref() == host => value.clone(),
+            _ => {
+                let value = self.forwarded_from(host);
+                // A copy, so that no read buffer is held.
+                let host = host.and_then(|host| HeaderValue::from_bytes(host.as_bytes()).ok());
+                *last = Some((host, value.clone()));
+                value
+            }
+        }
+    }
+
+    fn forwarded_from(&self, host: Option<&HeaderValue>) -> HeaderValue {
+        let node = match self.ip {
+            IpAddr::V4(ip) => ip.to_string(),
+            IpAddr::V6(ip) => format!("\"[{ip}]\""),
+        };
+        let host = host.and_then(|host| host.to_str().ok()).filter(|host| !host.contains(['"', '\\']));
+        let host = host.map_or_else(String::new, |host| format!(";host=\"{host}\""));
+        let value = HeaderValue::try_from(format!("for={node}{host};proto={}", self.scheme()));
+        // A host that was a value is one within a value.
+        value.unwrap_or(HeaderValue::from_static("for=unknown"))
     }
 }
 
 /// Makes a request that arrived here one that can be sent on: without what was meant for this connection alone, and
 /// with a word on where it came from.
-pub(crate) fn request<B>(request: &mut Request<B>, downstream: Downstream) {
+pub(crate) fn request<B>(request: &mut Request<B>, downstream: &Downstream) {
     let host = host_of(request);
     let is_http10 = request.version() == Version::HTTP_10;
     let headers = request.headers_mut();
@@ -62,6 +105,10 @@ pub(crate) fn target(uri: &Uri) -> http::uri::PathAndQuery {
 
 /// Without the headers that are for one connection (RFC 9110 section 7.6.1), and those that it names.
 fn strip(headers: &mut HeaderMap) {
+    // Most heads have none, or one that names no others.
+    if !headers.keys().any(is_for_one_connection) {
+        return;
+    }
     let named: Vec<HeaderName> = headers
         .get_all(header::CONNECTION)
         .iter()
@@ -69,16 +116,37 @@ fn strip(headers: &mut HeaderMap) {
         .flat_map(|value| value.split(','))
         .filter_map(|name| HeaderName::try_from(name.trim()).ok())
         .collect();
-    for name in named.iter().chain(&HOP_BY_HOP) {
+    let listed: Vec<HeaderName> =
+        headers.keys().filter(|name| is_for_one_connection(name)).cloned().collect();
+    for name in named.iter().chain(&listed) {
         headers.remove(name);
+    }
+}
+
+fn is_for_one_connection(name: &HeaderName) -> bool {
+    let name = name.as_str();
+    // Every header of every head is asked, and most have another length than any of these.
+    match name.len() {
+        2 => name == "te",
+        7 => name == "upgrade",
+        10 => name == "connection" || name == "keep-alive",
+        14 => name == "http2-settings",
+        16 => name == "proxy-connection",
+        17 => name == "transfer-encoding",
+        18 => name == "proxy-authenticate",
+        19 => name == "proxy-authorization",
+        _ => false,
     }
 }
 
 /// HTTP/2 may split them, and HTTP/1.1 may not (RFC 9113 section 8.2.3).
 fn join_cookies(headers: &mut HeaderMap) {
-    let crumbs: Vec<_> = headers.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes).collect();
-    let joined = || HeaderValue::from_bytes(&crumbs.join(&b"; "[..])).ok();
-    if let Some(cookie) = (crumbs.len() > 1).then(joined).flatten() {
+    let crumbs = headers.get_all(header::COOKIE);
+    if crumbs.iter().nth(1).is_none() {
+        return;
+    }
+    let crumbs: Vec<_> = crumbs.iter().map(HeaderValue::as_bytes).collect();
+    if let Ok(cookie) = HeaderValue::from_bytes(&crumbs.join(&b"; "[..])) {
         headers.insert(header::COOKIE, cookie);
     }
 }
@@ -88,42 +156,32 @@ fn says(value: &HeaderValue, word: &str) -> bool {
 }
 
 /// `X-Forwarded-*`, and `Forwarded` (RFC 7239).
-fn trace(headers: &mut HeaderMap, host: Option<&HeaderValue>, downstream: Downstream) {
-    let ip = downstream.ip.to_canonical();
-    append(headers, FORWARDED_FOR, &ip.to_string());
+fn trace(headers: &mut HeaderMap, host: Option<&HeaderValue>, downstream: &Downstream) {
+    // What is added here, at once.
+    headers.reserve(4);
+    append(headers, FORWARDED_FOR, downstream.forwarded_for.clone());
     headers.insert(FORWARDED_PROTO, HeaderValue::from_static(downstream.scheme()));
     if let Some(host) = host {
         headers.entry(FORWARDED_HOST).or_insert_with(|| host.clone());
     }
-    let node = match ip {
-        IpAddr::V4(ip) => ip.to_string(),
-        IpAddr::V6(ip) => format!("\"[{ip}]\""),
-    };
-    let host = host.and_then(|host| host.to_str().ok()).filter(|host| !host.contains(['"', '\\']));
-    let host = host.map_or_else(String::new, |host| format!(";host=\"{host}\""));
-    append(headers, header::FORWARDED, &format!("for={node}{host};proto={}", downstream.scheme()));
+    append(headers, header::FORWARDED, downstream.forwarded(host));
 }
 
 /// One list in one line.
-fn append(headers: &mut HeaderMap, name: HeaderName, item: &str) {
-    let known = headers.get_all(&name).iter().filter_map(|value| value.to_str().ok());
-    let list: Vec<_> = known.chain([item]).collect();
-    if let Ok(value) = HeaderValue::try_from(list.join(", ")) {
-        headers.insert(name, value);
+fn append(headers: &mut HeaderMap, name: HeaderName, item: HeaderValue) {
+    match headers.entry(name) {
+        Entry::Vacant(none) => {
+            none.insert(item);
+        }
+        Entry::Occupied(mut known) => {
+            let list: Vec<_> = known.iter().chain([&item]).map(HeaderValue::as_bytes).collect();
+            if let Ok(value) = HeaderValue::from_bytes(&list.join(&b", "[..])) {
+                known.insert(value);
+            }
+        }
     }
 }
 
-const HOP_BY_HOP: [HeaderName; 9] = [
-    header::CONNECTION,
-    HeaderName::from_static("keep-alive"),
-    HeaderName::from_static("proxy-connection"),
-    header::PROXY_AUTHENTICATE,
-    header::PROXY_AUTHORIZATION,
-    header::TE,
-    header::TRANSFER_ENCODING,
-    header::UPGRADE,
-    HeaderName::from_static("http2-settings"),
-];
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
@@ -132,8 +190,9 @@ const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto")
 mod tests {
     use super::*;
 
-    const CLIENT: Downstream =
-        Downstream { ip: IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 7)), is_tls: false };
+    fn client() -> Downstream {
+        Downstream::new(IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 7)), false)
+    }
 
     /// What is left of these headers, and what is there of ours.
     #[track_caller]
@@ -142,7 +201,7 @@ mod tests {
         for (name, value) in lines {
             arrived.headers_mut().append(HeaderName::try_from(*name).unwrap(), value.parse().unwrap());
         }
-        request(&mut arrived, CLIENT);
+        request(&mut arrived, &client());
         for (name, value) in expected {
             let found = arrived.headers().get(*name).map(|value| value.to_str().unwrap());
             assert_eq!(found, *value, "{name} of {lines:?}");
@@ -177,7 +236,7 @@ mod tests {
         for (version, expected) in [(Version::HTTP_10, false), (Version::HTTP_11, true)] {
             let arrived = Request::put("/").version(version).header("expect", "100-continue");
             let mut arrived = arrived.body(()).unwrap();
-            request(&mut arrived, CLIENT);
+            request(&mut arrived, &client());
             assert_eq!(arrived.headers().contains_key("expect"), expected, "{version:?}");
         }
     }

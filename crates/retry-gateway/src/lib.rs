@@ -2,6 +2,7 @@
 
 mod access;
 mod admin;
+mod alarm;
 mod assemble;
 mod body;
 pub mod config;

@@ -11,11 +11,16 @@ use std::time::SystemTime;
 use anyhow::bail;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use http::{HeaderName, HeaderValue, Method, StatusCode, Uri};
+use mimalloc::MiMalloc;
 use retry_experiment::Options;
 use retry_gateway::config::{Config, ConfigError, Profile};
 use retry_gateway::{Case, CaseOutcome, Server, explain};
 use tokio::signal::unix::{SignalKind, signal};
 use tower_http_retry::FailureKind;
+
+/// What a proxy allocates is small, short-lived and freed by another task, which this one is made for.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// A reverse proxy that sends failed requests again, when that helps and never hurts.
 #[derive(Debug, Parser)]

@@ -1,5 +1,6 @@
 //! What is counted, under Envoy's names where it has them.
 
+use std::sync::OnceLock;
 use std::sync::atomic::AtomicU64;
 
 use prometheus_client::encoding::{EncodeLabelSet, text};
@@ -99,26 +100,22 @@ impl Metrics {
         }
     }
 
-    /// Counts a request that was answered, or whose client was gone.
-    pub(crate) fn count(&self, upstream: &str, status: u16, attempts: u32, info: Option<RetryInfo>) {
+    /// What is counted of one upstream.
+    pub(crate) fn of(&self, upstream: &str) -> Counts {
         let of = Of { upstream: upstream.to_owned() };
-        self.requests.get_or_create(&of).inc();
-        self.attempts.get_or_create(&of).inc_by(u64::from(attempts));
-        self.answers.get_or_create(&Answers { upstream: upstream.to_owned(), status }).inc();
-        if attempts > 1 {
-            let reason = info.and_then(|info| info.cause()).map_or("unknown", |cause| cause.as_str());
-            let resends = Resends { upstream: upstream.to_owned(), reason };
-            self.resends.get_or_create(&resends).inc_by(u64::from(attempts - 1));
-            let waited = info.map_or(0.0, |info| info.waited().as_secs_f64());
-            self.waits.get_or_create(&of).observe(waited);
+        let counter = |family: &Family<Of, Counter>| family.get_or_create(&of).clone();
+        Counts {
+            upstream: upstream.to_owned(),
+            requests: counter(&self.requests),
+            attempts: counter(&self.attempts),
+            healed: counter(&self.healed),
+            exhausted: counter(&self.exhausted),
+            unpaid: counter(&self.unpaid),
+            waits: self.waits.get_or_create(&of).clone(),
+            answers: self.answers.clone(),
+            resends: self.resends.clone(),
+            ok: OnceLock::new(),
         }
-        let ended = match info.map(|info| info.reason()) {
-            Some(None) => &self.healed,
-            Some(Some(Reason::Attempts)) => &self.exhausted,
-            Some(Some(Reason::Budget)) => &self.unpaid,
-            Some(Some(_)) | None => return,
-        };
-        ended.get_or_create(&of).inc();
     }
 
     /// Says how an upstream stands now.
@@ -146,6 +143,51 @@ impl Metrics {
         // A `String` takes all that is written to it.
         let _ = text::encode(&mut text, &self.registry);
         text
+    }
+}
+
+/// The counters of one upstream, which are looked up once and not for each request.
+#[derive(Debug)]
+pub(crate) struct Counts {
+    upstream: String,
+    requests: Counter,
+    attempts: Counter,
+    healed: Counter,
+    exhausted: Counter,
+    unpaid: Counter,
+    waits: Histogram,
+    answers: Family<Answers, Counter>,
+    resends: Family<Resends, Counter>,
+    /// Of the answers, those that most are.
+    ok: OnceLock<Counter>,
+}
+
+impl Counts {
+    /// Counts a request that was answered, or whose client was gone.
+    pub(crate) fn count(&self, status: u16, attempts: u32, info: Option<RetryInfo>) {
+        self.requests.inc();
+        self.attempts.inc_by(u64::from(attempts));
+        match status {
+            200 => self.ok.get_or_init(|| self.answers(status)).inc(),
+            _ => self.answers(status).inc(),
+        };
+        if attempts > 1 {
+            let reason = info.and_then(|info| info.cause()).map_or("unknown", |cause| cause.as_str());
+            let resends = Resends { upstream: self.upstream.clone(), reason };
+            self.resends.get_or_create(&resends).inc_by(u64::from(attempts - 1));
+            self.waits.observe(info.map_or(0.0, |info| info.waited().as_secs_f64()));
+        }
+        let ended = match info.map(|info| info.reason()) {
+            Some(None) => &self.healed,
+            Some(Some(Reason::Attempts)) => &self.exhausted,
+            Some(Some(Reason::Budget)) => &self.unpaid,
+            Some(Some(_)) | None => return,
+        };
+        ended.inc();
+    }
+
+    fn answers(&self, status: u16) -> Counter {
+        self.answers.get_or_create(&Answers { upstream: self.upstream.clone(), status }).clone()
     }
 }
 

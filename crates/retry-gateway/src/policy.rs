@@ -56,12 +56,15 @@ impl GatewayPolicy {
                 };
             }
         };
+        let status = head.status();
+        // Almost all are of this kind, and nothing else is looked at.
+        if !status.is_client_error() && !status.is_server_error() {
+            return None;
+        }
         if self.is_damped(attempt) || head.should_retry() == Some(false) {
             return None;
         }
-        let status = head.status();
-        let is_forced =
-            head.should_retry() == Some(true) && (status.is_client_error() || status.is_server_error());
+        let is_forced = head.should_retry() == Some(true);
         if is_forced && self.may_repeat(attempt, Some(status)) {
             return Some((cause(status), "21"));
         }

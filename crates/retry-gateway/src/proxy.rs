@@ -8,29 +8,24 @@ use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, Request, Response, Version, header};
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
-use tokio::time::Instant;
-use tower::ServiceExt;
-use tower::util::BoxCloneSyncService;
-use tower_http_retry::{FailureKind, PaceError, Refusal, ReplayMemory, RetryInfo};
+use tower::Service;
+use tower_http_retry::{Concrete, FailureKind, PaceError, Refusal, ReplayMemory, Retry, RetryInfo, WithPace};
 
 use crate::access::Record;
 use crate::admin::Status;
 use crate::assemble::Shared;
 use crate::body::UpstreamBody;
 use crate::forward::{self, Downstream};
-use crate::metrics::Metrics;
+use crate::metrics::{Counts, Metrics};
+use crate::policy::GatewayPolicy;
 use crate::problem::Problem;
 use crate::trail::Trail;
 use crate::tunnel::Tunnel;
-use crate::upstream::{AttemptError, Began};
+use crate::upstream::{AttemptError, Attempts, Way};
 use crate::{config, route};
 
 /// What is sent to a client: an upstream's body, or one of the gateway's own.
 pub(crate) type GatewayBody = Either<UpstreamBody, Full<Bytes>>;
-
-/// Sends a request through all its attempts.
-pub(crate) type RouteService =
-    BoxCloneSyncService<Request<Incoming>, Response<UpstreamBody>, PaceError<AttemptError>>;
 
 /// The gateway: its routes, in the order in which they are tried.
 #[derive(Debug)]
@@ -47,9 +42,17 @@ pub struct Gateway {
 #[derive(Debug)]
 pub(crate) struct Route {
     pub(crate) config: config::Route,
-    pub(crate) upstream: Arc<str>,
-    pub(crate) service: RouteService,
+    pub(crate) way: Arc<Way>,
+    pub(crate) retries: Retries,
+    pub(crate) counts: Counts,
     pub(crate) explains: bool,
+}
+
+/// A route's retry layer, over nothing: each request brings its own attempts.
+#[derive(Debug)]
+pub(crate) enum Retries {
+    Unpaced(Retry<(), GatewayPolicy>),
+    Paced(Retry<(), GatewayPolicy, Concrete, WithPace>),
 }
 
 impl Gateway {
@@ -85,18 +88,17 @@ impl Gateway {
     pub(crate) async fn answer(
         self: Arc<Self>,
         request: Request<Incoming>,
-        downstream: Downstream,
+        downstream: &Downstream,
     ) -> Response<GatewayBody> {
         let mut record = Record::new(Arc::clone(&self), &request, downstream);
-        let response = match self.routes.iter().find(|route| route::fits(&route.config, &request)) {
+        record.route = self.routes.iter().position(|route| route::fits(&route.config, &request));
+        let response = match record.route {
             None => problem(Problem::NoRoute, "no route of the configuration fits it", &record.trail),
             Some(_) if request.method() == Method::CONNECT => {
+                record.route = None;
                 problem(Problem::BadRequest, "CONNECT is for forward proxies", &record.trail)
             }
-            Some(route) => {
-                record.upstream = Some(Arc::clone(&route.upstream));
-                route.answer(request, downstream, &mut record).await
-            }
+            Some(index) => self.routes[index].answer(request, downstream, &mut record).await,
         };
         record.status = Some(response.status());
         response
@@ -107,7 +109,7 @@ impl Route {
     async fn answer(
         &self,
         mut request: Request<Incoming>,
-        downstream: Downstream,
+        downstream: &Downstream,
         record: &mut Record,
     ) -> Response<GatewayBody> {
         let is_http1 = request.version() == Version::HTTP_11;
@@ -116,14 +118,10 @@ impl Route {
         if let Some(tunnel) = &tunnel {
             tunnel.ask(request.headers_mut());
         }
-        let trail = record.trail.clone();
-        request.extensions_mut().insert(trail.clone());
-        request.extensions_mut().insert(Began(Instant::now()));
-        let sent = self.service.clone().oneshot(request);
-        let mut response = match tokio::time::timeout(self.config.timeout, sent).await {
-            Ok(Ok(response)) => response,
-            Ok(Err(error)) => return refusal(&error, &trail),
-            Err(_) => return problem(Problem::Timeout, "no response before the route's timeout", &trail),
+        let attempts = Attempts::new(Arc::clone(&self.way), record.trail.clone());
+        let mut response = match self.retries.send(attempts, request).await {
+            Ok(response) => response,
+            Err(error) => return refusal(&error, &record.trail),
         };
         let info = response.extensions().get::<RetryInfo>().copied();
         record.info = info;
@@ -139,6 +137,21 @@ impl Route {
             explain(&mut response, info);
         }
         response.map(Either::Left)
+    }
+}
+
+impl Retries {
+    /// Sends a request through as many attempts as it takes. What waits and what is sent ends with the route's timeout.
+    async fn send(
+        &self,
+        attempts: Attempts,
+        request: Request<Incoming>,
+    ) -> Result<Response<UpstreamBody>, PaceError<AttemptError>> {
+        match self {
+            // These are always ready, as their attempts are.
+            Self::Unpaced(retry) => retry.over(attempts).call(request).await.map_err(PaceError::Inner),
+            Self::Paced(retry) => retry.over(attempts).call(request).await,
+        }
     }
 }
 

@@ -12,12 +12,13 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
 use crate::admin::Admin;
+use crate::alarm::Alarms;
 use crate::config::Config;
 use crate::forward::Downstream;
 use crate::proxy::Gateway;
@@ -29,6 +30,8 @@ pub struct Server {
     acceptor: Option<TlsAcceptor>,
     admin: Option<Admin>,
     gateway: Arc<Gateway>,
+    /// Of clients that take their time.
+    alarms: Alarms,
 }
 
 impl Server {
@@ -43,7 +46,7 @@ impl Server {
             Some(address) => Some(Admin::bind(address).await?),
             None => None,
         };
-        Ok(Self { listener, acceptor, admin, gateway })
+        Ok(Self { listener, acceptor, admin, gateway, alarms: Alarms::default() })
     }
 
     /// Where it listens: the port is the real one where the configuration said 0.
@@ -85,16 +88,17 @@ impl Server {
     fn connect(&self, socket: TcpStream, peer: SocketAddr, graceful: &GracefulShutdown) {
         // A socket that refuses this is as good without.
         let _ = socket.set_nodelay(true);
-        let downstream = Downstream { ip: peer.ip(), is_tls: self.acceptor.is_some() };
+        let downstream = Arc::new(Downstream::new(peer.ip(), self.acceptor.is_some()));
         let watcher = graceful.watcher();
         let (gateway, acceptor) = (Arc::clone(&self.gateway), self.acceptor.clone());
+        let alarms = self.alarms.clone();
         tokio::spawn(async move {
             match acceptor {
-                None => converse(socket, gateway, downstream, watcher).await,
+                None => converse(socket, gateway, downstream, alarms, watcher).await,
                 Some(acceptor) => {
                     let handshake = tokio::time::timeout(HANDSHAKE, acceptor.accept(socket));
                     if let Ok(Ok(socket)) = handshake.await {
-                        converse(socket, gateway, downstream, watcher).await;
+                        converse(socket, gateway, downstream, alarms, watcher).await;
                     }
                 }
             }
@@ -106,17 +110,18 @@ impl Server {
 async fn converse<I>(
     socket: I,
     gateway: Arc<Gateway>,
-    downstream: Downstream,
-    watcher: hyper_util::server::graceful::Watcher,
+    downstream: Arc<Downstream>,
+    alarms: Alarms,
+    watcher: Watcher,
 ) where
     I: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
     let answer = service_fn(move |request: Request<Incoming>| {
-        let gateway = Arc::clone(&gateway);
-        async move { Ok::<_, Infallible>(gateway.answer(request, downstream).await) }
+        let (gateway, downstream) = (Arc::clone(&gateway), Arc::clone(&downstream));
+        async move { Ok::<_, Infallible>(gateway.answer(request, &downstream).await) }
     });
     let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADER_READ);
+    builder.http1().timer(alarms).header_read_timeout(HEADER_READ);
     builder.http2().timer(TokioTimer::new()).keep_alive_interval(Some(KEEP_ALIVE));
     let connection = builder.serve_connection_with_upgrades(TokioIo::new(socket), answer);
     // A client that goes away ends its connection with an error, which is nothing to report.

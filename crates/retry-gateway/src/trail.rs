@@ -4,56 +4,68 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use http::StatusCode;
-use serde::Serialize;
+use smallvec::SmallVec;
+use tokio::time::Instant;
 
-/// The attempts of a request, shared by all who handle it. It is in the extensions of each attempt's request.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Trail(Arc<Mutex<Vec<Step>>>);
+/// The attempts of a request, shared by all who handle it.
+#[derive(Clone, Debug)]
+pub(crate) struct Trail(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    began: Instant,
+    /// Whether anybody will read when the attempts were made.
+    is_timed: bool,
+    steps: Mutex<SmallVec<[Step; 2]>>,
+}
 
 /// One attempt.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Step {
     /// The endpoint's place in its upstream.
-    #[serde(skip)]
-    pub(crate) index: usize,
-    pub(crate) endpoint: String,
-    /// What came back, if anything did.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) status: Option<u16>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) error: Option<String>,
-    /// How long after the request came it was sent, and how long it took, in milliseconds.
-    pub(crate) at_ms: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) took_ms: Option<u64>,
+    pub(crate) endpoint: usize,
+    /// What came back, or why nothing did; `None` where nobody waited for that.
+    pub(crate) result: Option<Result<StatusCode, &'static str>>,
+    /// How long after the request came it was sent, and how long it took.
+    pub(crate) at: Duration,
+    pub(crate) took: Option<Duration>,
 }
 
 impl Trail {
+    /// Of a request that comes now.
+    pub(crate) fn new(is_timed: bool) -> Self {
+        let shared = Shared { began: Instant::now(), is_timed, steps: Mutex::default() };
+        Self(Arc::new(shared))
+    }
+
+    /// When the request came.
+    pub(crate) fn began(&self) -> Instant {
+        self.0.began
+    }
+
     /// Begins an attempt, and returns its number from 0.
-    pub(crate) fn begin(&self, index: usize, endpoint: &str, at: Duration) -> usize {
+    pub(crate) fn begin(&self, endpoint: usize) -> usize {
+        let at = self.now();
         self.with(|steps| {
-            let endpoint = endpoint.to_owned();
-            steps.push(Step { index, endpoint, status: None, error: None, at_ms: millis(at), took_ms: None });
+            steps.push(Step { endpoint, result: None, at, took: None });
             steps.len() - 1
         })
     }
 
     /// Ends it.
-    pub(crate) fn end(&self, number: usize, result: Result<StatusCode, String>, at: Duration) {
+    pub(crate) fn end(&self, number: usize, result: Result<StatusCode, &'static str>) {
+        let now = self.now();
         self.with(|steps| {
             if let Some(step) = steps.get_mut(number) {
-                step.took_ms = Some(millis(at).saturating_sub(step.at_ms));
-                match result {
-                    Ok(status) => step.status = Some(status.as_u16()),
-                    Err(error) => step.error = Some(error),
-                }
+                step.took = Some(now.saturating_sub(step.at));
+                step.result = Some(result);
             }
         });
     }
 
     /// Whether an endpoint was tried.
-    pub(crate) fn has_tried(&self, index: usize) -> bool {
-        self.with(|steps| steps.iter().any(|step| step.index == index))
+    pub(crate) fn has_tried(&self, endpoint: usize) -> bool {
+        self.with(|steps| steps.iter().any(|step| step.endpoint == endpoint))
     }
 
     /// How many attempts were made.
@@ -61,12 +73,16 @@ impl Trail {
         self.with(|steps| u32::try_from(steps.len()).unwrap_or(u32::MAX))
     }
 
-    pub(crate) fn steps(&self) -> Vec<Step> {
+    pub(crate) fn steps(&self) -> SmallVec<[Step; 2]> {
         self.with(|steps| steps.clone())
     }
 
-    fn with<T>(&self, change: impl FnOnce(&mut Vec<Step>) -> T) -> T {
-        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    fn now(&self) -> Duration {
+        if self.0.is_timed { self.0.began.elapsed() } else { Duration::ZERO }
+    }
+
+    fn with<T>(&self, change: impl FnOnce(&mut SmallVec<[Step; 2]>) -> T) -> T {
+        change(&mut self.0.steps.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 

@@ -1,25 +1,26 @@
 //! Where requests go: the endpoints of an upstream, and one attempt at one of them.
 
 use std::error::Error;
-use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
+use std::{fmt, io};
 
 use http::uri::{Authority, Parts};
 use http::{HeaderValue, Request, Response, Uri, Version, header};
 use hyper::body::Incoming;
 use hyper_util::client::legacy;
+use smallvec::SmallVec;
 use tokio::time::Instant;
-use tokio::time::error::Elapsed;
 use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_http_retry::{PaceError, Refusal, ReplayBody};
 
+use crate::alarm::Alarms;
 use crate::body::UpstreamBody;
 use crate::config::HostRule;
 use crate::endpoint::Endpoint;
-use crate::expect::{self, AskedBody};
+use crate::expect;
 use crate::forward;
 use crate::trail::Trail;
 
@@ -35,16 +36,18 @@ impl Upstream {
     /// The less busy of two that are drawn, of those that are worth trying: neither tried before (where
     /// `avoids_tried`) nor known to be out of reach. If there are none such, of those that were not tried; else of all.
     fn choose(&self, trail: &Trail, avoids_tried: bool) -> usize {
+        if self.endpoints.len() == 1 {
+            return 0;
+        }
         let all = 0..self.endpoints.len();
-        let untried = all.clone().filter(|index| !avoids_tried || !trail.has_tried(*index));
-        let fresh: Vec<_> = untried.clone().filter(|index| !self.endpoints[*index].rests()).collect();
-        let candidates = match fresh.is_empty() {
-            false => fresh,
-            true => untried.collect(),
-        };
-        match candidates.len() {
-            0 => self.less_busy(&all.collect::<Vec<_>>()),
-            _ => self.less_busy(&candidates),
+        let untried: Candidates =
+            all.clone().filter(|index| !avoids_tried || !trail.has_tried(*index)).collect();
+        let fresh: Candidates =
+            untried.iter().copied().filter(|index| !self.endpoints[*index].rests()).collect();
+        match (fresh.is_empty(), untried.is_empty()) {
+            (false, _) => self.less_busy(&fresh),
+            (true, false) => self.less_busy(&untried),
+            (true, true) => self.less_busy(&all.collect::<Candidates>()),
         }
     }
 
@@ -64,14 +67,30 @@ impl Upstream {
     }
 }
 
-/// Sends a request to one of an upstream's endpoints.
-#[derive(Clone, Debug)]
-pub(crate) struct Attempts {
+type Candidates = SmallVec<[usize; 16]>;
+
+/// How a route's requests are sent to the endpoints of its upstream.
+#[derive(Debug)]
+pub(crate) struct Way {
     pub(crate) upstream: Arc<Upstream>,
     pub(crate) per_try_timeout: Option<Duration>,
     pub(crate) avoids_tried: bool,
     /// The route's, from when the request came.
     pub(crate) timeout: Duration,
+    pub(crate) alarms: Alarms,
+}
+
+/// Sends one request to one endpoint after the other.
+#[derive(Clone, Debug)]
+pub(crate) struct Attempts {
+    way: Arc<Way>,
+    trail: Trail,
+}
+
+impl Attempts {
+    pub(crate) fn new(way: Arc<Way>, trail: Trail) -> Self {
+        Self { way, trail }
+    }
 }
 
 impl Service<Request<ReplayBody<Incoming>>> for Attempts {
@@ -84,28 +103,38 @@ impl Service<Request<ReplayBody<Incoming>>> for Attempts {
     }
 
     fn call(&mut self, request: Request<ReplayBody<Incoming>>) -> Self::Future {
-        let this = self.clone();
-        Box::pin(async move { this.send(request).await })
+        let Self { way, trail } = self.clone();
+        Box::pin(async move {
+            let index = way.upstream.choose(&trail, way.avoids_tried);
+            let number = trail.begin(index);
+            let result = way.send(&way.upstream.endpoints[index], request, &trail).await;
+            trail.end(number, result.as_ref().map(Response::status).map_err(AttemptError::word));
+            result
+        })
     }
 }
 
-impl Attempts {
+impl Way {
     async fn send(
-        self,
+        &self,
+        endpoint: &Arc<Endpoint>,
         mut request: Request<ReplayBody<Incoming>>,
+        trail: &Trail,
     ) -> Result<Response<UpstreamBody>, AttemptError> {
-        let trail = request.extensions().get::<Trail>().cloned().unwrap_or_default();
-        let began = request.extensions().get::<Began>().map_or_else(Instant::now, |began| began.0);
-        let index = self.upstream.choose(&trail, self.avoids_tried);
-        let endpoint = &self.upstream.endpoints[index];
-        let number = trail.begin(index, endpoint.name(), began.elapsed());
-        let result = match aim(&mut request, endpoint, &self.upstream) {
-            Err(error) => Err(error),
-            Ok(()) => {
-                let occupied = endpoint.occupy();
-                let (request, expectation) = expect::hold(request, self.patience());
-                let response = self.in_time(endpoint, request, began).await;
-                response.map(|response| response.map(|body| UpstreamBody::new(body, occupied, expectation)))
+        self.upstream.aim(&mut request, endpoint)?;
+        let occupied = endpoint.occupy();
+        let (request, expectation) = expect::hold(request, self.patience());
+        let ends_at = trail.began() + self.timeout;
+        let result = match endpoint.pace() {
+            None => self.in_try(endpoint.client().request(request), ends_at).await,
+            Some(pace) => {
+                let left = ends_at.saturating_duration_since(Instant::now());
+                let send = service_fn(|request| self.in_try(endpoint.client().request(request), ends_at));
+                match pace.clone().deadline(left).layer(send).oneshot(request).await {
+                    Err(PaceError::Refused(refusal)) => Err(AttemptError::Paced(refusal)),
+                    Err(PaceError::Inner(error)) => Err(error),
+                    Ok(response) => Ok(response),
+                }
             }
         };
         match &result {
@@ -113,28 +142,7 @@ impl Attempts {
             Err(_) => {}
             Ok(_) => endpoint.reached(),
         }
-        let outcome = result.as_ref().map(Response::status).map_err(AttemptError::to_string);
-        trail.end(number, outcome, began.elapsed());
-        result
-    }
-
-    async fn in_time(
-        &self,
-        endpoint: &Endpoint,
-        request: Request<AskedBody<ReplayBody<Incoming>>>,
-        began: Instant,
-    ) -> Result<Response<Incoming>, AttemptError> {
-        let client = endpoint.client();
-        let Some(pace) = endpoint.pace() else {
-            return self.in_try(client.request(request)).await;
-        };
-        let left = self.timeout.saturating_sub(began.elapsed());
-        let send = service_fn(|request| self.in_try(client.request(request)));
-        match pace.clone().deadline(left).layer(send).oneshot(request).await {
-            Ok(response) => Ok(response),
-            Err(PaceError::Inner(error)) => Err(error),
-            Err(PaceError::Refused(refusal)) => Err(AttemptError::Paced(refusal)),
-        }
+        result.map(|response| response.map(|body| UpstreamBody::new(body, occupied, expectation)))
     }
 
     /// How long an upstream may take to ask for a body: most of the time is left for the answer.
@@ -142,42 +150,48 @@ impl Attempts {
         PATIENCE.min(self.per_try_timeout.unwrap_or(self.timeout) / 4)
     }
 
-    async fn in_try(&self, response: legacy::ResponseFuture) -> Result<Response<Incoming>, AttemptError> {
-        let response = match self.per_try_timeout {
-            Some(limit) => tokio::time::timeout(limit, response).await.map_err(AttemptError::Timeout)?,
-            None => response.await,
-        };
-        response.map_err(AttemptError::Client)
+    /// Until the try's time is over, or the route's.
+    async fn in_try(
+        &self,
+        response: legacy::ResponseFuture,
+        ends_at: Instant,
+    ) -> Result<Response<Incoming>, AttemptError> {
+        let at = self.per_try_timeout.map_or(ends_at, |limit| ends_at.min(Instant::now() + limit));
+        match self.alarms.within(at, response).await {
+            None => Err(AttemptError::Timeout(io::ErrorKind::TimedOut.into())),
+            Some(response) => response.map_err(AttemptError::Client),
+        }
     }
 }
 
-/// When a request came in, in its extensions.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Began(pub(crate) Instant);
-
-/// Aims a request at an endpoint.
-fn aim<B>(request: &mut Request<B>, endpoint: &Endpoint, upstream: &Upstream) -> Result<(), AttemptError> {
-    let asked = forward::host_of(request);
-    let authority = match &upstream.host {
-        HostRule::Endpoint => endpoint.authority().clone(),
-        HostRule::Name(authority) => authority.clone(),
-        HostRule::Preserve => asked
-            .and_then(|host| Authority::try_from(host.as_bytes()).ok())
-            .unwrap_or_else(|| endpoint.authority().clone()),
-    };
-    let mut parts = Parts::default();
-    parts.path_and_query = Some(forward::target(request.uri()));
-    parts.scheme = Some(endpoint.scheme().clone());
-    let host = HeaderValue::from_str(authority.as_str()).map_err(|_| AttemptError::Target)?;
-    parts.authority = Some(authority);
-    *request.uri_mut() = Uri::from_parts(parts).map_err(|_| AttemptError::Target)?;
-    *request.version_mut() = Version::HTTP_11;
-    match upstream.is_http2 {
-        // There it is part of the URI.
-        true => drop(request.headers_mut().remove(header::HOST)),
-        false => drop(request.headers_mut().insert(header::HOST, host)),
+impl Upstream {
+    /// Aims a request at an endpoint.
+    fn aim<B>(&self, request: &mut Request<B>, endpoint: &Endpoint) -> Result<(), AttemptError> {
+        let asked = || Authority::try_from(forward::host_of(request)?.as_bytes()).ok();
+        let host = match &self.host {
+            HostRule::Endpoint => None,
+            HostRule::Name(name) => Some(name.clone()),
+            HostRule::Preserve => asked(),
+        };
+        let mut parts = Parts::default();
+        parts.path_and_query = Some(forward::target(request.uri()));
+        parts.scheme = Some(endpoint.scheme().clone());
+        if self.is_http2 {
+            parts.authority = Some(host.unwrap_or_else(|| endpoint.authority().clone()));
+            request.headers_mut().remove(header::HOST);
+        } else {
+            // The client only knows its connections by it, and hashes it for each request.
+            parts.authority = Some(Authority::from_static("e"));
+            let host = match host {
+                None => endpoint.host().clone(),
+                Some(host) => HeaderValue::from_str(host.as_str()).map_err(|_| AttemptError::Target)?,
+            };
+            request.headers_mut().insert(header::HOST, host);
+        }
+        *request.uri_mut() = Uri::from_parts(parts).map_err(|_| AttemptError::Target)?;
+        *request.version_mut() = Version::HTTP_11;
+        Ok(())
     }
-    Ok(())
 }
 
 /// Why an attempt came to nothing.
@@ -185,23 +199,30 @@ fn aim<B>(request: &mut Request<B>, endpoint: &Endpoint, upstream: &Upstream) ->
 pub(crate) enum AttemptError {
     /// The connection, or what went over it.
     Client(legacy::Error),
-    /// The try took too long.
-    Timeout(Elapsed),
+    /// The try took too long, or it lasted until the route's timeout.
+    Timeout(io::Error),
     /// The endpoint wants quiet for longer than the request may wait.
     Paced(Refusal),
     /// The request's target makes no URI.
     Target,
 }
 
+impl AttemptError {
+    /// As the log has it.
+    fn word(&self) -> &'static str {
+        match self {
+            Self::Client(error) if error.is_connect() => "connect failed",
+            Self::Client(_) => "broken off",
+            Self::Timeout(_) => "timeout",
+            Self::Paced(_) => "paced",
+            Self::Target => "bad target",
+        }
+    }
+}
+
 impl fmt::Display for AttemptError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Client(error) if error.is_connect() => f.write_str("connect failed"),
-            Self::Client(_) => f.write_str("broken off"),
-            Self::Timeout(_) => f.write_str("timeout"),
-            Self::Paced(_) => f.write_str("paced"),
-            Self::Target => f.write_str("bad target"),
-        }
+        f.write_str(self.word())
     }
 }
 

@@ -38,6 +38,14 @@ impl<S, P, M, G> Retry<S, P, M, G> {
     pub fn inner(&self) -> &S {
         &self.inner
     }
+
+    /// The same over another inner service. Policy, budget, pace and the seeded sequence are shared.
+    ///
+    /// Cheap enough for each request to have an inner service of its own, which can then hold what is known of that
+    /// request, instead of the request's extensions.
+    pub fn over<T: CloneService>(&self, inner: T) -> Retry<T, P, M, G> {
+        Retry::new(inner, Arc::clone(&self.terms))
+    }
 }
 
 impl<S, P, M, G, B, R> Service<Request<B>> for Retry<S, P, M, G>
