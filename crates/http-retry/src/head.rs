@@ -1,8 +1,15 @@
 //! What a policy may see of a request and of a response: their heads, never their bodies.
 
+mod kept;
+
 use std::fmt;
 
-use http::{Extensions, HeaderMap, Method, Request, Response, StatusCode, Uri, header, request, response};
+use http::{
+    Extensions, HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, header, request, response,
+};
+
+pub use self::kept::KeptHead;
+use self::kept::{Line, Lines};
 
 /// The head of the caller's request, read-only.
 ///
@@ -12,8 +19,15 @@ use http::{Extensions, HeaderMap, Method, Request, Response, StatusCode, Uri, he
 pub struct RequestHead<'a> {
     method: &'a Method,
     uri: &'a Uri,
-    headers: &'a HeaderMap,
+    headers: Headers<'a>,
     extensions: &'a Extensions,
+}
+
+/// The forms in which headers are there.
+#[derive(Clone, Copy)]
+enum Headers<'a> {
+    Map(&'a HeaderMap),
+    Kept(&'a KeptHead),
 }
 
 impl<'a> RequestHead<'a> {
@@ -51,12 +65,18 @@ impl<'a> RequestHead<'a> {
     ///
     /// `None` for a header that is absent or opaque; [`headers`](Self::headers) shows those too.
     pub fn header(&self, name: &str) -> Option<&'a str> {
-        self.headers.get(name)?.to_str().ok()
+        let value = self.values(name).next()?;
+        let is_text = |byte: &u8| matches!(byte, b'\t' | 0x20..=0x7e);
+        std::str::from_utf8(value).ok().filter(|_| value.iter().all(is_text))
     }
 
     /// Every header line in order, as lower-case name and raw value.
     pub fn headers(&self) -> impl Iterator<Item = (&'a str, &'a [u8])> + use<'a> {
-        self.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()))
+        let (map, kept) = self.forms();
+        let map = map.into_iter().flatten().map(|(name, value)| (name.as_str(), value.as_bytes()));
+        // The name was one before.
+        let name = |line: &Line<'a>| std::str::from_utf8(line.name).unwrap_or_default();
+        map.chain(kept.into_iter().flatten().map(move |line| (name(&line), line.value)))
     }
 
     /// What the caller attached to the request under the type `T`.
@@ -65,14 +85,29 @@ impl<'a> RequestHead<'a> {
     }
 
     /// The values of a header, as raw bytes.
-    pub(crate) fn values(&self, name: &str) -> impl Iterator<Item = &'a [u8]> + use<'a> {
-        self.headers.get_all(name).into_iter().map(|value| value.as_bytes())
+    pub(crate) fn values<'n>(&self, name: &'n str) -> impl Iterator<Item = &'a [u8]> + use<'a, 'n> {
+        let (map, kept) = self.forms();
+        let map = map.into_iter().flat_map(move |headers| headers.get_all(name));
+        let kept = kept.into_iter().flatten();
+        let kept = kept.filter(move |line| line.name.eq_ignore_ascii_case(name.as_bytes()));
+        map.map(HeaderValue::as_bytes).chain(kept.map(|line| line.value))
     }
 
     /// Whether this request asks for something else than an exchange of messages: CONNECT, or an upgrade
     /// (RFC 9110 sections 9.3.6 and 7.8). Such a request is never sent again, whatever a policy says.
     pub fn leaves_http(&self) -> bool {
-        self.method == Method::CONNECT || self.headers.contains_key(header::UPGRADE)
+        let has_upgrade = match self.headers {
+            Headers::Map(headers) => headers.contains_key(header::UPGRADE),
+            Headers::Kept(_) => self.values(header::UPGRADE.as_str()).next().is_some(),
+        };
+        self.method == Method::CONNECT || has_upgrade
+    }
+
+    fn forms(&self) -> (Option<&'a HeaderMap>, Option<Lines<'a>>) {
+        match self.headers {
+            Headers::Map(headers) => (Some(headers), None),
+            Headers::Kept(head) => (None, Some(head.lines())),
+        }
     }
 }
 
@@ -81,7 +116,7 @@ impl<'a, B> From<&'a Request<B>> for RequestHead<'a> {
         Self {
             method: request.method(),
             uri: request.uri(),
-            headers: request.headers(),
+            headers: Headers::Map(request.headers()),
             extensions: request.extensions(),
         }
     }
@@ -92,9 +127,16 @@ impl<'a> From<&'a request::Parts> for RequestHead<'a> {
         Self {
             method: &parts.method,
             uri: &parts.uri,
-            headers: &parts.headers,
+            headers: Headers::Map(&parts.headers),
             extensions: &parts.extensions,
         }
+    }
+}
+
+impl<'a> From<&'a KeptHead> for RequestHead<'a> {
+    fn from(head: &'a KeptHead) -> Self {
+        let KeptHead { method, uri, extensions, .. } = head;
+        Self { method, uri, headers: Headers::Kept(head), extensions }
     }
 }
 

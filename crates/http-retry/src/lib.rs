@@ -58,7 +58,7 @@ mod window;
 
 pub use self::attempt::{Attempt, BodyState, Setback};
 pub use self::budget::{Budget, Cost, Withdrawal};
-pub use self::head::{RequestHead, ResponseHead};
+pub use self::head::{KeptHead, RequestHead, ResponseHead};
 pub use self::hint::Hint;
 pub use self::outcome::{Failure, FailureKind, Outcome};
 pub use self::pace::{Pace, Pass, Refusal, Ticket, Turn};

@@ -123,7 +123,8 @@ pub(crate) struct Original<B> {
 
 impl<B> Drop for Original<B> {
     fn drop(&mut self) {
-        if let Some(source) = &self.source {
+        // Where nobody reads any more, dropping it frees all of it.
+        if let Some(source) = self.source.as_ref().filter(|source| Arc::strong_count(source) > 1) {
             lock(source).release();
         }
     }
@@ -133,12 +134,17 @@ impl<B> Original<B>
 where
     B: BytesBody,
 {
+    /// Of nothing.
+    pub(crate) fn empty() -> Self {
+        Self { source: None }
+    }
+
     /// Keeps up to `limit` bytes of what is read, as long as there is room for them in `memory`.
-    pub(crate) fn new(body: B, limit: usize, memory: Option<ReplayMemory>) -> Self {
+    pub(crate) fn new(body: B, limit: usize, memory: Option<&ReplayMemory>) -> Self {
         if body.is_end_stream() {
-            return Self { source: None };
+            return Self::empty();
         }
-        let source = Source::new(body, Share::new(limit, memory));
+        let source = Source::new(body, Share::new(limit, memory.cloned()));
         Self { source: Some(Arc::new(Mutex::new(source))) }
     }
 

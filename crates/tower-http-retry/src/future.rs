@@ -46,8 +46,8 @@ pin_project! {
     {
         #[pin]
         stage: Stage<S, B>,
-        // `None` for a request that can never be sent again.
-        journey: Option<Journey<S, P, B, S::Response, S::Error>>,
+        // `None` for a request that can never be sent again. Boxed, so that the future is cheap to move.
+        journey: Option<Box<Journey<S, P, B, S::Response, S::Error>>>,
         marker: PhantomData<fn() -> (M, G)>,
     }
 }
@@ -85,13 +85,15 @@ where
                 (Stage::first(inner, &terms.settings, request.map(ReplayBody::once), ends_at).0, None)
             }
             Some(itinerary) => {
-                let (parts, body) = request.into_parts();
-                let snapshot = Snapshot::of(&parts);
-                let (limit, memory) = (terms.settings.replay_limit, terms.settings.replay_memory.clone());
-                let original = Original::new(body, limit, memory);
-                let request = Request::from_parts(parts, original.attempt());
+                let snapshot = Snapshot::of(&request);
+                let (limit, memory) = (terms.settings.replay_limit, terms.settings.replay_memory.as_ref());
+                let mut original = Original::empty();
+                let request = request.map(|body| {
+                    original = Original::new(body, limit, memory);
+                    original.attempt()
+                });
                 let (stage, inner) = Stage::first(inner, &terms.settings, request, itinerary.ends_at());
-                (stage, Some(Journey::new(inner, terms, itinerary, snapshot, original)))
+                (stage, Some(Box::new(Journey::new(inner, terms, itinerary, snapshot, original))))
             }
         };
         Self { stage, journey, marker: PhantomData }

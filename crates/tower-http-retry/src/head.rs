@@ -1,7 +1,7 @@
 //! The head of the caller's request, as it is kept for a resend.
 
-use http::{HeaderName, HeaderValue, Request, header, request};
-use http_retry::RequestHead;
+use http::{HeaderName, HeaderValue, Request, header};
+use http_retry::{KeptHead, RequestHead};
 
 use crate::AttemptNumber;
 
@@ -10,26 +10,26 @@ use crate::AttemptNumber;
 /// Taken before the first attempt, because what is below may rewrite the head in place: hyper sets `Host`
 /// and turns the URI into its origin form. Each attempt starts from it, and nothing leaks back.
 pub(crate) struct Snapshot {
-    parts: request::Parts,
+    head: KeptHead,
 }
 
 impl Snapshot {
-    pub(crate) fn of(parts: &request::Parts) -> Box<Self> {
-        Box::new(Self { parts: parts.clone() })
+    pub(crate) fn of<B>(request: &Request<B>) -> Self {
+        Self { head: KeptHead::of(request) }
     }
 
     pub(crate) fn head(&self) -> RequestHead<'_> {
-        RequestHead::from(&self.parts)
+        self.head.head()
     }
 
     /// The next attempt goes out without `Expect` (RFC 9110 section 10.1.1).
     pub(crate) fn expect_nothing(&mut self) {
-        self.parts.headers.remove(header::EXPECT);
+        self.head.remove(header::EXPECT.as_str());
     }
 
     /// The request of a resend.
     pub(crate) fn request<B>(&self, number: u32, header: Option<&HeaderName>, body: B) -> Request<B> {
-        let mut parts = self.parts.clone();
+        let mut parts = self.head.restore();
         parts.extensions.insert(AttemptNumber::new(number));
         if let Some(name) = header {
             parts.headers.insert(name, HeaderValue::from(number));

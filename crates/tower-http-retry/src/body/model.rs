@@ -139,7 +139,7 @@ impl Wake for Flag {
 
 impl Model {
     fn new(script: Script, limit: usize, memory: ReplayMemory) -> Self {
-        let original = Original::new(script.clone(), limit, Some(memory));
+        let original = Original::new(script.clone(), limit, Some(&memory));
         let first = Attempt::new(original.attempt());
         Self { script, original: Some(original), attempts: vec![first] }
     }

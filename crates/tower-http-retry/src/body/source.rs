@@ -51,7 +51,8 @@ enum Keeping {
 #[derive(Clone)]
 enum Kept {
     Data(Bytes),
-    Trailers(HeaderMap),
+    /// Boxed, since most bodies have none, and every kept frame would be as large.
+    Trailers(Box<HeaderMap>),
 }
 
 impl<B> Source<B>
@@ -143,7 +144,7 @@ where
             Live::Ended => true,
             Live::Failed => false,
         };
-        live_ended && reader == self.reader && self.unread().next().is_none()
+        live_ended && reader == self.reader && self.position >= self.kept.len()
     }
 
     pub(super) fn size_hint(&self, reader: u32) -> SizeHint {
@@ -250,7 +251,7 @@ impl From<Frame<Bytes>> for Kept {
         match frame.into_data() {
             Ok(data) => Self::Data(data),
             // A frame that is not data is trailers: there is no third kind.
-            Err(frame) => Self::Trailers(frame.into_trailers().unwrap_or_default()),
+            Err(frame) => Self::Trailers(Box::new(frame.into_trailers().unwrap_or_default())),
         }
     }
 }
@@ -259,7 +260,7 @@ impl From<Kept> for Frame<Bytes> {
     fn from(kept: Kept) -> Self {
         match kept {
             Kept::Data(data) => Self::data(data),
-            Kept::Trailers(trailers) => Self::trailers(trailers),
+            Kept::Trailers(trailers) => Self::trailers(*trailers),
         }
     }
 }

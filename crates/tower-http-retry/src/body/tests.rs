@@ -169,7 +169,7 @@ fn between_attempts_nobody_has_the_body() {
 fn a_body_over_the_limit_is_forgotten_and_read_to_its_end() {
     let memory = ReplayMemory::new(100);
     let script = Scripted([Next::Data("one "), Next::Data("two "), Next::Data("three")].into());
-    let original = Original::new(script, 7, Some(memory.clone()));
+    let original = Original::new(script, 7, Some(&memory));
     let mut body = original.attempt();
     assert_eq!(poll(&mut body), "one ");
     assert_eq!((memory.used(), original.state()), (4, BodyState::Replayable));
@@ -203,7 +203,7 @@ fn a_body_that_was_not_read_is_whole_whatever_its_size() {
 fn a_body_that_failed_is_poisoned() {
     let memory = ReplayMemory::new(100);
     let script = Scripted([Next::Data("one "), Next::Fail].into());
-    let original = Original::new(script, 100, Some(memory.clone()));
+    let original = Original::new(script, 100, Some(&memory));
     let mut body = original.attempt();
     assert_eq!([poll(&mut body), poll(&mut body)], ["one ", "error: the caller's own body failed"]);
     assert_eq!((original.state(), memory.used()), (BodyState::Failed, 0));
@@ -215,7 +215,7 @@ fn a_body_that_failed_is_poisoned() {
 fn what_is_released_is_freed_as_it_is_read() {
     let memory = ReplayMemory::new(100);
     let script = Scripted([Next::Data("one "), Next::Data("two "), Next::Data("three")].into());
-    let original = Original::new(script, 100, Some(memory.clone()));
+    let original = Original::new(script, 100, Some(&memory));
     let mut first = original.attempt();
     while poll(&mut first) != "end" {}
     let mut second = original.attempt();
@@ -231,7 +231,7 @@ fn what_is_released_is_freed_as_it_is_read() {
 #[test]
 fn memory_goes_back_with_the_last_who_holds_it() {
     let memory = ReplayMemory::new(100);
-    let original = Original::new(Scripted([Next::Data("one ")].into()), 100, Some(memory.clone()));
+    let original = Original::new(Scripted([Next::Data("one ")].into()), 100, Some(&memory));
     let mut body = original.attempt();
     poll(&mut body);
     drop(body);

@@ -33,7 +33,7 @@ pub(super) struct Journey<S, P, B, T, E> {
     terms: Arc<Terms<P>>,
     session: Session,
     overrides: Option<RetryOverride>,
-    snapshot: Box<Snapshot>,
+    snapshot: Snapshot,
     original: Original<B>,
     /// Its place in line, where there is a pace.
     ticket: Option<Ticket>,
@@ -53,7 +53,7 @@ where
         inner: S,
         terms: Arc<Terms<P>>,
         itinerary: Itinerary,
-        snapshot: Box<Snapshot>,
+        snapshot: Snapshot,
         original: Original<B>,
     ) -> Self {
         let Itinerary { session, overrides } = itinerary;
