@@ -41,6 +41,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "hyper",
             "hyper-rustls",
             "hyper-util",
+            "mimalloc",
+            "pin-project-lite",
             "prometheus-client",
             "rand",
             // For `demo`, which has the experiment's servers and callers.

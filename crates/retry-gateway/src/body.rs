@@ -5,10 +5,14 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
+use http_body_util::{Either, Full};
 use hyper::body::Incoming;
 
 use crate::endpoint::Occupied;
 use crate::expect::Expectation;
+
+/// What is sent to a client: an upstream's body, or one of the gateway's own.
+pub(crate) type GatewayBody = Either<UpstreamBody, Full<Bytes>>;
 
 /// A response body that counts as load of its endpoint until it has ended.
 #[derive(Debug)]

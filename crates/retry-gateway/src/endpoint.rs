@@ -3,24 +3,25 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http::uri::{Authority, Scheme};
-use http::{HeaderValue, Uri};
+use http::{HeaderValue, Request, Uri};
 use hyper::body::Incoming;
 use hyper_rustls::{FixedServerNameResolver, HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use tokio::time::Instant;
-use tower::Service;
 use tower_http_retry::{PaceLayer, ReplayBody};
 
+use crate::dial::Dial;
 use crate::expect::AskedBody;
 use crate::trail::millis;
+
+/// A request that is aimed at an endpoint.
+pub(crate) type EndpointRequest = Request<AskedBody<ReplayBody<Incoming>>>;
 
 /// What sends requests to one endpoint.
 pub(crate) type EndpointClient = Client<HttpsConnector<Dial>, AskedBody<ReplayBody<Incoming>>>;
@@ -57,15 +58,11 @@ impl Endpoint {
             anyhow::bail!("the endpoint `{uri}` has no scheme or no host");
         };
         let name = ServerName::try_from(authority.host().trim_matches(['[', ']']).to_owned())?;
-        let mut http = HttpConnector::new();
-        http.enforce_http(false);
-        http.set_nodelay(true);
-        http.set_connect_timeout(Some(reach.connect_timeout));
         let connector = HttpsConnectorBuilder::new()
             .with_tls_config((*reach.tls).clone())
             .https_or_http()
             .with_server_name_resolver(FixedServerNameResolver::new(name));
-        let dial = Dial { to: uri.clone(), http };
+        let dial = Dial::new(uri.clone(), reach.connect_timeout);
         let connector = match reach.is_http2 {
             true => connector.enable_http2().wrap_connector(dial),
             false => connector.enable_http1().wrap_connector(dial),
@@ -171,27 +168,6 @@ pub(crate) struct Occupied(Arc<Endpoint>);
 impl Drop for Occupied {
     fn drop(&mut self) {
         self.0.load.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-/// Connects to one endpoint, whatever host the request is for: the two differ where the client's host is kept.
-#[derive(Clone, Debug)]
-pub(crate) struct Dial {
-    to: Uri,
-    http: HttpConnector,
-}
-
-impl Service<Uri> for Dial {
-    type Response = <HttpConnector as Service<Uri>>::Response;
-    type Error = <HttpConnector as Service<Uri>>::Error;
-    type Future = <HttpConnector as Service<Uri>>::Future;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        Service::<Uri>::poll_ready(&mut self.http, cx)
-    }
-
-    fn call(&mut self, _: Uri) -> Self::Future {
-        self.http.call(self.to.clone())
     }
 }
 

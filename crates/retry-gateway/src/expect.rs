@@ -17,11 +17,13 @@ use hyper::ext;
 use tokio::time::Sleep;
 use tower_http_retry::BoxError;
 
-/// A body that may have to be asked for.
-pub(crate) struct AskedBody<B> {
+/// A body that may have to be asked for. It is one pointer wide, because the client moves it about with its request.
+pub(crate) struct AskedBody<B>(Option<Box<Asked<B>>>);
+
+struct Asked<B> {
     body: B,
     /// `None` from when it was.
-    hold: Option<Box<Hold>>,
+    hold: Option<Hold>,
 }
 
 /// What the request's side and the response's side of an attempt know of each other.
@@ -54,17 +56,21 @@ enum Stage {
 }
 
 /// Holds the body of a request that expects to be asked for it, for no longer than `patience`: there are servers that
-/// wait for it without asking, and hyper does not tell what they say over HTTP/2.
+/// wait for it without asking, and hyper does not tell what they say over HTTP/2. There is none where the request is
+/// known not to expect it.
 pub(crate) fn hold<B: Body>(
     request: Request<B>,
-    patience: Duration,
+    patience: Option<Duration>,
 ) -> (Request<AskedBody<B>>, Option<Expectation>) {
-    if !is_in(request.headers()) || request.body().is_end_stream() {
-        return (request.map(|body| AskedBody { body, hold: None }), None);
+    if request.body().is_end_stream() {
+        return (request.map(|_| AskedBody(None)), None);
     }
+    let Some(patience) = patience.filter(|_| is_in(request.headers())) else {
+        return (request.map(|body| AskedBody::new(body, None)), None);
+    };
     let state = Arc::new(Mutex::new(State { stage: Stage::Silent, waiting: None }));
-    let hold = Box::new(Hold { state: Arc::clone(&state), patience, sleep: None });
-    let mut request = request.map(|body| AskedBody { body, hold: Some(hold) });
+    let hold = Hold { state: Arc::clone(&state), patience, sleep: None };
+    let mut request = request.map(|body| AskedBody::new(body, Some(hold)));
     let asked = Arc::clone(&state);
     ext::on_informational(&mut request, move |response| {
         if response.status() == StatusCode::CONTINUE {
@@ -133,6 +139,12 @@ impl Hold {
     }
 }
 
+impl<B> AskedBody<B> {
+    fn new(body: B, hold: Option<Hold>) -> Self {
+        Self(Some(Box::new(Asked { body, hold })))
+    }
+}
+
 impl<B> Body for AskedBody<B>
 where
     B: Body<Data = Bytes, Error = BoxError> + Unpin,
@@ -144,22 +156,25 @@ where
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        if let Some(hold) = &mut self.hold {
+        let Some(asked) = &mut self.0 else {
+            return Poll::Ready(None);
+        };
+        if let Some(hold) = &mut asked.hold {
             if let Err(unasked) = ready!(hold.poll(cx)) {
                 // hyper ends the connection, on which the upstream would take the next request for this body.
                 return Poll::Ready(Some(Err(unasked.into())));
             }
-            self.hold = None;
+            asked.hold = None;
         }
-        Pin::new(&mut self.body).poll_frame(cx)
+        Pin::new(&mut asked.body).poll_frame(cx)
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.0.as_ref().is_none_or(|asked| asked.body.is_end_stream())
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        self.0.as_ref().map_or(SizeHint::with_exact(0), |asked| asked.body.size_hint())
     }
 }
 

@@ -6,6 +6,8 @@ use std::sync::{Mutex, PoisonError};
 use http::header::{self, Entry, HeaderMap, HeaderName, HeaderValue};
 use http::{Request, Response, Uri, Version};
 
+use crate::tunnel::Tunnel;
+
 /// Who sends requests over a connection, and how they arrive.
 #[derive(Debug)]
 pub(crate) struct Downstream {
@@ -63,28 +65,57 @@ impl Downstream {
     }
 }
 
+/// What there is in a head that something is to be done about. All headers are looked at once, because to look for each
+/// of these is more.
+#[derive(Default)]
+struct Found {
+    /// Header lines that are for one connection.
+    hops: usize,
+    cookies: usize,
+    te: bool,
+    upgrade: bool,
+    expect: bool,
+}
+
+/// What is left to do about a request that can be sent on.
+pub(crate) struct Arrived {
+    /// What it asks to switch to.
+    pub(crate) tunnel: Option<Tunnel>,
+    /// Whether its client waits to be asked for the body.
+    pub(crate) expects: bool,
+}
+
 /// Makes a request that arrived here one that can be sent on: without what was meant for this connection alone, and
 /// with a word on where it came from.
-pub(crate) fn request<B>(request: &mut Request<B>, downstream: &Downstream) {
+pub(crate) fn request<B>(request: &mut Request<B>, downstream: &Downstream) -> Arrived {
     let host = host_of(request);
     let is_http10 = request.version() == Version::HTTP_10;
+    let found = Found::of(request.headers());
+    let tunnel = if found.upgrade { Tunnel::of(request) } else { None };
     let headers = request.headers_mut();
-    let takes_trailers = headers.get_all(header::TE).iter().any(|value| says(value, "trailers"));
-    strip(headers);
-    if is_http10 {
+    let takes_trailers = found.te && headers.get_all(header::TE).iter().any(|value| says(value, "trailers"));
+    strip(headers, &found);
+    if found.expect && is_http10 {
         // Who speaks that cannot be asked (RFC 9110 section 10.1.1).
         headers.remove(header::EXPECT);
     }
     if takes_trailers {
         headers.insert(header::TE, HeaderValue::from_static("trailers"));
     }
-    join_cookies(headers);
+    if found.cookies > 1 {
+        join_cookies(headers);
+    }
     trace(headers, host.as_ref(), downstream);
+    if let Some(tunnel) = &tunnel {
+        tunnel.ask(headers);
+    }
+    Arrived { tunnel, expects: found.expect }
 }
 
 /// Makes a response of an upstream one that can be sent to the client.
 pub(crate) fn response<B>(response: &mut Response<B>) {
-    strip(response.headers_mut());
+    let found = Found::of(response.headers());
+    strip(response.headers_mut(), &found);
 }
 
 /// The host that a request is for: of its URI where that has one (RFC 9112 section 3.2.2), else of its `Host`.
@@ -103,29 +134,51 @@ pub(crate) fn target(uri: &Uri) -> http::uri::PathAndQuery {
     uri.path_and_query().cloned().unwrap_or_else(|| http::uri::PathAndQuery::from_static("/"))
 }
 
-/// Without the headers that are for one connection (RFC 9110 section 7.6.1), and those that it names.
-fn strip(headers: &mut HeaderMap) {
-    // Most heads have none, or one that names no others.
-    if !headers.keys().any(is_for_one_connection) {
-        return;
+impl Found {
+    fn of(headers: &HeaderMap) -> Self {
+        let mut found = Self::default();
+        for (name, _) in headers {
+            let name = name.as_str();
+            // Most have another length than any of these.
+            match name.len() {
+                2 if name == "te" => found.te = true,
+                7 if name == "upgrade" => found.upgrade = true,
+                6 if name == "cookie" => found.cookies += 1,
+                6 if name == "expect" => found.expect = true,
+                _ => {}
+            }
+            found.hops += usize::from(is_for_one_connection(name));
+        }
+        found
     }
-    let named: Vec<HeaderName> = headers
-        .get_all(header::CONNECTION)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .filter_map(|name| HeaderName::try_from(name.trim()).ok())
-        .collect();
-    let listed: Vec<HeaderName> =
-        headers.keys().filter(|name| is_for_one_connection(name)).cloned().collect();
-    for name in named.iter().chain(&listed) {
+}
+
+/// Without the headers that are for one connection (RFC 9110 section 7.6.1), and those that it names.
+fn strip(headers: &mut HeaderMap, found: &Found) {
+    match found.hops {
+        0 => {}
+        // Most heads have none, or this one, which names no other.
+        1 if headers
+            .get(header::CONNECTION)
+            .is_some_and(|value| value == "keep-alive" || value == "close") =>
+        {
+            headers.remove(header::CONNECTION);
+        }
+        _ => strip_all(headers),
+    }
+}
+
+fn strip_all(headers: &mut HeaderMap) {
+    let named = headers.get_all(header::CONNECTION).iter();
+    let named = named.flat_map(|value| value.to_str().unwrap_or_default().split(','));
+    let mut gone: Vec<_> = named.filter_map(|name| HeaderName::try_from(name.trim()).ok()).collect();
+    gone.extend(headers.keys().filter(|name| is_for_one_connection(name.as_str())).cloned());
+    for name in gone {
         headers.remove(name);
     }
 }
 
-fn is_for_one_connection(name: &HeaderName) -> bool {
-    let name = name.as_str();
-    // Every header of every head is asked, and most have another length than any of these.
+fn is_for_one_connection(name: &str) -> bool {
     match name.len() {
         2 => name == "te",
         7 => name == "upgrade",
@@ -141,11 +194,7 @@ fn is_for_one_connection(name: &HeaderName) -> bool {
 
 /// HTTP/2 may split them, and HTTP/1.1 may not (RFC 9113 section 8.2.3).
 fn join_cookies(headers: &mut HeaderMap) {
-    let crumbs = headers.get_all(header::COOKIE);
-    if crumbs.iter().nth(1).is_none() {
-        return;
-    }
-    let crumbs: Vec<_> = crumbs.iter().map(HeaderValue::as_bytes).collect();
+    let crumbs: Vec<_> = headers.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes).collect();
     if let Ok(cookie) = HeaderValue::from_bytes(&crumbs.join(&b"; "[..])) {
         headers.insert(header::COOKIE, cookie);
     }
@@ -206,6 +255,31 @@ mod tests {
             let found = arrived.headers().get(*name).map(|value| value.to_str().unwrap());
             assert_eq!(found, *value, "{name} of {lines:?}");
         }
+    }
+
+    /// Those that RFC 9110 section 7.6.1 and RFC 7540 section 3.2.1 name.
+    #[test]
+    fn each_header_for_one_connection_goes_no_further() {
+        for name in [
+            "connection",
+            "http2-settings",
+            "keep-alive",
+            "proxy-authenticate",
+            "proxy-authorization",
+            "proxy-connection",
+            "te",
+            "transfer-encoding",
+        ] {
+            check(&[(name, "x-any")], &[(name, None)]);
+        }
+        check(
+            &[("connection", "keep-alive"), ("x-yours", "1")],
+            &[("connection", None), ("x-yours", Some("1"))],
+        );
+        check(
+            &[("connection", "keep-alive"), ("connection", "x-mine"), ("x-mine", "1")],
+            &[("connection", None), ("x-mine", None)],
+        );
     }
 
     #[test]

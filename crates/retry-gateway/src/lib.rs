@@ -3,9 +3,12 @@
 mod access;
 mod admin;
 mod alarm;
+mod answer;
 mod assemble;
 mod body;
 pub mod config;
+mod dial;
+mod drain;
 mod endpoint;
 mod expect;
 mod explain;

@@ -105,8 +105,9 @@ impl GatewayPolicy {
 }
 
 impl Policy for GatewayPolicy {
-    fn keep(&self, head: &RequestHead<'_>) -> bool {
-        self.retry.num_retries > 0 && !head.leaves_http()
+    fn keep(&self, _: &RequestHead<'_>) -> bool {
+        // The layer itself asks whether the head leaves HTTP.
+        self.retry.num_retries > 0
     }
 
     fn classify(&self, attempt: &Attempt<'_>) -> Verdict {

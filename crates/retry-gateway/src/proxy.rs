@@ -1,31 +1,24 @@
-//! One request through the gateway: find its route, send it on, answer.
+//! One request through the gateway: find its route, and send it on.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Method, Request, Response, Version, header};
-use http_body_util::{Either, Full};
+use http::{Method, Request, Version};
 use hyper::body::Incoming;
 use tower::Service;
-use tower_http_retry::{Concrete, FailureKind, PaceError, Refusal, ReplayMemory, Retry, RetryInfo, WithPace};
+use tower_http_retry::{Concrete, ReplayMemory, Retry, WithPace};
 
 use crate::access::Record;
 use crate::admin::Status;
+use crate::answer::{Answer, Sent};
 use crate::assemble::Shared;
-use crate::body::UpstreamBody;
-use crate::forward::{self, Downstream};
+use crate::forward::{self, Arrived, Downstream};
 use crate::metrics::{Counts, Metrics};
 use crate::policy::GatewayPolicy;
 use crate::problem::Problem;
-use crate::trail::Trail;
-use crate::tunnel::Tunnel;
-use crate::upstream::{AttemptError, Attempts, Way};
+use crate::upstream::{Attempts, Way};
 use crate::{config, route};
-
-/// What is sent to a client: an upstream's body, or one of the gateway's own.
-pub(crate) type GatewayBody = Either<UpstreamBody, Full<Bytes>>;
 
 /// The gateway: its routes, in the order in which they are tried.
 #[derive(Debug)]
@@ -84,115 +77,38 @@ impl Gateway {
         self.metrics.text()
     }
 
-    /// Answers a request.
-    pub(crate) async fn answer(
-        self: Arc<Self>,
-        request: Request<Incoming>,
-        downstream: &Downstream,
-    ) -> Response<GatewayBody> {
-        let mut record = Record::new(Arc::clone(&self), &request, downstream);
-        record.route = self.routes.iter().position(|route| route::fits(&route.config, &request));
-        let response = match record.route {
-            None => problem(Problem::NoRoute, "no route of the configuration fits it", &record.trail),
+    /// Answers a request, which is on its way when this returns.
+    pub(crate) fn answer(self: &Arc<Self>, request: Request<Incoming>, downstream: &Downstream) -> Answer {
+        let mut record = Record::new(Arc::clone(self), &request, downstream);
+        match self.routes.iter().position(|route| route::fits(&route.config, &request)) {
+            None => never(record, Problem::NoRoute, "no route of the configuration fits it"),
             Some(_) if request.method() == Method::CONNECT => {
-                record.route = None;
-                problem(Problem::BadRequest, "CONNECT is for forward proxies", &record.trail)
+                never(record, Problem::BadRequest, "CONNECT is for forward proxies")
             }
-            Some(index) => self.routes[index].answer(request, downstream, &mut record).await,
-        };
-        record.status = Some(response.status());
-        response
+            Some(index) => {
+                record.route = Some(index);
+                self.routes[index].send(request, downstream, record)
+            }
+        }
     }
 }
 
 impl Route {
-    async fn answer(
-        &self,
-        mut request: Request<Incoming>,
-        downstream: &Downstream,
-        record: &mut Record,
-    ) -> Response<GatewayBody> {
+    /// Sends a request on.
+    fn send(&self, mut request: Request<Incoming>, downstream: &Downstream, record: Record) -> Answer {
         let is_http1 = request.version() == Version::HTTP_11;
-        let tunnel = Tunnel::of(&mut request);
-        forward::request(&mut request, downstream);
-        if let Some(tunnel) = &tunnel {
-            tunnel.ask(request.headers_mut());
-        }
-        let attempts = Attempts::new(Arc::clone(&self.way), record.trail.clone());
-        let mut response = match self.retries.send(attempts, request).await {
-            Ok(response) => response,
-            Err(error) => return refusal(&error, &record.trail),
-        };
-        let info = response.extensions().get::<RetryInfo>().copied();
-        record.info = info;
-        forward::response(&mut response);
-        if is_http1 && response.body().is_early() {
-            // hyper closes it, because the client may send its body all the same.
-            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-        }
-        if let Some(tunnel) = tunnel {
-            tunnel.open(&mut response);
-        }
-        if self.explains {
-            explain(&mut response, info);
-        }
-        response.map(Either::Left)
-    }
-}
-
-impl Retries {
-    /// Sends a request through as many attempts as it takes. What waits and what is sent ends with the route's timeout.
-    async fn send(
-        &self,
-        attempts: Attempts,
-        request: Request<Incoming>,
-    ) -> Result<Response<UpstreamBody>, PaceError<AttemptError>> {
-        match self {
+        let Arrived { tunnel, expects } = forward::request(&mut request, downstream);
+        let attempts = Attempts::new(Arc::clone(&self.way), record.trail.clone(), expects);
+        let sent = match &self.retries {
             // These are always ready, as their attempts are.
-            Self::Unpaced(retry) => retry.over(attempts).call(request).await.map_err(PaceError::Inner),
-            Self::Paced(retry) => retry.over(attempts).call(request).await,
-        }
+            Retries::Unpaced(retry) => Sent::Unpaced { attempts: retry.over(attempts).call(request) },
+            Retries::Paced(retry) => Sent::Paced { attempts: Box::pin(retry.over(attempts).call(request)) },
+        };
+        Answer { sent, record, tunnel, is_http1, explains: self.explains }
     }
 }
 
-/// Says on the response what happened.
-fn explain<B>(response: &mut Response<B>, info: Option<RetryInfo>) {
-    let headers = response.headers_mut();
-    headers.insert(ATTEMPTS, HeaderValue::from(info.map_or(1, |info| info.attempts())));
-    let reason = info.and_then(|info| info.reason()).map(|reason| reason.as_str());
-    let cause = info.and_then(|info| info.cause()).map(|cause| cause.as_str());
-    if let Some(word) = reason.or(cause) {
-        headers.insert(REASON, HeaderValue::from_static(word));
-    }
+fn never(record: Record, problem: Problem, detail: &'static str) -> Answer {
+    let sent = Sent::Never { problem, detail };
+    Answer { sent, record, tunnel: None, is_http1: false, explains: false }
 }
-
-/// What the client gets where there is no response at all.
-fn refusal(error: &PaceError<AttemptError>, trail: &Trail) -> Response<GatewayBody> {
-    let what = match error {
-        PaceError::Refused(Refusal::Deadline) | PaceError::Inner(AttemptError::Paced(Refusal::Deadline)) => {
-            (Problem::Paced, "the upstream wants quiet until after the route's timeout")
-        }
-        PaceError::Refused(_) | PaceError::Inner(AttemptError::Paced(_)) => {
-            (Problem::Paced, "as many requests wait for the upstream as may")
-        }
-        PaceError::Inner(AttemptError::Timeout(_)) => (Problem::Timeout, "no response in time"),
-        PaceError::Inner(AttemptError::Target) => (Problem::BadRequest, "its target makes no URI"),
-        PaceError::Inner(error @ AttemptError::Client(_)) => match tower_http_retry::failure_kind(error) {
-            FailureKind::NeverSent => (Problem::Unreachable, "the upstream could not be reached"),
-            FailureKind::Refused => (Problem::Unreachable, "the upstream refused the request unprocessed"),
-            FailureKind::Timeout => (Problem::Timeout, "no response in time"),
-            FailureKind::Permanent => {
-                (Problem::Unusable, "it would fail in the same way each time: is its certificate trusted?")
-            }
-            _ => (Problem::BrokenOff, "the connection broke before the upstream answered"),
-        },
-    };
-    problem(what.0, what.1, trail)
-}
-
-fn problem(problem: Problem, detail: &str, trail: &Trail) -> Response<GatewayBody> {
-    problem.answer(detail, trail.attempts()).map(Either::Right)
-}
-
-const ATTEMPTS: HeaderName = HeaderName::from_static("x-retry-attempts");
-const REASON: HeaderName = HeaderName::from_static("x-retry-reason");

@@ -1,25 +1,27 @@
 //! The gateway at work: connections in, answers out, until it is told to stop.
 
-use std::convert::Infallible;
 use std::fmt;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use http::Request;
+use http::{Request, Response};
 use hyper::body::Incoming;
-use hyper::service::service_fn;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
+use tower::BoxError;
 
 use crate::admin::Admin;
 use crate::alarm::Alarms;
+use crate::body::GatewayBody;
 use crate::config::Config;
+use crate::drain::{Drain, Leave};
 use crate::forward::Downstream;
 use crate::proxy::Gateway;
 use crate::tls;
@@ -63,7 +65,7 @@ impl Server {
     /// half a minute.
     pub async fn run(mut self, stop: impl Future<Output = ()>) {
         let admin = self.admin.take().map(|admin| tokio::spawn(admin.run(Arc::clone(&self.gateway))));
-        let graceful = GracefulShutdown::new();
+        let drain = Arc::<Drain>::default();
         tokio::pin!(stop);
         loop {
             let accepted = tokio::select! {
@@ -71,7 +73,7 @@ impl Server {
                 () = &mut stop => break,
             };
             match accepted {
-                Ok((socket, peer)) => self.connect(socket, peer, &graceful),
+                Ok((socket, peer)) => self.connect(socket, peer, &drain),
                 // There is no file descriptor left, for one: others will be closed.
                 Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
             }
@@ -79,26 +81,25 @@ impl Server {
         self.gateway.drain();
         drop(self.listener);
         // Whoever takes longer is cut off.
-        let _ = tokio::time::timeout(DRAIN, graceful.shutdown()).await;
+        let _ = tokio::time::timeout(DRAIN, drain.drain()).await;
         if let Some(admin) = admin {
             admin.abort();
         }
     }
 
-    fn connect(&self, socket: TcpStream, peer: SocketAddr, graceful: &GracefulShutdown) {
+    fn connect(&self, socket: TcpStream, peer: SocketAddr, drain: &Arc<Drain>) {
         // A socket that refuses this is as good without.
         let _ = socket.set_nodelay(true);
         let downstream = Arc::new(Downstream::new(peer.ip(), self.acceptor.is_some()));
-        let watcher = graceful.watcher();
         let (gateway, acceptor) = (Arc::clone(&self.gateway), self.acceptor.clone());
-        let alarms = self.alarms.clone();
+        let (alarms, drain) = (self.alarms.clone(), Arc::clone(drain));
         tokio::spawn(async move {
             match acceptor {
-                None => converse(socket, gateway, downstream, alarms, watcher).await,
+                None => converse(socket, gateway, downstream, alarms, &drain).await,
                 Some(acceptor) => {
                     let handshake = tokio::time::timeout(HANDSHAKE, acceptor.accept(socket));
                     if let Ok(Ok(socket)) = handshake.await {
-                        converse(socket, gateway, downstream, alarms, watcher).await;
+                        converse(socket, gateway, downstream, alarms, &drain).await;
                     }
                 }
             }
@@ -112,20 +113,33 @@ async fn converse<I>(
     gateway: Arc<Gateway>,
     downstream: Arc<Downstream>,
     alarms: Alarms,
-    watcher: Watcher,
+    drain: &Arc<Drain>,
 ) where
     I: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
-    let answer = service_fn(move |request: Request<Incoming>| {
-        let (gateway, downstream) = (Arc::clone(&gateway), Arc::clone(&downstream));
-        async move { Ok::<_, Infallible>(gateway.answer(request, &downstream).await) }
-    });
+    let answer = service_fn(move |request: Request<Incoming>| gateway.answer(request, &downstream));
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder.http1().timer(alarms).header_read_timeout(HEADER_READ);
     builder.http2().timer(TokioTimer::new()).keep_alive_interval(Some(KEEP_ALIVE));
     let connection = builder.serve_connection_with_upgrades(TokioIo::new(socket), answer);
     // A client that goes away ends its connection with an error, which is nothing to report.
-    let _ = watcher.watch(connection).await;
+    let _ = drain.watch(connection).await;
+}
+
+impl<I, S> Leave for auto::UpgradeableConnection<'_, TokioIo<I>, S, TokioExecutor>
+where
+    Self: Future,
+    I: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    S: Service<
+            Request<Incoming>,
+            Response = Response<GatewayBody>,
+            Future: Send + 'static,
+            Error: Into<BoxError>,
+        >,
+{
+    fn leave(self: Pin<&mut Self>) {
+        self.graceful_shutdown();
+    }
 }
 
 impl fmt::Debug for Server {

@@ -1,6 +1,7 @@
 //! Where requests go: the endpoints of an upstream, and one attempt at one of them.
 
 use std::error::Error;
+use std::future::ready;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -14,12 +15,12 @@ use hyper_util::client::legacy;
 use smallvec::SmallVec;
 use tokio::time::Instant;
 use tower::{Layer, Service, ServiceExt, service_fn};
-use tower_http_retry::{PaceError, Refusal, ReplayBody};
+use tower_http_retry::{PaceError, PaceLayer, Refusal, ReplayBody};
 
 use crate::alarm::Alarms;
 use crate::body::UpstreamBody;
 use crate::config::HostRule;
-use crate::endpoint::Endpoint;
+use crate::endpoint::{Endpoint, EndpointRequest};
 use crate::expect;
 use crate::forward;
 use crate::trail::Trail;
@@ -85,11 +86,13 @@ pub(crate) struct Way {
 pub(crate) struct Attempts {
     way: Arc<Way>,
     trail: Trail,
+    /// Whether the client waits to be asked for the body.
+    expects: bool,
 }
 
 impl Attempts {
-    pub(crate) fn new(way: Arc<Way>, trail: Trail) -> Self {
-        Self { way, trail }
+    pub(crate) fn new(way: Arc<Way>, trail: Trail, expects: bool) -> Self {
+        Self { way, trail, expects }
     }
 }
 
@@ -102,47 +105,60 @@ impl Service<Request<ReplayBody<Incoming>>> for Attempts {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request<ReplayBody<Incoming>>) -> Self::Future {
-        let Self { way, trail } = self.clone();
+    fn call(&mut self, mut request: Request<ReplayBody<Incoming>>) -> Self::Future {
+        let Self { way, trail, expects } = self.clone();
+        let index = way.upstream.choose(&trail, way.avoids_tried);
+        let number = trail.begin(index);
+        let endpoint = Arc::clone(&way.upstream.endpoints[index]);
+        if let Err(error) = way.upstream.aim(&mut request, &endpoint) {
+            trail.end(number, Err(error.word()));
+            return Box::pin(ready(Err(error)));
+        }
+        let occupied = endpoint.occupy();
+        let (request, expectation) = expect::hold(request, expects.then(|| way.patience()));
+        let ends_at = trail.began() + way.timeout;
+        let sent = match endpoint.pace() {
+            // What is awaited is small: the request is the client's already.
+            None => Sent::Unpaced(endpoint.client().request(request)),
+            Some(pace) => Sent::Paced(Box::new((pace.clone(), request))),
+        };
         Box::pin(async move {
-            let index = way.upstream.choose(&trail, way.avoids_tried);
-            let number = trail.begin(index);
-            let result = way.send(&way.upstream.endpoints[index], request, &trail).await;
+            let result = match sent {
+                Sent::Unpaced(response) => way.in_try(response, ends_at).await,
+                Sent::Paced(paced) => Box::pin(way.in_turn(&endpoint, *paced, ends_at)).await,
+            };
             trail.end(number, result.as_ref().map(Response::status).map_err(AttemptError::word));
-            result
+            match &result {
+                Err(AttemptError::Client(error)) if error.is_connect() => endpoint.unreachable(),
+                Err(_) => {}
+                Ok(_) => endpoint.reached(),
+            }
+            result.map(|response| response.map(|body| UpstreamBody::new(body, occupied, expectation)))
         })
     }
 }
 
+/// One attempt.
+enum Sent {
+    Unpaced(legacy::ResponseFuture),
+    /// It waits for its turn at the endpoint.
+    Paced(Box<(PaceLayer, EndpointRequest)>),
+}
+
 impl Way {
-    async fn send(
+    async fn in_turn(
         &self,
-        endpoint: &Arc<Endpoint>,
-        mut request: Request<ReplayBody<Incoming>>,
-        trail: &Trail,
-    ) -> Result<Response<UpstreamBody>, AttemptError> {
-        self.upstream.aim(&mut request, endpoint)?;
-        let occupied = endpoint.occupy();
-        let (request, expectation) = expect::hold(request, self.patience());
-        let ends_at = trail.began() + self.timeout;
-        let result = match endpoint.pace() {
-            None => self.in_try(endpoint.client().request(request), ends_at).await,
-            Some(pace) => {
-                let left = ends_at.saturating_duration_since(Instant::now());
-                let send = service_fn(|request| self.in_try(endpoint.client().request(request), ends_at));
-                match pace.clone().deadline(left).layer(send).oneshot(request).await {
-                    Err(PaceError::Refused(refusal)) => Err(AttemptError::Paced(refusal)),
-                    Err(PaceError::Inner(error)) => Err(error),
-                    Ok(response) => Ok(response),
-                }
-            }
-        };
-        match &result {
-            Err(AttemptError::Client(error)) if error.is_connect() => endpoint.unreachable(),
-            Err(_) => {}
-            Ok(_) => endpoint.reached(),
+        endpoint: &Endpoint,
+        (pace, request): (PaceLayer, EndpointRequest),
+        ends_at: Instant,
+    ) -> Result<Response<Incoming>, AttemptError> {
+        let left = ends_at.saturating_duration_since(Instant::now());
+        let send = service_fn(|request| self.in_try(endpoint.client().request(request), ends_at));
+        match pace.deadline(left).layer(send).oneshot(request).await {
+            Err(PaceError::Refused(refusal)) => Err(AttemptError::Paced(refusal)),
+            Err(PaceError::Inner(error)) => Err(error),
+            Ok(response) => Ok(response),
         }
-        result.map(|response| response.map(|body| UpstreamBody::new(body, occupied, expectation)))
     }
 
     /// How long an upstream may take to ask for a body: most of the time is left for the answer.

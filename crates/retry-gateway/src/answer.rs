@@ -1,0 +1,125 @@
+//! What becomes of a request that is on its way: the outcome of its last attempt, made the client's.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use http::{HeaderName, HeaderValue, Response, header};
+use http_body_util::Either;
+use hyper::body::Incoming;
+use pin_project_lite::pin_project;
+use tower_http_retry::{
+    Concrete, FailureKind, PaceError, Refusal, ResponseFuture, RetryInfo, WithPace, failure_kind,
+};
+
+use crate::access::Record;
+use crate::body::{GatewayBody, UpstreamBody};
+use crate::forward;
+use crate::policy::GatewayPolicy;
+use crate::problem::Problem;
+use crate::trail::Trail;
+use crate::tunnel::Tunnel;
+use crate::upstream::{AttemptError, Attempts};
+
+pin_project! {
+    /// Resolves with the answer to a request. Written out, because an `async` block would hold all of it twice, and it
+    /// is moved a few times before it is polled.
+    pub(crate) struct Answer {
+        #[pin]
+        pub(crate) sent: Sent,
+        pub(crate) record: Record,
+        pub(crate) tunnel: Option<Tunnel>,
+        pub(crate) is_http1: bool,
+        pub(crate) explains: bool,
+    }
+}
+
+pin_project! {
+    /// The attempts of a request.
+    #[project = SentProj]
+    pub(crate) enum Sent {
+        Unpaced { #[pin] attempts: ResponseFuture<Attempts, GatewayPolicy, Incoming> },
+        Paced { attempts: Pin<Box<ResponseFuture<Attempts, GatewayPolicy, Incoming, Concrete, WithPace>>> },
+        /// None is made: the gateway itself has an answer.
+        Never { problem: Problem, detail: &'static str },
+    }
+}
+
+impl Future for Answer {
+    type Output = Result<Response<GatewayBody>, Infallible>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let result = match this.sent.project() {
+            SentProj::Unpaced { attempts } => ready!(attempts.poll(cx)).map_err(PaceError::Inner),
+            SentProj::Paced { attempts } => ready!(attempts.as_mut().poll(cx)),
+            SentProj::Never { problem, detail } => {
+                let response = answer(*problem, detail, &this.record.trail);
+                this.record.status = Some(response.status());
+                return Poll::Ready(Ok(response));
+            }
+        };
+        let response = match result {
+            Err(error) => refusal(&error, &this.record.trail),
+            Ok(mut response) => {
+                this.record.info = response.extensions().get::<RetryInfo>().copied();
+                forward::response(&mut response);
+                if *this.is_http1 && response.body().is_early() {
+                    // hyper closes it, because the client may send its body all the same.
+                    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+                }
+                if let Some(tunnel) = this.tunnel.take() {
+                    tunnel.open(&mut response);
+                }
+                if *this.explains {
+                    explain(&mut response, this.record.info);
+                }
+                response.map(Either::Left)
+            }
+        };
+        this.record.status = Some(response.status());
+        Poll::Ready(Ok(response))
+    }
+}
+
+/// Says on the response what happened.
+fn explain(response: &mut Response<UpstreamBody>, info: Option<RetryInfo>) {
+    let headers = response.headers_mut();
+    headers.insert(ATTEMPTS, HeaderValue::from(info.map_or(1, |info| info.attempts())));
+    let reason = info.and_then(|info| info.reason()).map(|reason| reason.as_str());
+    let cause = info.and_then(|info| info.cause()).map(|cause| cause.as_str());
+    if let Some(word) = reason.or(cause) {
+        headers.insert(REASON, HeaderValue::from_static(word));
+    }
+}
+
+/// What the client gets where there is no response at all.
+fn refusal(error: &PaceError<AttemptError>, trail: &Trail) -> Response<GatewayBody> {
+    let what = match error {
+        PaceError::Refused(Refusal::Deadline) | PaceError::Inner(AttemptError::Paced(Refusal::Deadline)) => {
+            (Problem::Paced, "the upstream wants quiet until after the route's timeout")
+        }
+        PaceError::Refused(_) | PaceError::Inner(AttemptError::Paced(_)) => {
+            (Problem::Paced, "as many requests wait for the upstream as may")
+        }
+        PaceError::Inner(AttemptError::Timeout(_)) => (Problem::Timeout, "no response in time"),
+        PaceError::Inner(AttemptError::Target) => (Problem::BadRequest, "its target makes no URI"),
+        PaceError::Inner(error @ AttemptError::Client(_)) => match failure_kind(error) {
+            FailureKind::NeverSent => (Problem::Unreachable, "the upstream could not be reached"),
+            FailureKind::Refused => (Problem::Unreachable, "the upstream refused the request unprocessed"),
+            FailureKind::Timeout => (Problem::Timeout, "no response in time"),
+            FailureKind::Permanent => {
+                (Problem::Unusable, "it would fail in the same way each time: is its certificate trusted?")
+            }
+            _ => (Problem::BrokenOff, "the connection broke before the upstream answered"),
+        },
+    };
+    answer(what.0, what.1, trail)
+}
+
+fn answer(problem: Problem, detail: &str, trail: &Trail) -> Response<GatewayBody> {
+    problem.answer(detail, trail.attempts()).map(Either::Right)
+}
+
+const ATTEMPTS: HeaderName = HeaderName::from_static("x-retry-attempts");
+const REASON: HeaderName = HeaderName::from_static("x-retry-reason");
