@@ -41,6 +41,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "hyper",
             "hyper-rustls",
             "hyper-util",
+            "mimalloc",
             "prometheus-client",
             "rand",
             // For `demo`, which has the experiment's servers and callers.
