@@ -5,13 +5,14 @@ use std::path::PathBuf;
 
 use anyhow::bail;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 use http::{HeaderName, HeaderValue, Method, StatusCode, Uri};
 use retry_experiment::Options;
 use retry_gateway::config::{Config, Profile};
 
 /// A reverse proxy that sends failed requests again, when that helps and never hurts.
 #[derive(Debug, Parser)]
-#[command(version)]
+#[command(version, long_version = LONG_VERSION)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -30,6 +31,10 @@ pub(crate) enum Command {
     /// Every server answers 429 and `Retry-After: 1` to whom it does not serve, and does the counting:
     /// "wasted" are calls that served nobody, "early" are calls that came back before the second was over.
     Demo(Options),
+    /// Prints what has a shell complete this command line.
+    Completions(Completions),
+    /// Prints the manual page, or writes all of them.
+    Man(Man),
 }
 
 #[derive(Debug, Args)]
@@ -105,3 +110,32 @@ pub(crate) struct Check {
     #[arg(value_name = "FILE", required = true)]
     pub(crate) files: Vec<PathBuf>,
 }
+
+#[derive(Debug, Args)]
+pub(crate) struct Completions {
+    /// The shell.
+    #[arg(value_enum)]
+    pub(crate) shell: Shell,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Man {
+    /// Where to write the pages of all commands; the folder is made if it is not there.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+}
+
+/// What `--version` says; `-V` says the first line.
+const LONG_VERSION: &str = concat!(
+    env!("CARGO_PKG_VERSION"),
+    "\ncommit: ",
+    env!("BUILD_COMMIT"),
+    "\ndate: ",
+    env!("BUILD_DATE"),
+    "\nrustc: ",
+    env!("BUILD_RUSTC"),
+    "\ntarget: ",
+    env!("BUILD_TARGET"),
+    "\nprofile: ",
+    env!("BUILD_PROFILE"),
+);

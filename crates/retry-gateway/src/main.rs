@@ -2,6 +2,7 @@
 
 mod cli;
 mod demo;
+mod pages;
 
 use std::fmt::Display;
 use std::io::{self, ErrorKind, Write};
@@ -40,6 +41,8 @@ fn main() -> anyhow::Result<ExitCode> {
             tokio::runtime::Runtime::new()?.block_on(demo::run(&options))?;
             Ok(ExitCode::SUCCESS)
         }
+        Command::Completions(completions) => completions.run(),
+        Command::Man(man) => man.run(),
     }
 }
 
