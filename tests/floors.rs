@@ -35,6 +35,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "anyhow",
             "bytes",
             "clap",
+            "clap_complete",
+            "clap_mangen",
             "http",
             "http-body",
             "http-body-util",

@@ -1,123 +1,29 @@
 //! The gateway's command line.
 
+mod cli;
 mod demo;
+mod pages;
 
-use std::io::{self, Write};
-use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::fmt::Display;
+use std::io::{self, ErrorKind, Write};
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::SystemTime;
 
 use anyhow::bail;
-use clap::{Args, Parser, Subcommand, ValueEnum};
-use http::{HeaderName, HeaderValue, Method, StatusCode, Uri};
+use clap::Parser;
+use http::Uri;
 use mimalloc::MiMalloc;
-use retry_experiment::Options;
-use retry_gateway::config::{Config, ConfigError, Profile};
+use retry_gateway::config::{Config, ConfigError};
 use retry_gateway::{Case, CaseOutcome, Server, explain};
 use tokio::signal::unix::{SignalKind, signal};
 use tower_http_retry::FailureKind;
 
+use crate::cli::{Check, Cli, Command, Explain, How, Serve};
+
 /// What a proxy allocates is small, short-lived and freed by another task, which this one is made for.
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
-
-/// A reverse proxy that sends failed requests again, when that helps and never hurts.
-#[derive(Debug, Parser)]
-#[command(version)]
-struct Cli {
-    #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(Debug, Subcommand)]
-enum Command {
-    /// Runs the gateway, from a file or for one upstream.
-    Serve(Serve),
-    /// Says what is wrong with configuration files, and exits with 2 if anything is.
-    Check(Check),
-    /// Says what would be done with an outcome: by which row, and when.
-    Explain(Explain),
-    /// Calls four servers on this machine, with a gateway in between and without, and prints what it cost.
-    ///
-    /// Every server answers 429 and `Retry-After: 1` to whom it does not serve, and does the counting:
-    /// "wasted" are calls that served nobody, "early" are calls that came back before the second was over.
-    Demo(Options),
-}
-
-#[derive(Debug, Args)]
-struct Serve {
-    /// The configuration.
-    #[arg(long, value_name = "FILE", required_unless_present = "upstream")]
-    config: Option<PathBuf>,
-    /// Without a file: the server that everything is sent to.
-    #[arg(long, value_name = "URL", conflicts_with = "config", value_parser = Config::endpoint)]
-    upstream: Option<Uri>,
-    /// Without a file: where the defaults are from.
-    #[arg(long, value_enum, default_value_t, requires = "upstream")]
-    profile: Profile,
-    /// Without a file: where requests come in.
-    #[arg(long, value_name = "ADDR", default_value_t = Config::LISTEN, requires = "upstream")]
-    listen: SocketAddr,
-    /// Without a file: where metrics, health and status are.
-    #[arg(long, value_name = "ADDR", requires = "upstream")]
-    admin: Option<SocketAddr>,
-}
-
-#[derive(Debug, Args)]
-struct Explain {
-    /// The configuration; without one the profile's defaults count.
-    #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
-    /// Without a file: where the defaults are from.
-    #[arg(long, value_enum, default_value_t, conflicts_with = "config")]
-    profile: Profile,
-    /// With a file: the path of the request, by which its route is found.
-    #[arg(long, default_value = "/", requires = "config")]
-    path: String,
-    /// The request's method.
-    #[arg(long, default_value = "GET")]
-    method: Method,
-    /// A header of the request, `name: value`.
-    #[arg(long = "request-header", value_name = "LINE", value_parser = header)]
-    request_headers: Vec<(HeaderName, HeaderValue)>,
-    /// The status of the response.
-    #[arg(long, required_unless_present = "failure")]
-    status: Option<StatusCode>,
-    /// A header of the response, `name: value`.
-    #[arg(long = "header", value_name = "LINE", value_parser = header)]
-    headers: Vec<(HeaderName, HeaderValue)>,
-    /// Instead of a response: how the attempt failed.
-    #[arg(long, value_enum, conflicts_with_all = ["status", "headers"])]
-    failure: Option<How>,
-}
-
-/// How an attempt fails.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum How {
-    /// No connection.
-    Connect,
-    /// An HTTP/2 stream that was refused unprocessed.
-    Refused,
-    /// A connection that broke.
-    Reset,
-    /// A try that took too long.
-    Timeout,
-}
-
-fn header(line: &str) -> anyhow::Result<(HeaderName, HeaderValue)> {
-    let Some((name, value)) = line.split_once(':') else {
-        bail!("`{line}` has no colon; a header is `name: value`");
-    };
-    Ok((name.trim().parse()?, value.trim().parse()?))
-}
-
-#[derive(Debug, Args)]
-struct Check {
-    /// The files.
-    #[arg(value_name = "FILE", required = true)]
-    files: Vec<PathBuf>,
-}
 
 fn main() -> anyhow::Result<ExitCode> {
     match Cli::parse().command {
@@ -135,6 +41,8 @@ fn main() -> anyhow::Result<ExitCode> {
             tokio::runtime::Runtime::new()?.block_on(demo::run(&options))?;
             Ok(ExitCode::SUCCESS)
         }
+        Command::Completions(completions) => completions.run(),
+        Command::Man(man) => man.run(),
     }
 }
 
@@ -184,8 +92,7 @@ impl Check {
         let mut code = ExitCode::SUCCESS;
         for file in &self.files {
             match Config::load(file) {
-                // Not `println`, which panics where nobody reads.
-                Ok(config) => writeln!(io::stdout(), "{}: ok\n{}", file.display(), config.summary())?,
+                Ok(config) => say(format_args!("{}: ok\n{}\n", file.display(), config.summary()))?,
                 Err(problems) => code = refuse(&problems),
             }
         }
@@ -215,7 +122,7 @@ impl Explain {
         let Some(route) = config.route(&case.method, &self.path, &case.request)? else {
             bail!("no route takes {} {}", case.method, self.path);
         };
-        print!("{}", explain(route, &case, SystemTime::now()));
+        say(explain(route, &case, SystemTime::now()))?;
         Ok(ExitCode::SUCCESS)
     }
 }
@@ -223,4 +130,13 @@ impl Explain {
 fn refuse(problems: &ConfigError) -> ExitCode {
     eprintln!("{problems}");
     ExitCode::from(2)
+}
+
+/// Prints on the standard output. Nobody has to read it to the end, and `print` would panic then.
+fn say(text: impl Display) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    match write!(stdout, "{text}").and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        done => done,
+    }
 }

@@ -1,5 +1,6 @@
 //! `retry-gateway check`, as somebody at a terminal meets it.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -52,7 +53,7 @@ fn check(folder: &Path, files: &[&str]) -> Outcome {
 fn folder(files: &[(&str, &[u8])]) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     for (name, text) in files {
-        std::fs::write(folder.path().join(name), text).unwrap();
+        fs::write(folder.path().join(name), text).unwrap();
     }
     folder
 }
@@ -109,10 +110,16 @@ fn of_several_files_each_is_checked() {
 }
 
 #[test]
-fn the_reference_is_accepted() {
+fn every_example_is_accepted() {
     let examples = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("examples");
-    let outcome = check(&examples, &["gateway.toml"]);
-    assert_eq!((outcome.code, outcome.stderr.as_str()), (Some(0), ""));
+    let names =
+        fs::read_dir(&examples).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let files: Vec<_> = names.filter(|name| name.ends_with(".toml")).collect();
+    assert!(files.len() >= 4, "{files:?}");
+    for file in &files {
+        let outcome = check(&examples, &[file]);
+        assert_eq!((outcome.code, outcome.stderr.as_str()), (Some(0), ""), "{file}");
+    }
 }
 
 #[test]
