@@ -105,7 +105,7 @@ pub(crate) fn request<B>(request: &mut Request<B>, downstream: &Downstream) -> A
     if found.cookies > 1 {
         join_cookies(headers);
     }
-    trace(headers, host.as_ref(), downstream);
+    trace(headers, host, downstream);
     if let Some(tunnel) = &tunnel {
         tunnel.ask(headers);
     }
@@ -205,15 +205,15 @@ fn says(value: &HeaderValue, word: &str) -> bool {
 }
 
 /// `X-Forwarded-*`, and `Forwarded` (RFC 7239).
-fn trace(headers: &mut HeaderMap, host: Option<&HeaderValue>, downstream: &Downstream) {
+fn trace(headers: &mut HeaderMap, host: Option<HeaderValue>, downstream: &Downstream) {
     // What is added here, at once.
     headers.reserve(4);
     append(headers, FORWARDED_FOR, downstream.forwarded_for.clone());
     headers.insert(FORWARDED_PROTO, HeaderValue::from_static(downstream.scheme()));
+    append(headers, header::FORWARDED, downstream.forwarded(host.as_ref()));
     if let Some(host) = host {
-        headers.entry(FORWARDED_HOST).or_insert_with(|| host.clone());
+        headers.entry(FORWARDED_HOST).or_insert(host);
     }
-    append(headers, header::FORWARDED, downstream.forwarded(host));
 }
 
 /// One list in one line.
