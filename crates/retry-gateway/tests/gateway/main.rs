@@ -14,5 +14,6 @@ mod responses;
 mod retries;
 mod sdks;
 mod stops;
+mod trailers;
 mod tunnels;
 mod upstream;
