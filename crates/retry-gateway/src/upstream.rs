@@ -117,6 +117,8 @@ impl Service<Request<ReplayBody<Incoming>>> for Attempts {
         let occupied = endpoint.occupy();
         let (request, expectation) = expect::hold(request, expects.then(|| way.patience()));
         let ends_at = trail.began() + way.timeout;
+        // The first begins with its request, and the clock need not be read again.
+        let began = if number == 0 { trail.began() } else { Instant::now() };
         let sent = match endpoint.pace() {
             // What is awaited is small: the request is the client's already.
             None => Sent::Unpaced(endpoint.client().request(request)),
@@ -124,7 +126,7 @@ impl Service<Request<ReplayBody<Incoming>>> for Attempts {
         };
         Box::pin(async move {
             let result = match sent {
-                Sent::Unpaced(response) => way.in_try(response, ends_at).await,
+                Sent::Unpaced(response) => way.in_try(response, began, ends_at).await,
                 Sent::Paced(paced) => Box::pin(way.in_turn(&endpoint, *paced, ends_at)).await,
             };
             trail.end(number, result.as_ref().map(Response::status).map_err(AttemptError::word));
@@ -153,7 +155,8 @@ impl Way {
         ends_at: Instant,
     ) -> Result<Response<Incoming>, AttemptError> {
         let left = ends_at.saturating_duration_since(Instant::now());
-        let send = service_fn(|request| self.in_try(endpoint.client().request(request), ends_at));
+        let send =
+            service_fn(|request| self.in_try(endpoint.client().request(request), Instant::now(), ends_at));
         match pace.deadline(left).layer(send).oneshot(request).await {
             Err(PaceError::Refused(refusal)) => Err(AttemptError::Paced(refusal)),
             Err(PaceError::Inner(error)) => Err(error),
@@ -170,9 +173,10 @@ impl Way {
     async fn in_try(
         &self,
         response: legacy::ResponseFuture,
+        began: Instant,
         ends_at: Instant,
     ) -> Result<Response<Incoming>, AttemptError> {
-        let at = self.per_try_timeout.map_or(ends_at, |limit| ends_at.min(Instant::now() + limit));
+        let at = self.per_try_timeout.map_or(ends_at, |limit| ends_at.min(began + limit));
         match self.alarms.within(at, response).await {
             None => Err(AttemptError::Timeout(io::ErrorKind::TimedOut.into())),
             Some(response) => response.map_err(AttemptError::Client),
