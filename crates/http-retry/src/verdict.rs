@@ -31,7 +31,7 @@ pub enum Cause {
 
 impl Cause {
     /// The cause as one lower-case word, as traces and headers show it.
-    pub fn as_str(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::NeverSent => "never-sent",
             Self::Refused => "refused",

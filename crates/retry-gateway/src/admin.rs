@@ -15,6 +15,8 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use serde::Serialize;
 use tokio::net::TcpListener;
 
+use crate::metrics::CountsStatus;
+use crate::page;
 use crate::proxy::Gateway;
 
 /// The admin listener, before it answers.
@@ -63,7 +65,10 @@ fn answer(gateway: &Gateway, method: &Method, path: &str) -> Response<Full<Bytes
             let status = serde_json::to_string_pretty(&gateway.status()).unwrap_or_default();
             text(StatusCode::OK, "application/json", status + "\n")
         }
-        _ => text(StatusCode::NOT_FOUND, TEXT, "/metrics /healthz /readyz /status\n"),
+        _ => match page::file(path) {
+            Some(file) => text(StatusCode::OK, file.kind, file.text),
+            None => text(StatusCode::NOT_FOUND, TEXT, "/ /metrics /healthz /readyz /status\n"),
+        },
     }
 }
 
@@ -71,6 +76,7 @@ fn text(status: StatusCode, kind: &'static str, body: impl Into<String>) -> Resp
     let mut response = Response::new(Full::from(body.into()));
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+    response.headers_mut().extend(page::GUARDS);
     response
 }
 
@@ -91,6 +97,8 @@ pub(crate) struct UpstreamStatus {
     pub(crate) budget_tokens: Option<f64>,
     /// Requests that wait for their turn.
     pub(crate) waiting: usize,
+    #[serde(flatten)]
+    pub(crate) counts: CountsStatus,
     pub(crate) endpoints: Vec<EndpointStatus>,
 }
 

@@ -11,7 +11,7 @@ use crate::admin::{EndpointStatus, UpstreamStatus};
 use crate::alarm::Alarms;
 use crate::config::{self, Config, PaceKey, Protocol};
 use crate::endpoint::{Endpoint, Reach};
-use crate::metrics::Metrics;
+use crate::metrics::{CountsStatus, Metrics};
 use crate::policy::GatewayPolicy;
 use crate::proxy::{Gateway, Retries, Route};
 use crate::tls;
@@ -91,7 +91,7 @@ impl Shared {
     }
 
     /// How it stands.
-    pub(crate) fn status(&self, name: &str) -> UpstreamStatus {
+    pub(crate) fn status(&self, name: &str, counts: CountsStatus) -> UpstreamStatus {
         let endpoints = self.upstream.endpoints.iter().map(|endpoint| EndpointStatus {
             endpoint: endpoint.name().to_owned(),
             load: endpoint.load(),
@@ -102,6 +102,7 @@ impl Shared {
             budget_tokens: self.budget.as_ref().map(Budget::tokens),
             waiting: self.pace.iter().chain(&self.paces).map(SharedPace::waiting).sum(),
             endpoints: endpoints.collect(),
+            counts,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What is counted, under Envoy's names where it has them.
 
+use std::collections::BTreeMap;
 use std::sync::OnceLock;
 use std::sync::atomic::AtomicU64;
 
@@ -9,7 +10,8 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
-use tower_http_retry::{Reason, RetryInfo};
+use serde::Serialize;
+use tower_http_retry::{Cause, Reason, RetryInfo};
 
 /// The counters of a gateway, and what they are called.
 #[derive(Debug)]
@@ -172,7 +174,7 @@ impl Counts {
             _ => self.answers(status).inc(),
         };
         if attempts > 1 {
-            let reason = info.and_then(|info| info.cause()).map_or("unknown", |cause| cause.as_str());
+            let reason = info.and_then(|info| info.cause()).map_or(UNKNOWN, |cause| cause.as_str());
             let resends = Resends { upstream: self.upstream.clone(), reason };
             self.resends.get_or_create(&resends).inc_by(u64::from(attempts - 1));
             self.waits.observe(info.map_or(0.0, |info| info.waited().as_secs_f64()));
@@ -186,10 +188,48 @@ impl Counts {
         ended.inc();
     }
 
+    pub(crate) fn status(&self) -> CountsStatus {
+        let resends = |reason| {
+            let resends = Resends { upstream: self.upstream.clone(), reason };
+            Some((reason, self.resends.get(&resends)?.get()))
+        };
+        CountsStatus {
+            requests: self.requests.get(),
+            sends: self.attempts.get(),
+            healed: self.healed.get(),
+            exhausted: self.exhausted.get(),
+            unpaid: self.unpaid.get(),
+            resends: REASONS.into_iter().filter_map(resends).collect(),
+        }
+    }
+
     fn answers(&self, status: u16) -> Counter {
         self.answers.get_or_create(&Answers { upstream: self.upstream.clone(), status }).clone()
     }
 }
+
+/// What was counted of an upstream.
+#[derive(Debug, Serialize)]
+pub(crate) struct CountsStatus {
+    requests: u64,
+    sends: u64,
+    healed: u64,
+    exhausted: u64,
+    unpaid: u64,
+    /// By why there were any.
+    resends: BTreeMap<&'static str, u64>,
+}
+
+/// Why there are resends; the last where nobody can tell.
+const REASONS: [&str; 6] = [
+    Cause::NeverSent.as_str(),
+    Cause::Refused.as_str(),
+    Cause::Throttled.as_str(),
+    Cause::Transient.as_str(),
+    Cause::Timeout.as_str(),
+    UNKNOWN,
+];
+const UNKNOWN: &str = "unknown";
 
 /// From 1 ms to 65 s.
 fn buckets() -> Histogram {

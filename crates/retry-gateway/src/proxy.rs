@@ -60,10 +60,13 @@ impl Gateway {
 
     /// How it stands.
     pub(crate) fn status(&self) -> Status {
+        let upstreams = self.upstreams.iter();
         Status {
             draining: self.is_draining(),
             buffered_bytes: self.memory.used(),
-            upstreams: self.upstreams.iter().map(|(name, shared)| shared.status(name)).collect(),
+            upstreams: upstreams
+                .map(|(name, shared)| shared.status(name, self.metrics.of(name).status()))
+                .collect(),
         }
     }
 
