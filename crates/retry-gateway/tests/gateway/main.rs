@@ -2,12 +2,16 @@
 
 mod admin;
 mod attempts;
+mod backoff;
+mod budget;
+mod buffers;
 mod client;
 mod configured;
 mod documented;
 mod expect;
 mod heads;
 mod http2;
+mod paced;
 mod process;
 mod protocols;
 mod refused;
@@ -18,3 +22,4 @@ mod stops;
 mod trailers;
 mod tunnels;
 mod upstream;
+mod words;
