@@ -1,13 +1,14 @@
 //! What the response tells of its session.
 
+use std::pin::pin;
 use std::time::Duration;
 
 use http::Method;
-use tower::{ServiceBuilder, ServiceExt};
+use tower::{Service, ServiceBuilder, ServiceExt};
 use tower_http_retry::{Cause, Constant, Policy, Reason, RetryInfo, RetryLayer, Verdict};
 
 use crate::support::upstream::Upstream;
-use crate::support::{A_SECOND, Answer, assert_status, get, info, request, reset, status, with_header};
+use crate::support::{A_SECOND, Answer, Sent, assert_status, get, info, request, reset, status, with_header};
 
 #[tokio::test(start_paused = true)]
 async fn a_first_answer_carries_nothing() {
@@ -51,6 +52,19 @@ async fn an_answer_that_was_given_up_on_tells_why() {
     check(layer().replay_limit(3), Method::PUT, Reason::Body).await;
     let empty = tower_http_retry::Budget::percent(0).floor(0).capacity(0);
     check(layer().budget(empty), Method::GET, Reason::Budget).await;
+}
+
+/// An error has no extensions, so it is the future that tells.
+#[tokio::test(start_paused = true)]
+async fn the_future_tells_of_an_error_too() {
+    let upstream = Upstream::new(|_| Err(reset()));
+    let mut client = ServiceBuilder::new().layer(RetryLayer::new(A_SECOND)).service(upstream);
+    let mut response = pin!(ServiceExt::<Sent>::ready(&mut client).await.unwrap().call(get("/")));
+    assert_eq!(response.info(), None);
+    assert!(response.as_mut().await.is_err());
+    let info = response.info().expect("it gave up");
+    assert_eq!((info.attempts(), info.waited()), (3, Duration::from_secs(2)));
+    assert_eq!((info.cause(), info.reason()), (Some(Cause::Transient), Some(Reason::Attempts)));
 }
 
 /// 417 is about `Expect` and nothing else (RFC 9110 section 10.1.1).

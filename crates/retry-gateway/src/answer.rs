@@ -13,7 +13,7 @@ use tower_http_retry::{
 };
 
 use crate::access::Record;
-use crate::body::{GatewayBody, UpstreamBody};
+use crate::body::GatewayBody;
 use crate::forward;
 use crate::policy::GatewayPolicy;
 use crate::problem::Problem;
@@ -50,19 +50,25 @@ impl Future for Answer {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let result = match this.sent.project() {
-            SentProj::Unpaced { attempts } => ready!(attempts.poll(cx)).map_err(PaceError::Inner),
-            SentProj::Paced { attempts } => ready!(attempts.as_mut().poll(cx)),
+        let (result, info) = match this.sent.project() {
+            SentProj::Unpaced { mut attempts } => {
+                let result = ready!(attempts.as_mut().poll(cx)).map_err(PaceError::Inner);
+                (result, attempts.info())
+            }
+            SentProj::Paced { attempts } => {
+                let result = ready!(attempts.as_mut().poll(cx));
+                (result, attempts.info())
+            }
             SentProj::Never { problem, detail } => {
                 let response = answer(*problem, detail, &this.record.trail);
                 this.record.status = Some(response.status());
                 return Poll::Ready(Ok(response));
             }
         };
-        let response = match result {
+        this.record.info = info;
+        let mut response = match result {
             Err(error) => refusal(&error, &this.record.trail),
             Ok(mut response) => {
-                this.record.info = response.extensions().get::<RetryInfo>().copied();
                 forward::response(&mut response);
                 if *this.is_http1 && response.body().is_early() {
                     // hyper closes it, because the client may send its body all the same.
@@ -71,21 +77,21 @@ impl Future for Answer {
                 if let Some(tunnel) = this.tunnel.take() {
                     tunnel.open(&mut response);
                 }
-                if *this.explains {
-                    explain(&mut response, this.record.info);
-                }
                 response.map(Either::Left)
             }
         };
+        if *this.explains {
+            explain(&mut response, this.record.trail.attempts(), info);
+        }
         this.record.status = Some(response.status());
         Poll::Ready(Ok(response))
     }
 }
 
 /// Says on the response what happened.
-fn explain(response: &mut Response<UpstreamBody>, info: Option<RetryInfo>) {
+fn explain(response: &mut Response<GatewayBody>, attempts: u32, info: Option<RetryInfo>) {
     let headers = response.headers_mut();
-    headers.insert(ATTEMPTS, HeaderValue::from(info.map_or(1, |info| info.attempts())));
+    headers.insert(ATTEMPTS, HeaderValue::from(attempts));
     let reason = info.and_then(|info| info.reason()).map(|reason| reason.as_str());
     let cause = info.and_then(|info| info.cause()).map(|cause| cause.as_str());
     if let Some(word) = reason.or(cause) {

@@ -11,6 +11,7 @@ use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::client::legacy::connect::{Connected, Connection, HttpConnector};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
+use tokio::time::timeout;
 use tower::{BoxError, Service, ServiceExt};
 
 /// Connects to one endpoint, whatever host the request is for: the two differ where the client's host is kept.
@@ -20,11 +21,11 @@ use tower::{BoxError, Service, ServiceExt};
 pub(crate) struct Dial(Arc<(Uri, HttpConnector)>);
 
 impl Dial {
-    pub(crate) fn new(to: Uri, timeout: Duration) -> Self {
+    pub(crate) fn new(to: Uri, limit: Duration) -> Self {
         let mut http = HttpConnector::new();
         http.enforce_http(false);
         http.set_nodelay(true);
-        http.set_connect_timeout(Some(timeout));
+        http.set_connect_timeout(Some(limit));
         Self(Arc::new((to, http)))
     }
 }
@@ -42,6 +43,43 @@ impl Service<Uri> for Dial {
         let (to, http) = &*self.0;
         let connecting = http.clone().oneshot(to.clone());
         Box::pin(async move { Ok(Socket(connecting.await?)) })
+    }
+}
+
+/// Connects as `C` does, and gives up after a while. It goes around all that makes a connection: a server that takes
+/// one and does not answer the TLS greeting would hold a request as long as its try may take.
+#[derive(Clone, Debug)]
+pub(crate) struct InTime<C> {
+    connector: C,
+    limit: Duration,
+}
+
+impl<C> InTime<C> {
+    pub(crate) fn new(connector: C, limit: Duration) -> Self {
+        Self { connector, limit }
+    }
+}
+
+impl<C> Service<Uri> for InTime<C>
+where
+    C: Service<Uri, Error: Into<BoxError>, Future: Send + 'static>,
+{
+    type Response = C::Response;
+    type Error = BoxError;
+    type Future = Pin<Box<dyn Future<Output = Result<C::Response, BoxError>> + Send>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.connector.poll_ready(cx).map_err(Into::into)
+    }
+
+    fn call(&mut self, uri: Uri) -> Self::Future {
+        let connecting = timeout(self.limit, self.connector.call(uri));
+        Box::pin(async move {
+            match connecting.await {
+                Ok(connection) => connection.map_err(Into::into),
+                Err(_) => Err(io::Error::from(io::ErrorKind::TimedOut).into()),
+            }
+        })
     }
 }
 

@@ -16,7 +16,7 @@ use rustls::pki_types::ServerName;
 use tokio::time::Instant;
 use tower_http_retry::{PaceLayer, ReplayBody};
 
-use crate::dial::Dial;
+use crate::dial::{Dial, InTime};
 use crate::expect::AskedBody;
 use crate::trail::millis;
 
@@ -24,7 +24,7 @@ use crate::trail::millis;
 pub(crate) type EndpointRequest = Request<AskedBody<ReplayBody<Incoming>>>;
 
 /// What sends requests to one endpoint.
-pub(crate) type EndpointClient = Client<HttpsConnector<Dial>, AskedBody<ReplayBody<Incoming>>>;
+pub(crate) type EndpointClient = Client<InTime<HttpsConnector<Dial>>, AskedBody<ReplayBody<Incoming>>>;
 
 /// One address of an upstream.
 pub(crate) struct Endpoint {
@@ -75,7 +75,7 @@ impl Endpoint {
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE_TIMEOUT)
             .timer(TokioTimer::new())
-            .build(connector);
+            .build(InTime::new(connector, reach.connect_timeout));
         Ok(Self {
             name: format!("{scheme}://{authority}"),
             host: HeaderValue::from_str(authority.as_str())?,

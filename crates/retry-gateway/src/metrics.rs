@@ -180,10 +180,11 @@ impl Counts {
             self.waits.observe(info.map_or(0.0, |info| info.waited().as_secs_f64()));
         }
         let ended = match info.map(|info| info.reason()) {
-            Some(None) => &self.healed,
+            // What is accepted need not be an answer that helps.
+            Some(None) if status < 500 => &self.healed,
             Some(Some(Reason::Attempts)) => &self.exhausted,
             Some(Some(Reason::Budget)) => &self.unpaid,
-            Some(Some(_)) | None => return,
+            _ => return,
         };
         ended.inc();
     }

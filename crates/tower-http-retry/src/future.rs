@@ -32,6 +32,7 @@ use crate::pace::Passage;
 use crate::timer::Sleep;
 use crate::{
     BytesBody, CloneService, Concrete, NoPace, PaceError, PaceFuture, Pacing, ReadError, ReplayBody,
+    RetryInfo,
 };
 
 pin_project! {
@@ -48,6 +49,7 @@ pin_project! {
         stage: Stage<S, B>,
         // `None` for a request that can never be sent again. Boxed, so that the future is cheap to move.
         journey: Option<Box<Journey<S, P, B, S::Response, S::Error>>>,
+        info: Option<RetryInfo>,
         marker: PhantomData<fn() -> (M, G)>,
     }
 }
@@ -96,7 +98,18 @@ where
                 (stage, Some(Box::new(Journey::new(inner, terms, itinerary, snapshot, original))))
             }
         };
-        Self { stage, journey, marker: PhantomData }
+        Self { stage, journey, info: None, marker: PhantomData }
+    }
+}
+
+impl<S, P, B, M, G> ResponseFuture<S, P, B, M, G>
+where
+    S: Service<Request<ReplayBody<B>>>,
+{
+    /// What happened to the request, once this has resolved: what its response carries in its extensions, and what
+    /// nothing carries where there is an error in its stead. `None` where it was sent once and nobody gave up.
+    pub fn info(&self) -> Option<RetryInfo> {
+        self.info
     }
 }
 
@@ -137,7 +150,7 @@ where
         // What is held goes back now, and not when somebody drops this.
         let mut this = self.project();
         this.stage.set(Stage::Done);
-        *this.journey = None;
+        *this.info = this.journey.take().and_then(|journey| journey.info());
         Poll::Ready(outcome.map_err(G::error))
     }
 }

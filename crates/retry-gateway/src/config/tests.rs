@@ -5,6 +5,7 @@ mod example;
 mod fuzz;
 mod keys;
 mod mistakes;
+mod page;
 mod profiles;
 mod routes;
 

@@ -1,12 +1,8 @@
 //! What the documentation says is true.
 
 use std::fs;
-use std::process::{Command, Output};
 
-fn gateway(arguments: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_retry-gateway"));
-    command.args(arguments).output().expect("the gateway was built with this test")
-}
+use crate::process::run;
 
 #[test]
 fn the_file_of_the_page_is_accepted() {
@@ -16,19 +12,19 @@ fn the_file_of_the_page_is_accepted() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("gateway.toml");
     fs::write(&file, text).unwrap();
-    let output = gateway(&["check", file.to_str().unwrap()]);
+    let output = run(&["check", file.to_str().unwrap()]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
 #[test]
 fn an_explanation_has_the_row_and_the_schedule() {
-    let output = gateway(&["explain", "--method", "GET", "--status", "503", "--header", "retry-after: 2"]);
+    let output = run(&["explain", "--method", "GET", "--status", "503", "--header", "retry-after: 2"]);
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(text.contains("by row 13") && text.contains("attempt 2: 2.000 s to 4.000 s"), "{text}");
-    let output = gateway(&["explain", "--method", "POST", "--failure", "reset"]);
+    let output = run(&["explain", "--method", "POST", "--failure", "reset"]);
     let text = String::from_utf8_lossy(&output.stdout);
     assert_eq!(text, "the client gets it: no row sends this request again after that\n");
-    let output = gateway(&["explain", "--status", "503", "--header", "retry-after"]);
+    let output = run(&["explain", "--status", "503", "--header", "retry-after"]);
     assert!(!output.status.success());
     let text = String::from_utf8_lossy(&output.stderr);
     assert!(text.contains("`retry-after` has no colon"), "{text}");

@@ -1,12 +1,17 @@
 //! The built binary, in front of scripted upstreams on this machine.
 
 mod admin;
+mod attempts;
+mod backoff;
+mod budget;
+mod buffers;
 mod client;
 mod configured;
 mod documented;
 mod expect;
 mod heads;
 mod http2;
+mod paced;
 mod page;
 mod process;
 mod protocols;
@@ -18,3 +23,4 @@ mod stops;
 mod trailers;
 mod tunnels;
 mod upstream;
+mod words;

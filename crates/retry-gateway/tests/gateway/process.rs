@@ -2,10 +2,12 @@
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::{Arc, Mutex};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
+
+use crate::client::call;
 
 /// A gateway that runs; it is killed when this is dropped.
 pub(crate) struct Gateway {
@@ -19,7 +21,8 @@ impl Gateway {
     /// In front of one upstream.
     #[track_caller]
     pub(crate) fn before(upstream: &str, arguments: &[&str]) -> Self {
-        Self::start(&[&["--upstream", upstream, "--listen", "127.0.0.1:0"], arguments].concat())
+        let arguments = [&["--upstream", upstream, "--listen", "127.0.0.1:0"], arguments].concat();
+        Self::start(&arguments, arguments.contains(&"--admin"))
     }
 
     /// By a configuration, which need not say where it listens.
@@ -28,11 +31,11 @@ impl Gateway {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("gateway.toml");
         std::fs::write(&path, format!("listen = \"127.0.0.1:0\"\n{config}")).unwrap();
-        Self::start(&["--config", path.to_str().unwrap()])
+        Self::start(&["--config", path.to_str().unwrap()], config.contains("admin = "))
     }
 
     #[track_caller]
-    fn start(arguments: &[&str]) -> Self {
+    fn start(arguments: &[&str], has_admin: bool) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_retry-gateway"))
             .arg("serve")
             .args(arguments)
@@ -40,15 +43,19 @@ impl Gateway {
             .stderr(Stdio::piped())
             .spawn()
             .expect("the gateway was built with this test");
-        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let (said, lines) = mpsc::channel();
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        thread::spawn(move || stderr.lines().for_each(|line| drop(said.send(line.unwrap()))));
         let mut listens = || {
-            let line = lines.next().expect("the gateway says where it listens").unwrap();
+            let line = lines.recv_timeout(Duration::from_secs(10)).unwrap_or_else(|_| {
+                let _ = child.kill();
+                panic!("the gateway does not say where it listens");
+            });
             let address = line.rsplit("://").next().and_then(|address| address.parse().ok());
             address.unwrap_or_else(|| panic!("no address in {line:?}"))
         };
         let address = listens();
-        let admin = arguments.contains(&"--admin").then(listens);
-        thread::spawn(move || lines.for_each(drop));
+        let admin = has_admin.then(listens);
         let log = Arc::<Mutex<Vec<String>>>::default();
         let (written, stdout) = (Arc::clone(&log), child.stdout.take().unwrap());
         thread::spawn(move || {
@@ -71,6 +78,15 @@ impl Gateway {
             assert!(Instant::now() < end, "the log has {} lines: {log:?}", log.len());
             thread::sleep(Duration::from_millis(10));
         }
+    }
+
+    /// What its metrics say of the upstream `api`.
+    #[track_caller]
+    pub(crate) fn metric(&self, name: &str) -> f64 {
+        let text = call(self.admin.expect("it was asked for"), "GET /metrics", &[], "").body;
+        let start = format!("{name}{{upstream=\"api\"}} ");
+        let value = text.lines().find_map(|line| line.strip_prefix(&*start)?.parse().ok());
+        value.unwrap_or_else(|| panic!("no {name} in\n{text}"))
     }
 
     /// Asks it to stop.
@@ -97,4 +113,10 @@ impl Drop for Gateway {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// One of the program's other commands, seen to its end.
+pub(crate) fn run(arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_retry-gateway"));
+    command.args(arguments).output().expect("the gateway was built with this test")
 }

@@ -39,6 +39,8 @@ pub(super) struct Journey<S, P, B, T, E> {
     ticket: Option<Ticket>,
     /// When the last wait for a turn began.
     paused_at: Option<Duration>,
+    /// What happened on the way, once it has ended.
+    info: Option<RetryInfo>,
     /// Open from the first retry on.
     span: Span,
 }
@@ -67,8 +69,14 @@ where
             original,
             ticket: None,
             paused_at: None,
+            info: None,
             span: Span::none(),
         }
+    }
+
+    /// What happened on the way, once it has ended, unless the first outcome was accepted.
+    pub(super) fn info(&self) -> Option<RetryInfo> {
+        self.info
     }
 
     /// Tells the others what came of an attempt.
@@ -249,6 +257,7 @@ where
             return result;
         }
         self.span.in_scope(|| trace::ended(&info));
+        self.info = Some(info);
         if let Ok(response) = &mut result {
             response.extensions_mut().insert(info);
         }

@@ -1,0 +1,156 @@
+//! The page of all keys says what the code does.
+
+use std::collections::BTreeSet;
+
+use super::*;
+use crate::config::words::{Trigger, list};
+
+const PAGE: &str = include_str!("../../../../../docs/gateway-config.md");
+
+/// A key's line on the page.
+struct Row {
+    /// With all tables that it is in, as `upstreams.NAME.pace.key`.
+    path: String,
+    takes: &'static str,
+    default: &'static str,
+    /// The default of the profile `llm`, where it is another.
+    llm: &'static str,
+}
+
+fn rows() -> Vec<Row> {
+    let mut table = String::new();
+    let mut rows = Vec::new();
+    for line in PAGE.lines() {
+        if let Some(heading) = line.strip_prefix("## ") {
+            table =
+                code(heading).map_or_else(String::new, |name| format!("{}.", name.trim_matches(['[', ']'])));
+        }
+        let cells: Vec<_> = line.split('|').map(str::trim).collect();
+        let (key, takes, default, llm) = match cells[..] {
+            ["", key, takes, default, _, ""] => (key, takes, default, ""),
+            ["", key, takes, default, llm, _, ""] => (key, takes, default, llm),
+            _ => continue,
+        };
+        let Some(key) = code(key) else { continue };
+        rows.push(Row { path: format!("{table}{key}"), takes, default, llm });
+    }
+    rows
+}
+
+/// What stands between the first two backquotes.
+fn code(cell: &str) -> Option<&str> {
+    cell.split('`').nth(1)
+}
+
+/// All words that stand between backquotes.
+fn words(cell: &str) -> BTreeSet<&str> {
+    cell.split('`').skip(1).step_by(2).collect()
+}
+
+#[test]
+fn every_key_is_on_the_page_and_no_other() {
+    let table = |name: &str| name.replace("upstreams.api", "upstreams.NAME").replace("[0]", "");
+    let told = example::keys().into_iter().flat_map(|(name, keys)| {
+        let name = table(&name);
+        keys.into_iter().map(move |key| if name.is_empty() { key } else { format!("{name}.{key}") })
+    });
+    let told: BTreeSet<_> = told.collect();
+    let page: BTreeSet<_> = rows().into_iter().map(|row| row.path).collect();
+    assert_eq!(page.len(), rows().len(), "one stands there twice");
+    assert!(page.is_subset(&told), "{:?}", page.difference(&told));
+    // A table needs no line of its own, since its keys have theirs.
+    let is_table =
+        |path: &str| path == "upstreams" || told.iter().any(|key| key.starts_with(&format!("{path}.")));
+    let missing: Vec<_> = told.difference(&page).filter(|path| !is_table(path)).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+}
+
+/// A file that says of each key what a profile's column does, but for those in a table that is left out.
+fn written(cell: impl Fn(&Row) -> &'static str, profile: &str, without: &str) -> String {
+    let lines = |table: &str| -> String {
+        let mut lines = String::new();
+        for row in rows().iter().filter(|row| row.path != "routes.profile") {
+            let Some(key) = row.path.strip_prefix(table) else { continue };
+            let is_elsewhere = table.is_empty()
+                && (key.starts_with("upstreams.") || key.starts_with("routes."))
+                || table == "routes." && key.starts_with("retry.")
+                || !without.is_empty() && key.starts_with(without);
+            // What is not in backquotes is no value.
+            if let (Some(value), false) = (code(cell(row)), is_elsewhere) {
+                lines += &format!("{key} = {value}\n");
+            }
+        }
+        lines
+    };
+    format!(
+        "listen = \"127.0.0.1:8080\"\n{}[upstreams.api]\nendpoints = [\"http://10.0.0.1:8080\"]\n{}\
+         [[routes]]\nupstream = \"api\"\nprofile = \"{profile}\"\n{}[routes.retry]\n{}",
+        lines(""),
+        lines("upstreams.NAME."),
+        lines("routes."),
+        lines("routes.retry."),
+    )
+}
+
+#[test]
+fn the_defaults_on_the_page_are_those_of_the_code() {
+    let text = written(|row| row.default, "default", "pace.");
+    assert_eq!(config(&text), config(LEAST), "{text}");
+    let text = written(|row| row.default, "default", "");
+    assert_eq!(config(&text).upstreams["api"].pace, Some(Pace::default()), "{text}");
+    let text = written(|row| if row.llm.is_empty() { row.default } else { row.llm }, "llm", "");
+    assert_eq!(config(&text), config(&format!("{LEAST}profile = \"llm\"\n")), "{text}");
+}
+
+#[test]
+fn what_has_no_default_is_what_the_reference_leaves_out() {
+    let reference = include_str!("../../../examples/gateway.toml");
+    let with = |default: &str| -> Vec<_> {
+        rows().into_iter().filter(|row| row.default == default).map(|row| row.path).collect()
+    };
+    for path in with("none") {
+        let key = path.trim_start_matches("upstreams.NAME.").trim_start_matches("routes.");
+        let key = key.split('.').next().unwrap();
+        assert!(reference.contains(&format!("\n#{key} = ")), "{path} has a default");
+    }
+    let required = ["listen", "tls.cert", "tls.key", "upstreams.NAME.endpoints", "routes.upstream"];
+    assert_eq!(with("required"), required);
+    let others =
+        rows().into_iter().filter(|row| !row.default.contains('`') && !row.path.ends_with("upstream"));
+    for row in others {
+        assert!(["none", "required", "on", "off"].contains(&row.default), "{}: {}", row.path, row.default);
+    }
+}
+
+/// What a key takes is told where it gets something else.
+#[test]
+fn every_word_is_on_the_page_and_no_other() {
+    for row in rows().iter().filter(|row| row.path != "routes.upstream") {
+        let key = row.path.trim_start_matches("upstreams.NAME.").trim_start_matches("routes.retry.");
+        let key = key.trim_start_matches("routes.");
+        let line = format!("{key} = '?'\n");
+        let text = match row.path.split('.').next() {
+            Some("upstreams") => file("", &line, ""),
+            Some("routes") if row.path.starts_with("routes.retry.") => {
+                file("", "", &format!("[routes.retry]\n{line}"))
+            }
+            Some("routes") => file("", "", &line),
+            _ => file(&line, "", ""),
+        };
+        let told = Config::parse("", &text).err().map_or_else(String::new, |error| error.to_string());
+        let told =
+            told.lines().find_map(|line| line.split_once("allowed: ")).map_or("", |(_, allowed)| allowed);
+        // Prose has spaces, or is of sizes.
+        let told: BTreeSet<_> =
+            told.split(", ").take_while(|word| !word.contains([' ', '?']) && *word != "bytes").collect();
+        let mut page = words(row.takes);
+        // Not a word, but a switch.
+        if !told.contains("true") {
+            page.retain(|word| !["true", "false"].contains(word));
+        }
+        assert_eq!(page, told.into_iter().filter(|word| !word.is_empty()).collect(), "{}", row.path);
+    }
+    let (_, table) = PAGE.split_once("| word | after |").expect("the page says what is sent again");
+    let told: Vec<_> = table.lines().filter_map(|line| code(line.strip_prefix("| ")?)).collect();
+    assert_eq!(told.join(", "), list::<Trigger>());
+}
