@@ -14,6 +14,7 @@ use tower_http_retry::{
 
 use crate::access::Record;
 use crate::body::{GatewayBody, UpstreamBody};
+use crate::care::Mark;
 use crate::forward;
 use crate::policy::GatewayPolicy;
 use crate::problem::Problem;
@@ -63,6 +64,7 @@ impl Future for Answer {
             Err(error) => refusal(&error, &this.record.trail),
             Ok(mut response) => {
                 this.record.info = response.extensions().get::<RetryInfo>().copied();
+                Mark::clear(&mut response);
                 forward::response(&mut response);
                 if *this.is_http1 && response.body().is_early() {
                     // hyper closes it, because the client may send its body all the same.

@@ -19,6 +19,7 @@ use tower_http_retry::{PaceError, PaceLayer, Refusal, ReplayBody};
 
 use crate::alarm::Alarms;
 use crate::body::UpstreamBody;
+use crate::care::{Care, Cared};
 use crate::config::HostRule;
 use crate::endpoint::{Endpoint, EndpointRequest};
 use crate::expect;
@@ -79,6 +80,7 @@ pub(crate) struct Way {
     /// The route's, from when the request came.
     pub(crate) timeout: Duration,
     pub(crate) alarms: Alarms,
+    pub(crate) care: Option<Care>,
 }
 
 /// Sends one request to one endpoint after the other.
@@ -151,7 +153,7 @@ impl Way {
         endpoint: &Endpoint,
         (pace, request): (PaceLayer, EndpointRequest),
         ends_at: Instant,
-    ) -> Result<Response<Incoming>, AttemptError> {
+    ) -> Result<Response<Cared<Incoming>>, AttemptError> {
         let left = ends_at.saturating_duration_since(Instant::now());
         let send = service_fn(|request| self.in_try(endpoint.client().request(request), ends_at));
         match pace.deadline(left).layer(send).oneshot(request).await {
@@ -171,11 +173,16 @@ impl Way {
         &self,
         response: legacy::ResponseFuture,
         ends_at: Instant,
-    ) -> Result<Response<Incoming>, AttemptError> {
+    ) -> Result<Response<Cared<Incoming>>, AttemptError> {
         let at = self.per_try_timeout.map_or(ends_at, |limit| ends_at.min(Instant::now() + limit));
-        match self.alarms.within(at, response).await {
-            None => Err(AttemptError::Timeout(io::ErrorKind::TimedOut.into())),
-            Some(response) => response.map_err(AttemptError::Client),
+        let response = match self.alarms.within(at, response).await {
+            None => return Err(AttemptError::Timeout(io::ErrorKind::TimedOut.into())),
+            Some(response) => response.map_err(AttemptError::Client)?,
+        };
+        // Below the endpoint's pace and the log, which learn what it counts as.
+        match self.care.and_then(|care| care.look(&response, at)) {
+            None => Ok(response.map(Cared::Whole)),
+            Some(look) => Ok(Box::pin(look.take(response, &self.alarms)).await),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The built binary, in front of scripted upstreams on this machine.
 
 mod admin;
+mod care;
 mod client;
 mod configured;
 mod documented;
