@@ -12,6 +12,7 @@ mod quota;
 mod said;
 mod stream;
 
+use std::pin::Pin;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -35,11 +36,34 @@ pub(crate) struct Care {
 
 /// One look at the beginning of a body, until then.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Look {
+enum Look {
     /// At a refusal.
     Quota(Instant),
     /// At a stream's first event.
     FirstEvent(Instant),
+}
+
+/// A response, or what looks at its body first.
+pub(crate) enum Caring<'a, B: Body> {
+    Done(Response<Cared<B>>),
+    /// Boxed, because most responses are not looked at, and each attempt would have to have room for it.
+    Looking(Pin<Box<dyn Future<Output = Response<Cared<B>>> + Send + 'a>>),
+}
+
+/// Looks at a response where that is worth it, until then at the latest.
+pub(crate) fn begin<'a, B>(
+    care: Option<Care>,
+    response: Response<B>,
+    latest: Instant,
+    alarms: &'a Alarms,
+) -> Caring<'a, B>
+where
+    B: Body<Data = Bytes, Error: Send> + Send + Unpin + 'a,
+{
+    match care.and_then(|care| care.look(&response, latest)) {
+        None => Caring::Done(response.map(Cared::Whole)),
+        Some(look) => Caring::Looking(Box::pin(look.take(response, alarms))),
+    }
 }
 
 impl Care {
@@ -50,7 +74,7 @@ impl Care {
     }
 
     /// Whether this response is worth a look, and until when, which is never after `latest`.
-    pub(crate) fn look<B: Body>(self, response: &Response<B>, latest: Instant) -> Option<Look> {
+    fn look<B: Body>(self, response: &Response<B>, latest: Instant) -> Option<Look> {
         let until = |time| latest.min(Instant::now() + time);
         match (response.status(), self.hold) {
             (StatusCode::OK, Some(time)) if media::is_event_stream(response.headers()) => {
@@ -67,7 +91,7 @@ impl Care {
 
 impl Look {
     /// Reads the beginning of the body, and gives back a response that still has all of it.
-    pub(crate) async fn take<B>(self, response: Response<B>, alarms: &Alarms) -> Response<Cared<B>>
+    async fn take<B>(self, response: Response<B>, alarms: &Alarms) -> Response<Cared<B>>
     where
         B: Body<Data = Bytes> + Unpin,
     {

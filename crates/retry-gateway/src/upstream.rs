@@ -19,7 +19,7 @@ use tower_http_retry::{PaceError, PaceLayer, Refusal, ReplayBody};
 
 use crate::alarm::Alarms;
 use crate::body::UpstreamBody;
-use crate::care::{Care, Cared};
+use crate::care::{self, Care, Cared, Caring};
 use crate::config::HostRule;
 use crate::endpoint::{Endpoint, EndpointRequest};
 use crate::expect;
@@ -180,10 +180,11 @@ impl Way {
             Some(response) => response.map_err(AttemptError::Client)?,
         };
         // Below the endpoint's pace and the log, which learn what it counts as.
-        match self.care.and_then(|care| care.look(&response, at)) {
-            None => Ok(response.map(Cared::Whole)),
-            Some(look) => Ok(Box::pin(look.take(response, &self.alarms)).await),
-        }
+        let looking = match care::begin(self.care, response, at, &self.alarms) {
+            Caring::Done(response) => return Ok(response),
+            Caring::Looking(looking) => looking,
+        };
+        Ok(looking.await)
     }
 }
 

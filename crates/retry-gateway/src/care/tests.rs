@@ -52,10 +52,10 @@ async fn look(status: u16, kind: &str, pieces: &[&str], end: End) -> (u16, Durat
     let response = Response::builder().status(status).header(header::CONTENT_TYPE, kind).body(body).unwrap();
     let size = response.body().size_hint().exact();
     let began = Instant::now();
-    let look = CARE.look(&response, began + Duration::from_secs(60));
-    let mut response = match look {
-        None => response.map(Cared::Whole),
-        Some(look) => look.take(response, &Alarms::default()).await,
+    let alarms = Alarms::default();
+    let mut response = match begin(Some(CARE), response, began + Duration::from_secs(60), &alarms) {
+        Caring::Done(response) => response,
+        Caring::Looking(looking) => looking.await,
     };
     let (counts_as, took) = (response.status().as_u16(), began.elapsed());
     Mark::clear(&mut response);
