@@ -1,5 +1,5 @@
-//! What a body is, by its head. One that is compressed is nothing that is looked at: who unpacks what others sent can be
-//! made to run out of memory by them.
+//! What a body is, by its head. One that is compressed is not looked at: who unpacks what others sent can be made to
+//! run out of memory by them.
 
 use http::{HeaderMap, header};
 

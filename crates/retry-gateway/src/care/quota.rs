@@ -100,7 +100,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn junk_never_panics(junk in proptest::collection::vec(any::<u8>(), 0..200), text in "[{}\"error:,typecode0-9 ]{0,80}") {
+        fn junk_never_panics(
+            junk in proptest::collection::vec(any::<u8>(), 0..200),
+            text in "[{}\"error:,typecode0-9 ]{0,80}",
+        ) {
             lasts(&junk);
             lasts(text.as_bytes());
         }

@@ -113,7 +113,10 @@ fn stream() -> impl Strategy<Value = String> {
 
 proptest! {
     #[test]
-    fn it_does_not_matter_where_the_bytes_are_split(stream in stream(), cuts in proptest::collection::vec(0..400_usize, 0..8)) {
+    fn it_does_not_matter_where_the_bytes_are_split(
+        stream in stream(),
+        cuts in proptest::collection::vec(0..400_usize, 0..8),
+    ) {
         let bytes = stream.as_bytes();
         let whole = {
             let mut parser = Parser::default();
@@ -131,7 +134,10 @@ proptest! {
     }
 
     #[test]
-    fn junk_never_panics(junk in proptest::collection::vec(any::<u8>(), 0..300), text in "[dataeventrror:{}\" \\r\\n\u{feff}]{0,80}") {
+    fn junk_never_panics(
+        junk in proptest::collection::vec(any::<u8>(), 0..300),
+        text in "[dataeventrror:{}\" \\r\\n\u{feff}]{0,80}",
+    ) {
         for bytes in [&junk[..], text.as_bytes()] {
             let mut parser = Parser::default();
             let _ = parser.read(bytes).or_else(|| parser.end());
