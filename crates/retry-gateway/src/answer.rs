@@ -14,6 +14,7 @@ use tower_http_retry::{
 
 use crate::access::Record;
 use crate::body::GatewayBody;
+use crate::care::Mark;
 use crate::forward;
 use crate::policy::GatewayPolicy;
 use crate::problem::Problem;
@@ -69,6 +70,7 @@ impl Future for Answer {
         let mut response = match result {
             Err(error) => refusal(&error, &this.record.trail),
             Ok(mut response) => {
+                Mark::clear(&mut response);
                 forward::response(&mut response);
                 if *this.is_http1 && response.body().is_early() {
                     // hyper closes it, because the client may send its body all the same.

@@ -9,6 +9,7 @@ use tower_http_retry::{Budget, Pace, PaceLayer, ReplayMemory, RetryLayer, Shared
 
 use crate::admin::{EndpointStatus, UpstreamStatus};
 use crate::alarm::Alarms;
+use crate::care::Care;
 use crate::config::{self, Config, PaceKey, Protocol};
 use crate::endpoint::{Endpoint, Reach};
 use crate::metrics::{CountsStatus, Metrics};
@@ -49,6 +50,7 @@ impl Gateway {
                 retries: retries(route, shared, &memory),
                 counts: metrics.of(&route.upstream),
                 explains: retry.is_some_and(|retry| retry.explain_header),
+                mints_key: retry.is_some_and(|retry| retry.mint_idempotency_key),
                 config: route.clone(),
             });
         }
@@ -129,6 +131,7 @@ fn way(route: &config::Route, shared: &Shared, alarms: &Alarms) -> Way {
         avoids_tried: retry.is_none_or(|retry| retry.host_selection == config::HostSelection::AvoidPrevious),
         timeout: route.timeout,
         alarms: alarms.clone(),
+        care: retry.and_then(Care::of),
     }
 }
 

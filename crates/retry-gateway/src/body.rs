@@ -8,6 +8,7 @@ use http_body::{Body, Frame, SizeHint};
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
 
+use crate::care::Cared;
 use crate::endpoint::Occupied;
 use crate::expect::Expectation;
 
@@ -17,14 +18,14 @@ pub(crate) type GatewayBody = Either<UpstreamBody, Full<Bytes>>;
 /// A response body that counts as load of its endpoint until it has ended.
 #[derive(Debug)]
 pub(crate) struct UpstreamBody {
-    body: Incoming,
+    body: Cared<Incoming>,
     _occupied: Occupied,
     /// Of the request.
     expectation: Option<Expectation>,
 }
 
 impl UpstreamBody {
-    pub(crate) fn new(body: Incoming, occupied: Occupied, expectation: Option<Expectation>) -> Self {
+    pub(crate) fn new(body: Cared<Incoming>, occupied: Occupied, expectation: Option<Expectation>) -> Self {
         Self { body, _occupied: occupied, expectation: expectation.map(Expectation::answered) }
     }
 

@@ -6,6 +6,7 @@ mod alarm;
 mod answer;
 mod assemble;
 mod body;
+mod care;
 pub mod config;
 mod dial;
 mod drain;

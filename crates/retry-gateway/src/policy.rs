@@ -9,6 +9,7 @@ use tower_http_retry::{
     RetryAfterFirst, Setback, Verdict,
 };
 
+use crate::care::Mark;
 use crate::config::{BackOff, BackOffPolicy, Nested, Retry, RetryMethods};
 
 /// Decides for the requests of one route.
@@ -61,14 +62,17 @@ impl GatewayPolicy {
         if !status.is_client_error() && !status.is_server_error() {
             return None;
         }
-        if self.is_damped(attempt) || head.should_retry() == Some(false) {
+        let mark = head.extension::<Mark>();
+        if mark == Some(&Mark::QuotaGone) || self.is_damped(attempt) || head.should_retry() == Some(false) {
             return None;
         }
         let is_forced = head.should_retry() == Some(true);
         if is_forced && self.may_repeat(attempt, Some(status)) {
             return Some((cause(status), "21"));
         }
-        if !on.statuses.contains(&status) || !self.may_repeat(attempt, Some(status)) {
+        // Who has streams held wants just this, whatever the statuses.
+        let is_worth_it = mark == Some(&Mark::FailedEarly) || on.statuses.contains(&status);
+        if !is_worth_it || !self.may_repeat(attempt, Some(status)) {
             return None;
         }
         // The original is still under way, or there is a conflict that stays.
@@ -239,6 +243,23 @@ mod tests {
         }
         let both = [("x-should-retry", "true"), ("stripe-should-retry", "false")];
         check(Profile::Default, "GET", 503, &both, None);
+    }
+
+    #[test]
+    fn what_was_found_in_a_body_outranks_the_statuses() {
+        let row = |profile: Profile, method: &str, status: u16, mark: Mark| {
+            let policy = GatewayPolicy::new(&profile.retry(false));
+            let request = Request::builder().method(method).uri("/").body(()).unwrap();
+            let response = Response::builder().status(status).header("x-should-retry", "true");
+            let response = response.extension(mark).body(()).unwrap();
+            policy.row(&Attempt::new(1, &request, ResponseHead::from(&response))).map(|(cause, _)| cause)
+        };
+        for profile in [Profile::Default, Profile::Llm] {
+            assert_eq!(row(profile, "GET", 402, Mark::QuotaGone), None);
+            assert_eq!(row(profile, "GET", 529, Mark::FailedEarly), Some(Cause::Throttled));
+        }
+        assert_eq!(row(Profile::Default, "POST", 529, Mark::FailedEarly), None);
+        assert_eq!(row(Profile::Llm, "POST", 529, Mark::FailedEarly), Some(Cause::Throttled));
     }
 
     #[test]

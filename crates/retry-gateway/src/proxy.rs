@@ -13,6 +13,7 @@ use crate::access::Record;
 use crate::admin::Status;
 use crate::answer::{Answer, Sent};
 use crate::assemble::Shared;
+use crate::care;
 use crate::forward::{self, Arrived, Downstream};
 use crate::metrics::{Counts, Metrics};
 use crate::policy::GatewayPolicy;
@@ -39,6 +40,7 @@ pub(crate) struct Route {
     pub(crate) retries: Retries,
     pub(crate) counts: Counts,
     pub(crate) explains: bool,
+    pub(crate) mints_key: bool,
 }
 
 /// A route's retry layer, over nothing: each request brings its own attempts.
@@ -101,6 +103,9 @@ impl Route {
     fn send(&self, mut request: Request<Incoming>, downstream: &Downstream, record: Record) -> Answer {
         let is_http1 = request.version() == Version::HTTP_11;
         let Arrived { tunnel, expects } = forward::request(&mut request, downstream);
+        if self.mints_key {
+            care::mint(&mut request);
+        }
         let attempts = Attempts::new(Arc::clone(&self.way), record.trail.clone(), expects);
         let sent = match &self.retries {
             // These are always ready, as their attempts are.

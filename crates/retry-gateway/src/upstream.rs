@@ -19,6 +19,7 @@ use tower_http_retry::{PaceError, PaceLayer, Refusal, ReplayBody};
 
 use crate::alarm::Alarms;
 use crate::body::UpstreamBody;
+use crate::care::{self, Care, Cared, Caring};
 use crate::config::HostRule;
 use crate::endpoint::{Endpoint, EndpointRequest};
 use crate::expect;
@@ -79,6 +80,7 @@ pub(crate) struct Way {
     /// The route's, from when the request came.
     pub(crate) timeout: Duration,
     pub(crate) alarms: Alarms,
+    pub(crate) care: Option<Care>,
 }
 
 /// Sends one request to one endpoint after the other.
@@ -153,7 +155,7 @@ impl Way {
         endpoint: &Endpoint,
         (pace, request): (PaceLayer, EndpointRequest),
         ends_at: Instant,
-    ) -> Result<Response<Incoming>, AttemptError> {
+    ) -> Result<Response<Cared<Incoming>>, AttemptError> {
         let left = ends_at.saturating_duration_since(Instant::now());
         let send =
             service_fn(|request| self.in_try(endpoint.client().request(request), Instant::now(), ends_at));
@@ -175,12 +177,18 @@ impl Way {
         response: legacy::ResponseFuture,
         began: Instant,
         ends_at: Instant,
-    ) -> Result<Response<Incoming>, AttemptError> {
+    ) -> Result<Response<Cared<Incoming>>, AttemptError> {
         let at = self.per_try_timeout.map_or(ends_at, |limit| ends_at.min(began + limit));
-        match self.alarms.within(at, response).await {
-            None => Err(AttemptError::Timeout(io::ErrorKind::TimedOut.into())),
-            Some(response) => response.map_err(AttemptError::Client),
-        }
+        let response = match self.alarms.within(at, response).await {
+            None => return Err(AttemptError::Timeout(io::ErrorKind::TimedOut.into())),
+            Some(response) => response.map_err(AttemptError::Client)?,
+        };
+        // Below the endpoint's pace and the log, which learn what it counts as.
+        let looking = match care::begin(self.care, response, at, &self.alarms) {
+            Caring::Done(response) => return Ok(response),
+            Caring::Looking(looking) => looking,
+        };
+        Ok(looking.await)
     }
 }
 

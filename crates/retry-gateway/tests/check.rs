@@ -82,7 +82,8 @@ fn every_problem_is_told_and_the_code_is_2() {
 bad.toml:8:12: upstreams.models.protocol: unknown word: value \"htp2\"; allowed: http1, http2; did you mean \"http2\"?
 bad.toml:23:11: routes[2].retry.num_retrys: unknown key; allowed: retry_on, retriable_status_codes, methods, \
 trust_idempotency_key, num_retries, per_try_timeout, back_off, rate_limited_back_off, host_selection, \
-request_body_buffer_limit, error_body_drain, nested, attempt_header, explain_header; did you mean \"num_retries\"?
+request_body_buffer_limit, error_body_drain, nested, attempt_header, explain_header, peek_quota, hold_event_stream, \
+mint_idempotency_key; did you mean \"num_retries\"?
 ";
     let expected = Outcome { code: Some(2), stdout: String::new(), stderr: stderr.to_owned() };
     assert_eq!(check(folder.path(), &["bad.toml"]), expected);

@@ -62,6 +62,9 @@ impl Profile {
                 // A model that thinks for minutes does not hang.
                 llm.per_try_timeout = None;
                 llm.rate_limited_back_off.max_interval = HINTS_OF_MODELS;
+                llm.peek_quota = true;
+                // An overload is told at once; a model that thinks for longer is not held back for it.
+                llm.hold_event_stream = Some(Duration::from_secs(10));
                 llm
             }
         }
@@ -91,6 +94,11 @@ impl Profile {
             attempt_header: Some(HeaderName::from_static("x-retry-attempt")),
             // What goes on behind the gateway is nobody's business unless somebody says so.
             explain_header: false,
+            // Bodies are the client's, unless it is known what they hold.
+            peek_quota: false,
+            hold_event_stream: None,
+            // A server that knows no such key processes a request twice that has one.
+            mint_idempotency_key: false,
         }
     }
 }

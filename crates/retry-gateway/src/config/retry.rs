@@ -36,6 +36,13 @@ pub struct Retry {
     pub attempt_header: Option<HeaderName>,
     /// Whether responses say what happened: `x-retry-reason`, `x-retry-attempts`.
     pub explain_header: bool,
+    /// Whether the body of a 429 is read, for a quota that is gone and so is not worth another attempt.
+    pub peek_quota: bool,
+    /// How long a stream of events is held for its first event, so that a failure which comes first is sent again;
+    /// `None` for not at all.
+    pub hold_event_stream: Option<Duration>,
+    /// Whether a POST or a PATCH without an `Idempotency-Key` is given one.
+    pub mint_idempotency_key: bool,
 }
 
 /// What a request is sent again after.

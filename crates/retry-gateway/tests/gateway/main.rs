@@ -5,6 +5,7 @@ mod attempts;
 mod backoff;
 mod budget;
 mod buffers;
+mod care;
 mod client;
 mod configured;
 mod documented;

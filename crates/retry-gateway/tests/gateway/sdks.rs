@@ -131,6 +131,36 @@ fn a_stream_comes_whole_and_piece_by_piece_after_a_refusal() {
     }
 }
 
+#[test]
+fn a_stream_that_begins_with_a_failure_is_asked_for_again_unseen() {
+    for sdk in Sdk::ALL {
+        let (beginning, rest) = sdk.stream();
+        let good = Act::Say(format!("{beginning}{rest}"));
+        let upstream = Upstream::answering(vec![Act::Say(sdk.failed_stream()), good]);
+        let gateway = Gateway::before(&upstream.url(), LLM);
+        let mut program = Program::with(sdk);
+        program.call(gateway.address, "streaming");
+        for piece in PIECES {
+            assert_eq!(program.next(), json!({ "piece": piece }), "{sdk:?}");
+        }
+        assert_eq!(program.next(), json!({ "text": PIECES.concat() }), "{sdk:?}");
+        program.done();
+        assert_eq!(upstream.seen().len(), 2);
+    }
+}
+
+/// Nor does an SDK that tries again itself do so after what was said in a stream.
+#[test]
+fn the_last_failure_of_a_stream_is_raised_as_the_api_said_it() {
+    for sdk in Sdk::ALL {
+        let upstream = Upstream::answering(vec![Act::Say(sdk.failed_stream())]);
+        let told = call(sdk, "streaming-with-retries", &upstream);
+        assert!(told["raised"].as_str().is_some_and(|raised| raised.ends_with("Error")), "{sdk:?} {told}");
+        assert!(told["message"].as_str().unwrap().contains("not now"), "{sdk:?} {told}");
+        assert_eq!(upstream.seen().len(), 4, "{sdk:?}");
+    }
+}
+
 /// A limit of so many calls a second.
 #[derive(Default)]
 struct Limit {

@@ -51,6 +51,11 @@ fn keys(mut table: Table<'_>, default: Retry, terms: &Terms<'_>) -> Retry {
         nested: table.read("nested", value::word).unwrap_or(default.nested),
         attempt_header: attempt_header(&mut table, default.attempt_header),
         explain_header: table.read("explain_header", value::boolean).unwrap_or(default.explain_header),
+        peek_quota: table.read("peek_quota", value::boolean).unwrap_or(default.peek_quota),
+        hold_event_stream: hold_event_stream(&mut table, default.hold_event_stream),
+        mint_idempotency_key: table
+            .read("mint_idempotency_key", value::boolean)
+            .unwrap_or(default.mint_idempotency_key),
     };
     table.finish();
     retry
@@ -155,6 +160,14 @@ fn per_try_timeout(table: &mut Table<'_>, default: Option<Duration>, timeout: Du
             .allowed(format!("up to {timeout:?}, or false"))),
         time => Ok(time),
     })
+}
+
+fn hold_event_stream(table: &mut Table<'_>, default: Option<Duration>) -> Option<Duration> {
+    let Some(value) = table.value("hold_event_stream") else { return default };
+    match value.boolean() {
+        Some(false) => None,
+        _ => value.read(value::duration),
+    }
 }
 
 fn back_off(table: &mut Table<'_>, default: BackOff) -> BackOff {

@@ -65,6 +65,9 @@ fn retries_are_on_and_those_of_the_documentation() {
         nested: Nested::Damp,
         attempt_header: Some("x-retry-attempt".parse().unwrap()),
         explain_header: false,
+        peek_quota: false,
+        hold_event_stream: None,
+        mint_idempotency_key: false,
     };
     assert_eq!(retry, expected);
 }

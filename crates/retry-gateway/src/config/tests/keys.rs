@@ -138,6 +138,10 @@ fn of_retries() {
         retry.attempt_header = Some("x-envoy-attempt-count".parse().unwrap());
     });
     check_retry("explain_header = true", |retry| retry.explain_header = true);
+    check_retry("peek_quota = true", |retry| retry.peek_quota = true);
+    check_retry("hold_event_stream = '3s'", |retry| retry.hold_event_stream = Some(Duration::from_secs(3)));
+    check_retry("hold_event_stream = false", |_| {});
+    check_retry("mint_idempotency_key = true", |retry| retry.mint_idempotency_key = true);
 }
 
 #[test]

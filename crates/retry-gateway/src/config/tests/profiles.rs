@@ -24,6 +24,8 @@ fn llm_is_what_its_line_in_the_documentation_says() {
     retry.rate_limited_back_off.max_interval = Duration::from_secs(120);
     retry.rate_limited_back_off.spread = 0.0;
     retry.num_retries = 3;
+    retry.peek_quota = true;
+    retry.hold_event_stream = Some(Duration::from_secs(10));
     retry.methods = RetryMethods::IdempotentOrThrottled;
     let healing = (500..=599).chain([408, 409]).filter(|code| ![501, 505].contains(code));
     retry.retry_on.statuses.extend(healing.map(|code| StatusCode::from_u16(code).unwrap()));
@@ -56,6 +58,8 @@ fn what_is_said_outranks_the_profile() {
     let after = retry("rate_limited_back_off = { max_interval = \"5s\" }").rate_limited_back_off;
     assert_eq!((after.max_interval, after.spread), (Duration::from_secs(5), 0.0));
     assert!(retry("retry_on = []").retry_on.statuses.is_empty());
+    assert!(!retry("peek_quota = false").peek_quota);
+    assert_eq!(retry("hold_event_stream = false").hold_event_stream, None);
 }
 
 #[test]

@@ -101,6 +101,20 @@ impl Sdk {
         )
     }
 
+    /// A stream that begins with a failure.
+    pub(super) fn failed_stream(self) -> String {
+        let event = match self {
+            Self::OpenAi => {
+                "data: {\"error\":{\"message\":\"not now\",\"type\":\"server_error\",\"code\":null}}\n\n"
+                    .to_owned()
+            }
+            Self::Anthropic => event(&json!({
+                "type": "error", "error": { "type": "overloaded_error", "message": "not now" },
+            })),
+        };
+        response(200, &["content-type: text/event-stream"], &event)
+    }
+
     /// The body of an error.
     pub(super) fn error(self, message: &str) -> String {
         let body = match self {

@@ -1,0 +1,131 @@
+//! What is looked at beyond a response's head, where a server says what matters in its body: a quota that is gone in
+//! that of a 429, and a failure in the first event of a stream.
+//!
+//! What is found counts as another status from here to the client, so that whoever reads heads does what is right
+//! without knowing why: policy, pace, budget and log. The client gets the status that the server said.
+
+mod begun;
+mod key;
+mod mark;
+mod media;
+mod quota;
+mod said;
+mod stream;
+
+use std::pin::Pin;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Response, StatusCode};
+use http_body::Body;
+use tokio::time::Instant;
+
+pub(crate) use self::begun::Cared;
+use self::begun::{Begun, More};
+pub(crate) use self::key::mint;
+pub(crate) use self::mark::Mark;
+use crate::alarm::Alarms;
+use crate::config::Retry;
+
+/// What a route has looked at.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Care {
+    peeks_quota: bool,
+    hold: Option<Duration>,
+}
+
+/// One look at the beginning of a body, until then.
+#[derive(Clone, Copy, Debug)]
+enum Look {
+    /// At a refusal.
+    Quota(Instant),
+    /// At a stream's first event.
+    FirstEvent(Instant),
+}
+
+/// A response, or what looks at its body first.
+pub(crate) enum Caring<'a, B: Body> {
+    Done(Response<Cared<B>>),
+    /// Boxed, because most responses are not looked at, and each attempt would have to have room for it.
+    Looking(Pin<Box<dyn Future<Output = Response<Cared<B>>> + Send + 'a>>),
+}
+
+/// Looks at a response where that is worth it, until then at the latest.
+pub(crate) fn begin<'a, B>(
+    care: Option<Care>,
+    response: Response<B>,
+    latest: Instant,
+    alarms: &'a Alarms,
+) -> Caring<'a, B>
+where
+    B: Body<Data = Bytes, Error: Send> + Send + Unpin + 'a,
+{
+    match care.and_then(|care| care.look(&response, latest)) {
+        None => Caring::Done(response.map(Cared::Whole)),
+        Some(look) => Caring::Looking(Box::pin(look.take(response, alarms))),
+    }
+}
+
+impl Care {
+    /// `None` where there is nothing to look at.
+    pub(crate) fn of(retry: &Retry) -> Option<Self> {
+        let care = Self { peeks_quota: retry.peek_quota, hold: retry.hold_event_stream };
+        (care.peeks_quota || care.hold.is_some()).then_some(care)
+    }
+
+    /// Whether this response is worth a look, and until when, which is never after `latest`.
+    fn look<B: Body>(self, response: &Response<B>, latest: Instant) -> Option<Look> {
+        let until = |time| latest.min(Instant::now() + time);
+        match (response.status(), self.hold) {
+            (StatusCode::OK, Some(time)) if media::is_event_stream(response.headers()) => {
+                Some(Look::FirstEvent(until(time)))
+            }
+            (StatusCode::TOO_MANY_REQUESTS, _) if self.peeks_quota && media::is_json(response.headers()) => {
+                let is_short = response.body().size_hint().lower() <= quota::MOST as u64;
+                is_short.then(|| Look::Quota(until(quota::TIME)))
+            }
+            _ => None,
+        }
+    }
+}
+
+impl Look {
+    /// Reads the beginning of the body, and gives back a response that still has all of it.
+    async fn take<B>(self, response: Response<B>, alarms: &Alarms) -> Response<Cared<B>>
+    where
+        B: Body<Data = Bytes> + Unpin,
+    {
+        let (head, body) = response.into_parts();
+        let mut begun = Begun::new(body);
+        let mark = match self {
+            Self::Quota(until) => quota::find(&mut begun, until, alarms).await,
+            Self::FirstEvent(until) => stream::find(&mut begun, until, alarms).await,
+        };
+        let mut response = Response::from_parts(head, Cared::Begun(Box::new(begun)));
+        if let Some(mark) = mark {
+            mark.set(&mut response);
+        }
+        response
+    }
+}
+
+impl<B> Begun<B>
+where
+    B: Body<Data = Bytes> + Unpin,
+{
+    /// Reads until `enough` says so, at most so many bytes, and until then. Whether `enough` has said so.
+    async fn read(
+        &mut self,
+        most: usize,
+        until: Instant,
+        alarms: &Alarms,
+        mut enough: impl FnMut(More<'_>) -> bool,
+    ) -> bool {
+        let mut left = most;
+        let reading = std::future::poll_fn(|cx| self.poll_read(cx, &mut left, &mut enough));
+        alarms.within(until, reading).await.unwrap_or(false)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,135 @@
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use http::header;
+use http_body::{Frame, SizeHint};
+use http_body_util::BodyExt;
+
+use super::*;
+
+/// A body that comes in these pieces, and then ends, breaks or says no more.
+#[derive(Debug)]
+struct Pieces(VecDeque<Bytes>, End);
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum End {
+    Whole,
+    Broken,
+    Open,
+}
+
+impl Body for Pieces {
+    type Data = Bytes;
+    type Error = &'static str;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, &'static str>>> {
+        match (self.0.pop_front(), self.1) {
+            (Some(piece), _) => Poll::Ready(Some(Ok(Frame::data(piece)))),
+            (None, End::Whole) => Poll::Ready(None),
+            (None, End::Broken) => Poll::Ready(Some(Err("broken"))),
+            (None, End::Open) => Poll::Pending,
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.is_empty() && self.1 == End::Whole
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.0.iter().map(|piece| piece.len() as u64).sum())
+    }
+}
+
+const CARE: Care = Care { peeks_quota: true, hold: Some(Duration::from_secs(10)) };
+
+/// Looks at a response, and says what it counts as, how long that took, and what is left of its body: all of it.
+async fn look(status: u16, kind: &str, pieces: &[&str], end: End) -> (u16, Duration) {
+    let body = Pieces(pieces.iter().map(|piece| Bytes::copy_from_slice(piece.as_bytes())).collect(), end);
+    let response = Response::builder().status(status).header(header::CONTENT_TYPE, kind).body(body).unwrap();
+    let size = response.body().size_hint().exact();
+    let began = Instant::now();
+    let alarms = Alarms::default();
+    let mut response = match begin(Some(CARE), response, began + Duration::from_secs(60), &alarms) {
+        Caring::Done(response) => response,
+        Caring::Looking(looking) => looking.await,
+    };
+    let (counts_as, took) = (response.status().as_u16(), began.elapsed());
+    Mark::clear(&mut response);
+    assert_eq!(response.status(), status);
+    assert_eq!(response.body().size_hint().exact(), size);
+    let mut body = response.into_body();
+    let mut left = Vec::new();
+    while left.len() < size.unwrap() as usize {
+        assert!(!body.is_end_stream());
+        left.extend_from_slice(&body.frame().await.unwrap().unwrap().into_data().unwrap());
+    }
+    assert_eq!(left, pieces.concat().as_bytes());
+    match end {
+        End::Open => {}
+        End::Whole => {
+            assert!(body.frame().await.is_none() && body.frame().await.is_none() && body.is_end_stream())
+        }
+        End::Broken => assert_eq!(body.frame().await.unwrap().unwrap_err(), "broken"),
+    }
+    (counts_as, took)
+}
+
+#[track_caller]
+fn check(status: u16, kind: &str, pieces: &[&str], end: End, counts_as: u16, seconds: u64) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+    let (counted, took) = runtime.unwrap().block_on(look(status, kind, pieces, end));
+    assert_eq!((counted, took.as_secs()), (counts_as, seconds), "{status} {kind} {pieces:?} {end:?}");
+}
+
+const JSON: &str = "application/json";
+const EVENTS: &str = "text/event-stream";
+const GONE: &str = "{\"error\":{\"code\":\"insufficient_quota\"}}";
+const FAILED: &str = "data: {\"error\":{\"type\":\"server_error\"}}\n\n";
+
+#[test]
+fn a_refusal_is_read_to_its_end_or_not_at_all() {
+    check(429, JSON, &[GONE], End::Whole, 402, 0);
+    check(429, JSON, &[&GONE[..5], &GONE[5..]], End::Whole, 402, 0);
+    check(429, JSON, &[GONE], End::Open, 429, 1);
+    check(429, JSON, &[GONE], End::Broken, 429, 0);
+    check(429, JSON, &[], End::Whole, 429, 0);
+    check(429, JSON, &["{\"error\":{\"code\":\"rate_limit_exceeded\"}}"], End::Whole, 429, 0);
+    check(429, JSON, &[GONE, &" ".repeat(quota::MOST)], End::Whole, 429, 0);
+    check(429, "text/plain", &[GONE], End::Open, 429, 0);
+    check(400, JSON, &[GONE], End::Open, 400, 0);
+    check(402, JSON, &[GONE], End::Open, 402, 0);
+}
+
+#[test]
+fn a_stream_is_held_until_its_first_event() {
+    check(200, EVENTS, &[FAILED], End::Open, 529, 0);
+    check(200, EVENTS, &[": life\n", FAILED, "data: more\n\n"], End::Whole, 529, 0);
+    check(200, EVENTS, &["data: hello\n\n", FAILED], End::Open, 200, 0);
+    check(200, EVENTS, &[": life\n"], End::Open, 200, 10);
+    check(200, EVENTS, &[&FAILED[..9]], End::Broken, 200, 0);
+    check(200, EVENTS, &[], End::Whole, 200, 0);
+    check(200, EVENTS, &[&":".repeat(70_000), "\n", FAILED], End::Whole, 200, 0);
+    check(200, EVENTS, &[&":\n".repeat(30_000), FAILED], End::Open, 529, 0);
+    check(201, EVENTS, &[FAILED], End::Open, 201, 0);
+    check(200, JSON, &[FAILED], End::Open, 200, 0);
+    check(529, JSON, &[FAILED], End::Open, 529, 0);
+}
+
+#[test]
+fn a_body_that_was_not_looked_at_is_no_larger() {
+    use hyper::body::Incoming;
+    assert_eq!(size_of::<Cared<Incoming>>(), size_of::<Incoming>());
+}
+
+#[test]
+fn a_look_ends_with_the_attempt() {
+    let response = Response::builder().header(header::CONTENT_TYPE, EVENTS);
+    let response = response.body(Pieces(VecDeque::new(), End::Open)).unwrap();
+    let now = Instant::now();
+    let look = CARE.look(&response, now + Duration::from_secs(2));
+    assert!(matches!(look, Some(Look::FirstEvent(until)) if until == now + Duration::from_secs(2)));
+}
