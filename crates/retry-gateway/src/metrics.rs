@@ -11,6 +11,8 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 use tower_http_retry::{Reason, RetryInfo};
 
+use crate::reject::Rejection;
+
 /// The counters of a gateway, and what they are called.
 #[derive(Debug)]
 pub(crate) struct Metrics {
@@ -27,6 +29,8 @@ pub(crate) struct Metrics {
     budget: Family<Of, Level>,
     waiting: Family<Of, Gauge>,
     buffered: Gauge,
+    rejected: Family<Rejected, Counter>,
+    reloads: Family<Reloads, Counter>,
 }
 
 type Level = Gauge<f64, AtomicU64>;
@@ -46,6 +50,16 @@ struct Answers {
 struct Resends {
     upstream: String,
     reason: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Rejected {
+    reason: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Reloads {
+    outcome: &'static str,
 }
 
 impl Metrics {
@@ -83,6 +97,11 @@ impl Metrics {
             "Request bodies that are kept",
             Gauge::clone(&buffered),
         );
+        let rejected = Family::default();
+        let help = "Clients that were turned away, by the limit that was met";
+        registry.register("downstream_rq_rejected", help, Family::clone(&rejected));
+        let reloads = Family::default();
+        registry.register("config_reloads", "Configurations that were read again", Family::clone(&reloads));
         Self {
             registry,
             answers,
@@ -97,6 +116,8 @@ impl Metrics {
             budget,
             waiting,
             buffered,
+            rejected,
+            reloads,
         }
     }
 
@@ -135,6 +156,27 @@ impl Metrics {
     /// Says how much is kept of requests now.
     pub(crate) fn keep(&self, bytes: usize) {
         self.buffered.set(i64::try_from(bytes).unwrap_or(i64::MAX));
+    }
+
+    /// Counts a client that was turned away.
+    pub(crate) fn rejected(&self, rejection: Rejection) {
+        self.rejected.get_or_create(&Rejected { reason: rejection.as_str() }).inc();
+    }
+
+    /// Counts a configuration that was read again.
+    pub(crate) fn reloaded(&self, is_applied: bool) {
+        let outcome = if is_applied { "applied" } else { "rejected" };
+        self.reloads.get_or_create(&Reloads { outcome }).inc();
+    }
+
+    /// Says no more how these upstreams stand, which are gone. What was counted of them stays.
+    pub(crate) fn forget<'a>(&self, upstreams: impl Iterator<Item = &'a String>) {
+        for upstream in upstreams {
+            let of = Of { upstream: upstream.clone() };
+            self.budget.remove(&of);
+            self.waiting.remove(&of);
+            self.amplification.remove(&of);
+        }
     }
 
     /// All of them, in the text format of Prometheus.

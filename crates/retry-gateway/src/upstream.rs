@@ -24,6 +24,7 @@ use crate::endpoint::{Endpoint, EndpointRequest};
 use crate::expect;
 use crate::forward;
 use crate::trail::Trail;
+use crate::upload::Upload;
 
 /// The endpoints of an upstream.
 #[derive(Debug)]
@@ -96,7 +97,7 @@ impl Attempts {
     }
 }
 
-impl Service<Request<ReplayBody<Incoming>>> for Attempts {
+impl Service<Request<ReplayBody<Upload>>> for Attempts {
     type Response = Response<UpstreamBody>;
     type Error = AttemptError;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, AttemptError>> + Send>>;
@@ -105,7 +106,7 @@ impl Service<Request<ReplayBody<Incoming>>> for Attempts {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, mut request: Request<ReplayBody<Incoming>>) -> Self::Future {
+    fn call(&mut self, mut request: Request<ReplayBody<Upload>>) -> Self::Future {
         let Self { way, trail, expects } = self.clone();
         let index = way.upstream.choose(&trail, way.avoids_tried);
         let number = trail.begin(index);
