@@ -79,6 +79,8 @@ fn text(status: StatusCode, kind: &'static str, body: impl Into<String>) -> Resp
 pub(crate) struct Status {
     pub(crate) draining: bool,
     pub(crate) config: ConfigStatus,
+    /// Of clients, that are open.
+    pub(crate) connections: usize,
     pub(crate) buffered_bytes: usize,
     pub(crate) upstreams: Vec<UpstreamStatus>,
 }

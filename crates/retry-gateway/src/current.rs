@@ -7,6 +7,7 @@ use std::time::SystemTime;
 use arc_swap::{ArcSwap, Guard};
 
 use crate::admin::{ConfigStatus, Status};
+use crate::capacity::Capacity;
 use crate::config::Config;
 use crate::proxy::Gateway;
 use crate::trail::millis;
@@ -15,6 +16,8 @@ use crate::trail::millis;
 #[derive(Debug)]
 pub(crate) struct Current {
     gateway: ArcSwap<Gateway>,
+    /// Of clients, however they came in.
+    pub(crate) connections: Capacity,
     is_draining: AtomicBool,
     history: Mutex<ConfigStatus>,
 }
@@ -24,6 +27,7 @@ impl Current {
         let history = ConfigStatus { loaded_at: now(), last_error: None, needs_restart: Vec::new() };
         Self {
             gateway: ArcSwap::from_pointee(gateway),
+            connections: Capacity::default(),
             is_draining: AtomicBool::new(false),
             history: Mutex::new(history),
         }
@@ -69,6 +73,7 @@ impl Current {
         Status {
             draining: self.is_draining(),
             config: self.write(|history| history.clone()),
+            connections: self.connections.taken(),
             buffered_bytes: gateway.memory.used(),
             upstreams: gateway.upstreams.iter().map(|(name, shared)| shared.status(name)).collect(),
         }
@@ -77,7 +82,7 @@ impl Current {
     /// What was counted, in the text format of Prometheus.
     pub(crate) fn metrics(&self) -> String {
         let (status, gateway) = (self.status(), self.gateway());
-        gateway.metrics.keep(status.buffered_bytes);
+        gateway.metrics.keep(status.connections, status.buffered_bytes);
         for upstream in &status.upstreams {
             gateway.metrics.stand(&upstream.name, upstream.budget_tokens, upstream.waiting);
         }

@@ -29,6 +29,7 @@ pub(crate) struct Metrics {
     budget: Family<Of, Level>,
     waiting: Family<Of, Gauge>,
     buffered: Gauge,
+    connections: Gauge,
     rejected: Family<Rejected, Counter>,
     reloads: Family<Reloads, Counter>,
 }
@@ -97,6 +98,9 @@ impl Metrics {
             "Request bodies that are kept",
             Gauge::clone(&buffered),
         );
+        let connections = Gauge::default();
+        let help = "Connections of clients that are open";
+        registry.register("downstream_cx_active", help, Gauge::clone(&connections));
         let rejected = Family::default();
         let help = "Clients that were turned away, by the limit that was met";
         registry.register("downstream_rq_rejected", help, Family::clone(&rejected));
@@ -116,6 +120,7 @@ impl Metrics {
             budget,
             waiting,
             buffered,
+            connections,
             rejected,
             reloads,
         }
@@ -153,8 +158,9 @@ impl Metrics {
         }
     }
 
-    /// Says how much is kept of requests now.
-    pub(crate) fn keep(&self, bytes: usize) {
+    /// Says how many connections of clients are open now, and how much is kept of requests.
+    pub(crate) fn keep(&self, connections: usize, bytes: usize) {
+        self.connections.set(i64::try_from(connections).unwrap_or(i64::MAX));
         self.buffered.set(i64::try_from(bytes).unwrap_or(i64::MAX));
     }
 

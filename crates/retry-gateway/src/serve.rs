@@ -38,7 +38,6 @@ pub struct Server {
     admin: Option<Admin>,
     current: Arc<Current>,
     pools: Pools,
-    connections: Capacity,
     farewells: Capacity,
 }
 
@@ -53,14 +52,7 @@ impl Server {
             Some(address) => Some(Admin::bind(address).await?),
             None => None,
         };
-        Ok(Self {
-            listener,
-            admin,
-            current,
-            pools: Pools::default(),
-            connections: Capacity::default(),
-            farewells: Capacity::default(),
-        })
+        Ok(Self { listener, admin, current, pools: Pools::default(), farewells: Capacity::default() })
     }
 
     /// Where it listens: the port is the real one where the configuration said 0.
@@ -108,7 +100,7 @@ impl Server {
     fn connect(&self, socket: TcpStream, peer: SocketAddr, drain: &Arc<Drain>) {
         let gateway = self.current.gateway();
         let acceptor = gateway.acceptor.clone();
-        let Some(seat) = self.connections.take(gateway.limits.connections) else {
+        let Some(seat) = self.current.connections.take(gateway.limits.connections) else {
             // Not into the log, which would take longer than all else: those who are turned away may be very many.
             gateway.metrics.rejected(Rejection::Connections);
             // Whoever wants to speak TLS does not understand anything else, and is only hung up on.

@@ -7,12 +7,19 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use tempfile::TempDir;
+
+use crate::client::{Reply, call};
+
 /// A gateway that runs; it is killed when this is dropped.
 pub(crate) struct Gateway {
     child: Child,
     pub(crate) address: SocketAddr,
     pub(crate) admin: Option<SocketAddr>,
     log: Arc<Mutex<Vec<String>>>,
+    said: Arc<Mutex<Vec<String>>>,
+    /// The folder of its configuration, which it may read again.
+    folder: Option<TempDir>,
 }
 
 impl Gateway {
@@ -27,12 +34,49 @@ impl Gateway {
     pub(crate) fn by(config: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("gateway.toml");
-        std::fs::write(&path, format!("listen = \"127.0.0.1:0\"\n{config}")).unwrap();
-        Self::start(&["--config", path.to_str().unwrap()])
+        std::fs::write(&path, with_listen(config)).unwrap();
+        let mut gateway = Self::start(&["--config", path.to_str().unwrap()]);
+        gateway.folder = Some(folder);
+        gateway
+    }
+
+    /// Writes another configuration over the one that it was started by, as editors and deployments do.
+    #[track_caller]
+    pub(crate) fn rewrite(&self, config: &str) {
+        let folder = self.folder.as_ref().expect("it has a configuration").path();
+        std::fs::write(folder.join("next"), with_listen(config)).unwrap();
+        std::fs::rename(folder.join("next"), folder.join("gateway.toml")).unwrap();
+    }
+
+    /// Has it read its configuration again, and waits until it has. Returns what it says then.
+    #[track_caller]
+    pub(crate) fn reload(&self, config: &str) -> String {
+        let before = self.said().len();
+        self.rewrite(config);
+        self.signal("HUP");
+        self.wait_said(before, &["read again", "stays as it was"])
+    }
+
+    /// What it says on the standard error, from one of these words on, after so many lines.
+    #[track_caller]
+    pub(crate) fn wait_said(&self, before: usize, words: &[&str]) -> String {
+        let end = Instant::now() + Duration::from_secs(10);
+        loop {
+            let said = self.said()[before..].join("\n");
+            if words.iter().any(|word| said.contains(word)) {
+                return said;
+            }
+            assert!(Instant::now() < end, "it says {said:?}");
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    pub(crate) fn said(&self) -> Vec<String> {
+        self.said.lock().unwrap().clone()
     }
 
     #[track_caller]
-    fn start(arguments: &[&str]) -> Self {
+    pub(crate) fn start(arguments: &[&str]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_retry-gateway"))
             .arg("serve")
             .args(arguments)
@@ -47,16 +91,15 @@ impl Gateway {
             address.unwrap_or_else(|| panic!("no address in {line:?}"))
         };
         let address = listens();
-        let admin = arguments.contains(&"--admin").then(listens);
-        thread::spawn(move || lines.for_each(drop));
-        let log = Arc::<Mutex<Vec<String>>>::default();
-        let (written, stdout) = (Arc::clone(&log), child.stdout.take().unwrap());
-        thread::spawn(move || {
-            for line in BufReader::new(stdout).lines() {
-                written.lock().unwrap().push(line.unwrap());
-            }
-        });
-        Self { child, address, admin, log }
+        let has_admin = |file: &str| std::fs::read_to_string(file).unwrap().contains("\nadmin = ");
+        let with_admin = match arguments {
+            ["--config", file] => has_admin(file),
+            _ => arguments.contains(&"--admin"),
+        };
+        let admin = with_admin.then(listens);
+        let said = keep(lines);
+        let log = keep(BufReader::new(child.stdout.take().unwrap()).lines());
+        Self { child, address, admin, log, said, folder: None }
     }
 
     /// The access log, once it has so many lines.
@@ -75,8 +118,31 @@ impl Gateway {
 
     /// Asks it to stop.
     pub(crate) fn terminate(&self) {
-        let status = Command::new("kill").arg(self.child.id().to_string()).status();
-        assert!(status.unwrap().success(), "`kill` sends SIGTERM");
+        self.signal("TERM");
+    }
+
+    pub(crate) fn signal(&self, name: &str) {
+        let status = Command::new("kill").args(["-s", name, &self.child.id().to_string()]).status();
+        assert!(status.unwrap().success(), "`kill` sends SIG{name}");
+    }
+
+    /// What its admin listener says.
+    #[track_caller]
+    pub(crate) fn ask(&self, path: &str) -> Reply {
+        call(self.admin.expect("it was asked for"), &format!("GET {path}"), &[], "")
+    }
+
+    /// One number of its metrics; 0 where it is not there.
+    #[track_caller]
+    pub(crate) fn metric(&self, name: &str) -> f64 {
+        let metrics = self.ask("/metrics").body;
+        let value = metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok());
+        value.unwrap_or(0.0)
+    }
+
+    #[track_caller]
+    pub(crate) fn status(&self) -> serde_json::Value {
+        serde_json::from_str(&self.ask("/status").body).unwrap()
     }
 
     /// Whether it has stopped, and how.
@@ -90,6 +156,23 @@ impl Gateway {
         }
         None
     }
+}
+
+/// An address at the top, which need not be in the file.
+fn with_listen(config: &str) -> String {
+    if config.contains("listen = ") {
+        config.to_owned()
+    } else {
+        format!("listen = \"127.0.0.1:0\"\n{config}")
+    }
+}
+
+/// Lines as they come.
+fn keep(lines: impl Iterator<Item = std::io::Result<String>> + Send + 'static) -> Arc<Mutex<Vec<String>>> {
+    let kept = Arc::<Mutex<Vec<String>>>::default();
+    let written = Arc::clone(&kept);
+    thread::spawn(move || lines.for_each(|line| written.lock().unwrap().push(line.unwrap())));
+    kept
 }
 
 impl Drop for Gateway {
