@@ -20,8 +20,15 @@ pub struct Reloader {
     bound: Bound,
     hangup: Signal,
     files: Files,
-    /// Of the files, when they were read, and a look at them that was different.
+    looks: Looks,
+}
+
+/// What there was to see of the files.
+#[derive(Debug)]
+struct Looks {
+    /// When they were read.
     read: Vec<Stamp>,
+    /// The last time, where that was different.
     different: Option<Vec<Stamp>>,
 }
 
@@ -43,8 +50,8 @@ impl Reloader {
     pub(crate) fn new(current: Arc<Current>, file: &Path, config: &Config) -> io::Result<Self> {
         let bound = Bound { listen: config.listen, admin: config.admin };
         let (hangup, files) = (signal(SignalKind::hangup())?, files(file, config));
-        let read = stamps(&files);
-        Ok(Self { current, file: file.to_owned(), bound, hangup, files, read, different: None })
+        let looks = Looks { read: stamps(&files), different: None };
+        Ok(Self { current, file: file.to_owned(), bound, hangup, files, looks })
     }
 
     /// Reads it again for as long as it is polled.
@@ -58,23 +65,11 @@ impl Reloader {
                 () = tokio::time::sleep(LOOK) => false,
             };
             let look = self.look().await;
-            if is_asked || self.is_new(&look) {
-                (self.read, self.different) = (look, None);
+            if is_asked || self.looks.is_new(&look) {
+                self.looks = Looks { read: look, different: None };
                 self.reload().await;
             }
         }
-    }
-
-    /// Whether the files are others than those which were read, and have not changed since the last look: who writes
-    /// them is done.
-    fn is_new(&mut self, look: &[Stamp]) -> bool {
-        if look == self.read {
-            self.different = None;
-            return false;
-        }
-        let is_settled = self.different.as_deref() == Some(look);
-        self.different = Some(look.to_vec());
-        is_settled
     }
 
     async fn look(&self) -> Vec<Stamp> {
@@ -99,7 +94,7 @@ impl Reloader {
         if let Some((files, stamps)) = known
             && files != self.files
         {
-            (self.files, self.read) = (files, stamps);
+            (self.files, self.looks.read) = (files, stamps);
         }
         let file = self.file.display();
         match done {
@@ -115,6 +110,20 @@ impl Reloader {
                 self.current.reject(error);
             }
         }
+    }
+}
+
+impl Looks {
+    /// Whether the files are others than those which were read, and have not changed since the last look: who writes
+    /// them is done.
+    fn is_new(&mut self, look: &[Stamp]) -> bool {
+        if look == self.read {
+            self.different = None;
+            return false;
+        }
+        let is_settled = self.different.as_deref() == Some(look);
+        self.different = Some(look.to_vec());
+        is_settled
     }
 }
 
@@ -159,3 +168,48 @@ fn say(line: &str) {
 
 /// How often files are looked at.
 const LOOK: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Which of these looks at a file has it read, if it was read as 0.
+    #[track_caller]
+    fn check(looks: &[i128], expected: &[usize]) {
+        let stamp = |look: i128| vec![Some([look; 5])];
+        let mut known = Looks { read: stamp(0), different: None };
+        let mut read = Vec::new();
+        for (number, look) in looks.iter().enumerate() {
+            if known.is_new(&stamp(*look)) {
+                known = Looks { read: stamp(*look), different: None };
+                read.push(number);
+            }
+        }
+        assert_eq!(read, expected, "{looks:?}");
+    }
+
+    #[test]
+    fn a_file_is_read_once_it_has_settled() {
+        check(&[0, 0, 0], &[]);
+        check(&[1, 1, 1, 1], &[1]);
+        // Somebody writes it, piece by piece.
+        check(&[1, 2, 3, 3, 3], &[3]);
+        // Somebody thought better of it.
+        check(&[1, 0, 1, 0], &[]);
+        check(&[1, 1, 0, 0, 1, 1], &[1, 3, 5]);
+    }
+
+    #[test]
+    fn a_path_is_watched_and_not_the_file_that_was_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        let look = || stamps(&[path("file")]);
+        assert_eq!(look(), [None]);
+        std::fs::write(path("file"), "same").unwrap();
+        let first = look();
+        assert_eq!(look(), first);
+        std::fs::write(path("other"), "same").unwrap();
+        std::fs::rename(path("other"), path("file")).unwrap();
+        assert_ne!(look(), first);
+    }
+}
