@@ -33,6 +33,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "retry-gateway",
         &[
             "anyhow",
+            "arc-swap",
             "bytes",
             "clap",
             "clap_complete",

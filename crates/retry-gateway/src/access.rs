@@ -9,8 +9,10 @@ use http::{Method, Request, StatusCode, Uri};
 use serde::Serialize;
 use tower_http_retry::RetryInfo;
 
+use crate::capacity::Seat;
 use crate::forward::{self, Downstream};
 use crate::proxy::Gateway;
+use crate::reject::Rejection;
 use crate::trail::{Trail, millis};
 
 /// What is known of a request when it is answered, or when its client is gone. Dropping it counts the
@@ -22,6 +24,10 @@ pub(crate) struct Record {
     /// `None` where nobody waited for the answer.
     pub(crate) status: Option<StatusCode>,
     pub(crate) info: Option<RetryInfo>,
+    /// Where it was a limit that was met.
+    pub(crate) rejection: Option<Rejection>,
+    /// Its place at the upstream.
+    pub(crate) seat: Option<Seat>,
     gateway: Arc<Gateway>,
     head: Option<Box<Head>>,
 }
@@ -46,6 +52,8 @@ struct Line<'a> {
     upstream: Option<&'a str>,
     /// 499 where the client was gone, as nginx has it.
     status: u16,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rejected: Option<&'static str>,
     took_ms: u64,
     waited_ms: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -68,6 +76,14 @@ struct AttemptLine<'a> {
     took_ms: Option<u64>,
 }
 
+#[derive(Serialize)]
+struct RejectedLine {
+    time: u64,
+    client: IpAddr,
+    status: u16,
+    rejected: &'static str,
+}
+
 impl Record {
     /// Keeps nothing of the head where nothing is logged.
     pub(crate) fn new<B>(gateway: Arc<Gateway>, request: &Request<B>, downstream: &Downstream) -> Self {
@@ -81,6 +97,8 @@ impl Record {
             route: None,
             status: None,
             info: None,
+            rejection: None,
+            seat: None,
             head: gateway.logs_access.then(head),
             gateway,
         }
@@ -93,6 +111,9 @@ impl Drop for Record {
         let route = self.route.and_then(|index| self.gateway.routes.get(index));
         if let Some(route) = route {
             route.counts.count(status, self.trail.attempts(), self.info);
+        }
+        if let Some(rejection) = self.rejection {
+            self.gateway.metrics.rejected(rejection);
         }
         let Some(head) = &self.head else {
             return;
@@ -113,16 +134,34 @@ impl Drop for Record {
             path: head.uri.path(),
             upstream: route.map(|route| route.config.upstream.as_str()),
             status,
+            rejected: self.rejection.map(Rejection::as_str),
             took_ms: millis(self.trail.began().elapsed()),
             waited_ms: self.info.map_or(0, |info| millis(info.waited())),
             cause: self.info.and_then(|info| info.cause()).map(|cause| cause.as_str()),
             reason: self.info.and_then(|info| info.reason()).map(|reason| reason.as_str()),
             attempts: attempts.collect(),
         };
-        if let Ok(line) = serde_json::to_string(&line) {
-            // Not `println`, which panics where nobody reads.
-            let _ = writeln!(io::stdout(), "{line}");
-        }
+        write(&line);
+    }
+}
+
+/// Counts and notes a client that was turned away before there was a request.
+pub(crate) fn reject(gateway: &Gateway, client: IpAddr, rejection: Rejection) {
+    gateway.metrics.rejected(rejection);
+    if gateway.logs_access {
+        write(&RejectedLine {
+            time: SystemTime::UNIX_EPOCH.elapsed().map_or(0, millis),
+            client,
+            status: rejection.status().as_u16(),
+            rejected: rejection.as_str(),
+        });
+    }
+}
+
+fn write(line: &impl Serialize) {
+    if let Ok(line) = serde_json::to_string(line) {
+        // Not `println`, which panics where nobody reads.
+        let _ = writeln!(io::stdout(), "{line}");
     }
 }
 

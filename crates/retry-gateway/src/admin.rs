@@ -15,9 +15,9 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use serde::Serialize;
 use tokio::net::TcpListener;
 
+use crate::current::Current;
 use crate::metrics::CountsStatus;
 use crate::page;
-use crate::proxy::Gateway;
 
 /// The admin listener, before it answers.
 #[derive(Debug)]
@@ -34,15 +34,15 @@ impl Admin {
     }
 
     /// Answers for as long as it is polled.
-    pub(crate) async fn run(self, gateway: Arc<Gateway>) {
+    pub(crate) async fn run(self, current: Arc<Current>) {
         loop {
             let Ok((socket, _)) = self.0.accept().await else {
                 tokio::time::sleep(super::serve::ACCEPT_PAUSE).await;
                 continue;
             };
-            let gateway = Arc::clone(&gateway);
+            let current = Arc::clone(&current);
             let answer = service_fn(move |request: Request<Incoming>| {
-                let response = answer(&gateway, request.method(), request.uri().path());
+                let response = answer(&current, request.method(), request.uri().path());
                 async move { Ok::<_, Infallible>(response) }
             });
             let mut builder = http1::Builder::new();
@@ -52,17 +52,17 @@ impl Admin {
     }
 }
 
-fn answer(gateway: &Gateway, method: &Method, path: &str) -> Response<Full<Bytes>> {
+fn answer(current: &Current, method: &Method, path: &str) -> Response<Full<Bytes>> {
     if !matches!(*method, Method::GET | Method::HEAD) {
         return text(StatusCode::METHOD_NOT_ALLOWED, TEXT, "GET or HEAD\n");
     }
     match path {
-        "/metrics" => text(StatusCode::OK, METRICS, gateway.metrics()),
+        "/metrics" => text(StatusCode::OK, METRICS, current.metrics()),
         "/healthz" => text(StatusCode::OK, TEXT, "ok\n"),
-        "/readyz" if gateway.is_draining() => text(StatusCode::SERVICE_UNAVAILABLE, TEXT, "draining\n"),
+        "/readyz" if current.is_draining() => text(StatusCode::SERVICE_UNAVAILABLE, TEXT, "draining\n"),
         "/readyz" => text(StatusCode::OK, TEXT, "ready\n"),
         "/status" => {
-            let status = serde_json::to_string_pretty(&gateway.status()).unwrap_or_default();
+            let status = serde_json::to_string_pretty(&current.status()).unwrap_or_default();
             text(StatusCode::OK, "application/json", status + "\n")
         }
         _ => match page::file(path) {
@@ -84,8 +84,22 @@ fn text(status: StatusCode, kind: &'static str, body: impl Into<String>) -> Resp
 #[derive(Debug, Serialize)]
 pub(crate) struct Status {
     pub(crate) draining: bool,
+    pub(crate) config: ConfigStatus,
+    /// Of clients, that are open.
+    pub(crate) connections: usize,
     pub(crate) buffered_bytes: usize,
     pub(crate) upstreams: Vec<UpstreamStatus>,
+}
+
+/// What the gateway goes by.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct ConfigStatus {
+    /// In milliseconds since 1970, as the access log has it.
+    pub(crate) loaded_at: u64,
+    /// What was wrong with one that was read since.
+    pub(crate) last_error: Option<String>,
+    /// The keys that are in the file, and not in force.
+    pub(crate) needs_restart: Vec<&'static str>,
 }
 
 /// How an upstream stands.
@@ -95,6 +109,8 @@ pub(crate) struct UpstreamStatus {
     /// Resends that could be paid now.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) budget_tokens: Option<f64>,
+    /// Requests that are under way or wait.
+    pub(crate) under_way: usize,
     /// Requests that wait for their turn.
     pub(crate) waiting: usize,
     #[serde(flatten)]

@@ -6,7 +6,6 @@ use std::task::{Context, Poll, ready};
 
 use http::{HeaderName, HeaderValue, Response, header};
 use http_body_util::Either;
-use hyper::body::Incoming;
 use pin_project_lite::pin_project;
 use tower_http_retry::{
     Concrete, FailureKind, PaceError, Refusal, ResponseFuture, RetryInfo, WithPace, failure_kind,
@@ -18,8 +17,10 @@ use crate::care::Mark;
 use crate::forward;
 use crate::policy::GatewayPolicy;
 use crate::problem::Problem;
+use crate::reject::Rejection;
 use crate::trail::Trail;
 use crate::tunnel::Tunnel;
+use crate::upload::Upload;
 use crate::upstream::{AttemptError, Attempts};
 
 pin_project! {
@@ -39,8 +40,8 @@ pin_project! {
     /// The attempts of a request.
     #[project = SentProj]
     pub(crate) enum Sent {
-        Unpaced { #[pin] attempts: ResponseFuture<Attempts, GatewayPolicy, Incoming> },
-        Paced { attempts: Pin<Box<ResponseFuture<Attempts, GatewayPolicy, Incoming, Concrete, WithPace>>> },
+        Unpaced { #[pin] attempts: ResponseFuture<Attempts, GatewayPolicy, Upload> },
+        Paced { attempts: Pin<Box<ResponseFuture<Attempts, GatewayPolicy, Upload, Concrete, WithPace>>> },
         /// None is made: the gateway itself has an answer.
         Never { problem: Problem, detail: &'static str },
     }
@@ -68,6 +69,11 @@ impl Future for Answer {
         };
         this.record.info = info;
         let mut response = match result {
+            Err(_) if this.record.trail.has_stalled() => {
+                this.record.rejection = Some(Rejection::BodyTimeout);
+                let detail = "nothing came of it for as long as the gateway waits";
+                answer(Problem::BodyTimeout, detail, &this.record.trail)
+            }
             Err(error) => refusal(&error, &this.record.trail),
             Ok(mut response) => {
                 Mark::clear(&mut response);
@@ -79,6 +85,7 @@ impl Future for Answer {
                 if let Some(tunnel) = this.tunnel.take() {
                     tunnel.open(&mut response);
                 }
+                response.body_mut().hold(this.record.seat.take());
                 response.map(Either::Left)
             }
         };

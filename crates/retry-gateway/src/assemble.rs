@@ -2,20 +2,23 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
+use http::Uri;
+use tokio_rustls::TlsAcceptor;
 use tower::Layer;
 use tower_http_retry::{Budget, Pace, PaceLayer, ReplayMemory, RetryLayer, SharedPace};
 
 use crate::admin::{EndpointStatus, UpstreamStatus};
 use crate::alarm::Alarms;
+use crate::capacity::Capacity;
 use crate::care::Care;
 use crate::config::{self, Config, PaceKey, Protocol};
 use crate::endpoint::{Endpoint, Reach};
 use crate::metrics::{CountsStatus, Metrics};
 use crate::policy::GatewayPolicy;
 use crate::proxy::{Gateway, Retries, Route};
-use crate::tls;
+use crate::tls::{self, Trusted};
+use crate::upload::Uploads;
 use crate::upstream::{Upstream, Way};
 
 /// What the routes to one upstream share.
@@ -27,18 +30,32 @@ pub(crate) struct Shared {
     pace: Option<SharedPace>,
     /// Of its endpoints, where each has its own.
     paces: Vec<SharedPace>,
+    capacity: Arc<Capacity>,
+    /// What it was made by.
+    config: config::Upstream,
+    trusted: Trusted,
 }
 
 impl Gateway {
     /// By its configuration. Nothing is connected yet; what can fail is what lies outside of the file, which is a
     /// certificate that cannot be read.
     pub fn new(config: &Config) -> anyhow::Result<Self> {
-        let memory = ReplayMemory::new(config.buffers.total);
+        Self::after(config, None)
+    }
+
+    /// As [`new`](Self::new), with all that can stay of another one.
+    pub(crate) fn after(config: &Config, before: Option<&Self>) -> anyhow::Result<Self> {
+        let memory = match before.filter(|before| before.buffers == config.buffers) {
+            Some(before) => before.memory.clone(),
+            None => ReplayMemory::new(config.buffers.total),
+        };
         let mut upstreams = BTreeMap::new();
         for (name, upstream) in &config.upstreams {
-            upstreams.insert(name.clone(), Shared::new(upstream)?);
+            let before = before.and_then(|before| before.upstreams.get(name));
+            upstreams.insert(name.clone(), Arc::new(Shared::new(upstream, before.map(Arc::as_ref))?));
         }
-        let (metrics, alarms) = (Metrics::new(), Alarms::default());
+        let metrics = before.map_or_else(|| Arc::new(Metrics::new()), |before| Arc::clone(&before.metrics));
+        let alarms = before.map_or_else(Alarms::default, |before| before.alarms.clone());
         let mut routes = Vec::with_capacity(config.routes.len());
         for route in &config.routes {
             let Some(shared) = upstreams.get(&route.upstream) else {
@@ -49,33 +66,51 @@ impl Gateway {
                 way: Arc::new(way(route, shared, &alarms)),
                 retries: retries(route, shared, &memory),
                 counts: metrics.of(&route.upstream),
+                capacity: Arc::clone(&shared.capacity),
+                max_requests: shared.config.max_requests,
                 explains: retry.is_some_and(|retry| retry.explain_header),
                 mints_key: retry.is_some_and(|retry| retry.mint_idempotency_key),
                 config: route.clone(),
             });
         }
+        let acceptor = config.tls.as_ref().map(tls::server).transpose()?.map(TlsAcceptor::from);
         Ok(Self {
             routes,
             upstreams,
             memory,
+            buffers: config.buffers.clone(),
             metrics,
-            is_draining: AtomicBool::new(false),
+            alarms,
+            uploads: Arc::new(Uploads { alarms: Alarms::default(), timeout: config.limits.body_timeout }),
+            limits: config.limits.clone(),
+            drain_timeout: config.drain_timeout,
+            acceptor,
             logs_access: config.access_log.enabled,
         })
     }
 }
 
 impl Shared {
-    fn new(config: &config::Upstream) -> anyhow::Result<Self> {
+    /// Keeps of the one before what is made by the same words: a budget is not filled again, nobody forgets what a
+    /// server asked for, and connections stay open.
+    fn new(config: &config::Upstream, before: Option<&Self>) -> anyhow::Result<Self> {
+        let trusted = tls::trusted(&config.tls)?;
         let reach = Reach {
-            tls: tls::client(&config.tls)?,
+            tls: tls::client(&trusted)?,
             is_http2: config.protocol == Protocol::Http2,
             connect_timeout: config.connect_timeout,
         };
         let pace = config.pace.as_ref();
         let per_endpoint = pace.filter(|pace| pace.key == PaceKey::Endpoint);
+        let known = before.filter(|before| {
+            before.trusted == trusted && of_endpoints(&before.config) == of_endpoints(config)
+        });
         let mut paces = Vec::new();
         let endpoints = config.endpoints.iter().map(|uri| {
+            if let Some((endpoint, pace)) = known.and_then(|known| known.endpoint(uri)) {
+                paces.extend(pace);
+                return Ok(endpoint);
+            }
             let pace = per_endpoint.map(|config| SharedPace::from(pace_of(config)));
             paces.extend(pace.clone());
             Ok(Arc::new(Endpoint::new(uri, &reach, pace.map(PaceLayer::new))?))
@@ -85,11 +120,31 @@ impl Shared {
             host: config.host.clone(),
             is_http2: reach.is_http2,
         };
-        let budget = config
-            .retry_budget
-            .map(|budget| Budget::percent(budget.percent).floor(budget.min_retries_per_second));
-        let pace = pace.filter(|pace| pace.key != PaceKey::Endpoint).map(|pace| pace_of(pace).into());
-        Ok(Self { upstream: Arc::new(upstream), budget, pace, paces })
+        let budget = match before.filter(|before| before.config.retry_budget == config.retry_budget) {
+            Some(before) => before.budget.clone(),
+            None => config
+                .retry_budget
+                .map(|budget| Budget::percent(budget.percent).floor(budget.min_retries_per_second)),
+        };
+        let pace = match before.filter(|before| before.config.pace == config.pace) {
+            Some(before) => before.pace.clone(),
+            None => pace.filter(|pace| pace.key != PaceKey::Endpoint).map(|pace| pace_of(pace).into()),
+        };
+        Ok(Self {
+            upstream: Arc::new(upstream),
+            budget,
+            pace,
+            paces,
+            capacity: before.map_or_else(Arc::default, |before| Arc::clone(&before.capacity)),
+            config: config.clone(),
+            trusted,
+        })
+    }
+
+    /// One of its endpoints, and the pace that is its own.
+    fn endpoint(&self, uri: &Uri) -> Option<(Arc<Endpoint>, Option<SharedPace>)> {
+        let index = self.config.endpoints.iter().position(|known| known == uri)?;
+        Some((Arc::clone(&self.upstream.endpoints[index]), self.paces.get(index).cloned()))
     }
 
     /// How it stands.
@@ -102,10 +157,23 @@ impl Shared {
         UpstreamStatus {
             name: name.to_owned(),
             budget_tokens: self.budget.as_ref().map(Budget::tokens),
+            under_way: self.capacity.taken(),
             waiting: self.pace.iter().chain(&self.paces).map(SharedPace::waiting).sum(),
             endpoints: endpoints.collect(),
             counts,
         }
+    }
+}
+
+/// What of a configuration its endpoints are made by: all, but for what is only the whole upstream's.
+fn of_endpoints(config: &config::Upstream) -> config::Upstream {
+    config::Upstream {
+        endpoints: Vec::new(),
+        host: config::HostRule::Endpoint,
+        max_requests: 0,
+        retry_budget: None,
+        pace: config.pace.clone().filter(|pace| pace.key == PaceKey::Endpoint),
+        ..config.clone()
     }
 }
 

@@ -8,6 +8,7 @@ use http_body::{Body, Frame, SizeHint};
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
 
+use crate::capacity::Seat;
 use crate::care::Cared;
 use crate::endpoint::Occupied;
 use crate::expect::Expectation;
@@ -20,13 +21,20 @@ pub(crate) type GatewayBody = Either<UpstreamBody, Full<Bytes>>;
 pub(crate) struct UpstreamBody {
     body: Cared<Incoming>,
     _occupied: Occupied,
+    /// At the upstream.
+    seat: Option<Seat>,
     /// Of the request.
     expectation: Option<Expectation>,
 }
 
 impl UpstreamBody {
     pub(crate) fn new(body: Cared<Incoming>, occupied: Occupied, expectation: Option<Expectation>) -> Self {
-        Self { body, _occupied: occupied, expectation: expectation.map(Expectation::answered) }
+        Self { body, _occupied: occupied, seat: None, expectation: expectation.map(Expectation::answered) }
+    }
+
+    /// Has its request keep its place until it has ended.
+    pub(crate) fn hold(&mut self, seat: Option<Seat>) {
+        self.seat = seat;
     }
 
     /// Whether it answers a request whose body nobody asked for.

@@ -6,6 +6,7 @@
 
 mod checks;
 mod error;
+mod limits;
 mod names;
 mod profile;
 mod reader;
@@ -20,10 +21,12 @@ mod words;
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use http::Uri;
 
 pub use self::error::{ConfigError, Problem};
+pub use self::limits::Limits;
 pub use self::profile::Profile;
 pub use self::retry::{
     AfterHint, BackOff, BackOffPolicy, ErrorBodyDrain, HostSelection, Nested, OnExceed, Retry, RetryMethods,
@@ -42,6 +45,10 @@ pub struct Config {
     pub tls: Option<ServerTls>,
     /// Where metrics, health and status are; `None` for nowhere.
     pub admin: Option<SocketAddr>,
+    /// How long requests under way may take to end when it is asked to stop.
+    pub drain_timeout: Duration,
+    /// What clients may take of it.
+    pub limits: Limits,
     /// The bound on what all requests keep.
     pub buffers: Buffers,
     /// Whether requests are logged.
@@ -102,6 +109,8 @@ impl Config {
             listen: Self::LISTEN,
             tls: None,
             admin: None,
+            drain_timeout: limits::DRAIN_TIMEOUT,
+            limits: Limits::default(),
             buffers: Buffers::default(),
             access_log: AccessLog::default(),
             upstreams: BTreeMap::from([(Self::UPSTREAM.to_owned(), upstream)]),

@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use http::uri::{Authority, Scheme};
 use http::{HeaderValue, Request, Uri};
-use hyper::body::Incoming;
 use hyper_rustls::{FixedServerNameResolver, HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
@@ -19,12 +18,13 @@ use tower_http_retry::{PaceLayer, ReplayBody};
 use crate::dial::{Dial, InTime};
 use crate::expect::AskedBody;
 use crate::trail::millis;
+use crate::upload::Upload;
 
 /// A request that is aimed at an endpoint.
-pub(crate) type EndpointRequest = Request<AskedBody<ReplayBody<Incoming>>>;
+pub(crate) type EndpointRequest = Request<AskedBody<ReplayBody<Upload>>>;
 
 /// What sends requests to one endpoint.
-pub(crate) type EndpointClient = Client<InTime<HttpsConnector<Dial>>, AskedBody<ReplayBody<Incoming>>>;
+pub(crate) type EndpointClient = Client<InTime<HttpsConnector<Dial>>, AskedBody<ReplayBody<Upload>>>;
 
 /// One address of an upstream.
 pub(crate) struct Endpoint {

@@ -17,6 +17,7 @@ use mimalloc::MiMalloc;
 use retry_gateway::config::{Config, ConfigError};
 use retry_gateway::{Case, CaseOutcome, Server, explain};
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::oneshot;
 use tower_http_retry::FailureKind;
 
 use crate::cli::{Check, Cli, Command, Explain, How, Serve};
@@ -32,7 +33,7 @@ fn main() -> anyhow::Result<ExitCode> {
                 Ok(config) => config,
                 Err(problems) => return Ok(refuse(&problems)),
             };
-            run(&config)?;
+            run(&config, serve.config.as_deref())?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Check(check) => check.run(),
@@ -46,32 +47,45 @@ fn main() -> anyhow::Result<ExitCode> {
     }
 }
 
-/// Answers requests until it is asked to stop.
-fn run(config: &Config) -> anyhow::Result<()> {
+/// Answers requests until it is asked to stop. The configuration is read again from its file, if it is from one.
+fn run(config: &Config, file: Option<&Path>) -> anyhow::Result<()> {
     tokio::runtime::Runtime::new()?.block_on(async {
         let server = Server::bind(config).await?;
         let scheme = if config.tls.is_some() { "https" } else { "http" };
         // Before anybody is told that it listens, who may then stop it.
-        let stop = stopped()?;
+        let (stop, end) = stopped()?;
+        let reloader = file.map(|file| server.reloader(file, config)).transpose()?;
         eprintln!("listening on {scheme}://{}", server.address()?);
         if let Some(address) = server.admin_address()? {
             eprintln!("metrics, health and status on http://{address}");
         }
-        server.run(stop).await;
+        if let Some(reloader) = reloader {
+            tokio::spawn(reloader.run());
+        }
+        tokio::select! {
+            () = server.run(stop) => {}
+            () = end => {}
+        }
         Ok(())
     })
 }
 
-/// Resolves with SIGTERM or SIGINT.
-fn stopped() -> anyhow::Result<impl Future<Output = ()>> {
+/// The first resolves with SIGTERM or SIGINT, the second with another of them.
+fn stopped() -> anyhow::Result<(impl Future<Output = ()>, impl Future<Output = ()>)> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    Ok(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
+    let (stop, stopped) = oneshot::channel();
+    let (end, ended) = oneshot::channel();
+    tokio::spawn(async move {
+        for told in [stop, end] {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            let _ = told.send(());
         }
-    })
+    });
+    Ok((async move { stopped.await.unwrap_or_default() }, async move { ended.await.unwrap_or_default() }))
 }
 
 impl Serve {

@@ -13,6 +13,8 @@ use prometheus_client::registry::{Registry, Unit};
 use serde::Serialize;
 use tower_http_retry::{Cause, Reason, RetryInfo};
 
+use crate::reject::Rejection;
+
 /// The counters of a gateway, and what they are called.
 #[derive(Debug)]
 pub(crate) struct Metrics {
@@ -29,6 +31,9 @@ pub(crate) struct Metrics {
     budget: Family<Of, Level>,
     waiting: Family<Of, Gauge>,
     buffered: Gauge,
+    connections: Gauge,
+    rejected: Family<Rejected, Counter>,
+    reloads: Family<Reloads, Counter>,
 }
 
 type Level = Gauge<f64, AtomicU64>;
@@ -48,6 +53,16 @@ struct Answers {
 struct Resends {
     upstream: String,
     reason: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Rejected {
+    reason: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Reloads {
+    outcome: &'static str,
 }
 
 impl Metrics {
@@ -85,6 +100,14 @@ impl Metrics {
             "Request bodies that are kept",
             Gauge::clone(&buffered),
         );
+        let connections = Gauge::default();
+        let help = "Connections of clients that are open";
+        registry.register("downstream_cx_active", help, Gauge::clone(&connections));
+        let rejected = Family::default();
+        let help = "Clients that were turned away, by the limit that was met";
+        registry.register("downstream_rq_rejected", help, Family::clone(&rejected));
+        let reloads = Family::default();
+        registry.register("config_reloads", "Configurations that were read again", Family::clone(&reloads));
         Self {
             registry,
             answers,
@@ -99,6 +122,9 @@ impl Metrics {
             budget,
             waiting,
             buffered,
+            connections,
+            rejected,
+            reloads,
         }
     }
 
@@ -134,9 +160,31 @@ impl Metrics {
         }
     }
 
-    /// Says how much is kept of requests now.
-    pub(crate) fn keep(&self, bytes: usize) {
+    /// Says how many connections of clients are open now, and how much is kept of requests.
+    pub(crate) fn keep(&self, connections: usize, bytes: usize) {
+        self.connections.set(i64::try_from(connections).unwrap_or(i64::MAX));
         self.buffered.set(i64::try_from(bytes).unwrap_or(i64::MAX));
+    }
+
+    /// Counts a client that was turned away.
+    pub(crate) fn rejected(&self, rejection: Rejection) {
+        self.rejected.get_or_create(&Rejected { reason: rejection.as_str() }).inc();
+    }
+
+    /// Counts a configuration that was read again.
+    pub(crate) fn reloaded(&self, is_applied: bool) {
+        let outcome = if is_applied { "applied" } else { "rejected" };
+        self.reloads.get_or_create(&Reloads { outcome }).inc();
+    }
+
+    /// Says no more how these upstreams stand, which are gone. What was counted of them stays.
+    pub(crate) fn forget<'a>(&self, upstreams: impl Iterator<Item = &'a String>) {
+        for upstream in upstreams {
+            let of = Of { upstream: upstream.clone() };
+            self.budget.remove(&of);
+            self.waiting.remove(&of);
+            self.amplification.remove(&of);
+        }
     }
 
     /// All of them, in the text format of Prometheus.

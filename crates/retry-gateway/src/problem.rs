@@ -14,6 +14,12 @@ pub(crate) enum Problem {
     NoRoute,
     /// The request cannot be sent on as it is.
     BadRequest,
+    /// The head has more lines than it may.
+    HeadTooLarge,
+    /// The client does not send its body.
+    BodyTimeout,
+    /// As many connections are open, or requests under way to the upstream, as may.
+    Overflow,
     /// No endpoint could be reached, or none took the request.
     Unreachable,
     /// No endpoint can ever be reached in this way.
@@ -41,7 +47,9 @@ impl Problem {
         match self {
             Self::NoRoute => StatusCode::NOT_FOUND,
             Self::BadRequest => StatusCode::BAD_REQUEST,
-            Self::Unreachable | Self::Paced => StatusCode::SERVICE_UNAVAILABLE,
+            Self::HeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            Self::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
+            Self::Overflow | Self::Unreachable | Self::Paced => StatusCode::SERVICE_UNAVAILABLE,
             Self::Unusable | Self::BrokenOff => StatusCode::BAD_GATEWAY,
             Self::Timeout => StatusCode::GATEWAY_TIMEOUT,
         }
@@ -51,6 +59,9 @@ impl Problem {
         match self {
             Self::NoRoute => "No route fits this request",
             Self::BadRequest => "This request cannot be sent on",
+            Self::HeadTooLarge => "This request has too many header lines",
+            Self::BodyTimeout => "The request body did not arrive in time",
+            Self::Overflow => "There is no room for more",
             Self::Unreachable => "The upstream cannot be reached",
             Self::Unusable => "The upstream cannot be used",
             Self::Paced => "The upstream wants fewer requests",
@@ -62,8 +73,12 @@ impl Problem {
     /// When it may be different.
     fn retry_after(self) -> Option<Duration> {
         match self {
-            Self::NoRoute | Self::BadRequest | Self::Unusable => None,
-            Self::Unreachable | Self::Paced | Self::BrokenOff | Self::Timeout => Some(Duration::from_secs(1)),
+            Self::NoRoute | Self::BadRequest | Self::HeadTooLarge | Self::BodyTimeout | Self::Unusable => {
+                None
+            }
+            Self::Overflow | Self::Unreachable | Self::Paced | Self::BrokenOff | Self::Timeout => {
+                Some(Duration::from_secs(1))
+            }
         }
     }
 

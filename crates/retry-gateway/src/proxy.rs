@@ -1,34 +1,46 @@
 //! One request through the gateway: find its route, and send it on.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use http::{Method, Request, Version};
 use hyper::body::Incoming;
+use tokio_rustls::TlsAcceptor;
 use tower::Service;
 use tower_http_retry::{Concrete, ReplayMemory, Retry, WithPace};
 
 use crate::access::Record;
-use crate::admin::Status;
+use crate::alarm::Alarms;
 use crate::answer::{Answer, Sent};
 use crate::assemble::Shared;
+use crate::capacity::Capacity;
 use crate::care;
+use crate::config::{Buffers, Limits};
 use crate::forward::{self, Arrived, Downstream};
 use crate::metrics::{Counts, Metrics};
 use crate::policy::GatewayPolicy;
 use crate::problem::Problem;
+use crate::reject::Rejection;
+use crate::upload::{Upload, Uploads};
 use crate::upstream::{Attempts, Way};
 use crate::{config, route};
 
 /// The gateway: its routes, in the order in which they are tried.
-#[derive(Debug)]
 pub struct Gateway {
     pub(crate) routes: Vec<Route>,
-    pub(crate) upstreams: BTreeMap<String, Shared>,
+    pub(crate) upstreams: BTreeMap<String, Arc<Shared>>,
     pub(crate) memory: ReplayMemory,
-    pub(crate) metrics: Metrics,
-    pub(crate) is_draining: AtomicBool,
+    /// The bound that it has.
+    pub(crate) buffers: Buffers,
+    pub(crate) metrics: Arc<Metrics>,
+    /// Of attempts.
+    pub(crate) alarms: Alarms,
+    pub(crate) uploads: Arc<Uploads>,
+    pub(crate) limits: Limits,
+    pub(crate) drain_timeout: Duration,
+    pub(crate) acceptor: Option<TlsAcceptor>,
     pub(crate) logs_access: bool,
 }
 
@@ -39,6 +51,8 @@ pub(crate) struct Route {
     pub(crate) way: Arc<Way>,
     pub(crate) retries: Retries,
     pub(crate) counts: Counts,
+    pub(crate) capacity: Arc<Capacity>,
+    pub(crate) max_requests: usize,
     pub(crate) explains: bool,
     pub(crate) mints_key: bool,
 }
@@ -51,40 +65,13 @@ pub(crate) enum Retries {
 }
 
 impl Gateway {
-    /// No more requests are to come.
-    pub(crate) fn drain(&self) {
-        self.is_draining.store(true, Ordering::Relaxed);
-    }
-
-    pub(crate) fn is_draining(&self) -> bool {
-        self.is_draining.load(Ordering::Relaxed)
-    }
-
-    /// How it stands.
-    pub(crate) fn status(&self) -> Status {
-        let upstreams = self.upstreams.iter();
-        Status {
-            draining: self.is_draining(),
-            buffered_bytes: self.memory.used(),
-            upstreams: upstreams
-                .map(|(name, shared)| shared.status(name, self.metrics.of(name).status()))
-                .collect(),
-        }
-    }
-
-    /// What was counted, in the text format of Prometheus.
-    pub(crate) fn metrics(&self) -> String {
-        let status = self.status();
-        self.metrics.keep(status.buffered_bytes);
-        for upstream in &status.upstreams {
-            self.metrics.stand(&upstream.name, upstream.budget_tokens, upstream.waiting);
-        }
-        self.metrics.text()
-    }
-
     /// Answers a request, which is on its way when this returns.
     pub(crate) fn answer(self: &Arc<Self>, request: Request<Incoming>, downstream: &Downstream) -> Answer {
         let mut record = Record::new(Arc::clone(self), &request, downstream);
+        if request.headers().len() > self.limits.headers {
+            record.rejection = Some(Rejection::HeadTooLarge);
+            return never(record, Problem::HeadTooLarge, "it has more header lines than the gateway takes");
+        }
         match self.routes.iter().position(|route| route::fits(&route.config, &request)) {
             None => never(record, Problem::NoRoute, "no route of the configuration fits it"),
             Some(_) if request.method() == Method::CONNECT => {
@@ -92,7 +79,17 @@ impl Gateway {
             }
             Some(index) => {
                 record.route = Some(index);
-                self.routes[index].send(request, downstream, record)
+                let route = &self.routes[index];
+                record.seat = route.capacity.take(route.max_requests);
+                if record.seat.is_none() {
+                    record.rejection = Some(Rejection::Overflow);
+                    return never(
+                        record,
+                        Problem::Overflow,
+                        "as many requests are under way to the upstream as may",
+                    );
+                }
+                route.send(request, downstream, record, &self.uploads)
             }
         }
     }
@@ -100,12 +97,19 @@ impl Gateway {
 
 impl Route {
     /// Sends a request on.
-    fn send(&self, mut request: Request<Incoming>, downstream: &Downstream, record: Record) -> Answer {
+    fn send(
+        &self,
+        mut request: Request<Incoming>,
+        downstream: &Downstream,
+        record: Record,
+        uploads: &Arc<Uploads>,
+    ) -> Answer {
         let is_http1 = request.version() == Version::HTTP_11;
         let Arrived { tunnel, expects } = forward::request(&mut request, downstream);
         if self.mints_key {
             care::mint(&mut request);
         }
+        let request = request.map(|body| Upload::new(body, uploads, &record.trail));
         let attempts = Attempts::new(Arc::clone(&self.way), record.trail.clone(), expects);
         let sent = match &self.retries {
             // These are always ready, as their attempts are.
@@ -119,4 +123,10 @@ impl Route {
 fn never(record: Record, problem: Problem, detail: &'static str) -> Answer {
     let sent = Sent::Never { problem, detail };
     Answer { sent, record, tunnel: None, is_http1: false, explains: false }
+}
+
+impl fmt::Debug for Gateway {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Gateway").field("upstreams", &self.upstreams).finish_non_exhaustive()
+    }
 }

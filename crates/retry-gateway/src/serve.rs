@@ -2,45 +2,49 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
 use http::{Request, Response};
+use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio_rustls::TlsAcceptor;
 use tower::BoxError;
 
+use crate::access;
 use crate::admin::Admin;
-use crate::alarm::Alarms;
 use crate::body::GatewayBody;
+use crate::capacity::{Capacity, Seat};
 use crate::config::Config;
+use crate::current::Current;
 use crate::drain::{Drain, Leave};
 use crate::forward::Downstream;
+use crate::patience::{HeadTimer, Patience, Patient, Pools};
+use crate::problem::Problem;
 use crate::proxy::Gateway;
-use crate::tls;
+use crate::reject::Rejection;
+use crate::reload::Reloader;
 
 /// A gateway that listens, and has not begun to answer.
 pub struct Server {
     listener: TcpListener,
-    acceptor: Option<TlsAcceptor>,
     admin: Option<Admin>,
-    gateway: Arc<Gateway>,
-    /// Of clients that take their time.
-    alarms: Alarms,
+    current: Arc<Current>,
+    pools: Pools,
+    farewells: Capacity,
 }
 
 impl Server {
     /// Binds the address of the configuration.
     pub async fn bind(config: &Config) -> anyhow::Result<Self> {
-        let gateway = Arc::new(Gateway::new(config)?);
-        let acceptor = config.tls.as_ref().map(tls::server).transpose()?.map(TlsAcceptor::from);
+        let current = Arc::new(Current::new(Gateway::new(config)?));
         let listener = TcpListener::bind(config.listen)
             .await
             .with_context(|| format!("listen: cannot bind {}", config.listen))?;
@@ -48,7 +52,7 @@ impl Server {
             Some(address) => Some(Admin::bind(address).await?),
             None => None,
         };
-        Ok(Self { listener, acceptor, admin, gateway, alarms: Alarms::default() })
+        Ok(Self { listener, admin, current, pools: Pools::default(), farewells: Capacity::default() })
     }
 
     /// Where it listens: the port is the real one where the configuration said 0.
@@ -61,10 +65,15 @@ impl Server {
         self.admin.as_ref().map(Admin::address).transpose()
     }
 
+    /// What reads the file again that `config` is from, and has this server go by it. The listeners stay.
+    pub fn reloader(&self, file: &Path, config: &Config) -> std::io::Result<Reloader> {
+        Reloader::new(Arc::clone(&self.current), file, config)
+    }
+
     /// Answers until `stop` resolves, and then for as long as the requests under way take, but not for longer than
-    /// half a minute.
+    /// the configuration's `drain_timeout`.
     pub async fn run(mut self, stop: impl Future<Output = ()>) {
-        let admin = self.admin.take().map(|admin| tokio::spawn(admin.run(Arc::clone(&self.gateway))));
+        let admin = self.admin.take().map(|admin| tokio::spawn(admin.run(Arc::clone(&self.current))));
         let drain = Arc::<Drain>::default();
         tokio::pin!(stop);
         loop {
@@ -78,28 +87,41 @@ impl Server {
                 Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
             }
         }
-        self.gateway.drain();
+        self.current.drain();
         drop(self.listener);
+        let limit = self.current.gateway().drain_timeout;
         // Whoever takes longer is cut off.
-        let _ = tokio::time::timeout(DRAIN, drain.drain()).await;
+        let _ = tokio::time::timeout(limit, drain.drain()).await;
         if let Some(admin) = admin {
             admin.abort();
         }
     }
 
     fn connect(&self, socket: TcpStream, peer: SocketAddr, drain: &Arc<Drain>) {
+        let gateway = self.current.gateway();
+        let acceptor = gateway.acceptor.clone();
+        let Some(seat) = self.current.connections.take(gateway.limits.connections) else {
+            // Not into the log, which would take longer than all else: those who are turned away may be very many.
+            gateway.metrics.rejected(Rejection::Connections);
+            // Whoever wants to speak TLS does not understand anything else, and is only hung up on.
+            if let Some(seat) = self.farewells.take(FAREWELLS).filter(|_| acceptor.is_none()) {
+                tokio::spawn(farewell(socket, seat));
+            }
+            return;
+        };
         // A socket that refuses this is as good without.
         let _ = socket.set_nodelay(true);
-        let downstream = Arc::new(Downstream::new(peer.ip(), self.acceptor.is_some()));
-        let (gateway, acceptor) = (Arc::clone(&self.gateway), self.acceptor.clone());
-        let (alarms, drain) = (self.alarms.clone(), Arc::clone(drain));
+        let patience = Arc::new(Patience::new(&gateway.limits, &self.pools));
+        let downstream = Arc::new(Downstream::new(peer.ip(), acceptor.is_some()));
+        let client =
+            Client { current: Arc::clone(&self.current), downstream, patience, drain: Arc::clone(drain) };
         tokio::spawn(async move {
             match acceptor {
-                None => converse(socket, gateway, downstream, alarms, &drain).await,
+                None => client.converse(socket, seat).await,
                 Some(acceptor) => {
                     let handshake = tokio::time::timeout(HANDSHAKE, acceptor.accept(socket));
                     if let Ok(Ok(socket)) = handshake.await {
-                        converse(socket, gateway, downstream, alarms, &drain).await;
+                        client.converse(socket, seat).await;
                     }
                 }
             }
@@ -107,23 +129,68 @@ impl Server {
     }
 }
 
-/// Speaks HTTP/1.1 or HTTP/2, whichever the client begins with.
-async fn converse<I>(
-    socket: I,
-    gateway: Arc<Gateway>,
+/// A connection that was accepted.
+struct Client {
+    current: Arc<Current>,
     downstream: Arc<Downstream>,
-    alarms: Alarms,
-    drain: &Arc<Drain>,
-) where
-    I: AsyncRead + AsyncWrite + Send + Unpin + 'static,
-{
-    let answer = service_fn(move |request: Request<Incoming>| gateway.answer(request, &downstream));
-    let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder.http1().timer(alarms).header_read_timeout(HEADER_READ);
-    builder.http2().timer(TokioTimer::new()).keep_alive_interval(Some(KEEP_ALIVE));
-    let connection = builder.serve_connection_with_upgrades(TokioIo::new(socket), answer);
-    // A client that goes away ends its connection with an error, which is nothing to report.
-    let _ = drain.watch(connection).await;
+    patience: Arc<Patience>,
+    drain: Arc<Drain>,
+}
+
+impl Client {
+    /// Speaks HTTP/1.1 or HTTP/2, whichever the client begins with.
+    async fn converse<I>(self, socket: I, seat: Seat)
+    where
+        I: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        let Self { current, downstream, patience, drain } = self;
+        let limits = current.gateway().limits.clone();
+        let mut builder = auto::Builder::new(TokioExecutor::new());
+        let mut http1 = builder.http1();
+        http1.timer(HeadTimer(Arc::clone(&patience))).header_read_timeout(limits.idle_timeout);
+        http1.max_buf_size(limits.header_bytes);
+        if limits.headers > FREE_HEADERS {
+            http1.max_headers(limits.headers);
+        }
+        let mut http2 = builder.http2();
+        http2.timer(TokioTimer::new()).keep_alive_interval(Some(KEEP_ALIVE));
+        http2.max_header_list_size(u32::try_from(limits.header_bytes).unwrap_or(u32::MAX));
+        http2.max_concurrent_streams(limits.max_concurrent_streams);
+        let (requests, ip) = (Arc::clone(&current), downstream.ip());
+        let answer =
+            service_fn(move |request: Request<Incoming>| requests.gateway().answer(request, &downstream));
+        let socket = TokioIo::new(Patient::new(socket, Arc::clone(&patience), seat));
+        let connection = builder.serve_connection_with_upgrades(socket, answer);
+        // A client that goes away ends its connection with an error too, which is nothing to report.
+        if let Err(error) = drain.watch(connection).await {
+            let by_hyper = || Rejection::of(error.downcast_ref()?);
+            if let Some(rejection) = patience.late().or_else(by_hyper) {
+                access::reject(&current.gateway(), ip, rejection);
+            }
+        }
+    }
+}
+
+/// Says that there is no room, and reads what the client sent meanwhile: a socket that is closed before that takes back
+/// what was said.
+async fn farewell(mut socket: TcpStream, _seat: Seat) {
+    let response = Problem::Overflow.answer("as many connections are open as may", 0);
+    let (head, body) = response.into_parts();
+    let body = body.collect().await.unwrap_or_default().to_bytes();
+    let mut said = format!("HTTP/1.1 {}\r\n", head.status).into_bytes();
+    for (name, value) in &head.headers {
+        said.extend([name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"].concat());
+    }
+    said.extend(format!("connection: close\r\ncontent-length: {}\r\n\r\n", body.len()).into_bytes());
+    said.extend(body);
+    let last = async {
+        socket.write_all(&said).await?;
+        socket.shutdown().await?;
+        let mut rest = [0; 1_024];
+        while socket.read(&mut rest).await? > 0 {}
+        std::io::Result::Ok(())
+    };
+    let _ = tokio::time::timeout(FAREWELL, last).await;
 }
 
 impl<I, S> Leave for auto::UpgradeableConnection<'_, TokioIo<I>, S, TokioExecutor>
@@ -146,17 +213,19 @@ impl fmt::Debug for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Server")
             .field("listener", &self.listener)
-            .field("gateway", &self.gateway)
+            .field("current", &self.current)
             .finish_non_exhaustive()
     }
 }
 
 /// After an `accept` that failed.
 pub(crate) const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-/// How long a client may take for its TLS handshake, and for a request's head.
+/// How long a client may take for its TLS handshake.
 const HANDSHAKE: Duration = Duration::from_secs(10);
-const HEADER_READ: Duration = Duration::from_secs(30);
 /// How often a quiet HTTP/2 connection is asked whether it is still there.
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
-/// How long requests under way may take to end.
-const DRAIN: Duration = Duration::from_secs(30);
+/// How many header lines hyper reads without an allocation; of fewer there is no need to tell it.
+const FREE_HEADERS: usize = 100;
+/// To how many at a time it is said that there is no room, and for how long it is tried.
+const FAREWELLS: usize = 256;
+const FAREWELL: Duration = Duration::from_secs(1);

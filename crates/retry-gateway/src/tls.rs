@@ -1,6 +1,6 @@
 //! Keys, certificates, and whom to trust.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context;
@@ -11,13 +11,21 @@ use rustls::{ClientConfig, RootCertStore, ServerConfig};
 
 use crate::config::{ServerTls, UpstreamTls};
 
+/// The roots of a file; `None` for the public ones.
+pub(crate) type Trusted = Option<(PathBuf, Vec<CertificateDer<'static>>)>;
+
+/// Whom an upstream's certificate must come from, as its file says now.
+pub(crate) fn trusted(tls: &UpstreamTls) -> anyhow::Result<Trusted> {
+    tls.ca.as_ref().map(|path| Ok((path.clone(), certificates(path)?))).transpose()
+}
+
 /// What an upstream's certificate is checked against: the public roots, or those of a file.
-pub(crate) fn client(tls: &UpstreamTls) -> anyhow::Result<Arc<ClientConfig>> {
+pub(crate) fn client(trusted: &Trusted) -> anyhow::Result<Arc<ClientConfig>> {
     let mut roots = RootCertStore::empty();
-    match &tls.ca {
+    match trusted {
         None => roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
-        Some(path) => {
-            for certificate in certificates(path)? {
+        Some((path, certificates)) => {
+            for certificate in certificates.iter().cloned() {
                 roots.add(certificate).with_context(|| format!("{}: no root to trust", path.display()))?;
             }
         }

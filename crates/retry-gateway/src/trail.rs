@@ -1,5 +1,6 @@
 //! What happened to a request on its way: written by the attempts, read when it is answered.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -16,6 +17,7 @@ struct Shared {
     began: Instant,
     /// Whether anybody will read when the attempts were made.
     is_timed: bool,
+    has_stalled: AtomicBool,
     steps: Mutex<SmallVec<[Step; 2]>>,
 }
 
@@ -34,13 +36,26 @@ pub(crate) struct Step {
 impl Trail {
     /// Of a request that comes now.
     pub(crate) fn new(is_timed: bool) -> Self {
-        let shared = Shared { began: Instant::now(), is_timed, steps: Mutex::default() };
-        Self(Arc::new(shared))
+        Self(Arc::new(Shared {
+            began: Instant::now(),
+            is_timed,
+            has_stalled: AtomicBool::new(false),
+            steps: Mutex::default(),
+        }))
     }
 
     /// When the request came.
     pub(crate) fn began(&self) -> Instant {
         self.0.began
+    }
+
+    /// Notes that the client does not send its body.
+    pub(crate) fn stall(&self) {
+        self.0.has_stalled.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn has_stalled(&self) -> bool {
+        self.0.has_stalled.load(Ordering::Relaxed)
     }
 
     /// Begins an attempt, and returns its number from 0.

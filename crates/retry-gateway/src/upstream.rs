@@ -25,6 +25,7 @@ use crate::endpoint::{Endpoint, EndpointRequest};
 use crate::expect;
 use crate::forward;
 use crate::trail::Trail;
+use crate::upload::Upload;
 
 /// The endpoints of an upstream.
 #[derive(Debug)]
@@ -98,7 +99,7 @@ impl Attempts {
     }
 }
 
-impl Service<Request<ReplayBody<Incoming>>> for Attempts {
+impl Service<Request<ReplayBody<Upload>>> for Attempts {
     type Response = Response<UpstreamBody>;
     type Error = AttemptError;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, AttemptError>> + Send>>;
@@ -107,7 +108,7 @@ impl Service<Request<ReplayBody<Incoming>>> for Attempts {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, mut request: Request<ReplayBody<Incoming>>) -> Self::Future {
+    fn call(&mut self, mut request: Request<ReplayBody<Upload>>) -> Self::Future {
         let Self { way, trail, expects } = self.clone();
         let index = way.upstream.choose(&trail, way.avoids_tried);
         let number = trail.begin(index);

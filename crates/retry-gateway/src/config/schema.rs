@@ -1,5 +1,6 @@
 //! The keys of the file, and what becomes of them.
 
+mod limits;
 mod retry;
 mod route;
 mod upstream;
@@ -11,6 +12,7 @@ use toml::de::DeTable;
 
 use self::route::Destinations;
 use super::error::{ConfigError, MOST, Place, Problem, Wrong};
+use super::limits::DRAIN_TIMEOUT;
 use super::reader::{Report, Table, place_of};
 use super::{AccessLog, Buffers, Config, Profile, Route, ServerTls, Upstream};
 use super::{checks, names, value};
@@ -45,6 +47,8 @@ fn config(mut root: Table<'_>) -> Option<Config> {
     let tls = server_tls(&mut root);
     let admin = root.read("admin", names::address);
     checks::listeners(&root, listen, admin);
+    let drain_timeout = root.read("drain_timeout", value::duration_or_zero);
+    let limits = limits::read(&mut root);
     let buffers = buffers(&mut root);
     let access_log = access_log(&mut root);
     let models = upstreams_of_models(&mut root);
@@ -52,7 +56,17 @@ fn config(mut root: Table<'_>) -> Option<Config> {
     let destinations = Destinations { names, upstreams: &upstreams, buffers: &buffers };
     let routes = routes(&mut root, &destinations);
     root.finish();
-    Some(Config { listen: listen?, tls, admin, buffers, access_log, upstreams, routes })
+    Some(Config {
+        listen: listen?,
+        tls,
+        admin,
+        drain_timeout: drain_timeout.unwrap_or(DRAIN_TIMEOUT),
+        limits,
+        buffers,
+        access_log,
+        upstreams,
+        routes,
+    })
 }
 
 fn server_tls(root: &mut Table<'_>) -> Option<ServerTls> {

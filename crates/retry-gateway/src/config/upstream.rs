@@ -6,6 +6,8 @@ use std::time::Duration;
 use http::uri::Authority;
 use http::{HeaderName, Uri};
 
+use super::limits::MAX_REQUESTS;
+
 /// Servers that can stand in for each other.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Upstream {
@@ -19,6 +21,8 @@ pub struct Upstream {
     pub host: HostRule,
     /// How long a connection may take, TLS included.
     pub connect_timeout: Duration,
+    /// How many requests may be under way to them at a time, with those that wait; at least 1.
+    pub max_requests: usize,
     /// What resends to them are paid from; `None` for no bound.
     pub retry_budget: Option<RetryBudget>,
     /// How requests wait while they want quiet; `None` if they do not wait. It holds for all routes that lead here,
@@ -97,6 +101,7 @@ impl Upstream {
             tls: UpstreamTls::default(),
             host: HostRule::Endpoint,
             connect_timeout: CONNECT_TIMEOUT,
+            max_requests: MAX_REQUESTS,
             retry_budget: Some(RetryBudget::default()),
             pace: None,
         }

@@ -67,7 +67,7 @@ fn check_told(endpoint: &str, counts: [f64; 2], [cause, reason]: [Option<&str>; 
     let line = &gateway.log(1)[0];
     assert_eq!((line["cause"].as_str(), line["reason"].as_str()), (cause, reason), "{line}");
     let counted = ["upstream_rq_retry_success_total", "upstream_rq_retry_limit_exceeded_total"];
-    assert_eq!(counted.map(|name| gateway.metric(name)), counts, "{line}");
+    assert_eq!(counted.map(|name| gateway.metric_of_api(name)), counts, "{line}");
 }
 
 #[test]

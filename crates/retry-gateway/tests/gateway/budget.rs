@@ -32,7 +32,8 @@ fn burst(gateway: &Gateway, calls: usize, check: impl Fn(&Reply)) {
 #[track_caller]
 fn resends(gateway: &Gateway, calls: usize) -> usize {
     gateway.log(calls);
-    (gateway.metric("upstream_rq_attempts_total") - gateway.metric("upstream_rq_total")) as usize
+    (gateway.metric_of_api("upstream_rq_attempts_total") - gateway.metric_of_api("upstream_rq_total"))
+        as usize
 }
 
 /// A bucket of 100 tokens pays for so many resends, and every request that it does not pay for is counted.
@@ -47,9 +48,12 @@ fn check(act: Option<Act>, retry: &str, calls: usize, expected: (usize, u16)) {
         assert!(reply.status != 503 || upstream.is_none() || reply.body == "busy", "{reply:?}");
     });
     assert_eq!(resends(&gateway, calls), expected.0, "{act:?}");
-    assert_eq!(gateway.metric("retry_budget_tokens"), 0.0, "{act:?}");
+    assert_eq!(gateway.metric_of_api("retry_budget_tokens"), 0.0, "{act:?}");
     let unpaid = gateway.log(calls).iter().filter(|line| line["reason"] == "budget").count();
-    assert!(unpaid > 0 && gateway.metric("upstream_rq_retry_overflow_total") == unpaid as f64, "{act:?}");
+    assert!(
+        unpaid > 0 && gateway.metric_of_api("upstream_rq_retry_overflow_total") == unpaid as f64,
+        "{act:?}"
+    );
 }
 
 #[test]
@@ -70,7 +74,7 @@ fn without_a_budget_nothing_is_bounded() {
     let gateway = gateway(&upstream.url(), "retry_budget = false", MANY);
     burst(&gateway, 8, |reply| assert_eq!(reply.body, "busy"));
     assert_eq!(resends(&gateway, 8), 160);
-    assert_eq!(gateway.metric("upstream_rq_retry_overflow_total"), 0.0);
+    assert_eq!(gateway.metric_of_api("upstream_rq_retry_overflow_total"), 0.0);
 }
 
 /// An upstream that is busy but for `/fine`, and a gateway whose bucket is empty, with how often it sent again.

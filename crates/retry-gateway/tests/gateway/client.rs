@@ -53,6 +53,27 @@ pub(crate) fn open(gateway: SocketAddr, line: &str, headers: &[&str], body: &str
     socket
 }
 
+/// Sends one more request over an open connection, and reads its answer, which says its length.
+#[track_caller]
+pub(crate) fn call_over(socket: &mut TcpStream, line: &str) -> Reply {
+    socket.write_all(format!("{line} HTTP/1.1\r\nhost: client.example\r\n\r\n").as_bytes()).unwrap();
+    let mut bytes = Vec::new();
+    while !is_whole(&bytes) {
+        let mut more = [0; 4_096];
+        let read = socket.read(&mut more).unwrap();
+        assert!(read > 0, "closed after {:?}", String::from_utf8_lossy(&bytes));
+        bytes.extend(&more[..read]);
+    }
+    parse(&bytes)
+}
+
+fn is_whole(bytes: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(bytes);
+    let Some((head, body)) = text.split_once("\r\n\r\n") else { return false };
+    let length = header(head, "content-length").map_or(0, |length| length.parse().unwrap());
+    body.len() >= length
+}
+
 #[track_caller]
 pub(crate) fn parse(bytes: &[u8]) -> Reply {
     let text = String::from_utf8_lossy(bytes);

@@ -86,7 +86,7 @@ fn check_waiters(waiters: usize, expected: u16) {
     assert_eq!(call(gateway.address, "GET /", &[], "").status, 429);
     let mut first = open(gateway.address, "GET /", &[], "");
     let end = Instant::now() + Duration::from_secs(10);
-    while gateway.metric("pace_active") == 0.0 {
+    while gateway.metric_of_api("pace_active") == 0.0 {
         assert!(Instant::now() < end, "nobody waits");
         thread::sleep(Duration::from_millis(5));
     }

@@ -1,13 +1,15 @@
 //! The gateway as a process.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
-use std::sync::{Arc, Mutex, mpsc};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::client::call;
+use tempfile::TempDir;
+
+use crate::client::{Reply, call};
 
 /// A gateway that runs; it is killed when this is dropped.
 pub(crate) struct Gateway {
@@ -15,14 +17,16 @@ pub(crate) struct Gateway {
     pub(crate) address: SocketAddr,
     pub(crate) admin: Option<SocketAddr>,
     log: Arc<Mutex<Vec<String>>>,
+    said: Arc<Mutex<Vec<String>>>,
+    /// The folder of its configuration, which it may read again.
+    folder: Option<TempDir>,
 }
 
 impl Gateway {
     /// In front of one upstream.
     #[track_caller]
     pub(crate) fn before(upstream: &str, arguments: &[&str]) -> Self {
-        let arguments = [&["--upstream", upstream, "--listen", "127.0.0.1:0"], arguments].concat();
-        Self::start(&arguments, arguments.contains(&"--admin"))
+        Self::start(&[&["--upstream", upstream, "--listen", "127.0.0.1:0"], arguments].concat())
     }
 
     /// By a configuration, which need not say where it listens.
@@ -30,12 +34,49 @@ impl Gateway {
     pub(crate) fn by(config: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("gateway.toml");
-        std::fs::write(&path, format!("listen = \"127.0.0.1:0\"\n{config}")).unwrap();
-        Self::start(&["--config", path.to_str().unwrap()], config.contains("admin = "))
+        std::fs::write(&path, with_listen(config)).unwrap();
+        let mut gateway = Self::start(&["--config", path.to_str().unwrap()]);
+        gateway.folder = Some(folder);
+        gateway
+    }
+
+    /// Writes another configuration over the one that it was started by, as editors and deployments do.
+    #[track_caller]
+    pub(crate) fn rewrite(&self, config: &str) {
+        let folder = self.folder.as_ref().expect("it has a configuration").path();
+        std::fs::write(folder.join("next"), with_listen(config)).unwrap();
+        std::fs::rename(folder.join("next"), folder.join("gateway.toml")).unwrap();
+    }
+
+    /// Has it read its configuration again, and waits until it has. Returns what it says then.
+    #[track_caller]
+    pub(crate) fn reload(&self, config: &str) -> String {
+        let before = self.said().len();
+        self.rewrite(config);
+        self.signal("HUP");
+        self.wait_said(before, &["read again", "stays as it was"])
+    }
+
+    /// What it says on the standard error, from one of these words on, after so many lines.
+    #[track_caller]
+    pub(crate) fn wait_said(&self, before: usize, words: &[&str]) -> String {
+        let end = Instant::now() + Duration::from_secs(10);
+        loop {
+            let said = self.said()[before..].join("\n");
+            if words.iter().any(|word| said.contains(word)) {
+                return said;
+            }
+            assert!(Instant::now() < end, "it says {said:?}");
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    pub(crate) fn said(&self) -> Vec<String> {
+        self.said.lock().unwrap().clone()
     }
 
     #[track_caller]
-    fn start(arguments: &[&str], has_admin: bool) -> Self {
+    pub(crate) fn start(arguments: &[&str]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_retry-gateway"))
             .arg("serve")
             .args(arguments)
@@ -43,27 +84,31 @@ impl Gateway {
             .stderr(Stdio::piped())
             .spawn()
             .expect("the gateway was built with this test");
-        let (said, lines) = mpsc::channel();
-        let stderr = BufReader::new(child.stderr.take().unwrap());
-        thread::spawn(move || stderr.lines().for_each(|line| drop(said.send(line.unwrap()))));
-        let mut listens = || {
-            let line = lines.recv_timeout(Duration::from_secs(10)).unwrap_or_else(|_| {
-                let _ = child.kill();
-                panic!("the gateway does not say where it listens");
-            });
+        let said = keep(child.stderr.take().unwrap());
+        let log = keep(child.stdout.take().unwrap());
+        let end = Instant::now() + Duration::from_secs(10);
+        let mut listens = |number: usize| {
+            let line = loop {
+                if let Some(line) = said.lock().unwrap().get(number) {
+                    break line.clone();
+                }
+                if Instant::now() > end {
+                    let _ = child.kill();
+                    panic!("the gateway does not say where it listens");
+                }
+                thread::sleep(Duration::from_millis(2));
+            };
             let address = line.rsplit("://").next().and_then(|address| address.parse().ok());
             address.unwrap_or_else(|| panic!("no address in {line:?}"))
         };
-        let address = listens();
-        let admin = has_admin.then(listens);
-        let log = Arc::<Mutex<Vec<String>>>::default();
-        let (written, stdout) = (Arc::clone(&log), child.stdout.take().unwrap());
-        thread::spawn(move || {
-            for line in BufReader::new(stdout).lines() {
-                written.lock().unwrap().push(line.unwrap());
-            }
-        });
-        Self { child, address, admin, log }
+        let address = listens(0);
+        let has_admin = |file: &str| std::fs::read_to_string(file).unwrap().contains("\nadmin = ");
+        let with_admin = match arguments {
+            ["--config", file] => has_admin(file),
+            _ => arguments.contains(&"--admin"),
+        };
+        let admin = with_admin.then(|| listens(1));
+        Self { child, address, admin, log, said, folder: None }
     }
 
     /// The access log, once it has so many lines.
@@ -80,19 +125,39 @@ impl Gateway {
         }
     }
 
-    /// What its metrics say of the upstream `api`.
-    #[track_caller]
-    pub(crate) fn metric(&self, name: &str) -> f64 {
-        let text = call(self.admin.expect("it was asked for"), "GET /metrics", &[], "").body;
-        let start = format!("{name}{{upstream=\"api\"}} ");
-        let value = text.lines().find_map(|line| line.strip_prefix(&*start)?.parse().ok());
-        value.unwrap_or_else(|| panic!("no {name} in\n{text}"))
-    }
-
     /// Asks it to stop.
     pub(crate) fn terminate(&self) {
-        let status = Command::new("kill").arg(self.child.id().to_string()).status();
-        assert!(status.unwrap().success(), "`kill` sends SIGTERM");
+        self.signal("TERM");
+    }
+
+    pub(crate) fn signal(&self, name: &str) {
+        let status = Command::new("kill").args(["-s", name, &self.child.id().to_string()]).status();
+        assert!(status.unwrap().success(), "`kill` sends SIG{name}");
+    }
+
+    /// What its admin listener says.
+    #[track_caller]
+    pub(crate) fn ask(&self, path: &str) -> Reply {
+        call(self.admin.expect("it was asked for"), &format!("GET {path}"), &[], "")
+    }
+
+    /// One number of its metrics; 0 where it is not there.
+    #[track_caller]
+    pub(crate) fn metric(&self, name: &str) -> f64 {
+        let metrics = self.ask("/metrics").body;
+        let value = metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok());
+        value.unwrap_or(0.0)
+    }
+
+    /// One that its metrics have for the upstream `api`.
+    #[track_caller]
+    pub(crate) fn metric_of_api(&self, name: &str) -> f64 {
+        self.metric(&format!("{name}{{upstream=\"api\"}}"))
+    }
+
+    #[track_caller]
+    pub(crate) fn status(&self) -> serde_json::Value {
+        serde_json::from_str(&self.ask("/status").body).unwrap()
     }
 
     /// Whether it has stopped, and how.
@@ -106,6 +171,23 @@ impl Gateway {
         }
         None
     }
+}
+
+/// An address at the top, which need not be in the file.
+fn with_listen(config: &str) -> String {
+    if config.contains("listen = ") {
+        config.to_owned()
+    } else {
+        format!("listen = \"127.0.0.1:0\"\n{config}")
+    }
+}
+
+/// Lines as they come.
+fn keep(output: impl Read + Send + 'static) -> Arc<Mutex<Vec<String>>> {
+    let kept = Arc::<Mutex<Vec<String>>>::default();
+    let (written, lines) = (Arc::clone(&kept), BufReader::new(output).lines());
+    thread::spawn(move || lines.for_each(|line| written.lock().unwrap().push(line.unwrap())));
+    kept
 }
 
 impl Drop for Gateway {

@@ -16,6 +16,7 @@ pub(super) fn read(mut table: Table<'_>, profile: Profile) -> Upstream {
     let tls = tls(&mut table, &default.endpoints);
     let host: Option<HostRule> = table.read("host", names::host_rule);
     let connect_timeout = table.read("connect_timeout", value::duration);
+    let max_requests = table.read("max_requests", value::whole(1..=1_000_000));
     let retry_budget = retry_budget(&mut table);
     let pace = pace(&mut table, profile);
     table.finish();
@@ -24,6 +25,7 @@ pub(super) fn read(mut table: Table<'_>, profile: Profile) -> Upstream {
         tls,
         host: host.unwrap_or(default.host),
         connect_timeout: connect_timeout.unwrap_or(default.connect_timeout),
+        max_requests: max_requests.map_or(default.max_requests, |count| count as usize),
         retry_budget,
         pace,
         endpoints: default.endpoints,

@@ -13,6 +13,18 @@ fn the_least_file_means_the_documented_defaults() {
     let config = config(LEAST);
     assert_eq!(config.listen.to_string(), "127.0.0.1:8080");
     assert_eq!((config.tls, config.admin), (None, None));
+    assert_eq!(config.drain_timeout, Duration::from_secs(30));
+    let limits = Limits {
+        connections: 10_000,
+        headers: 100,
+        header_bytes: 61_440,
+        header_timeout: Duration::from_secs(10),
+        idle_timeout: Duration::from_secs(75),
+        body_timeout: Duration::from_secs(30),
+        write_timeout: Duration::from_secs(60),
+        max_concurrent_streams: 200,
+    };
+    assert_eq!(config.limits, limits);
     assert_eq!(config.buffers.total, 64 << 20);
     assert!(config.access_log.enabled);
 
@@ -22,6 +34,7 @@ fn the_least_file_means_the_documented_defaults() {
     assert_eq!(upstream.tls.ca, None);
     assert_eq!(upstream.host, HostRule::Endpoint);
     assert_eq!(upstream.connect_timeout, Duration::from_secs(2));
+    assert_eq!(upstream.max_requests, 10_000);
     assert_eq!(upstream.retry_budget, Some(RetryBudget { percent: 20, min_retries_per_second: 3 }));
     assert_eq!(upstream.pace, None);
 

@@ -37,7 +37,8 @@ fn what_is_commented_out_is_right_too() {
 /// What is allowed is told with an unknown key, so one in each table tells of all keys: the tables' names with them.
 pub(super) fn keys() -> Vec<(String, Vec<String>)> {
     let mut text = format!("unknown = 1\n{}", all_of_it());
-    for table in ["[buffers]", "[access_log]", "[upstreams.api]", "[[routes]]", "[routes.retry]"] {
+    for table in ["[limits]", "[buffers]", "[access_log]", "[upstreams.api]", "[[routes]]", "[routes.retry]"]
+    {
         text = text.replace(&format!("{table}\n"), &format!("{table}\nunknown = 1\n"));
     }
     for table in ["[upstreams.api.retry_budget]", "[upstreams.api.pace]"] {
@@ -47,7 +48,7 @@ pub(super) fn keys() -> Vec<(String, Vec<String>)> {
         text = text.replace(&format!("\n{key} = {{"), &format!("\n{key} = {{ unknown = 1,"));
     }
     let told = problems(&text);
-    assert_eq!(told.len(), 13, "{told:#?}");
+    assert_eq!(told.len(), 14, "{told:#?}");
     let table = |problem: &String| {
         let (place, keys) = problem.split_once("unknown: unknown key; allowed: ").expect(problem);
         let table = place.rsplit(' ').next().unwrap().trim_end_matches('.');

@@ -42,8 +42,23 @@ fn at_the_top() {
     check_top("tls = { cert = 'c.pem', key = 'k.pem' }", |top| top.tls = Some(ServerTls { cert, key }));
     check_top("admin = '[::1]:9090'", |top| top.admin = Some("[::1]:9090".parse().unwrap()));
     check_top("admin = '127.0.0.2:8080'", |top| top.admin = Some("127.0.0.2:8080".parse().unwrap()));
+    check_top("drain_timeout = '0s'", |top| top.drain_timeout = Duration::ZERO);
     check_top("buffers.total = '1GiB'", |top| top.buffers.total = 1 << 30);
     check_top("access_log.enabled = false", |top| top.access_log.enabled = false);
+}
+
+#[test]
+fn of_limits() {
+    check_top("limits = {}", |_| {});
+    check_top("limits.connections = 1", |top| top.limits.connections = 1);
+    check_top("limits.headers = 1000", |top| top.limits.headers = 1_000);
+    check_top("limits.header_bytes = '8KiB'", |top| top.limits.header_bytes = 8_192);
+    let second = Duration::from_secs(1);
+    check_top("limits.header_timeout = '1s'", |top| top.limits.header_timeout = second);
+    check_top("limits.idle_timeout = '1s'", |top| top.limits.idle_timeout = second);
+    check_top("limits.body_timeout = '1s'", |top| top.limits.body_timeout = second);
+    check_top("limits.write_timeout = '1s'", |top| top.limits.write_timeout = second);
+    check_top("limits.max_concurrent_streams = 1", |top| top.limits.max_concurrent_streams = 1);
 }
 
 #[test]
@@ -58,6 +73,8 @@ fn of_an_upstream() {
     check_upstream("host = 'preserve.example.com'", |up| up.host = name("preserve.example.com"));
     check_upstream("host = 'localhost:8080'", |up| up.host = name("localhost:8080"));
     check_upstream("connect_timeout = '250ms'", |up| up.connect_timeout = Duration::from_millis(250));
+
+    check_upstream("max_requests = 1", |up| up.max_requests = 1);
 
     let endpoints = |list: &str| {
         let text = file("", "", "").replace("[\"https://10.0.0.1\"]", list);
