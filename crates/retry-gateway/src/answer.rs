@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use http::{HeaderName, HeaderValue, Response, header};
+use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use http_body_util::Either;
 use hyper::body::Incoming;
 use pin_project_lite::pin_project;
@@ -54,13 +54,20 @@ impl Future for Answer {
             SentProj::Unpaced { attempts } => ready!(attempts.poll(cx)).map_err(PaceError::Inner),
             SentProj::Paced { attempts } => ready!(attempts.as_mut().poll(cx)),
             SentProj::Never { problem, detail } => {
-                let response = answer(*problem, detail, &this.record.trail);
+                let mut response = answer(*problem, detail, &this.record.trail);
+                if *this.is_http1 {
+                    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+                }
                 this.record.status = Some(response.status());
                 return Poll::Ready(Ok(response));
             }
         };
         let response = match result {
             Err(error) => refusal(&error, &this.record.trail),
+            Ok(response) if response.status() == StatusCode::SWITCHING_PROTOCOLS && this.tunnel.is_none() => {
+                // Nobody asked for it, so the client would take what follows for its next answer.
+                refusal(&PaceError::Inner(AttemptError::Framing), &this.record.trail)
+            }
             Ok(mut response) => {
                 this.record.info = response.extensions().get::<RetryInfo>().copied();
                 forward::response(&mut response);
@@ -103,6 +110,9 @@ fn refusal(error: &PaceError<AttemptError>, trail: &Trail) -> Response<GatewayBo
             (Problem::Paced, "as many requests wait for the upstream as may")
         }
         PaceError::Inner(AttemptError::Timeout(_)) => (Problem::Timeout, "no response in time"),
+        PaceError::Inner(AttemptError::Framing) => {
+            (Problem::BrokenOff, "it is not clear where the upstream's answer ends")
+        }
         PaceError::Inner(AttemptError::Target) => (Problem::BadRequest, "its target makes no URI"),
         PaceError::Inner(error @ AttemptError::Client(_)) => match failure_kind(error) {
             FailureKind::NeverSent => (Problem::Unreachable, "the upstream could not be reached"),

@@ -15,6 +15,7 @@ use crate::metrics::Metrics;
 use crate::policy::GatewayPolicy;
 use crate::proxy::{Gateway, Retries, Route};
 use crate::tls;
+use crate::trust::Trust;
 use crate::upstream::{Upstream, Way};
 
 /// What the routes to one upstream share.
@@ -59,6 +60,7 @@ impl Gateway {
             metrics,
             is_draining: AtomicBool::new(false),
             logs_access: config.access_log.enabled,
+            trust: Trust::new(&config.trusted_proxies),
         })
     }
 }

@@ -22,6 +22,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use http::Uri;
+use ipnet::IpNet;
 
 pub use self::error::{ConfigError, Problem};
 pub use self::profile::Profile;
@@ -42,6 +43,8 @@ pub struct Config {
     pub tls: Option<ServerTls>,
     /// Where metrics, health and status are; `None` for nowhere.
     pub admin: Option<SocketAddr>,
+    /// The proxies in front that are believed when they tell who was before them.
+    pub trusted_proxies: Vec<IpNet>,
     /// The bound on what all requests keep.
     pub buffers: Buffers,
     /// Whether requests are logged.
@@ -102,6 +105,7 @@ impl Config {
             listen: Self::LISTEN,
             tls: None,
             admin: None,
+            trusted_proxies: Vec::new(),
             buffers: Buffers::default(),
             access_log: AccessLog::default(),
             upstreams: BTreeMap::from([(Self::UPSTREAM.to_owned(), upstream)]),

@@ -21,8 +21,10 @@ mod route;
 mod serve;
 mod tls;
 mod trail;
+mod trust;
 mod tunnel;
 mod upstream;
+mod vet;
 
 pub use self::explain::{Case, CaseOutcome, explain};
 pub use self::policy::GatewayPolicy;

@@ -17,8 +17,9 @@ use crate::forward::{self, Arrived, Downstream};
 use crate::metrics::{Counts, Metrics};
 use crate::policy::GatewayPolicy;
 use crate::problem::Problem;
+use crate::trust::Trust;
 use crate::upstream::{Attempts, Way};
-use crate::{config, route};
+use crate::{config, route, vet};
 
 /// The gateway: its routes, in the order in which they are tried.
 #[derive(Debug)]
@@ -29,6 +30,7 @@ pub struct Gateway {
     pub(crate) metrics: Metrics,
     pub(crate) is_draining: AtomicBool,
     pub(crate) logs_access: bool,
+    pub(crate) trust: Trust,
 }
 
 /// Where requests of one kind go, and how.
@@ -78,8 +80,17 @@ impl Gateway {
     }
 
     /// Answers a request, which is on its way when this returns.
-    pub(crate) fn answer(self: &Arc<Self>, request: Request<Incoming>, downstream: &Downstream) -> Answer {
+    pub(crate) fn answer(
+        self: &Arc<Self>,
+        mut request: Request<Incoming>,
+        downstream: &Downstream,
+    ) -> Answer {
         let mut record = Record::new(Arc::clone(self), &request, downstream);
+        if let Err(detail) = vet::request(&mut request) {
+            // Where the next request begins is not known for sure.
+            let is_http1 = request.version() < Version::HTTP_2;
+            return Answer { is_http1, ..never(record, Problem::BadRequest, detail) };
+        }
         match self.routes.iter().position(|route| route::fits(&route.config, &request)) {
             None => never(record, Problem::NoRoute, "no route of the configuration fits it"),
             Some(_) if request.method() == Method::CONNECT => {

@@ -1,7 +1,7 @@
 //! The gateway at work: connections in, answers out, until it is told to stop.
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -87,10 +87,14 @@ impl Server {
         }
     }
 
+    fn downstream(&self, ip: IpAddr) -> Downstream {
+        Downstream::new(ip, self.acceptor.is_some(), self.gateway.trust.covers(ip))
+    }
+
     fn connect(&self, socket: TcpStream, peer: SocketAddr, drain: &Arc<Drain>) {
         // A socket that refuses this is as good without.
         let _ = socket.set_nodelay(true);
-        let downstream = Arc::new(Downstream::new(peer.ip(), self.acceptor.is_some()));
+        let downstream = Arc::new(self.downstream(peer.ip()));
         let (gateway, acceptor) = (Arc::clone(&self.gateway), self.acceptor.clone());
         let (alarms, drain) = (self.alarms.clone(), Arc::clone(drain));
         tokio::spawn(async move {

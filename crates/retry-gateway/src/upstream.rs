@@ -24,6 +24,7 @@ use crate::endpoint::{Endpoint, EndpointRequest};
 use crate::expect;
 use crate::forward;
 use crate::trail::Trail;
+use crate::vet;
 
 /// The endpoints of an upstream.
 #[derive(Debug)]
@@ -175,7 +176,10 @@ impl Way {
         let at = self.per_try_timeout.map_or(ends_at, |limit| ends_at.min(Instant::now() + limit));
         match self.alarms.within(at, response).await {
             None => Err(AttemptError::Timeout(io::ErrorKind::TimedOut.into())),
-            Some(response) => response.map_err(AttemptError::Client),
+            Some(response) => {
+                let response = response.map_err(AttemptError::Client)?;
+                vet::is_framed(response.headers()).then_some(response).ok_or(AttemptError::Framing)
+            }
         }
     }
 }
@@ -219,6 +223,8 @@ pub(crate) enum AttemptError {
     Timeout(io::Error),
     /// The endpoint wants quiet for longer than the request may wait.
     Paced(Refusal),
+    /// The response can be read in more than one way.
+    Framing,
     /// The request's target makes no URI.
     Target,
 }
@@ -231,6 +237,7 @@ impl AttemptError {
             Self::Client(_) => "broken off",
             Self::Timeout(_) => "timeout",
             Self::Paced(_) => "paced",
+            Self::Framing => "bad framing",
             Self::Target => "bad target",
         }
     }
@@ -248,7 +255,7 @@ impl Error for AttemptError {
             Self::Client(error) => Some(error),
             Self::Timeout(error) => Some(error),
             Self::Paced(refusal) => Some(refusal),
-            Self::Target => None,
+            Self::Framing | Self::Target => None,
         }
     }
 }

@@ -1,9 +1,10 @@
 //! What HTTP and the network have names for, each read from one value.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use http::uri::{Authority, PathAndQuery};
 use http::{HeaderName, HeaderValue, Method, StatusCode, Uri};
+use ipnet::IpNet;
 use toml::de::DeValue;
 
 use super::error::Wrong;
@@ -23,6 +24,14 @@ pub(super) fn address(value: &DeValue<'_>) -> Result<SocketAddr, Wrong> {
             [host, all, port].into_iter().flatten().find(|guess| guess.parse::<SocketAddr>().is_ok()),
         )
     })
+}
+
+/// The addresses of a network, or one alone.
+pub(super) fn network(value: &DeValue<'_>) -> Result<IpNet, Wrong> {
+    let allowed = "a network or an address, such as 10.0.0.0/8 or 10.0.0.1";
+    let given = text(value, allowed)?;
+    let network = given.parse::<IpNet>().or_else(|_| given.parse::<IpAddr>().map(IpNet::from));
+    network.map_err(|_| Wrong::new("not a network").allowed(allowed))
 }
 
 /// A server's address.

@@ -7,6 +7,7 @@ mod upstream;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use ipnet::IpNet;
 use toml::de::DeTable;
 
 use self::route::Destinations;
@@ -44,7 +45,9 @@ fn config(mut root: Table<'_>) -> Option<Config> {
     let listen = root.require("listen", "an IP address and a port, such as 127.0.0.1:8080", names::address);
     let tls = server_tls(&mut root);
     let admin = root.read("admin", names::address);
-    checks::listeners(&root, listen, admin);
+    let is_public = root.read("admin_public", value::boolean).unwrap_or_default();
+    checks::listeners(&root, listen, admin, is_public);
+    let trusted_proxies = trusted_proxies(&mut root);
     let buffers = buffers(&mut root);
     let access_log = access_log(&mut root);
     let models = upstreams_of_models(&mut root);
@@ -52,7 +55,7 @@ fn config(mut root: Table<'_>) -> Option<Config> {
     let destinations = Destinations { names, upstreams: &upstreams, buffers: &buffers };
     let routes = routes(&mut root, &destinations);
     root.finish();
-    Some(Config { listen: listen?, tls, admin, buffers, access_log, upstreams, routes })
+    Some(Config { listen: listen?, tls, admin, trusted_proxies, buffers, access_log, upstreams, routes })
 }
 
 fn server_tls(root: &mut Table<'_>) -> Option<ServerTls> {
@@ -62,6 +65,12 @@ fn server_tls(root: &mut Table<'_>) -> Option<ServerTls> {
     let key = table.require("key", "the path of a PEM file", value::path);
     table.finish();
     Some(ServerTls { cert: folder.join(cert?), key: folder.join(key?) })
+}
+
+fn trusted_proxies(root: &mut Table<'_>) -> Vec<IpNet> {
+    let networks =
+        root.value("trusted_proxies").and_then(|value| value.items("a list such as [\"10.0.0.0/8\"]"));
+    networks.into_iter().flatten().filter_map(|network| network.read(names::network)).collect()
 }
 
 fn buffers(root: &mut Table<'_>) -> Buffers {

@@ -13,6 +13,7 @@ mod refused;
 mod responses;
 mod retries;
 mod sdks;
+mod security;
 mod stops;
 mod trailers;
 mod tunnels;

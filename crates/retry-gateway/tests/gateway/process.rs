@@ -19,20 +19,23 @@ impl Gateway {
     /// In front of one upstream.
     #[track_caller]
     pub(crate) fn before(upstream: &str, arguments: &[&str]) -> Self {
-        Self::start(&[&["--upstream", upstream, "--listen", "127.0.0.1:0"], arguments].concat())
+        Self::start(
+            &[&["--upstream", upstream, "--listen", "127.0.0.1:0"], arguments].concat(),
+            arguments.contains(&"--admin"),
+        )
     }
 
-    /// By a configuration, which need not say where it listens.
+    /// By a configuration, which need not say where it listens. Its first line is `admin`, if it has that.
     #[track_caller]
     pub(crate) fn by(config: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("gateway.toml");
         std::fs::write(&path, format!("listen = \"127.0.0.1:0\"\n{config}")).unwrap();
-        Self::start(&["--config", path.to_str().unwrap()])
+        Self::start(&["--config", path.to_str().unwrap()], config.starts_with("admin = "))
     }
 
     #[track_caller]
-    fn start(arguments: &[&str]) -> Self {
+    fn start(arguments: &[&str], has_admin: bool) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_retry-gateway"))
             .arg("serve")
             .args(arguments)
@@ -47,7 +50,7 @@ impl Gateway {
             address.unwrap_or_else(|| panic!("no address in {line:?}"))
         };
         let address = listens();
-        let admin = arguments.contains(&"--admin").then(listens);
+        let admin = has_admin.then(listens);
         thread::spawn(move || lines.for_each(drop));
         let log = Arc::<Mutex<Vec<String>>>::default();
         let (written, stdout) = (Arc::clone(&log), child.stdout.take().unwrap());

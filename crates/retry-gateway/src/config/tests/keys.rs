@@ -42,6 +42,12 @@ fn at_the_top() {
     check_top("tls = { cert = 'c.pem', key = 'k.pem' }", |top| top.tls = Some(ServerTls { cert, key }));
     check_top("admin = '[::1]:9090'", |top| top.admin = Some("[::1]:9090".parse().unwrap()));
     check_top("admin = '127.0.0.2:8080'", |top| top.admin = Some("127.0.0.2:8080".parse().unwrap()));
+    check_top("admin = '0.0.0.0:9090'\nadmin_public = true", |top| {
+        top.admin = Some("0.0.0.0:9090".parse().unwrap());
+    });
+    check_top("trusted_proxies = ['10.0.0.0/8', 'fd00::1']", |top| {
+        top.trusted_proxies = vec!["10.0.0.0/8".parse().unwrap(), "fd00::1/128".parse().unwrap()];
+    });
     check_top("buffers.total = '1GiB'", |top| top.buffers.total = 1 << 30);
     check_top("access_log.enabled = false", |top| top.access_log.enabled = false);
 }
