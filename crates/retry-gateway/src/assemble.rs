@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use prometheus_client::metrics::counter::Counter;
 use tower::Layer;
 use tower_http_retry::{Budget, Pace, PaceLayer, ReplayMemory, RetryLayer, SharedPace};
 
@@ -12,6 +13,7 @@ use crate::alarm::Alarms;
 use crate::config::{self, Config, PaceKey, Protocol};
 use crate::endpoint::{Endpoint, Reach};
 use crate::metrics::Metrics;
+use crate::outlier::{Health, Outliers, State};
 use crate::policy::GatewayPolicy;
 use crate::proxy::{Gateway, Retries, Route};
 use crate::tls;
@@ -34,11 +36,11 @@ impl Gateway {
     /// certificate that cannot be read.
     pub fn new(config: &Config) -> anyhow::Result<Self> {
         let memory = ReplayMemory::new(config.buffers.total);
+        let (metrics, alarms) = (Metrics::new(), Alarms::default());
         let mut upstreams = BTreeMap::new();
         for (name, upstream) in &config.upstreams {
-            upstreams.insert(name.clone(), Shared::new(upstream)?);
+            upstreams.insert(name.clone(), Shared::new(upstream, metrics.ejections(name))?);
         }
-        let (metrics, alarms) = (Metrics::new(), Alarms::default());
         let mut routes = Vec::with_capacity(config.routes.len());
         for route in &config.routes {
             let Some(shared) = upstreams.get(&route.upstream) else {
@@ -66,7 +68,7 @@ impl Gateway {
 }
 
 impl Shared {
-    fn new(config: &config::Upstream) -> anyhow::Result<Self> {
+    fn new(config: &config::Upstream, ejections: Counter) -> anyhow::Result<Self> {
         let reach = Reach {
             tls: tls::client(&config.tls)?,
             is_http2: config.protocol == Protocol::Http2,
@@ -75,15 +77,19 @@ impl Shared {
         let pace = config.pace.as_ref();
         let per_endpoint = pace.filter(|pace| pace.key == PaceKey::Endpoint);
         let mut paces = Vec::new();
+        let outliers = config.outlier_detection.as_ref().filter(|_| config.endpoints.len() > 1);
+        let outliers =
+            outliers.map(|outliers| Arc::new(Outliers::new(outliers, config.endpoints.len(), ejections)));
         let endpoints = config.endpoints.iter().map(|uri| {
             let pace = per_endpoint.map(|config| SharedPace::from(pace_of(config)));
             paces.extend(pace.clone());
-            Ok(Arc::new(Endpoint::new(uri, &reach, pace.map(PaceLayer::new))?))
+            Ok(Arc::new(Endpoint::new(uri, &reach, pace.map(PaceLayer::new), outliers.as_ref())?))
         });
         let upstream = Upstream {
             endpoints: endpoints.collect::<anyhow::Result<_>>()?,
             host: config.host.clone(),
             is_http2: reach.is_http2,
+            outliers,
         };
         let budget = config
             .retry_budget
@@ -94,14 +100,19 @@ impl Shared {
 
     /// How it stands.
     pub(crate) fn status(&self, name: &str) -> UpstreamStatus {
-        let endpoints = self.upstream.endpoints.iter().map(|endpoint| EndpointStatus {
-            endpoint: endpoint.name().to_owned(),
-            load: endpoint.load(),
-            rests: endpoint.rests(),
+        let endpoints = self.upstream.endpoints.iter().map(|endpoint| {
+            let (state, ejections) = endpoint.health().map_or((State::Healthy, 0), Health::stand);
+            EndpointStatus {
+                endpoint: endpoint.name().to_owned(),
+                load: endpoint.load(),
+                state: state.as_str(),
+                ejections,
+            }
         });
         UpstreamStatus {
             name: name.to_owned(),
             budget_tokens: self.budget.as_ref().map(Budget::tokens),
+            ejected: self.upstream.outliers.as_ref().map_or(0, |outliers| outliers.active()),
             waiting: self.pace.iter().chain(&self.paces).map(SharedPace::waiting).sum(),
             endpoints: endpoints.collect(),
         }

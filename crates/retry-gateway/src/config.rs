@@ -7,6 +7,7 @@
 mod checks;
 mod error;
 mod names;
+mod outlier;
 mod profile;
 mod reader;
 mod retry;
@@ -25,6 +26,7 @@ use http::Uri;
 use ipnet::IpNet;
 
 pub use self::error::{ConfigError, Problem};
+pub use self::outlier::OutlierDetection;
 pub use self::profile::Profile;
 pub use self::retry::{
     AfterHint, BackOff, BackOffPolicy, ErrorBodyDrain, HostSelection, Nested, OnExceed, Retry, RetryMethods,

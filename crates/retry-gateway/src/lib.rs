@@ -14,6 +14,7 @@ mod expect;
 mod explain;
 mod forward;
 mod metrics;
+mod outlier;
 mod policy;
 mod problem;
 mod proxy;

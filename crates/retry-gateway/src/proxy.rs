@@ -74,7 +74,7 @@ impl Gateway {
         let status = self.status();
         self.metrics.keep(status.buffered_bytes);
         for upstream in &status.upstreams {
-            self.metrics.stand(&upstream.name, upstream.budget_tokens, upstream.waiting);
+            self.metrics.stand(upstream);
         }
         self.metrics.text()
     }

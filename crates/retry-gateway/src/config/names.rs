@@ -185,6 +185,13 @@ pub(super) fn status(value: &DeValue<'_>) -> Result<StatusCode, Wrong> {
     }
 }
 
+/// A status that blames the server.
+pub(super) fn server_error(value: &DeValue<'_>) -> Result<StatusCode, Wrong> {
+    let status = status(value).map_err(|wrong| wrong.allowed("500 to 599"))?;
+    let is_one = status.is_server_error();
+    is_one.then_some(status).ok_or_else(|| Wrong::new("not a server's failure").allowed("500 to 599"))
+}
+
 /// As [`status`], of its three digits.
 pub(super) fn status_of(digits: &str) -> Result<StatusCode, Wrong> {
     let status = StatusCode::from_bytes(digits.as_bytes()).ok();

@@ -6,6 +6,8 @@ use std::time::Duration;
 use http::uri::Authority;
 use http::{HeaderName, Uri};
 
+use super::OutlierDetection;
+
 /// Servers that can stand in for each other.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Upstream {
@@ -21,6 +23,8 @@ pub struct Upstream {
     pub connect_timeout: Duration,
     /// What resends to them are paid from; `None` for no bound.
     pub retry_budget: Option<RetryBudget>,
+    /// When an endpoint is left alone; `None` for never.
+    pub outlier_detection: Option<OutlierDetection>,
     /// How requests wait while they want quiet; `None` if they do not wait. It holds for all routes that lead here,
     /// since what they share is the server's limit.
     pub pace: Option<Pace>,
@@ -98,6 +102,7 @@ impl Upstream {
             host: HostRule::Endpoint,
             connect_timeout: CONNECT_TIMEOUT,
             retry_budget: Some(RetryBudget::default()),
+            outlier_detection: Some(OutlierDetection::default()),
             pace: None,
         }
     }

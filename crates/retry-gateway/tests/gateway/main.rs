@@ -7,6 +7,7 @@ mod documented;
 mod expect;
 mod heads;
 mod http2;
+mod outliers;
 mod process;
 mod protocols;
 mod refused;

@@ -41,14 +41,15 @@ fn no_key_is_missing_in_the_reference() {
     for table in ["[buffers]", "[access_log]", "[upstreams.api]", "[[routes]]", "[routes.retry]"] {
         text = text.replace(&format!("{table}\n"), &format!("{table}\nunknown = 1\n"));
     }
-    for table in ["[upstreams.api.retry_budget]", "[upstreams.api.pace]"] {
+    for table in ["[upstreams.api.retry_budget]", "[upstreams.api.outlier_detection]", "[upstreams.api.pace]"]
+    {
         text = text.replace(&format!("{table}\n"), &format!("{table}\nunknown = 1\n"));
     }
     for key in ["tls", "back_off", "rate_limited_back_off", "error_body_drain"] {
         text = text.replace(&format!("\n{key} = {{"), &format!("\n{key} = {{ unknown = 1,"));
     }
     let told = problems(&text);
-    assert_eq!(told.len(), 13, "{told:#?}");
+    assert_eq!(told.len(), 14, "{told:#?}");
     for problem in told {
         let keys = problem.split_once("unknown key; allowed: ").expect(&problem).1;
         for key in keys.split(", ") {

@@ -98,6 +98,34 @@ fn of_a_budget_and_a_pace() {
 }
 
 #[test]
+fn of_outliers() {
+    let check = |line: &str, change: &dyn Fn(&mut OutlierDetection)| {
+        let mut outliers = OutlierDetection::default();
+        change(&mut outliers);
+        check_upstream(&format!("outlier_detection.{line}"), |up| up.outlier_detection = Some(outliers));
+    };
+    let time = Duration::from_secs;
+    check_upstream("outlier_detection = false", |up| up.outlier_detection = None);
+    check_upstream("outlier_detection = true", |_| {});
+    check("consecutive_5xx = 0", &|outliers| outliers.consecutive_5xx = 0);
+    check("status_codes = [503]", &|outliers| {
+        outliers.status_codes = [StatusCode::SERVICE_UNAVAILABLE].into()
+    });
+    check("failure_percentage_threshold = 85", &|outliers| outliers.failure_percentage_threshold = 85);
+    check("failure_percentage_request_volume = 1", &|outliers| {
+        outliers.failure_percentage_request_volume = 1
+    });
+    check("interval = '1s'", &|outliers| outliers.interval = time(1));
+    check("base_ejection_time = '30s'", &|outliers| outliers.base_ejection_time = time(30));
+    check("max_ejection_time = '5m'", &|outliers| outliers.max_ejection_time = time(300));
+    check("max_ejection_time = '500ms'", &|outliers| {
+        outliers.max_ejection_time = Duration::from_millis(500);
+        outliers.base_ejection_time = Duration::from_millis(500);
+    });
+    check("max_ejection_percent = 100", &|outliers| outliers.max_ejection_percent = 100);
+}
+
+#[test]
 fn of_a_route() {
     check_route("path_prefix = '/v1/chat'", |route| route.path_prefix = "/v1/chat".to_owned());
     check_route("path_prefix = '/v1//'", |route| route.path_prefix = "/v1".to_owned());
