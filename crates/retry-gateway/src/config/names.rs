@@ -156,7 +156,11 @@ pub(super) fn header_value(value: &DeValue<'_>) -> Result<HeaderValue, Wrong> {
     let allowed = "the exact value of the header";
     let given = text(value, allowed)?;
     let trimmed = given.trim_matches([' ', '\t']) == given;
-    let value = HeaderValue::from_str(given).ok().filter(|_| trimmed);
+    let mut value = HeaderValue::from_str(given).ok().filter(|_| trimmed);
+    if let Some(value) = &mut value {
+        // It may be a key, and so `Debug` leaves it out.
+        value.set_sensitive(true);
+    }
     value.ok_or_else(|| Wrong::new("no header has this value").allowed(allowed).secret())
 }
 
