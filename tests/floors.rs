@@ -44,6 +44,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "hyper",
             "hyper-rustls",
             "hyper-util",
+            "ipnet",
             "mimalloc",
             "pin-project-lite",
             "prometheus-client",

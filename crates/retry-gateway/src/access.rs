@@ -90,7 +90,8 @@ impl Record {
         let head = || {
             let host = forward::host_of(request).and_then(|host| Some(host.to_str().ok()?.to_owned()));
             let (method, uri) = (request.method().clone(), request.uri().clone());
-            Box::new(Head { method, host, uri, client: downstream.ip() })
+            let client = gateway.trust.client(downstream.ip(), request.headers());
+            Box::new(Head { method, host, uri, client })
         };
         Self {
             trail: Trail::new(gateway.logs_access),

@@ -115,6 +115,8 @@ pub(crate) struct UpstreamStatus {
     pub(crate) waiting: usize,
     #[serde(flatten)]
     pub(crate) counts: CountsStatus,
+    /// Endpoints that are left alone.
+    pub(crate) ejected: usize,
     pub(crate) endpoints: Vec<EndpointStatus>,
 }
 
@@ -124,8 +126,10 @@ pub(crate) struct EndpointStatus {
     pub(crate) endpoint: String,
     /// Requests that are under way.
     pub(crate) load: usize,
-    /// Whether it is left alone because it could not be reached.
-    pub(crate) rests: bool,
+    /// `healthy`, `watched` where something failed lately, or `ejected` while it is left alone.
+    pub(crate) state: &'static str,
+    /// How many ejections count for the length of the next.
+    pub(crate) ejections: u32,
 }
 
 const TEXT: &str = "text/plain; charset=utf-8";

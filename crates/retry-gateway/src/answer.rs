@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use http::{HeaderName, HeaderValue, Response, header};
+use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use http_body_util::Either;
 use pin_project_lite::pin_project;
 use tower_http_retry::{
@@ -62,7 +62,10 @@ impl Future for Answer {
                 (result, attempts.info())
             }
             SentProj::Never { problem, detail } => {
-                let response = answer(*problem, detail, &this.record.trail);
+                let mut response = answer(*problem, detail, &this.record.trail);
+                if *this.is_http1 {
+                    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+                }
                 this.record.status = Some(response.status());
                 return Poll::Ready(Ok(response));
             }
@@ -75,6 +78,10 @@ impl Future for Answer {
                 answer(Problem::BodyTimeout, detail, &this.record.trail)
             }
             Err(error) => refusal(&error, &this.record.trail),
+            Ok(response) if response.status() == StatusCode::SWITCHING_PROTOCOLS && this.tunnel.is_none() => {
+                // Nobody asked for it, so the client would take what follows for its next answer.
+                refusal(&PaceError::Inner(AttemptError::Framing), &this.record.trail)
+            }
             Ok(mut response) => {
                 Mark::clear(&mut response);
                 forward::response(&mut response);
@@ -118,6 +125,9 @@ fn refusal(error: &PaceError<AttemptError>, trail: &Trail) -> Response<GatewayBo
             (Problem::Paced, "as many requests wait for the upstream as may")
         }
         PaceError::Inner(AttemptError::Timeout(_)) => (Problem::Timeout, "no response in time"),
+        PaceError::Inner(AttemptError::Framing) => {
+            (Problem::BrokenOff, "it is not clear where the upstream's answer ends")
+        }
         PaceError::Inner(AttemptError::Target) => (Problem::BadRequest, "its target makes no URI"),
         PaceError::Inner(error @ AttemptError::Client(_)) => match failure_kind(error) {
             FailureKind::NeverSent => (Problem::Unreachable, "the upstream could not be reached"),

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use http::Uri;
+use prometheus_client::metrics::counter::Counter;
 use tokio_rustls::TlsAcceptor;
 use tower::Layer;
 use tower_http_retry::{Budget, Pace, PaceLayer, ReplayMemory, RetryLayer, SharedPace};
@@ -15,9 +16,11 @@ use crate::care::Care;
 use crate::config::{self, Config, PaceKey, Protocol};
 use crate::endpoint::{Endpoint, Reach};
 use crate::metrics::{CountsStatus, Metrics};
+use crate::outlier::{Health, Outliers, State};
 use crate::policy::GatewayPolicy;
 use crate::proxy::{Gateway, Retries, Route};
 use crate::tls::{self, Trusted};
+use crate::trust::Trust;
 use crate::upload::Uploads;
 use crate::upstream::{Upstream, Way};
 
@@ -49,12 +52,15 @@ impl Gateway {
             Some(before) => before.memory.clone(),
             None => ReplayMemory::new(config.buffers.total),
         };
+        let metrics = before.map_or_else(|| Arc::new(Metrics::new()), |before| Arc::clone(&before.metrics));
         let mut upstreams = BTreeMap::new();
         for (name, upstream) in &config.upstreams {
             let before = before.and_then(|before| before.upstreams.get(name));
-            upstreams.insert(name.clone(), Arc::new(Shared::new(upstream, before.map(Arc::as_ref))?));
+            upstreams.insert(
+                name.clone(),
+                Arc::new(Shared::new(upstream, before.map(Arc::as_ref), metrics.ejections(name))?),
+            );
         }
-        let metrics = before.map_or_else(|| Arc::new(Metrics::new()), |before| Arc::clone(&before.metrics));
         let alarms = before.map_or_else(Alarms::default, |before| before.alarms.clone());
         let mut routes = Vec::with_capacity(config.routes.len());
         for route in &config.routes {
@@ -86,6 +92,7 @@ impl Gateway {
             drain_timeout: config.drain_timeout,
             acceptor,
             logs_access: config.access_log.enabled,
+            trust: Trust::new(&config.trusted_proxies),
         })
     }
 }
@@ -93,7 +100,7 @@ impl Gateway {
 impl Shared {
     /// Keeps of the one before what is made by the same words: a budget is not filled again, nobody forgets what a
     /// server asked for, and connections stay open.
-    fn new(config: &config::Upstream, before: Option<&Self>) -> anyhow::Result<Self> {
+    fn new(config: &config::Upstream, before: Option<&Self>, ejections: Counter) -> anyhow::Result<Self> {
         let trusted = tls::trusted(&config.tls)?;
         let reach = Reach {
             tls: tls::client(&trusted)?,
@@ -106,6 +113,15 @@ impl Shared {
             before.trusted == trusted && of_endpoints(&before.config) == of_endpoints(config)
         });
         let mut paces = Vec::new();
+        let outliers = match known.and_then(|known| known.upstream.outliers.clone()) {
+            Some(outliers) => Some(outliers),
+            None => {
+                config.outlier_detection.as_ref().map(|config| Arc::new(Outliers::new(config, ejections)))
+            }
+        };
+        if let Some(outliers) = &outliers {
+            outliers.fit(config.endpoints.len());
+        }
         let endpoints = config.endpoints.iter().map(|uri| {
             if let Some((endpoint, pace)) = known.and_then(|known| known.endpoint(uri)) {
                 paces.extend(pace);
@@ -113,12 +129,13 @@ impl Shared {
             }
             let pace = per_endpoint.map(|config| SharedPace::from(pace_of(config)));
             paces.extend(pace.clone());
-            Ok(Arc::new(Endpoint::new(uri, &reach, pace.map(PaceLayer::new))?))
+            Ok(Arc::new(Endpoint::new(uri, &reach, pace.map(PaceLayer::new), outliers.as_ref())?))
         });
         let upstream = Upstream {
             endpoints: endpoints.collect::<anyhow::Result<_>>()?,
             host: config.host.clone(),
             is_http2: reach.is_http2,
+            outliers,
         };
         let budget = match before.filter(|before| before.config.retry_budget == config.retry_budget) {
             Some(before) => before.budget.clone(),
@@ -149,15 +166,20 @@ impl Shared {
 
     /// How it stands.
     pub(crate) fn status(&self, name: &str, counts: CountsStatus) -> UpstreamStatus {
-        let endpoints = self.upstream.endpoints.iter().map(|endpoint| EndpointStatus {
-            endpoint: endpoint.name().to_owned(),
-            load: endpoint.load(),
-            rests: endpoint.rests(),
+        let endpoints = self.upstream.endpoints.iter().map(|endpoint| {
+            let (state, ejections) = endpoint.health().map_or((State::Healthy, 0), Health::stand);
+            EndpointStatus {
+                endpoint: endpoint.name().to_owned(),
+                load: endpoint.load(),
+                state: state.as_str(),
+                ejections,
+            }
         });
         UpstreamStatus {
             name: name.to_owned(),
             budget_tokens: self.budget.as_ref().map(Budget::tokens),
             under_way: self.capacity.taken(),
+            ejected: self.upstream.outliers.as_ref().map_or(0, |outliers| outliers.active()),
             waiting: self.pace.iter().chain(&self.paces).map(SharedPace::waiting).sum(),
             endpoints: endpoints.collect(),
             counts,

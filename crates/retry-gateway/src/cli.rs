@@ -54,6 +54,9 @@ pub(crate) struct Serve {
     /// Without a file: where metrics, health and status are.
     #[arg(long, value_name = "ADDR", requires = "upstream")]
     pub(crate) admin: Option<SocketAddr>,
+    /// Without a file: lets `--admin` be an address that others reach.
+    #[arg(long, requires = "admin")]
+    pub(crate) admin_public: bool,
 }
 
 #[derive(Debug, Args)]

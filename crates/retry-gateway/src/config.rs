@@ -8,6 +8,7 @@ mod checks;
 mod error;
 mod limits;
 mod names;
+mod outlier;
 mod profile;
 mod reader;
 mod retry;
@@ -24,9 +25,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use http::Uri;
+use ipnet::IpNet;
 
 pub use self::error::{ConfigError, Problem};
 pub use self::limits::Limits;
+pub use self::outlier::OutlierDetection;
 pub use self::profile::Profile;
 pub use self::retry::{
     AfterHint, BackOff, BackOffPolicy, ErrorBodyDrain, HostSelection, Nested, OnExceed, Retry, RetryMethods,
@@ -49,6 +52,8 @@ pub struct Config {
     pub drain_timeout: Duration,
     /// What clients may take of it.
     pub limits: Limits,
+    /// The proxies in front that are believed when they tell who was before them.
+    pub trusted_proxies: Vec<IpNet>,
     /// The bound on what all requests keep.
     pub buffers: Buffers,
     /// Whether requests are logged.
@@ -111,6 +116,7 @@ impl Config {
             admin: None,
             drain_timeout: limits::DRAIN_TIMEOUT,
             limits: Limits::default(),
+            trusted_proxies: Vec::new(),
             buffers: Buffers::default(),
             access_log: AccessLog::default(),
             upstreams: BTreeMap::from([(Self::UPSTREAM.to_owned(), upstream)]),

@@ -87,7 +87,7 @@ impl Current {
         let (status, gateway) = (self.status(), self.gateway());
         gateway.metrics.keep(status.connections, status.buffered_bytes);
         for upstream in &status.upstreams {
-            gateway.metrics.stand(&upstream.name, upstream.budget_tokens, upstream.waiting);
+            gateway.metrics.stand(upstream);
         }
         gateway.metrics.text()
     }

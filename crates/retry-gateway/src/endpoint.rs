@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use http::uri::{Authority, Scheme};
@@ -17,7 +17,7 @@ use tower_http_retry::{PaceLayer, ReplayBody};
 
 use crate::dial::{Dial, InTime};
 use crate::expect::AskedBody;
-use crate::trail::millis;
+use crate::outlier::{Health, Outliers};
 use crate::upload::Upload;
 
 /// A request that is aimed at an endpoint.
@@ -38,10 +38,7 @@ pub(crate) struct Endpoint {
     pace: Option<PaceLayer>,
     /// Requests whose response has not ended.
     load: AtomicUsize,
-    /// Until when it is left alone, in milliseconds since `origin`; how often in a row it could not be reached.
-    rests_until: AtomicU64,
-    failures: AtomicU64,
-    origin: Instant,
+    health: Option<Health>,
 }
 
 /// How an upstream's endpoints are reached.
@@ -53,7 +50,12 @@ pub(crate) struct Reach {
 }
 
 impl Endpoint {
-    pub(crate) fn new(uri: &Uri, reach: &Reach, pace: Option<PaceLayer>) -> anyhow::Result<Self> {
+    pub(crate) fn new(
+        uri: &Uri,
+        reach: &Reach,
+        pace: Option<PaceLayer>,
+        outliers: Option<&Arc<Outliers>>,
+    ) -> anyhow::Result<Self> {
         let (Some(scheme), Some(authority)) = (uri.scheme().cloned(), uri.authority().cloned()) else {
             anyhow::bail!("the endpoint `{uri}` has no scheme or no host");
         };
@@ -84,9 +86,7 @@ impl Endpoint {
             client,
             pace,
             load: AtomicUsize::new(0),
-            rests_until: AtomicU64::new(0),
-            failures: AtomicU64::new(0),
-            origin: Instant::now(),
+            health: outliers.map(|outliers| Health::new(Arc::clone(outliers), Instant::now())),
         })
     }
 
@@ -125,30 +125,9 @@ impl Endpoint {
         Occupied(Arc::clone(self))
     }
 
-    /// Whether it is left alone because it could not be reached a while ago.
-    pub(crate) fn rests(&self) -> bool {
-        self.now() < self.rests_until.load(Ordering::Relaxed)
-    }
-
-    /// It could not be reached: it is left alone for a while, and for longer each time.
-    pub(crate) fn unreachable(&self) {
-        let failures = self.failures.fetch_add(1, Ordering::Relaxed);
-        let rest = SHORTEST_REST.saturating_mul(1 << failures.min(6)).min(LONGEST_REST);
-        let until = self.now().saturating_add(millis(rest));
-        self.rests_until.store(until, Ordering::Relaxed);
-    }
-
-    /// It was reached.
-    pub(crate) fn reached(&self) {
-        // Nothing is written as long as all is well.
-        if self.failures.load(Ordering::Relaxed) != 0 {
-            self.failures.store(0, Ordering::Relaxed);
-            self.rests_until.store(0, Ordering::Relaxed);
-        }
-    }
-
-    fn now(&self) -> u64 {
-        millis(self.origin.elapsed())
+    /// How it has done lately; `None` where nobody counts.
+    pub(crate) fn health(&self) -> Option<&Health> {
+        self.health.as_ref()
     }
 }
 
@@ -174,6 +153,3 @@ impl Drop for Occupied {
 /// How long a connection that nobody uses stays open. Shorter than what servers grant, most of which close after a
 /// minute, so that fewer requests meet a connection that is being closed.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(50);
-/// How long an endpoint that could not be reached is left alone at first, and at most.
-const SHORTEST_REST: Duration = Duration::from_secs(1);
-const LONGEST_REST: Duration = Duration::from_secs(30);

@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use std::time::SystemTime;
 
 use anyhow::bail;
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 use http::Uri;
 use mimalloc::MiMalloc;
 use retry_gateway::config::{Config, ConfigError};
@@ -29,6 +29,7 @@ static ALLOCATOR: MiMalloc = MiMalloc;
 fn main() -> anyhow::Result<ExitCode> {
     match Cli::parse().command {
         Command::Serve(serve) => {
+            serve.require_private_admin();
             let config = match serve.config() {
                 Ok(config) => config,
                 Err(problems) => return Ok(refuse(&problems)),
@@ -89,6 +90,16 @@ fn stopped() -> anyhow::Result<(impl Future<Output = ()>, impl Future<Output = (
 }
 
 impl Serve {
+    /// As a file must have it. Ends the process if it is not so.
+    fn require_private_admin(&self) {
+        if let Some(admin) = self.admin.filter(|admin| !admin.ip().to_canonical().is_loopback())
+            && !self.admin_public
+        {
+            let text = format!("others could ask --admin {admin}; if they may, say --admin-public\n");
+            Cli::command().error(clap::error::ErrorKind::ValueValidation, text).exit();
+        }
+    }
+
     fn config(&self) -> Result<Config, ConfigError> {
         match (&self.config, &self.upstream) {
             (None, Some(upstream)) => {

@@ -15,6 +15,8 @@ use tower_http_retry::{Cause, Reason, RetryInfo};
 
 use crate::reject::Rejection;
 
+use crate::admin::UpstreamStatus;
+
 /// The counters of a gateway, and what they are called.
 #[derive(Debug)]
 pub(crate) struct Metrics {
@@ -30,6 +32,8 @@ pub(crate) struct Metrics {
     amplification: Family<Of, Level>,
     budget: Family<Of, Level>,
     waiting: Family<Of, Gauge>,
+    ejections: Family<Of, Counter>,
+    ejected: Family<Of, Gauge>,
     buffered: Gauge,
     connections: Gauge,
     rejected: Family<Rejected, Counter>,
@@ -78,6 +82,7 @@ impl Metrics {
         let healed = counter("upstream_rq_retry_success", "Requests that a resend healed");
         let exhausted = counter("upstream_rq_retry_limit_exceeded", "Requests whose attempts were all made");
         let unpaid = counter("upstream_rq_retry_overflow", "Resends that the budget could not pay");
+        let ejections = counter("outlier_detection_ejections", "Endpoints that were left alone from then on");
         let answers = Family::default();
         registry.register("upstream_rq_status", "Answers to clients, by status", Family::clone(&answers));
         let resends = Family::default();
@@ -94,6 +99,9 @@ impl Metrics {
         let budget = level("retry_budget_tokens", "Resends that could be paid now");
         let waiting = Family::default();
         registry.register("pace_active", "Requests that wait for their turn", Family::clone(&waiting));
+        let ejected = Family::default();
+        let help = "Endpoints that are left alone";
+        registry.register("outlier_detection_ejections_active", help, Family::clone(&ejected));
         let buffered = Gauge::default();
         registry.register(
             "retry_body_buffered_bytes",
@@ -121,6 +129,8 @@ impl Metrics {
             amplification,
             budget,
             waiting,
+            ejections,
+            ejected,
             buffered,
             connections,
             rejected,
@@ -146,13 +156,19 @@ impl Metrics {
         }
     }
 
+    /// What counts the ejections of one upstream's endpoints.
+    pub(crate) fn ejections(&self, upstream: &str) -> Counter {
+        self.ejections.get_or_create(&Of { upstream: upstream.to_owned() }).clone()
+    }
+
     /// Says how an upstream stands now.
-    pub(crate) fn stand(&self, upstream: &str, tokens: Option<f64>, waiting: usize) {
-        let of = Of { upstream: upstream.to_owned() };
-        if let Some(tokens) = tokens {
+    pub(crate) fn stand(&self, upstream: &UpstreamStatus) {
+        let of = Of { upstream: upstream.name.clone() };
+        if let Some(tokens) = upstream.budget_tokens {
             self.budget.get_or_create(&of).set(tokens);
         }
-        self.waiting.get_or_create(&of).set(i64::try_from(waiting).unwrap_or(i64::MAX));
+        self.waiting.get_or_create(&of).set(i64::try_from(upstream.waiting).unwrap_or(i64::MAX));
+        self.ejected.get_or_create(&of).set(i64::try_from(upstream.ejected).unwrap_or(i64::MAX));
         let requests = self.requests.get_or_create(&of).get();
         if requests > 0 {
             let attempts = self.attempts.get_or_create(&of).get();

@@ -23,9 +23,10 @@ use crate::metrics::{Counts, Metrics};
 use crate::policy::GatewayPolicy;
 use crate::problem::Problem;
 use crate::reject::Rejection;
+use crate::trust::Trust;
 use crate::upload::{Upload, Uploads};
 use crate::upstream::{Attempts, Way};
-use crate::{config, route};
+use crate::{config, route, vet};
 
 /// The gateway: its routes, in the order in which they are tried.
 pub struct Gateway {
@@ -42,6 +43,7 @@ pub struct Gateway {
     pub(crate) drain_timeout: Duration,
     pub(crate) acceptor: Option<TlsAcceptor>,
     pub(crate) logs_access: bool,
+    pub(crate) trust: Trust,
 }
 
 /// Where requests of one kind go, and how.
@@ -66,11 +68,20 @@ pub(crate) enum Retries {
 
 impl Gateway {
     /// Answers a request, which is on its way when this returns.
-    pub(crate) fn answer(self: &Arc<Self>, request: Request<Incoming>, downstream: &Downstream) -> Answer {
+    pub(crate) fn answer(
+        self: &Arc<Self>,
+        mut request: Request<Incoming>,
+        downstream: &Downstream,
+    ) -> Answer {
         let mut record = Record::new(Arc::clone(self), &request, downstream);
         if request.headers().len() > self.limits.headers {
             record.rejection = Some(Rejection::HeadTooLarge);
             return never(record, Problem::HeadTooLarge, "it has more header lines than the gateway takes");
+        }
+        if let Err(detail) = vet::request(&mut request) {
+            // Where the next request begins is not known for sure.
+            let is_http1 = request.version() < Version::HTTP_2;
+            return Answer { is_http1, ..never(record, Problem::BadRequest, detail) };
         }
         match self.routes.iter().position(|route| route::fits(&route.config, &request)) {
             None => never(record, Problem::NoRoute, "no route of the configuration fits it"),

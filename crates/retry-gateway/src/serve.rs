@@ -112,7 +112,8 @@ impl Server {
         // A socket that refuses this is as good without.
         let _ = socket.set_nodelay(true);
         let patience = Arc::new(Patience::new(&gateway.limits, &self.pools));
-        let downstream = Arc::new(Downstream::new(peer.ip(), acceptor.is_some()));
+        let downstream =
+            Arc::new(Downstream::new(peer.ip(), acceptor.is_some(), gateway.trust.covers(peer.ip())));
         let client =
             Client { current: Arc::clone(&self.current), downstream, patience, drain: Arc::clone(drain) };
         tokio::spawn(async move {

@@ -5,6 +5,8 @@ use http::{Request, Response, StatusCode};
 use hyper::upgrade::{self, OnUpgrade};
 use hyper_util::rt::TokioIo;
 
+use crate::forward::says;
+
 /// A request to switch protocols.
 #[derive(Debug)]
 pub(crate) struct Tunnel {
@@ -15,9 +17,12 @@ pub(crate) struct Tunnel {
 impl Tunnel {
     /// Of a request that asks for one (RFC 9110 section 7.8).
     pub(crate) fn of<B>(request: &mut Request<B>) -> Option<Self> {
-        let protocol = request.headers().get(header::UPGRADE)?.clone();
-        // h2c is for this connection, and is not offered in this way.
-        if protocol.as_bytes().eq_ignore_ascii_case(b"h2c") {
+        let headers = request.headers();
+        let protocol = headers.get(header::UPGRADE)?.clone();
+        let is_meant = headers.get_all(header::CONNECTION).iter().any(|value| says(value, "upgrade"));
+        // h2c is for this connection, and is not offered in this way. An upstream that takes it would be spoken to past
+        // all that is decided here, so it goes no further among others either.
+        if !is_meant || says(&protocol, "h2c") {
             return None;
         }
         Some(Self { protocol, client: upgrade::on(request) })

@@ -24,8 +24,10 @@ use crate::config::HostRule;
 use crate::endpoint::{Endpoint, EndpointRequest};
 use crate::expect;
 use crate::forward;
+use crate::outlier::{Outliers, Report};
 use crate::trail::Trail;
 use crate::upload::Upload;
+use crate::vet;
 
 /// The endpoints of an upstream.
 #[derive(Debug)]
@@ -33,25 +35,51 @@ pub(crate) struct Upstream {
     pub(crate) endpoints: Vec<Arc<Endpoint>>,
     pub(crate) host: HostRule,
     pub(crate) is_http2: bool,
+    pub(crate) outliers: Option<Arc<Outliers>>,
 }
 
 impl Upstream {
-    /// The less busy of two that are drawn, of those that are worth trying: neither tried before (where
-    /// `avoids_tried`) nor known to be out of reach. If there are none such, of those that were not tried; else of all.
+    /// One that is due for a probe; else the less busy of two that are drawn, of those that are not left alone: of
+    /// those that were not tried before (where `avoids_tried`), or else of all.
     fn choose(&self, trail: &Trail, avoids_tried: bool) -> usize {
         if self.endpoints.len() == 1 {
             return 0;
         }
-        let all = 0..self.endpoints.len();
-        let untried: Candidates =
-            all.clone().filter(|index| !avoids_tried || !trail.has_tried(*index)).collect();
-        let fresh: Candidates =
-            untried.iter().copied().filter(|index| !self.endpoints[*index].rests()).collect();
-        match (fresh.is_empty(), untried.is_empty()) {
-            (false, _) => self.less_busy(&fresh),
-            (true, false) => self.less_busy(&untried),
-            (true, true) => self.less_busy(&all.collect::<Candidates>()),
+        let is_untried = |index: &usize| !avoids_tried || !trail.has_tried(*index);
+        let mut present = Candidates::new();
+        let mut now = None;
+        for (index, endpoint) in self.endpoints.iter().enumerate() {
+            match endpoint.health().filter(|health| health.is_ejected()) {
+                None => present.push(index),
+                Some(health) => {
+                    if is_untried(&index) && health.take_probe(*now.get_or_insert_with(Instant::now)) {
+                        return index;
+                    }
+                }
+            }
         }
+        let untried: Candidates = present.iter().copied().filter(is_untried).collect();
+        match (untried.is_empty(), present.is_empty()) {
+            (false, _) => self.less_busy(&untried),
+            (true, false) => self.less_busy(&present),
+            // The last one may have been ejected just now, while another came back.
+            (true, true) => self.less_busy(&(0..self.endpoints.len()).collect::<Candidates>()),
+        }
+    }
+
+    /// Counts what an attempt came to.
+    fn report<B>(&self, endpoint: &Endpoint, result: &Result<Response<B>, AttemptError>) {
+        let (Some(health), Some(outliers)) = (endpoint.health(), &self.outliers) else { return };
+        let report = match result {
+            Ok(response) => outliers.config().report(response.status()),
+            Err(AttemptError::Client(error)) if error.is_connect() => Report::Unreachable,
+            Err(AttemptError::Client(_) | AttemptError::Timeout(_) | AttemptError::Framing) => {
+                Report::Failure
+            }
+            // It was never sent.
+            Err(AttemptError::Paced(_) | AttemptError::Target) => return,
+        };
+        health.report(report, Instant::now);
     }
 
     fn less_busy(&self, candidates: &[usize]) -> usize {
@@ -133,11 +161,7 @@ impl Service<Request<ReplayBody<Upload>>> for Attempts {
                 Sent::Paced(paced) => Box::pin(way.in_turn(&endpoint, *paced, ends_at)).await,
             };
             trail.end(number, result.as_ref().map(Response::status).map_err(AttemptError::word));
-            match &result {
-                Err(AttemptError::Client(error)) if error.is_connect() => endpoint.unreachable(),
-                Err(_) => {}
-                Ok(_) => endpoint.reached(),
-            }
+            way.upstream.report(&endpoint, &result);
             result.map(|response| response.map(|body| UpstreamBody::new(body, occupied, expectation)))
         })
     }
@@ -184,6 +208,9 @@ impl Way {
             None => return Err(AttemptError::Timeout(io::ErrorKind::TimedOut.into())),
             Some(response) => response.map_err(AttemptError::Client)?,
         };
+        if !vet::is_framed(response.headers()) {
+            return Err(AttemptError::Framing);
+        }
         // Below the endpoint's pace and the log, which learn what it counts as.
         let looking = match care::begin(self.care, response, at, &self.alarms) {
             Caring::Done(response) => return Ok(response),
@@ -232,6 +259,8 @@ pub(crate) enum AttemptError {
     Timeout(io::Error),
     /// The endpoint wants quiet for longer than the request may wait.
     Paced(Refusal),
+    /// The response can be read in more than one way.
+    Framing,
     /// The request's target makes no URI.
     Target,
 }
@@ -244,6 +273,7 @@ impl AttemptError {
             Self::Client(_) => "broken off",
             Self::Timeout(_) => "timeout",
             Self::Paced(_) => "paced",
+            Self::Framing => "bad framing",
             Self::Target => "bad target",
         }
     }
@@ -261,7 +291,7 @@ impl Error for AttemptError {
             Self::Client(error) => Some(error),
             Self::Timeout(error) => Some(error),
             Self::Paced(refusal) => Some(refusal),
-            Self::Target => None,
+            Self::Framing | Self::Target => None,
         }
     }
 }

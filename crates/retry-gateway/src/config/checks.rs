@@ -6,8 +6,18 @@ use super::error::Wrong;
 use super::reader::Table;
 use super::{HostPattern, Route};
 
-/// Two listeners must not want the same port.
-pub(super) fn listeners(root: &Table<'_>, listen: Option<SocketAddr>, admin: Option<SocketAddr>) {
+/// Two listeners must not want the same port, and not everybody is an operator.
+pub(super) fn listeners(
+    root: &Table<'_>,
+    listen: Option<SocketAddr>,
+    admin: Option<SocketAddr>,
+    is_public: bool,
+) {
+    if !is_public && admin.is_some_and(|admin| !admin.ip().to_canonical().is_loopback()) {
+        let allowed = "an address of this machine alone, or admin_public = true";
+        root.blame("admin", Wrong::new("others could ask it").allowed(allowed));
+        return;
+    }
     let (Some(listen), Some(admin)) = (listen, admin) else { return };
     let same_host = listen.ip() == admin.ip() || listen.ip().is_unspecified() || admin.ip().is_unspecified();
     // Port 0 is any that is free.

@@ -1,9 +1,10 @@
 //! What HTTP and the network have names for, each read from one value.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use http::uri::{Authority, PathAndQuery};
 use http::{HeaderName, HeaderValue, Method, StatusCode, Uri};
+use ipnet::IpNet;
 use toml::de::DeValue;
 
 use super::error::Wrong;
@@ -23,6 +24,14 @@ pub(super) fn address(value: &DeValue<'_>) -> Result<SocketAddr, Wrong> {
             [host, all, port].into_iter().flatten().find(|guess| guess.parse::<SocketAddr>().is_ok()),
         )
     })
+}
+
+/// The addresses of a network, or one alone.
+pub(super) fn network(value: &DeValue<'_>) -> Result<IpNet, Wrong> {
+    let allowed = "a network or an address, such as 10.0.0.0/8 or 10.0.0.1";
+    let given = text(value, allowed)?;
+    let network = given.parse::<IpNet>().or_else(|_| given.parse::<IpAddr>().map(IpNet::from));
+    network.map_err(|_| Wrong::new("not a network").allowed(allowed))
 }
 
 /// A server's address.
@@ -147,7 +156,11 @@ pub(super) fn header_value(value: &DeValue<'_>) -> Result<HeaderValue, Wrong> {
     let allowed = "the exact value of the header";
     let given = text(value, allowed)?;
     let trimmed = given.trim_matches([' ', '\t']) == given;
-    let value = HeaderValue::from_str(given).ok().filter(|_| trimmed);
+    let mut value = HeaderValue::from_str(given).ok().filter(|_| trimmed);
+    if let Some(value) = &mut value {
+        // It may be a key, and so `Debug` leaves it out.
+        value.set_sensitive(true);
+    }
     value.ok_or_else(|| Wrong::new("no header has this value").allowed(allowed).secret())
 }
 
@@ -174,6 +187,13 @@ pub(super) fn status(value: &DeValue<'_>) -> Result<StatusCode, Wrong> {
             .nearest(status_of(given).ok().map(|code| code.as_str().to_owned()))),
         _ => Err(Wrong::new("not a status").allowed(STATUSES)),
     }
+}
+
+/// A status that blames the server.
+pub(super) fn server_error(value: &DeValue<'_>) -> Result<StatusCode, Wrong> {
+    let status = status(value).map_err(|wrong| wrong.allowed("500 to 599"))?;
+    let is_one = status.is_server_error();
+    is_one.then_some(status).ok_or_else(|| Wrong::new("not a server's failure").allowed("500 to 599"))
 }
 
 /// As [`status`], of its three digits.

@@ -8,6 +8,7 @@ mod upstream;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use ipnet::IpNet;
 use toml::de::DeTable;
 
 use self::route::Destinations;
@@ -46,7 +47,9 @@ fn config(mut root: Table<'_>) -> Option<Config> {
     let listen = root.require("listen", "an IP address and a port, such as 127.0.0.1:8080", names::address);
     let tls = server_tls(&mut root);
     let admin = root.read("admin", names::address);
-    checks::listeners(&root, listen, admin);
+    let is_public = root.read("admin_public", value::boolean).unwrap_or_default();
+    checks::listeners(&root, listen, admin, is_public);
+    let trusted_proxies = trusted_proxies(&mut root);
     let drain_timeout = root.read("drain_timeout", value::duration_or_zero);
     let limits = limits::read(&mut root);
     let buffers = buffers(&mut root);
@@ -60,6 +63,7 @@ fn config(mut root: Table<'_>) -> Option<Config> {
         listen: listen?,
         tls,
         admin,
+        trusted_proxies,
         drain_timeout: drain_timeout.unwrap_or(DRAIN_TIMEOUT),
         limits,
         buffers,
@@ -76,6 +80,12 @@ fn server_tls(root: &mut Table<'_>) -> Option<ServerTls> {
     let key = table.require("key", "the path of a PEM file", value::path);
     table.finish();
     Some(ServerTls { cert: folder.join(cert?), key: folder.join(key?) })
+}
+
+fn trusted_proxies(root: &mut Table<'_>) -> Vec<IpNet> {
+    let networks =
+        root.value("trusted_proxies").and_then(|value| value.items("a list such as [\"10.0.0.0/8\"]"));
+    networks.into_iter().flatten().filter_map(|network| network.read(names::network)).collect()
 }
 
 fn buffers(root: &mut Table<'_>) -> Buffers {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use http::uri::Authority;
 use http::{HeaderName, Uri};
 
+use super::OutlierDetection;
 use super::limits::MAX_REQUESTS;
 
 /// Servers that can stand in for each other.
@@ -25,6 +26,8 @@ pub struct Upstream {
     pub max_requests: usize,
     /// What resends to them are paid from; `None` for no bound.
     pub retry_budget: Option<RetryBudget>,
+    /// When an endpoint is left alone; `None` for never.
+    pub outlier_detection: Option<OutlierDetection>,
     /// How requests wait while they want quiet; `None` if they do not wait. It holds for all routes that lead here,
     /// since what they share is the server's limit.
     pub pace: Option<Pace>,
@@ -103,6 +106,7 @@ impl Upstream {
             connect_timeout: CONNECT_TIMEOUT,
             max_requests: MAX_REQUESTS,
             retry_budget: Some(RetryBudget::default()),
+            outlier_detection: Some(OutlierDetection::default()),
             pace: None,
         }
     }

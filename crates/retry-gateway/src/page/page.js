@@ -96,7 +96,7 @@ function show() {
   if (!upstream) return;
   for (const chart of CHARTS) draw(chart, history.get(upstream.name)?.[chart.key] ?? []);
   rows("resends", Object.entries(upstream.resends));
-  rows("endpoints", upstream.endpoints.map(({ endpoint, load, rests }) => [endpoint, load, rests ? "rests" : "in use"]));
+  rows("endpoints", upstream.endpoints.map(({ endpoint, load, state }) => [endpoint, load, state]));
 }
 
 function say(text, bad) {

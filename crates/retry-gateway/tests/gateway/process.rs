@@ -29,7 +29,7 @@ impl Gateway {
         Self::start(&[&["--upstream", upstream, "--listen", "127.0.0.1:0"], arguments].concat())
     }
 
-    /// By a configuration, which need not say where it listens.
+    /// By a configuration, which need not say where it listens. Its first line is `admin`, if it has that.
     #[track_caller]
     pub(crate) fn by(config: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();

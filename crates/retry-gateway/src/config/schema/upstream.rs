@@ -7,7 +7,9 @@ use http::uri::Scheme;
 
 use crate::config::error::Wrong;
 use crate::config::reader::{Table, Value};
-use crate::config::{HostRule, Pace, Profile, Protocol, RetryBudget, Upstream, UpstreamTls, names, value};
+use crate::config::{
+    HostRule, OutlierDetection, Pace, Profile, Protocol, RetryBudget, Upstream, UpstreamTls, names, value,
+};
 
 /// An upstream that routes of a profile lead to.
 pub(super) fn read(mut table: Table<'_>, profile: Profile) -> Upstream {
@@ -18,6 +20,7 @@ pub(super) fn read(mut table: Table<'_>, profile: Profile) -> Upstream {
     let connect_timeout = table.read("connect_timeout", value::duration);
     let max_requests = table.read("max_requests", value::whole(1..=1_000_000));
     let retry_budget = retry_budget(&mut table);
+    let outlier_detection = outlier_detection(&mut table);
     let pace = pace(&mut table, profile);
     table.finish();
     Upstream {
@@ -27,6 +30,7 @@ pub(super) fn read(mut table: Table<'_>, profile: Profile) -> Upstream {
         connect_timeout: connect_timeout.unwrap_or(default.connect_timeout),
         max_requests: max_requests.map_or(default.max_requests, |count| count as usize),
         retry_budget,
+        outlier_detection,
         pace,
         endpoints: default.endpoints,
     }
@@ -87,6 +91,44 @@ fn retry_budget(table: &mut Table<'_>) -> Option<RetryBudget> {
     budget.min_retries_per_second = floor.unwrap_or(budget.min_retries_per_second);
     table.finish();
     Some(budget)
+}
+
+fn outlier_detection(table: &mut Table<'_>) -> Option<OutlierDetection> {
+    let default = OutlierDetection::default();
+    let Some(value) = table.value("outlier_detection") else { return Some(default) };
+    if let Some(is_on) = value.boolean() {
+        return is_on.then_some(default);
+    }
+    let mut table = value.table("a table, or false")?;
+    let mut whole = |key, range, default| table.read(key, value::whole(range)).unwrap_or(default);
+    let consecutive_5xx = whole("consecutive_5xx", 0..=1_000_000, default.consecutive_5xx);
+    let threshold = whole("failure_percentage_threshold", 0..=100, default.failure_percentage_threshold);
+    let volume =
+        whole("failure_percentage_request_volume", 1..=1_000_000, default.failure_percentage_request_volume);
+    let percent = whole("max_ejection_percent", 0..=100, default.max_ejection_percent);
+    let statuses = table.value("status_codes").and_then(|value| value.items("a list such as [503]"));
+    let statuses = statuses
+        .map(|statuses| statuses.into_iter().filter_map(|status| status.read(names::server_error)).collect());
+    let mut time = |key, default| table.read(key, value::duration).unwrap_or(default);
+    let interval = time("interval", default.interval);
+    let max_ejection_time = time("max_ejection_time", default.max_ejection_time);
+    // What nobody said must not contradict what somebody did.
+    let base = time("base_ejection_time", default.base_ejection_time.min(max_ejection_time));
+    if base > max_ejection_time {
+        let wrong = Wrong::new("above max_ejection_time").allowed("up to max_ejection_time");
+        table.blame("base_ejection_time", wrong);
+    }
+    table.finish();
+    Some(OutlierDetection {
+        consecutive_5xx,
+        status_codes: statuses.unwrap_or(default.status_codes),
+        failure_percentage_threshold: threshold,
+        failure_percentage_request_volume: volume,
+        interval,
+        base_ejection_time: base,
+        max_ejection_time,
+        max_ejection_percent: percent,
+    })
 }
 
 fn pace(table: &mut Table<'_>, profile: Profile) -> Option<Pace> {

@@ -74,6 +74,8 @@ fn a_password_is_not_repeated() {
     check_endpoint("'me:secret@h'", "neither http nor https; ..");
     let told = problems(&file("", "", "headers = { authorization = \"secret\\n\" }"));
     assert!(!told[0].contains("secret"), "{told:?}");
+    let given = config(&file("", "", "headers = { authorization = 'secret' }"));
+    assert!(!format!("{given:?} {}", given.summary()).contains("secret"), "{given:?}");
 }
 
 #[test]

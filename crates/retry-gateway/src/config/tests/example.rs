@@ -41,14 +41,15 @@ pub(super) fn keys() -> Vec<(String, Vec<String>)> {
     {
         text = text.replace(&format!("{table}\n"), &format!("{table}\nunknown = 1\n"));
     }
-    for table in ["[upstreams.api.retry_budget]", "[upstreams.api.pace]"] {
+    for table in ["[upstreams.api.retry_budget]", "[upstreams.api.outlier_detection]", "[upstreams.api.pace]"]
+    {
         text = text.replace(&format!("{table}\n"), &format!("{table}\nunknown = 1\n"));
     }
     for key in ["tls", "back_off", "rate_limited_back_off", "error_body_drain"] {
         text = text.replace(&format!("\n{key} = {{"), &format!("\n{key} = {{ unknown = 1,"));
     }
     let told = problems(&text);
-    assert_eq!(told.len(), 14, "{told:#?}");
+    assert_eq!(told.len(), 15, "{told:#?}");
     let table = |problem: &String| {
         let (place, keys) = problem.split_once("unknown: unknown key; allowed: ").expect(problem);
         let table = place.rsplit(' ').next().unwrap().trim_end_matches('.');

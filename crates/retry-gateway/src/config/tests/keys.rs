@@ -43,6 +43,12 @@ fn at_the_top() {
     check_top("admin = '[::1]:9090'", |top| top.admin = Some("[::1]:9090".parse().unwrap()));
     check_top("admin = '127.0.0.2:8080'", |top| top.admin = Some("127.0.0.2:8080".parse().unwrap()));
     check_top("drain_timeout = '0s'", |top| top.drain_timeout = Duration::ZERO);
+    check_top("admin = '0.0.0.0:9090'\nadmin_public = true", |top| {
+        top.admin = Some("0.0.0.0:9090".parse().unwrap());
+    });
+    check_top("trusted_proxies = ['10.0.0.0/8', 'fd00::1']", |top| {
+        top.trusted_proxies = vec!["10.0.0.0/8".parse().unwrap(), "fd00::1/128".parse().unwrap()];
+    });
     check_top("buffers.total = '1GiB'", |top| top.buffers.total = 1 << 30);
     check_top("access_log.enabled = false", |top| top.access_log.enabled = false);
 }
@@ -106,6 +112,34 @@ fn of_a_budget_and_a_pace() {
     check("pace.slow_start = true", &|pace| pace.slow_start = true);
     check("pace.waiters = 0", &|pace| pace.waiters = 0);
     check("pace.keys = 1", &|pace| pace.keys = 1);
+}
+
+#[test]
+fn of_outliers() {
+    let check = |line: &str, change: &dyn Fn(&mut OutlierDetection)| {
+        let mut outliers = OutlierDetection::default();
+        change(&mut outliers);
+        check_upstream(&format!("outlier_detection.{line}"), |up| up.outlier_detection = Some(outliers));
+    };
+    let time = Duration::from_secs;
+    check_upstream("outlier_detection = false", |up| up.outlier_detection = None);
+    check_upstream("outlier_detection = true", |_| {});
+    check("consecutive_5xx = 0", &|outliers| outliers.consecutive_5xx = 0);
+    check("status_codes = [503]", &|outliers| {
+        outliers.status_codes = [StatusCode::SERVICE_UNAVAILABLE].into()
+    });
+    check("failure_percentage_threshold = 85", &|outliers| outliers.failure_percentage_threshold = 85);
+    check("failure_percentage_request_volume = 1", &|outliers| {
+        outliers.failure_percentage_request_volume = 1
+    });
+    check("interval = '1s'", &|outliers| outliers.interval = time(1));
+    check("base_ejection_time = '30s'", &|outliers| outliers.base_ejection_time = time(30));
+    check("max_ejection_time = '5m'", &|outliers| outliers.max_ejection_time = time(300));
+    check("max_ejection_time = '500ms'", &|outliers| {
+        outliers.max_ejection_time = Duration::from_millis(500);
+        outliers.base_ejection_time = Duration::from_millis(500);
+    });
+    check("max_ejection_percent = 100", &|outliers| outliers.max_ejection_percent = 100);
 }
 
 #[test]
