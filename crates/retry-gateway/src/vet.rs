@@ -42,6 +42,9 @@ pub(crate) fn request<B>(request: &mut Request<B>) -> Result<(), &'static str> {
 /// Whether a message with these headers ends in one place for all who read it (RFC 9112 section 6.3): a coding besides
 /// chunked would be lost on the way, and a length beside it is how messages are smuggled.
 pub(crate) fn is_framed(headers: &HeaderMap) -> bool {
+    if !headers.contains_key(header::TRANSFER_ENCODING) {
+        return true;
+    }
     let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
     match (codings.next(), codings.next()) {
         (None, _) => true,
