@@ -13,6 +13,7 @@ mod expect;
 mod heads;
 mod http2;
 mod limits;
+mod operations;
 mod paced;
 mod page;
 mod process;
