@@ -45,6 +45,11 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "hyper-rustls",
             "hyper-util",
             "mimalloc",
+            // For the feature `otlp`.
+            "opentelemetry",
+            "opentelemetry-http",
+            "opentelemetry-otlp",
+            "opentelemetry_sdk",
             "pin-project-lite",
             "prometheus-client",
             "rand",

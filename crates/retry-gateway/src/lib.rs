@@ -26,6 +26,7 @@ mod reject;
 mod reload;
 mod route;
 mod serve;
+mod telemetry;
 mod tls;
 mod trail;
 mod tunnel;
@@ -37,3 +38,5 @@ pub use self::policy::GatewayPolicy;
 pub use self::proxy::Gateway;
 pub use self::reload::Reloader;
 pub use self::serve::Server;
+#[cfg(feature = "otlp")]
+pub use self::telemetry::Exporter;

@@ -24,6 +24,8 @@ mod responses;
 mod retries;
 mod sdks;
 mod stops;
+#[cfg(feature = "otlp")]
+mod traced;
 mod trailers;
 mod tunnels;
 mod upstream;
