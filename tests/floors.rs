@@ -46,6 +46,11 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "hyper-util",
             "ipnet",
             "mimalloc",
+            // For the feature `otlp`.
+            "opentelemetry",
+            "opentelemetry-http",
+            "opentelemetry-otlp",
+            "opentelemetry_sdk",
             "pin-project-lite",
             "prometheus-client",
             "rand",

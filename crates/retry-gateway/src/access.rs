@@ -13,6 +13,7 @@ use crate::capacity::Seat;
 use crate::forward::{self, Downstream};
 use crate::proxy::Gateway;
 use crate::reject::Rejection;
+use crate::telemetry::RequestSpan;
 use crate::trail::{Trail, millis};
 
 /// What is known of a request when it is answered, or when its client is gone. Dropping it counts the
@@ -94,7 +95,7 @@ impl Record {
             Box::new(Head { method, host, uri, client })
         };
         Self {
-            trail: Trail::new(gateway.logs_access),
+            trail: Trail::new(gateway.logs_access, RequestSpan::begin(request, downstream)),
             route: None,
             status: None,
             info: None,
@@ -108,6 +109,7 @@ impl Record {
 
 impl Drop for Record {
     fn drop(&mut self) {
+        self.trail.span().end(self.status);
         let status = self.status.map_or(CLIENT_GONE, |status| status.as_u16());
         let route = self.route.and_then(|index| self.gateway.routes.get(index));
         if let Some(route) = route {

@@ -27,6 +27,7 @@ mod reject;
 mod reload;
 mod route;
 mod serve;
+mod telemetry;
 mod tls;
 mod trail;
 mod trust;
@@ -40,3 +41,5 @@ pub use self::policy::GatewayPolicy;
 pub use self::proxy::Gateway;
 pub use self::reload::Reloader;
 pub use self::serve::Server;
+#[cfg(feature = "otlp")]
+pub use self::telemetry::Exporter;

@@ -51,6 +51,8 @@ fn main() -> anyhow::Result<ExitCode> {
 /// Answers requests until it is asked to stop. The configuration is read again from its file, if it is from one.
 fn run(config: &Config, file: Option<&Path>) -> anyhow::Result<()> {
     tokio::runtime::Runtime::new()?.block_on(async {
+        #[cfg(feature = "otlp")]
+        let exporter = retry_gateway::Exporter::from_env()?;
         let server = Server::bind(config).await?;
         let scheme = if config.tls.is_some() { "https" } else { "http" };
         // Before anybody is told that it listens, who may then stop it.
@@ -64,7 +66,13 @@ fn run(config: &Config, file: Option<&Path>) -> anyhow::Result<()> {
             tokio::spawn(reloader.run());
         }
         tokio::select! {
-            () = server.run(stop) => {}
+            () = async {
+                server.run(stop).await;
+                #[cfg(feature = "otlp")]
+                if let Some(exporter) = exporter {
+                    exporter.finish().await;
+                }
+            } => {}
             () = end => {}
         }
         Ok(())

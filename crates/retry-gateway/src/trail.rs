@@ -8,6 +8,8 @@ use http::StatusCode;
 use smallvec::SmallVec;
 use tokio::time::Instant;
 
+use crate::telemetry::RequestSpan;
+
 /// The attempts of a request, shared by all who handle it.
 #[derive(Clone, Debug)]
 pub(crate) struct Trail(Arc<Shared>);
@@ -18,6 +20,7 @@ struct Shared {
     /// Whether anybody will read when the attempts were made.
     is_timed: bool,
     has_stalled: AtomicBool,
+    span: RequestSpan,
     steps: Mutex<SmallVec<[Step; 2]>>,
 }
 
@@ -35,11 +38,12 @@ pub(crate) struct Step {
 
 impl Trail {
     /// Of a request that comes now.
-    pub(crate) fn new(is_timed: bool) -> Self {
+    pub(crate) fn new(is_timed: bool, span: RequestSpan) -> Self {
         Self(Arc::new(Shared {
             began: Instant::now(),
             is_timed,
             has_stalled: AtomicBool::new(false),
+            span,
             steps: Mutex::default(),
         }))
     }
@@ -47,6 +51,10 @@ impl Trail {
     /// When the request came.
     pub(crate) fn began(&self) -> Instant {
         self.0.began
+    }
+
+    pub(crate) fn span(&self) -> &RequestSpan {
+        &self.0.span
     }
 
     /// Notes that the client does not send its body.

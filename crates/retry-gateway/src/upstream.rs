@@ -145,6 +145,7 @@ impl Service<Request<ReplayBody<Upload>>> for Attempts {
             trail.end(number, Err(error.word()));
             return Box::pin(ready(Err(error)));
         }
+        let span = trail.span().attempt(&mut request, &endpoint, number);
         let occupied = endpoint.occupy();
         let (request, expectation) = expect::hold(request, expects.then(|| way.patience()));
         let ends_at = trail.began() + way.timeout;
@@ -160,7 +161,9 @@ impl Service<Request<ReplayBody<Upload>>> for Attempts {
                 Sent::Unpaced(response) => way.in_try(response, began, ends_at).await,
                 Sent::Paced(paced) => Box::pin(way.in_turn(&endpoint, *paced, ends_at)).await,
             };
-            trail.end(number, result.as_ref().map(Response::status).map_err(AttemptError::word));
+            let outcome = result.as_ref().map(Response::status).map_err(AttemptError::word);
+            trail.end(number, outcome);
+            span.end(outcome);
             way.upstream.report(&endpoint, &result);
             result.map(|response| response.map(|body| UpstreamBody::new(body, occupied, expectation)))
         })

@@ -24,6 +24,26 @@ fn a_request_arrives_as_it_was_sent_but_for_what_is_between_two_neighbours() {
     assert_eq!(seen.header("forwarded"), Some("for=127.0.0.1;host=\"client.example\";proto=http"));
 }
 
+/// W3C Trace Context: as it came, with each attempt, and also where it is none.
+#[test]
+fn a_trace_is_handed_on_unchanged_with_each_attempt() {
+    let upstream = Upstream::answering(vec![say(503, &[], ""), say(200, &[], "")]);
+    let gateway = Gateway::before(&upstream.url(), &[]);
+    let parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    for (parent, state) in [(parent, "rojo=00f067aa0ba902b7,congo=t61rcWkgMzE"), ("cc-none", "?")] {
+        let headers = [format!("traceparent: {parent}"), format!("TraceState: {state}")];
+        let before = upstream.seen().len();
+        let reply = call(gateway.address, "GET /", &headers.each_ref().map(String::as_str), "");
+        assert_eq!(reply.status, 200);
+        for seen in &upstream.seen()[before..] {
+            assert_eq!((seen.header("traceparent"), seen.header("tracestate")), (Some(parent), Some(state)));
+        }
+    }
+    assert_eq!(upstream.seen().len(), 3);
+    assert_eq!(call(gateway.address, "GET /", &[], "").status, 200);
+    assert_eq!(upstream.seen()[3].header("traceparent"), None);
+}
+
 #[test]
 fn connections_are_used_again() {
     let upstream = Upstream::answering(vec![say(200, &[], "")]);

@@ -13,6 +13,7 @@ mod expect;
 mod heads;
 mod http2;
 mod limits;
+mod operations;
 mod outliers;
 mod paced;
 mod page;
@@ -25,6 +26,8 @@ mod retries;
 mod sdks;
 mod security;
 mod stops;
+#[cfg(feature = "otlp")]
+mod traced;
 mod trailers;
 mod tunnels;
 mod upstream;

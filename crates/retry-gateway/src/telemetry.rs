@@ -1,0 +1,19 @@
+//! Spans for OpenTelemetry: one of each request, and one of each attempt. Without the feature `otlp` they are nothing.
+
+#[cfg(feature = "otlp")]
+mod collector;
+#[cfg(feature = "otlp")]
+mod exporter;
+#[cfg(not(feature = "otlp"))]
+mod nothing;
+#[cfg(feature = "otlp")]
+mod spans;
+#[cfg(feature = "otlp")]
+mod words;
+
+#[cfg(feature = "otlp")]
+pub use self::exporter::Exporter;
+#[cfg(not(feature = "otlp"))]
+pub(crate) use self::nothing::RequestSpan;
+#[cfg(feature = "otlp")]
+pub(crate) use self::spans::RequestSpan;

@@ -1,0 +1,152 @@
+//! The span of a request, and those of its attempts.
+
+use http::uri::Authority;
+use http::{HeaderName, HeaderValue, Request, StatusCode};
+use opentelemetry::propagation::TextMapPropagator;
+use opentelemetry::trace::{Span as _, SpanContext, SpanKind, Status, TraceContextExt, Tracer};
+use opentelemetry::{Context, KeyValue};
+use opentelemetry_http::HeaderExtractor;
+use opentelemetry_sdk::propagation::TraceContextPropagator;
+use opentelemetry_sdk::trace::Span;
+
+use crate::endpoint::Endpoint;
+use crate::forward::{self, Downstream};
+use crate::telemetry::{exporter, words};
+
+/// From when a request came until the head of its answer; `None` where no spans are made.
+#[derive(Debug)]
+pub(crate) struct RequestSpan(Option<Box<Inner>>);
+
+#[derive(Debug)]
+struct Inner {
+    context: Context,
+    /// Whether the client is in a trace, whose state goes on.
+    has_parent: bool,
+}
+
+impl RequestSpan {
+    /// Of a request that comes now. No query and no header is noted: they may hold secrets.
+    pub(crate) fn begin<B>(request: &Request<B>, downstream: &Downstream) -> Self {
+        let Some(tracer) = exporter::tracer() else {
+            return Self(None);
+        };
+        let headers = HeaderExtractor(request.headers());
+        // Not what is current, which is nobody's here.
+        let parent = TraceContextPropagator::new().extract_with_context(&Context::new(), &headers);
+        let builder = tracer.span_builder(words::name(request.method())).with_kind(SpanKind::Server);
+        let mut span = tracer.build_with_context(builder, &parent);
+        if span.is_recording() {
+            span.set_attributes(words::method(request.method()));
+            span.set_attributes([
+                KeyValue::new(words::URL_PATH, request.uri().path().to_owned()),
+                KeyValue::new(words::URL_SCHEME, downstream.scheme()),
+                KeyValue::new(words::CLIENT_ADDRESS, downstream.ip().to_string()),
+                KeyValue::new(words::VERSION, words::version(request.version())),
+            ]);
+            let host = forward::host_of(request);
+            if let Some(authority) = host.and_then(|host| Authority::try_from(host.as_bytes()).ok()) {
+                name_server(&mut span, &authority, None);
+            }
+        }
+        let has_parent = parent.span().span_context().is_valid();
+        Self(Some(Box::new(Inner { context: parent.with_span(span), has_parent })))
+    }
+
+    /// Of an attempt that begins now, with a number from 0; its request is told, so that what the upstream notes is
+    /// below it.
+    pub(crate) fn attempt<B>(
+        &self,
+        request: &mut Request<B>,
+        endpoint: &Endpoint,
+        number: usize,
+    ) -> AttemptSpan {
+        let (Some(tracer), Some(inner)) = (exporter::tracer(), &self.0) else {
+            return AttemptSpan(None);
+        };
+        let builder = tracer.span_builder(words::name(request.method())).with_kind(SpanKind::Client);
+        let mut span = tracer.build_with_context(builder, &inner.context);
+        if span.is_recording() {
+            span.set_attributes(words::method(request.method()));
+            let url = format!("{}{}", endpoint.name(), request.uri().path());
+            span.set_attribute(KeyValue::new(words::URL_FULL, url));
+            let port = if endpoint.scheme().as_str() == "https" { 443 } else { 80 };
+            name_server(&mut span, endpoint.authority(), Some(port));
+            if let Some(count) = i64::try_from(number).ok().filter(|count| *count > 0) {
+                span.set_attribute(KeyValue::new(words::RESEND_COUNT, count));
+            }
+        }
+        let headers = request.headers_mut();
+        if let Some(parent) = traceparent(span.span_context()) {
+            headers.insert(TRACEPARENT, parent);
+            if !inner.has_parent {
+                // It is of no trace, and says nothing (W3C Trace Context section 3.3.1).
+                headers.remove(TRACESTATE);
+            }
+        }
+        AttemptSpan(Some(Box::new(span)))
+    }
+
+    /// Its answer has begun, with this status, or its client is gone.
+    pub(crate) fn end(&self, status: Option<StatusCode>) {
+        let Some(inner) = &self.0 else {
+            return;
+        };
+        let span = inner.context.span();
+        match status {
+            None => span.set_attribute(KeyValue::new(words::ERROR_TYPE, "client_gone")),
+            Some(status) => {
+                span.set_attribute(KeyValue::new(words::STATUS, i64::from(status.as_u16())));
+                // What the client did wrong is no error of the server.
+                if status.is_server_error() {
+                    span.set_attribute(KeyValue::new(words::ERROR_TYPE, status.as_str().to_owned()));
+                    span.set_status(Status::error(""));
+                }
+            }
+        }
+        span.end();
+    }
+}
+
+/// From when an attempt began until the head of its response. If nobody waits for that, it ends when it is dropped.
+#[derive(Debug)]
+pub(crate) struct AttemptSpan(Option<Box<Span>>);
+
+impl AttemptSpan {
+    /// What came of it, in the words of the log.
+    pub(crate) fn end(self, result: Result<StatusCode, &'static str>) {
+        let Some(mut span) = self.0 else {
+            return;
+        };
+        if let Ok(status) = result {
+            span.set_attribute(KeyValue::new(words::STATUS, i64::from(status.as_u16())));
+        }
+        let error = match result {
+            Err(word) => Some(word.replace(' ', "_")),
+            Ok(status) if status.is_client_error() || status.is_server_error() => {
+                Some(status.as_str().to_owned())
+            }
+            Ok(_) => None,
+        };
+        if let Some(error) = error {
+            span.set_attribute(KeyValue::new(words::ERROR_TYPE, error));
+            span.set_status(Status::error(""));
+        }
+        span.end();
+    }
+}
+
+fn name_server(span: &mut Span, authority: &Authority, default_port: Option<u16>) {
+    span.set_attribute(KeyValue::new(words::SERVER_ADDRESS, authority.host().to_owned()));
+    if let Some(port) = authority.port_u16().or(default_port) {
+        span.set_attribute(KeyValue::new(words::SERVER_PORT, i64::from(port)));
+    }
+}
+
+/// The propagator would also write a `tracestate`, empty where there is none, and of several lines only the first.
+fn traceparent(span: &SpanContext) -> Option<HeaderValue> {
+    let flags = u8::from(span.is_sampled());
+    HeaderValue::try_from(format!("00-{}-{}-{flags:02x}", span.trace_id(), span.span_id())).ok()
+}
+
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
