@@ -74,6 +74,11 @@ impl Future for Answer {
                 let detail = "nothing came of it for as long as the gateway waits";
                 answer(Problem::BodyTimeout, detail, &this.record.trail)
             }
+            // Nobody is there any more, or somebody who closed one half of the connection.
+            Err(_) if this.record.trail.is_torn() => {
+                let detail = "its body broke off";
+                return Poll::Ready(Ok(answer(Problem::BadRequest, detail, &this.record.trail)));
+            }
             Err(error) => refusal(&error, &this.record.trail),
             Ok(mut response) => {
                 Mark::clear(&mut response);

@@ -18,6 +18,7 @@ struct Shared {
     /// Whether anybody will read when the attempts were made.
     is_timed: bool,
     has_stalled: AtomicBool,
+    is_torn: AtomicBool,
     steps: Mutex<SmallVec<[Step; 2]>>,
 }
 
@@ -40,6 +41,7 @@ impl Trail {
             began: Instant::now(),
             is_timed,
             has_stalled: AtomicBool::new(false),
+            is_torn: AtomicBool::new(false),
             steps: Mutex::default(),
         }))
     }
@@ -56,6 +58,15 @@ impl Trail {
 
     pub(crate) fn has_stalled(&self) -> bool {
         self.0.has_stalled.load(Ordering::Relaxed)
+    }
+
+    /// Notes that the client broke off in the middle of its body.
+    pub(crate) fn tear(&self) {
+        self.0.is_torn.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_torn(&self) -> bool {
+        self.0.is_torn.load(Ordering::Relaxed)
     }
 
     /// Begins an attempt, and returns its number from 0.
