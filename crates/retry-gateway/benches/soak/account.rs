@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use comfy_table::Table;
 
@@ -21,7 +21,7 @@ pub(crate) fn settle(mut pages: Pages, took: Duration) -> Vec<String> {
             violation("its client has not one end of it");
             continue;
         };
-        for text in one(seen, lines, events) {
+        for text in one(seen, lines, events, &pages.kills) {
             violation(text);
         }
         *sums.entry((seen.kind, class(seen, lines.first()))).or_default() += 1;
@@ -39,7 +39,12 @@ pub(crate) fn settle(mut pages: Pages, took: Duration) -> Vec<String> {
 }
 
 /// What is wrong with one request.
-fn one(seen: &Seen, lines: &[Line], events: &[(SocketAddr, Event)]) -> Vec<&'static str> {
+fn one(
+    seen: &Seen,
+    lines: &[Line],
+    events: &[(SocketAddr, Event)],
+    kills: &[(SocketAddr, Instant)],
+) -> Vec<&'static str> {
     let mut wrong = Vec::new();
     let heads = events.iter().filter(|(_, event)| *event == Event::Head).count();
     let done: Vec<_> = events.iter().filter_map(|(_, event)| processed(event)).collect();
@@ -62,8 +67,20 @@ fn one(seen: &Seen, lines: &[Line], events: &[(SocketAddr, Event)]) -> Vec<&'sta
         check(*status == 200 && done.is_empty(), "it succeeded, and nobody processed it");
         check(*status == 200 && line.rejected.is_some(), "it succeeded, and was rejected");
     }
-    // A client that still sends can lose the answer with the connection.
-    check(matches!(seen.end, End::NoAnswer(_)) && seen.kind != Kind::Upload, "no answer at all");
+    let was_killed =
+        |address: &SocketAddr| kills.iter().any(|(dead, at)| dead == address && *at > seen.began);
+    let is_cut = events.iter().any(|(address, event)| *event == Event::Cut || was_killed(address));
+    check(matches!(seen.end, End::Broken(_)) && !is_cut, "its answer broke off, and no upstream did that");
+    // A client that still sends can lose the answer with the connection, and HTTP/2 drops a head that is not on its way
+    // yet when the body behind it breaks off.
+    let is_lost = seen.kind == Kind::Upload || (is_cut && lines.iter().any(|line| line.status == 200));
+    check(matches!(seen.end, End::NoAnswer(_)) && !is_lost, "no answer at all");
+    let only_torn = events.iter().all(|(_, event)| matches!(event, Event::Head | Event::Torn));
+    let is_torn = only_torn && events.iter().any(|(_, event)| *event == Event::Torn);
+    let is_blamed = is_torn && lines.iter().any(|line| line.status == 502);
+    check(is_blamed && seen.end == End::Left, "its client broke off, and the log blames the upstream");
+    let is_strange = matches!(seen.end, End::Answered(status) if !STATUSES.contains(&status));
+    check(is_strange, "a status that nobody has a reason for");
     check(attempts.windows(2).any(|pair| is_early(pair, events)), "a resend before its Retry-After");
     wrong
 }
@@ -173,3 +190,6 @@ fn print(pages: &Pages, sums: &BTreeMap<(Kind, String), u64>) {
         count(|event| *event == Event::Torn),
     );
 }
+
+/// What upstreams answer, and the gateway where they do not.
+const STATUSES: [u16; 4] = [200, 502, 503, 504];

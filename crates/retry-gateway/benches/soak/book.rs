@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use serde::Deserialize;
 
@@ -19,6 +20,8 @@ pub(crate) struct Pages {
     pub(crate) rejected: BTreeMap<String, u64>,
     /// What was done to whom, and how often.
     pub(crate) faults: BTreeMap<&'static str, u64>,
+    /// Processes that were killed.
+    pub(crate) kills: Vec<(SocketAddr, Instant)>,
     pub(crate) violations: Vec<String>,
 }
 
@@ -27,6 +30,7 @@ pub(crate) struct Pages {
 pub(crate) struct Seen {
     pub(crate) kind: Kind,
     pub(crate) body: (u64, usize),
+    pub(crate) began: Instant,
     pub(crate) end: End,
 }
 
@@ -60,6 +64,8 @@ pub(crate) enum Event {
     Torn,
     /// It was turned away, with a `Retry-After` of so many seconds.
     Told(Option<u64>),
+    /// Half of its answer's body is sent.
+    Cut,
     /// It was whole, and what it wants was done.
     Processed { hash: u64, len: usize },
 }
@@ -129,6 +135,7 @@ impl Event {
         match self {
             Self::Head => format!("head {id}"),
             Self::Torn => format!("torn {id}"),
+            Self::Cut => format!("cut {id}"),
             Self::Told(None) => format!("told {id}"),
             Self::Told(Some(seconds)) => format!("told {id} {seconds}"),
             Self::Processed { hash, len } => format!("done {id} {hash} {len}"),
@@ -141,6 +148,7 @@ impl Event {
         let event = match word {
             "head" => Self::Head,
             "torn" => Self::Torn,
+            "cut" => Self::Cut,
             "told" => Self::Told(words.next().map(str::parse).transpose().ok()?),
             "done" => Self::Processed { hash: words.next()?.parse().ok()?, len: words.next()?.parse().ok()? },
             _ => return None,

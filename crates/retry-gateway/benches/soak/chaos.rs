@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
@@ -50,7 +50,10 @@ pub(crate) async fn upstream(
         let Some(fault) = faults.choose(&mut rng).copied() else { break };
         *books.open().faults.entry(fault.name()).or_default() += 1;
         match fault {
-            Fault::Kill => endpoint.kill(),
+            Fault::Kill => {
+                endpoint.kill();
+                books.open().kills.push((endpoint.address, Instant::now()));
+            }
             Fault::Pause => endpoint.signal("STOP")?,
             Fault::Behave(mode, _) => endpoint.behave(mode)?,
         }

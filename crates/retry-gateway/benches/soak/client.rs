@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use http::{Request, Response, StatusCode};
 use http_body_util::BodyExt;
@@ -82,7 +82,8 @@ impl Wish {
     pub(crate) async fn send(self, http: &Http, to: SocketAddr, books: &Books) -> (u64, Seen) {
         let id = ID.fetch_add(1, Ordering::Relaxed);
         let content = pattern::bytes(id, self.sends);
-        let seen = |end| Seen { kind: self.kind, body: (pattern::hash(&content), self.sends), end };
+        let (began, body) = (Instant::now(), (pattern::hash(&content), self.sends));
+        let seen = |end| Seen { kind: self.kind, body, began, end };
         let method = if self.sends == 0 { "GET" } else { "POST" };
         let mut request = Request::builder().method(method).uri(format!("http://{to}/soak/{id}"));
         request = request.header("x-size", self.wants);
@@ -94,7 +95,7 @@ impl Wish {
         }
         let kept_back = self.leaves.map_or(0, |(_, stops)| if stops { self.sends / 2 } else { 0 });
         let is_sized = self.is_sized || self.sends == 0;
-        let request = match request.body(Pieces::new(content.clone(), is_sized, kept_back)) {
+        let request = match request.body(Pieces::new(content, is_sized, kept_back)) {
             Ok(request) => request,
             Err(error) => return (id, seen(End::NoAnswer(error.to_string()))),
         };

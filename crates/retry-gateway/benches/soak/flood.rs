@@ -57,24 +57,31 @@ pub(crate) async fn run(to: SocketAddr, books: &Books) -> anyhow::Result<()> {
 async fn alone(when: &str, to: SocketAddr, books: &Books) {
     let kept = client::http(false);
     let end = Instant::now() + HOLD;
-    let (mut took, mut failed) = (Vec::new(), 0);
-    while Instant::now() < end {
+    let (mut took, mut failed) = ([Vec::new(), Vec::new()], 0);
+    for number in 0.. {
+        if Instant::now() > end {
+            break;
+        }
+        let is_fresh = number % 2;
         let fresh = client::http(false);
-        let http = if took.len() % 2 == 0 { &kept } else { &fresh };
+        let http = if is_fresh == 0 { &kept } else { &fresh };
         let began = Instant::now();
         let (id, seen) = Wish::GET.send(http, to, books).await;
-        took.push(began.elapsed());
+        took[is_fresh].push(began.elapsed());
         if seen.end != End::Answered(200) {
             failed += 1;
             books.violation(format!("{id}: {when}, {:?}", seen.end));
         }
         sleep(Duration::from_millis(10)).await;
     }
-    took.sort_unstable();
-    let (median, max) = (took[took.len() / 2], took[took.len() - 1]);
-    println!("  {when}: {} requests, {failed} failed, p50 {median:.1?}, max {max:.1?}", took.len());
-    if max > LONGEST {
-        books.violation(format!("{when}, a request took {max:.1?}"));
+    println!("  {when}: {} requests, {failed} failed", took.iter().map(Vec::len).sum::<usize>());
+    for (mut took, over) in took.into_iter().zip(["a connection that is kept", "new connections"]) {
+        took.sort_unstable();
+        let (Some(median), Some(max)) = (took.get(took.len() / 2), took.last()) else { continue };
+        println!("    over {over}: p50 {median:.1?}, max {max:.1?}");
+        if *max > LONGEST {
+            books.violation(format!("{when}, a request over {over} took {max:.1?}"));
+        }
     }
 }
 
@@ -119,4 +126,5 @@ const FLOOD: usize = 10_000;
 const SLOW: usize = 400;
 /// Heads come more slowly than the gateway waits for them.
 const HOLD: Duration = Duration::from_secs(5);
-const LONGEST: Duration = Duration::from_secs(2);
+/// Where more connections come at once than a listener holds, the kernel tries again after one second, and after two more.
+const LONGEST: Duration = Duration::from_secs(4);

@@ -127,6 +127,7 @@ async fn serve(mut socket: BufReader<TcpStream>, mode: impl Fn() -> Mode) -> io:
             Mode::ResetLate => return socket.into_inner().set_zero_linger(),
             Mode::HalfHead => return socket.write_all(&start.as_bytes()[..start.len() / 2]).await,
             Mode::HalfBody => {
+                note(Event::Cut, head.id);
                 socket.write_all(start.as_bytes()).await?;
                 return socket.write_all(&content[..content.len() / 2]).await;
             }
