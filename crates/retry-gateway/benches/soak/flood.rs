@@ -126,5 +126,6 @@ const FLOOD: usize = 10_000;
 const SLOW: usize = 400;
 /// Heads come more slowly than the gateway waits for them.
 const HOLD: Duration = Duration::from_secs(5);
-/// Where more connections come at once than a listener holds, the kernel tries again after one second, and after two more.
+/// Where more connections come at once than a listener holds, the kernel tries again after one second, and after two
+/// more.
 const LONGEST: Duration = Duration::from_secs(4);

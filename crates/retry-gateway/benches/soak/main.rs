@@ -1,7 +1,7 @@
 //! Whether the gateway loses or doubles anything, however its upstreams and clients behave.
 //!
-//! `cargo bench -p retry-gateway --bench soak -- --minutes 60` runs it for an hour. Clients, upstreams and the gateway's
-//! log each keep a book of all requests, and the books are compared. It ends with 1 where they disagree.
+//! `cargo bench -p retry-gateway --bench soak -- --minutes 60` runs it for an hour. Clients, upstreams and the
+//! gateway's log each keep a book of all requests, and the books are compared. It ends with 1 where they disagree.
 
 mod account;
 mod book;
