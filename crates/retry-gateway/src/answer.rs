@@ -77,6 +77,11 @@ impl Future for Answer {
                 let detail = "nothing came of it for as long as the gateway waits";
                 answer(Problem::BodyTimeout, detail, &this.record.trail)
             }
+            // Nobody is there any more, or somebody who closed one half of the connection.
+            Err(_) if this.record.trail.is_torn() => {
+                let detail = "its body broke off";
+                return Poll::Ready(Ok(answer(Problem::BadRequest, detail, &this.record.trail)));
+            }
             Err(error) => refusal(&error, &this.record.trail),
             Ok(response) if response.status() == StatusCode::SWITCHING_PROTOCOLS && this.tunnel.is_none() => {
                 // Nobody asked for it, so the client would take what follows for its next answer.

@@ -21,6 +21,7 @@ struct Shared {
     is_timed: bool,
     has_stalled: AtomicBool,
     span: RequestSpan,
+    is_torn: AtomicBool,
     steps: Mutex<SmallVec<[Step; 2]>>,
 }
 
@@ -44,6 +45,7 @@ impl Trail {
             is_timed,
             has_stalled: AtomicBool::new(false),
             span,
+            is_torn: AtomicBool::new(false),
             steps: Mutex::default(),
         }))
     }
@@ -64,6 +66,15 @@ impl Trail {
 
     pub(crate) fn has_stalled(&self) -> bool {
         self.0.has_stalled.load(Ordering::Relaxed)
+    }
+
+    /// Notes that the client broke off in the middle of its body.
+    pub(crate) fn tear(&self) {
+        self.0.is_torn.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_torn(&self) -> bool {
+        self.0.is_torn.load(Ordering::Relaxed)
     }
 
     /// Begins an attempt, and returns its number from 0.

@@ -51,6 +51,9 @@ impl Body for Upload {
         let Self { body, patience, alarm } = &mut *self;
         if let Poll::Ready(frame) = Pin::new(body).poll_frame(cx) {
             *alarm = None;
+            if let (Some(Err(_)), Some((_, trail))) = (&frame, &patience) {
+                trail.tear();
+            }
             return Poll::Ready(frame.map(|frame| frame.map_err(Into::into)));
         }
         let Some((uploads, trail)) = patience else { return Poll::Pending };

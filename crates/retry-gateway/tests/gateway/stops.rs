@@ -1,6 +1,7 @@
 //! Clients that go away, and the gateway that is asked to.
 
 use std::io::{Read, Write};
+use std::net::Shutdown;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -54,7 +55,8 @@ fn a_client_that_goes_away_during_its_upload_ends_that() {
     socket.write_all(&[b'x'; 10_000]).unwrap();
     thread::sleep(Duration::from_millis(200));
     drop(socket);
-    gateway.log(1);
+    let log = gateway.log(1);
+    assert_eq!((log[0]["status"].as_u64(), log[0]["attempts"].as_array().unwrap().len()), (Some(499), 1));
     upstream.wait_ends(1);
     thread::sleep(Duration::from_secs(1));
     assert_eq!((upstream.seen().len(), upstream.wait_ends(1).len()), (0, 1));
@@ -62,6 +64,20 @@ fn a_client_that_goes_away_during_its_upload_ends_that() {
     let status: serde_json::Value = serde_json::from_str(&status).unwrap();
     assert_eq!(status["buffered_bytes"], 0);
     assert_eq!(status["upstreams"][0]["endpoints"][0]["load"], 0);
+}
+
+/// Who closed only one half of the connection reads that it was not the upstream's fault.
+#[test]
+fn a_body_that_its_client_broke_off_is_a_bad_request() {
+    let upstream = Upstream::answering(vec![say(200, &[], "")]);
+    let gateway = Gateway::before(&upstream.url(), &[]);
+    let mut socket = open(gateway.address, "POST /", &["content-length: 20000"], "");
+    socket.write_all(&[b'x'; 10_000]).unwrap();
+    socket.shutdown(Shutdown::Write).unwrap();
+    let mut reply = String::new();
+    socket.read_to_string(&mut reply).unwrap();
+    assert!(reply.starts_with("HTTP/1.1 400"), "{reply}");
+    assert_eq!(gateway.log(1)[0]["status"].as_u64(), Some(499));
 }
 
 #[test]
