@@ -63,8 +63,8 @@ where
         Self {
             announces_size: body.size_hint().exact().is_some(),
             live: Live::Open(Box::pin(body)),
-            // One frame there will be, and mostly no third.
-            kept: VecDeque::with_capacity(2),
+            // One frame there will be, and mostly no fifth.
+            kept: VecDeque::with_capacity(4),
             share,
             keeping: Keeping::All,
             reader: 0,
