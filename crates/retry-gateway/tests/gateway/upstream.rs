@@ -138,8 +138,12 @@ fn wait_for<T: std::fmt::Debug>(what: &str, count: usize, found: impl Fn() -> Ve
 
 /// An address at which nobody listens.
 pub(crate) fn nobody() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    format!("http://{}", listener.local_addr().unwrap())
+    // Bound for as long as the tests run, so that no other server gets it, and not listened at.
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+    let address = socket.local_addr().unwrap();
+    std::mem::forget(socket);
+    format!("http://{address}")
 }
 
 fn serve(
