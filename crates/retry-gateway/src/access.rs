@@ -10,7 +10,8 @@ use serde::Serialize;
 use tower_http_retry::RetryInfo;
 
 use crate::capacity::Seat;
-use crate::forward::{self, Downstream};
+use crate::downstream::Downstream;
+use crate::forward;
 use crate::proxy::Gateway;
 use crate::reject::Rejection;
 use crate::telemetry::RequestSpan;

@@ -1,85 +1,12 @@
 //! What a proxy changes in the heads that it passes on, and nothing else.
 
-use std::net::IpAddr;
-use std::sync::{Mutex, PoisonError};
-
 use http::header::{self, Entry, HeaderMap, HeaderName, HeaderValue};
 use http::{Request, Response, Uri, Version};
 
+use crate::downstream::Downstream;
+use crate::found::{Found, is_for_one_connection, is_of_the_way};
 use crate::tunnel::Tunnel;
-
-/// Who sends requests over a connection, and how they arrive.
-#[derive(Debug)]
-pub(crate) struct Downstream {
-    /// The peer's address.
-    ip: IpAddr,
-    /// Whether the connection is encrypted.
-    is_tls: bool,
-    /// Whether it is believed what the peer says of those before it.
-    is_trusted: bool,
-    /// What `X-Forwarded-For` says of it.
-    forwarded_for: HeaderValue,
-    /// The host that was asked for last, and what `Forwarded` says of that: mostly it is always the same.
-    forwarded: Mutex<Option<(Option<HeaderValue>, HeaderValue)>>,
-}
-
-impl Downstream {
-    pub(crate) fn new(ip: IpAddr, is_tls: bool, is_trusted: bool) -> Self {
-        let ip = ip.to_canonical();
-        // An address is visible ASCII.
-        let forwarded_for =
-            HeaderValue::try_from(ip.to_string()).unwrap_or(HeaderValue::from_static("unknown"));
-        Self { ip, is_tls, is_trusted, forwarded_for, forwarded: Mutex::default() }
-    }
-
-    pub(crate) fn ip(&self) -> IpAddr {
-        self.ip
-    }
-
-    pub(crate) fn scheme(&self) -> &'static str {
-        if self.is_tls { "https" } else { "http" }
-    }
-
-    fn forwarded(&self, host: Option<&HeaderValue>) -> HeaderValue {
-        let mut last = self.forwarded.lock().unwrap_or_else(PoisonError::into_inner);
-        match &*last {
-            Some((known, value)) if known.as_ref() == host => value.clone(),
-            _ => {
-                let value = self.forwarded_from(host);
-                // A copy, so that no read buffer is held.
-                let host = host.and_then(|host| HeaderValue::from_bytes(host.as_bytes()).ok());
-                *last = Some((host, value.clone()));
-                value
-            }
-        }
-    }
-
-    fn forwarded_from(&self, host: Option<&HeaderValue>) -> HeaderValue {
-        let node = match self.ip {
-            IpAddr::V4(ip) => ip.to_string(),
-            IpAddr::V6(ip) => format!("\"[{ip}]\""),
-        };
-        let host = host.and_then(|host| host.to_str().ok()).filter(|host| !host.contains(['"', '\\']));
-        let host = host.map_or_else(String::new, |host| format!(";host=\"{host}\""));
-        let value = HeaderValue::try_from(format!("for={node}{host};proto={}", self.scheme()));
-        // A host that was a value is one within a value.
-        value.unwrap_or(HeaderValue::from_static("for=unknown"))
-    }
-}
-
-/// What there is in a head that something is to be done about. All headers are looked at once, because to look for each
-/// of these is more.
-#[derive(Default)]
-struct Found {
-    /// Header lines that are for one connection.
-    hops: usize,
-    cookies: usize,
-    te: bool,
-    upgrade: bool,
-    expect: bool,
-    /// Something of the way here.
-    way: bool,
-}
+use crate::vet::Vetted;
 
 /// What is left to do about a request that can be sent on.
 pub(crate) struct Arrived {
@@ -91,10 +18,9 @@ pub(crate) struct Arrived {
 
 /// Makes a request that arrived here one that can be sent on: without what was meant for this connection alone, and
 /// with a word on where it came from.
-pub(crate) fn request<B>(request: &mut Request<B>, downstream: &Downstream) -> Arrived {
-    let host = host_of(request);
+pub(crate) fn request<B>(request: &mut Request<B>, vetted: Vetted, downstream: &Downstream) -> Arrived {
+    let Vetted { found, host } = vetted;
     let is_http10 = request.version() == Version::HTTP_10;
-    let found = Found::of(request.headers());
     let tunnel = if found.upgrade { Tunnel::of(request) } else { None };
     let headers = request.headers_mut();
     let takes_trailers = found.te && headers.get_all(header::TE).iter().any(|value| says(value, "trailers"));
@@ -109,7 +35,7 @@ pub(crate) fn request<B>(request: &mut Request<B>, downstream: &Downstream) -> A
     if found.cookies > 1 {
         join_cookies(headers);
     }
-    if found.way && !downstream.is_trusted {
+    if found.way && !downstream.is_trusted() {
         forget_way(headers);
     }
     trace(headers, host, downstream);
@@ -141,26 +67,6 @@ pub(crate) fn target(uri: &Uri) -> http::uri::PathAndQuery {
     uri.path_and_query().cloned().unwrap_or_else(|| http::uri::PathAndQuery::from_static("/"))
 }
 
-impl Found {
-    fn of(headers: &HeaderMap) -> Self {
-        let mut found = Self::default();
-        for (name, _) in headers {
-            let name = name.as_str();
-            // Most have another length than any of these.
-            match name.len() {
-                2 if name == "te" => found.te = true,
-                7 if name == "upgrade" => found.upgrade = true,
-                6 if name == "cookie" => found.cookies += 1,
-                6 if name == "expect" => found.expect = true,
-                _ => {}
-            }
-            found.way |= is_of_the_way(name);
-            found.hops += usize::from(is_for_one_connection(name));
-        }
-        found
-    }
-}
-
 /// Without the headers that are for one connection (RFC 9110 section 7.6.1), and those that it names.
 fn strip(headers: &mut HeaderMap, found: &Found) {
     match found.hops {
@@ -184,20 +90,6 @@ fn strip_all(headers: &mut HeaderMap) {
     gone.extend(headers.keys().filter(|name| is_for_one_connection(name.as_str())).cloned());
     for name in gone {
         headers.remove(name);
-    }
-}
-
-fn is_for_one_connection(name: &str) -> bool {
-    match name.len() {
-        2 => name == "te",
-        7 => name == "upgrade",
-        10 => name == "connection" || name == "keep-alive",
-        14 => name == "http2-settings",
-        16 => name == "proxy-connection",
-        17 => name == "transfer-encoding",
-        18 => name == "proxy-authenticate",
-        19 => name == "proxy-authorization",
-        _ => false,
     }
 }
 
@@ -226,14 +118,6 @@ fn is_for_all(name: &str) -> bool {
     NAMES.contains(&name) || PREFIXES.iter().any(|prefix| name.starts_with(prefix))
 }
 
-fn is_of_the_way(name: &str) -> bool {
-    match name.len() {
-        9 => name == "forwarded" || name == "x-real-ip",
-        13.. => name.starts_with("x-forwarded-"),
-        _ => false,
-    }
-}
-
 /// A peer that is not trusted may have made it up.
 fn forget_way(headers: &mut HeaderMap) {
     let told: Vec<_> = headers.keys().filter(|name| is_of_the_way(name.as_str())).cloned().collect();
@@ -258,7 +142,7 @@ pub(crate) fn says(value: &HeaderValue, word: &str) -> bool {
 fn trace(headers: &mut HeaderMap, host: Option<HeaderValue>, downstream: &Downstream) {
     // What is added here, at once.
     headers.reserve(4);
-    append(headers, FORWARDED_FOR, downstream.forwarded_for.clone());
+    append(headers, FORWARDED_FOR, downstream.forwarded_for().clone());
     let scheme = || HeaderValue::from_static(downstream.scheme());
     headers.entry(FORWARDED_PROTO).or_insert_with(scheme);
     append(headers, header::FORWARDED, downstream.forwarded(host.as_ref()));

@@ -18,7 +18,8 @@ use crate::assemble::Shared;
 use crate::capacity::Capacity;
 use crate::care;
 use crate::config::{Buffers, Limits};
-use crate::forward::{self, Arrived, Downstream};
+use crate::downstream::Downstream;
+use crate::forward::{self, Arrived};
 use crate::metrics::{Counts, Metrics};
 use crate::policy::GatewayPolicy;
 use crate::problem::Problem;
@@ -26,7 +27,8 @@ use crate::reject::Rejection;
 use crate::trust::Trust;
 use crate::upload::{Upload, Uploads};
 use crate::upstream::{Attempts, Way};
-use crate::{config, route, vet};
+use crate::vet::{self, Vetted};
+use crate::{config, route};
 
 /// The gateway: its routes, in the order in which they are tried.
 pub struct Gateway {
@@ -78,11 +80,14 @@ impl Gateway {
             record.rejection = Some(Rejection::HeadTooLarge);
             return never(record, Problem::HeadTooLarge, "it has more header lines than the gateway takes");
         }
-        if let Err(detail) = vet::request(&mut request) {
-            // Where the next request begins is not known for sure.
-            let is_http1 = request.version() < Version::HTTP_2;
-            return Answer { is_http1, ..never(record, Problem::BadRequest, detail) };
-        }
+        let vetted = match vet::request(&mut request, downstream) {
+            Ok(vetted) => vetted,
+            Err(detail) => {
+                // Where the next request begins is not known for sure.
+                let is_http1 = request.version() < Version::HTTP_2;
+                return Answer { is_http1, ..never(record, Problem::BadRequest, detail) };
+            }
+        };
         match self.routes.iter().position(|route| route::fits(&route.config, &request)) {
             None => never(record, Problem::NoRoute, "no route of the configuration fits it"),
             Some(_) if request.method() == Method::CONNECT => {
@@ -100,7 +105,7 @@ impl Gateway {
                         "as many requests are under way to the upstream as may",
                     );
                 }
-                route.send(request, downstream, record, &self.uploads)
+                route.send(request, vetted, downstream, record, &self.uploads)
             }
         }
     }
@@ -111,12 +116,13 @@ impl Route {
     fn send(
         &self,
         mut request: Request<Incoming>,
+        vetted: Vetted,
         downstream: &Downstream,
         record: Record,
         uploads: &Arc<Uploads>,
     ) -> Answer {
         let is_http1 = request.version() == Version::HTTP_11;
-        let Arrived { tunnel, expects } = forward::request(&mut request, downstream);
+        let Arrived { tunnel, expects } = forward::request(&mut request, vetted, downstream);
         if self.mints_key {
             care::mint(&mut request);
         }

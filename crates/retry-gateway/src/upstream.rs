@@ -153,7 +153,7 @@ impl Service<Request<ReplayBody<Upload>>> for Attempts {
         let began = if number == 0 { trail.began() } else { Instant::now() };
         let sent = match endpoint.pace() {
             // What is awaited is small: the request is the client's already.
-            None => Sent::Unpaced(endpoint.client().request(request)),
+            None => Sent::Unpaced(endpoint.send(request)),
             Some(pace) => Sent::Paced(Box::new((pace.clone(), request))),
         };
         Box::pin(async move {
@@ -185,8 +185,7 @@ impl Way {
         ends_at: Instant,
     ) -> Result<Response<Cared<Incoming>>, AttemptError> {
         let left = ends_at.saturating_duration_since(Instant::now());
-        let send =
-            service_fn(|request| self.in_try(endpoint.client().request(request), Instant::now(), ends_at));
+        let send = service_fn(|request| self.in_try(endpoint.send(request), Instant::now(), ends_at));
         match pace.deadline(left).layer(send).oneshot(request).await {
             Err(PaceError::Refused(refusal)) => Err(AttemptError::Paced(refusal)),
             Err(PaceError::Inner(error)) => Err(error),

@@ -3,40 +3,50 @@
 use http::header::{self, HeaderMap, HeaderValue};
 use http::{Method, Request, Version};
 
-/// Whether a request can be taken for one thing only; its `Host` is that of its URI from then on, if that has one.
-pub(crate) fn request<B>(request: &mut Request<B>) -> Result<(), &'static str> {
-    if !is_framed(request.headers()) {
+use crate::downstream::Downstream;
+use crate::found::Found;
+
+/// A request that can be taken for one thing only.
+#[derive(Debug)]
+pub(crate) struct Vetted {
+    pub(crate) found: Found,
+    /// The only host that it is for.
+    pub(crate) host: Option<HeaderValue>,
+}
+
+/// Looks a request over; its `Host` is that of its URI from then on, if that has one.
+pub(crate) fn request<B>(request: &mut Request<B>, downstream: &Downstream) -> Result<Vetted, &'static str> {
+    let found = Found::of(request.headers());
+    if found.coding && !is_framed(request.headers()) {
         return Err("its Transfer-Encoding is not chunked alone");
     }
     let uri = request.uri();
     if uri.authority().is_some() && uri.scheme().is_none() && request.method() != Method::CONNECT {
         return Err("its target is no path");
     }
-    let mut hosts = request.headers().get_all(header::HOST).iter();
-    let (named, another) = (hosts.next(), hosts.next());
-    if another.is_some() {
+    if found.hosts > 1 {
         return Err("it has more than one Host");
     }
-    if named.is_none() && request.version() == Version::HTTP_11 {
+    if found.hosts == 0 && request.version() == Version::HTTP_11 {
         return Err("it has no Host");
     }
-    let authority = request.uri().authority().map(|authority| authority.as_str().as_bytes());
-    let host = authority.or(named.map(HeaderValue::as_bytes));
-    if !host.is_none_or(is_host) {
-        return Err("its host is none");
+    let authority = uri.authority().map(|authority| HeaderValue::from_str(authority.as_str()));
+    let authority = authority.transpose().map_err(|_| NO_HOST)?;
+    let named = request.headers().get(header::HOST);
+    let differ = authority.as_ref().zip(named).is_some_and(|(authority, named)| authority != named);
+    if differ && request.version() == Version::HTTP_2 {
+        return Err("its authority and its Host differ");
     }
-    match (authority, named) {
-        (Some(authority), Some(named)) if authority != named.as_bytes() => {
-            if request.version() == Version::HTTP_2 {
-                return Err("its authority and its Host differ");
-            }
-            // RFC 9112 section 3.2.2: a proxy replaces it. Routes may look at it.
-            let host = HeaderValue::from_bytes(authority).map_err(|_| "its host is none")?;
-            request.headers_mut().insert(header::HOST, host);
-        }
-        _ => {}
+    let host = authority.or_else(|| named.cloned());
+    let is_known = |host| downstream.knows(host) || is_host(host.as_bytes());
+    if !host.as_ref().is_none_or(is_known) {
+        return Err(NO_HOST);
     }
-    Ok(())
+    if differ && let Some(host) = &host {
+        // RFC 9112 section 3.2.2: a proxy replaces it. Routes may look at it.
+        request.headers_mut().insert(header::HOST, host.clone());
+    }
+    Ok(Vetted { found, host })
 }
 
 /// Whether a message with these headers ends in one place for all who read it (RFC 9112 section 6.3): a coding besides
@@ -80,6 +90,8 @@ fn is_host(host: &[u8]) -> bool {
     !name.is_empty() && name.iter().all(is_name) && is_port
 }
 
+const NO_HOST: &str = "its host is none";
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -104,11 +116,11 @@ mod tests {
             given = given.header("host", *host);
         }
         let mut given = given.body(()).unwrap();
-        let is_right = request(&mut given).is_ok();
-        let host = crate::forward::host_of(&given);
-        let host = host.as_ref().filter(|_| is_right).map(|host| host.to_str().unwrap());
-        assert_eq!(host, expected, "{version:?} {uri} {hosts:?}");
-        if is_right && !hosts.is_empty() {
+        let downstream = Downstream::new(std::net::Ipv4Addr::LOCALHOST.into(), false, false);
+        let vetted = request(&mut given, &downstream);
+        let host = vetted.as_ref().ok().and_then(|vetted| vetted.host.as_ref());
+        assert_eq!(host.map(|host| host.to_str().unwrap()), expected, "{version:?} {uri} {hosts:?}");
+        if vetted.is_ok() && !hosts.is_empty() {
             assert_eq!(given.headers()["host"], expected.unwrap(), "routes see the same host");
         }
     }

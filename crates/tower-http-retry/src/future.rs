@@ -1,5 +1,6 @@
 //! One request's way through its attempts: send, wait, ready, send again.
 
+mod detour;
 mod drain;
 mod itinerary;
 mod journey;
@@ -18,18 +19,12 @@ use http_body::Body;
 use http_retry::Policy;
 use pin_project_lite::pin_project;
 use tower_service::Service;
-use tracing::Span;
 
-use self::drain::Drain;
 pub(crate) use self::drain::DrainLimit;
-use self::itinerary::Itinerary;
 use self::journey::Journey;
-use self::pause::Pause;
 use crate::body::Original;
 use crate::head::Snapshot;
 use crate::layer::{Settings, Terms};
-use crate::pace::Passage;
-use crate::timer::Sleep;
 use crate::{
     BytesBody, CloneService, Concrete, NoPace, PaceError, PaceFuture, Pacing, ReadError, ReplayBody,
     RetryInfo,
@@ -49,7 +44,6 @@ pin_project! {
         stage: Stage<S, B>,
         // `None` for a request that can never be sent again. Boxed, so that the future is cheap to move.
         journey: Option<Box<Journey<S, P, B, S::Response, S::Error>>>,
-        info: Option<RetryInfo>,
         marker: PhantomData<fn() -> (M, G)>,
     }
 }
@@ -63,13 +57,13 @@ pin_project! {
         /// The first attempt under a pace: it waits for its turn, and is sent. Boxed, because most layers have none.
         First { first: Pin<Box<PaceFuture<S, ReplayBody<B>>>> },
         /// An attempt is under way.
-        Attempt { #[pin] attempt: S::Future, passage: Option<Passage>, span: Span },
+        Attempt { #[pin] attempt: S::Future },
         /// Between attempts. The attempt is gone, with every permit that it held; its response is read to its
         /// end, or gone too.
-        Wait { pause: Pause, drain: Option<Drain> },
-        /// The wait is over, and the inner service is being readied. The sleep ends with the deadline.
-        Ready { passage: Option<Passage>, deadline: Option<Sleep> },
-        Done,
+        Wait,
+        /// The wait is over, and the inner service is being readied.
+        Ready,
+        Done { info: Option<RetryInfo> },
     }
 }
 
@@ -81,12 +75,12 @@ where
 {
     /// `inner` must be ready, unless there is a pace.
     pub(crate) fn new(inner: S, terms: Arc<Terms<P>>, request: Request<B>) -> Self {
-        let (stage, journey) = match Itinerary::of(&terms, &request) {
+        let (stage, journey) = match itinerary::session(&terms, &request) {
             None => {
                 let ends_at = itinerary::ends_at(&terms.settings, &request);
                 (Stage::first(inner, &terms.settings, request.map(ReplayBody::once), ends_at).0, None)
             }
-            Some(itinerary) => {
+            Some(session) => {
                 let snapshot = Snapshot::of(&request);
                 let (limit, memory) = (terms.settings.replay_limit, terms.settings.replay_memory.as_ref());
                 let mut original = Original::empty();
@@ -94,11 +88,11 @@ where
                     original = Original::new(body, limit, memory);
                     original.attempt()
                 });
-                let (stage, inner) = Stage::first(inner, &terms.settings, request, itinerary.ends_at());
-                (stage, Some(Box::new(Journey::new(inner, terms, itinerary, snapshot, original))))
+                let (stage, inner) = Stage::first(inner, &terms.settings, request, session.ends_at());
+                (stage, Some(Box::new(Journey::new(inner, terms, session, snapshot, original))))
             }
         };
-        Self { stage, journey, info: None, marker: PhantomData }
+        Self { stage, journey, marker: PhantomData }
     }
 }
 
@@ -109,7 +103,10 @@ where
     /// What happened to the request, once this has resolved: what its response carries in its extensions, and what
     /// nothing carries where there is an error in its stead. `None` where it was sent once and nobody gave up.
     pub fn info(&self) -> Option<RetryInfo> {
-        self.info
+        match self.stage {
+            Stage::Done { info } => info,
+            _ => None,
+        }
     }
 }
 
@@ -126,7 +123,7 @@ where
     ) -> (Self, S) {
         let Some(pace) = settings.pace.clone() else {
             let attempt = inner.call(request);
-            return (Self::Attempt { attempt, passage: None, span: Span::none() }, inner);
+            return (Self::Attempt { attempt }, inner);
         };
         let timer = Arc::clone(&settings.timer);
         let first = PaceFuture::new(inner.clone(), request, pace, timer, ends_at);
@@ -149,8 +146,8 @@ where
         let outcome = ready!(self.as_mut().poll_outcome(cx));
         // What is held goes back now, and not when somebody drops this.
         let mut this = self.project();
-        this.stage.set(Stage::Done);
-        *this.info = this.journey.take().and_then(|journey| journey.info());
+        let info = this.journey.take().and_then(|journey| journey.info());
+        this.stage.set(Stage::Done { info });
         Poll::Ready(outcome.map_err(G::error))
     }
 }
@@ -171,11 +168,11 @@ where
         loop {
             let next = match (this.stage.as_mut().project(), this.journey.as_mut()) {
                 (StageProj::First { first }, None) => return first.as_mut().poll(cx),
-                (StageProj::Attempt { attempt, .. }, None) => {
+                (StageProj::Attempt { attempt }, None) => {
                     return attempt.poll(cx).map_err(PaceError::Inner);
                 }
-                (StageProj::Done, _) => panic!("polled after it had resolved"),
-                (StageProj::Wait { .. } | StageProj::Ready { .. }, None) => {
+                (StageProj::Done { .. }, _) => panic!("polled after it had resolved"),
+                (StageProj::Wait | StageProj::Ready, None) => {
                     unreachable!("a request that may not be sent again never waits")
                 }
                 (StageProj::First { first }, Some(journey)) => {
@@ -187,30 +184,15 @@ where
                     };
                     journey.conclude(result, Some(first.ticket()))
                 }
-                (StageProj::Attempt { attempt, passage, span }, Some(journey)) => {
-                    let entered = span.enter();
+                (StageProj::Attempt { attempt }, Some(journey)) => {
+                    let entered = journey.enter();
                     let result = ready!(attempt.poll(cx));
                     drop(entered);
-                    if let Some(passage) = passage.take() {
-                        journey.observe(passage, &result);
-                    }
+                    journey.observe(&result);
                     journey.conclude(result, None)
                 }
-                (StageProj::Wait { pause, drain }, Some(journey)) => {
-                    journey.poll_drain(drain, cx);
-                    let turn = ready!(pause.poll(cx));
-                    journey.end_drain(drain);
-                    match turn {
-                        Ok(passage) => ControlFlow::Continue(Stage::Ready { passage, deadline: None }),
-                        Err(refusal) => ControlFlow::Break(journey.turned_away(refusal)),
-                    }
-                }
-                (StageProj::Ready { passage, deadline }, Some(journey)) => {
-                    match ready!(journey.poll_ready(deadline, cx)) {
-                        ControlFlow::Continue(()) => journey.resend(passage.take()),
-                        ControlFlow::Break(outcome) => ControlFlow::Break(outcome.map_err(PaceError::Inner)),
-                    }
-                }
+                (StageProj::Wait, Some(journey)) => ready!(journey.poll_wait(cx)),
+                (StageProj::Ready, Some(journey)) => ready!(journey.poll_ready(cx)),
             };
             match next {
                 ControlFlow::Continue(stage) => this.stage.set(stage),
@@ -228,9 +210,9 @@ where
         let stage = match &self.stage {
             Stage::First { .. } => "First",
             Stage::Attempt { .. } => "Attempt",
-            Stage::Wait { .. } => "Wait",
-            Stage::Ready { .. } => "Ready",
-            Stage::Done => "Done",
+            Stage::Wait => "Wait",
+            Stage::Ready => "Ready",
+            Stage::Done { .. } => "Done",
         };
         f.debug_struct("ResponseFuture").field("stage", &stage).finish_non_exhaustive()
     }

@@ -1,7 +1,14 @@
+use std::net::IpAddr;
+
 use super::*;
 
 fn client(is_trusted: bool) -> Downstream {
     Downstream::new(IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 7)), false, is_trusted)
+}
+
+fn send_on(arrived: &mut Request<()>, client: &Downstream) {
+    let vetted = Vetted { found: Found::of(arrived.headers()), host: host_of(arrived) };
+    request(arrived, vetted, client);
 }
 
 /// What is left of these headers, and what is there of ours.
@@ -16,7 +23,7 @@ fn check_from(client: &Downstream, lines: &[(&str, &str)], expected: &[(&str, Op
     for (name, value) in lines {
         arrived.headers_mut().append(HeaderName::try_from(*name).unwrap(), value.parse().unwrap());
     }
-    request(&mut arrived, client);
+    send_on(&mut arrived, client);
     for (name, value) in expected {
         let found = arrived.headers().get(*name).map(|value| value.to_str().unwrap());
         assert_eq!(found, *value, "{name} of {lines:?}");
@@ -73,7 +80,7 @@ fn who_cannot_be_asked_for_a_body_expects_nothing() {
     for (version, expected) in [(Version::HTTP_10, false), (Version::HTTP_11, true)] {
         let arrived = Request::put("/").version(version).header("expect", "100-continue");
         let mut arrived = arrived.body(()).unwrap();
-        request(&mut arrived, &client(false));
+        send_on(&mut arrived, &client(false));
         assert_eq!(arrived.headers().contains_key("expect"), expected, "{version:?}");
     }
 }

@@ -2,8 +2,8 @@
 
 use http::{Request, StatusCode};
 
+use crate::downstream::Downstream;
 use crate::endpoint::Endpoint;
-use crate::forward::Downstream;
 
 #[derive(Debug)]
 pub(crate) struct RequestSpan;

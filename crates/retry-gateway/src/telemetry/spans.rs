@@ -9,8 +9,9 @@ use opentelemetry_http::HeaderExtractor;
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::Span;
 
+use crate::downstream::Downstream;
 use crate::endpoint::Endpoint;
-use crate::forward::{self, Downstream};
+use crate::forward;
 use crate::telemetry::{exporter, words};
 
 /// From when a request came until the head of its answer; `None` where no spans are made.

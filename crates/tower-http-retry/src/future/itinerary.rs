@@ -9,42 +9,29 @@ use crate::RetryOverride;
 use crate::layer::{Settings, Terms};
 use crate::timer;
 
-/// What is settled before the first attempt about a request that may be sent again.
-pub(super) struct Itinerary {
-    pub(super) session: Session,
-    pub(super) overrides: Option<RetryOverride>,
-}
-
-impl Itinerary {
-    /// `None` for a request that can never be sent again.
-    pub(super) fn of<P: Policy, B>(terms: &Terms<P>, request: &Request<B>) -> Option<Self> {
-        let settings = &terms.settings;
-        let overrides = request.extensions().get::<RetryOverride>();
-        let attempts = overrides.and_then(|overrides| overrides.attempts).unwrap_or(settings.attempts);
-        let head = RequestHead::from(request);
-        // A policy of the user's own may forget to ask for the first of these.
-        let is_kept = !head.leaves_http() && policy(terms, overrides).keep(&head);
-        if attempts <= 1 || overrides.is_some_and(|overrides| overrides.never) || !is_kept {
-            return None;
-        }
-        let deadline = deadline(settings, overrides);
-        let mut session = Session::new().attempts(attempts).deadline(deadline);
-        if !settings.heeds_hints {
-            session = session.ignore_hints();
-        }
-        if settings.pace.is_some() {
-            session = session.paced();
-        }
-        if deadline.is_some() {
-            session = session.started(timer::monotonic(&*settings.timer));
-        }
-        Some(Self { session, overrides: overrides.cloned() })
+/// The session of a request that comes now; `None` if it can never be sent again.
+pub(super) fn session<P: Policy, B>(terms: &Terms<P>, request: &Request<B>) -> Option<Session> {
+    let settings = &terms.settings;
+    let overrides = request.extensions().get::<RetryOverride>();
+    let attempts = overrides.and_then(|overrides| overrides.attempts).unwrap_or(settings.attempts);
+    let head = RequestHead::from(request);
+    // A policy of the user's own may forget to ask for the first of these.
+    let is_kept = !head.leaves_http() && policy(terms, overrides).keep(&head);
+    if attempts <= 1 || overrides.is_some_and(|overrides| overrides.never) || !is_kept {
+        return None;
     }
-
-    /// See [`Session::ends_at`].
-    pub(super) fn ends_at(&self) -> Option<Duration> {
-        self.session.ends_at()
+    let deadline = deadline(settings, overrides);
+    let mut session = Session::new().attempts(attempts).deadline(deadline);
+    if !settings.heeds_hints {
+        session = session.ignore_hints();
     }
+    if settings.pace.is_some() {
+        session = session.paced();
+    }
+    if deadline.is_some() {
+        session = session.started(timer::monotonic(&*settings.timer));
+    }
+    Some(session)
 }
 
 /// When a request that comes now and is never sent again must have been sent.
