@@ -31,6 +31,8 @@ pub(crate) struct Endpoint {
     name: String,
     scheme: Scheme,
     authority: Authority,
+    /// What the client knows its connections by where it need not be the authority: it is hashed for each request.
+    alias: Authority,
     /// The authority, as `Host` has it.
     host: HeaderValue,
     client: EndpointClient,
@@ -83,6 +85,7 @@ impl Endpoint {
             host: HeaderValue::from_str(authority.as_str())?,
             scheme,
             authority,
+            alias: Authority::from_static("e"),
             client,
             pace,
             load: AtomicUsize::new(0),
@@ -104,6 +107,10 @@ impl Endpoint {
 
     pub(crate) fn host(&self) -> &HeaderValue {
         &self.host
+    }
+
+    pub(crate) fn alias(&self) -> &Authority {
+        &self.alias
     }
 
     /// Sends a request, which must be aimed here. One place where that is done, because where there are two, each copies

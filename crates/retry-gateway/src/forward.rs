@@ -1,5 +1,7 @@
 //! What a proxy changes in the heads that it passes on, and nothing else.
 
+use std::sync::Arc;
+
 use http::header::{self, Entry, HeaderMap, HeaderName, HeaderValue};
 use http::{Request, Response, Uri, Version};
 
@@ -9,7 +11,9 @@ use crate::tunnel::Tunnel;
 use crate::vet::Vetted;
 
 /// What is left to do about a request that can be sent on.
+#[derive(Debug)]
 pub(crate) struct Arrived {
+    pub(crate) origin: Origin,
     /// What it asks to switch to.
     pub(crate) tunnel: Option<Tunnel>,
     /// Whether its client waits to be asked for the body.
@@ -17,8 +21,8 @@ pub(crate) struct Arrived {
 }
 
 /// Makes a request that arrived here one that can be sent on: without what was meant for this connection alone, and
-/// with a word on where it came from.
-pub(crate) fn request<B>(request: &mut Request<B>, vetted: Vetted, downstream: &Downstream) -> Arrived {
+/// without what somebody who is not trusted says of where it came from.
+pub(crate) fn request<B>(request: &mut Request<B>, vetted: Vetted, downstream: &Arc<Downstream>) -> Arrived {
     let Vetted { found, host } = vetted;
     let is_http10 = request.version() == Version::HTTP_10;
     let tunnel = if found.upgrade { Tunnel::of(request) } else { None };
@@ -38,11 +42,12 @@ pub(crate) fn request<B>(request: &mut Request<B>, vetted: Vetted, downstream: &
     if found.way && !downstream.is_trusted() {
         forget_way(headers);
     }
-    trace(headers, host, downstream);
     if let Some(tunnel) = &tunnel {
         tunnel.ask(headers);
     }
-    Arrived { tunnel, expects: found.expect }
+    let is_told = found.way && downstream.is_trusted();
+    let origin = Origin { downstream: Arc::clone(downstream), host, is_told };
+    Arrived { origin, tunnel, expects: found.expect }
 }
 
 /// Makes a response of an upstream one that can be sent to the client.
@@ -69,17 +74,19 @@ pub(crate) fn target(uri: &Uri) -> http::uri::PathAndQuery {
 
 /// Without the headers that are for one connection (RFC 9110 section 7.6.1), and those that it names.
 fn strip(headers: &mut HeaderMap, found: &Found) {
-    match found.hops {
-        0 => {}
-        // Most heads have none, or this one, which names no other.
-        1 if headers
-            .get(header::CONNECTION)
-            .is_some_and(|value| value == "keep-alive" || value == "close") =>
-        {
-            headers.remove(header::CONNECTION);
-        }
-        _ => strip_all(headers),
+    if found.hops == 0 {
+        return;
     }
+    if found.hops == 1
+        && let Some(named) = headers.remove(header::CONNECTION)
+    {
+        // Most heads have none, or this one, which names no other.
+        if named == "keep-alive" || named == "close" {
+            return;
+        }
+        headers.insert(header::CONNECTION, named);
+    }
+    strip_all(headers);
 }
 
 fn strip_all(headers: &mut HeaderMap) {
@@ -138,16 +145,39 @@ pub(crate) fn says(value: &HeaderValue, word: &str) -> bool {
     value.to_str().is_ok_and(|value| value.split(',').any(|item| item.trim().eq_ignore_ascii_case(word)))
 }
 
-/// `X-Forwarded-*`, and `Forwarded` (RFC 7239). What is left of them is from somebody who is trusted.
-fn trace(headers: &mut HeaderMap, host: Option<HeaderValue>, downstream: &Downstream) {
-    // What is added here, at once.
-    headers.reserve(4);
-    append(headers, FORWARDED_FOR, downstream.forwarded_for().clone());
-    let scheme = || HeaderValue::from_static(downstream.scheme());
-    headers.entry(FORWARDED_PROTO).or_insert_with(scheme);
-    append(headers, header::FORWARDED, downstream.forwarded(host.as_ref()));
-    if let Some(host) = host {
-        headers.entry(FORWARDED_HOST).or_insert(host);
+/// Where a request came from, as each upstream is told that it is sent to.
+#[derive(Clone, Debug)]
+pub(crate) struct Origin {
+    downstream: Arc<Downstream>,
+    host: Option<HeaderValue>,
+    /// Whether somebody who is trusted has begun.
+    is_told: bool,
+}
+
+impl Origin {
+    /// `X-Forwarded-*`, and `Forwarded` (RFC 7239).
+    pub(crate) fn tell(&self, headers: &mut HeaderMap) {
+        let Self { downstream, host, is_told } = self;
+        // What is added here, and at the endpoint, at once.
+        headers.reserve(5);
+        let [ip, scheme] =
+            [downstream.forwarded_for().clone(), HeaderValue::from_static(downstream.scheme())];
+        let forwarded = downstream.forwarded(host.as_ref());
+        if *is_told {
+            append(headers, FORWARDED_FOR, ip);
+            headers.entry(FORWARDED_PROTO).or_insert(scheme);
+            append(headers, header::FORWARDED, forwarded);
+            if let Some(host) = host {
+                headers.entry(FORWARDED_HOST).or_insert(host.clone());
+            }
+            return;
+        }
+        headers.insert(FORWARDED_FOR, ip);
+        headers.insert(FORWARDED_PROTO, scheme);
+        headers.insert(header::FORWARDED, forwarded);
+        if let Some(host) = host {
+            headers.insert(FORWARDED_HOST, host.clone());
+        }
     }
 }
 

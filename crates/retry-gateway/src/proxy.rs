@@ -73,7 +73,7 @@ impl Gateway {
     pub(crate) fn answer(
         self: &Arc<Self>,
         mut request: Request<Incoming>,
-        downstream: &Downstream,
+        downstream: &Arc<Downstream>,
     ) -> Answer {
         let mut record = Record::new(Arc::clone(self), &request, downstream);
         if request.headers().len() > self.limits.headers {
@@ -117,17 +117,17 @@ impl Route {
         &self,
         mut request: Request<Incoming>,
         vetted: Vetted,
-        downstream: &Downstream,
+        downstream: &Arc<Downstream>,
         record: Record,
         uploads: &Arc<Uploads>,
     ) -> Answer {
         let is_http1 = request.version() == Version::HTTP_11;
-        let Arrived { tunnel, expects } = forward::request(&mut request, vetted, downstream);
+        let Arrived { origin, tunnel, expects } = forward::request(&mut request, vetted, downstream);
         if self.mints_key {
             care::mint(&mut request);
         }
         let request = request.map(|body| Upload::new(body, uploads, &record.trail));
-        let attempts = Attempts::new(Arc::clone(&self.way), record.trail.clone(), expects);
+        let attempts = Attempts::new(Arc::clone(&self.way), record.trail.clone(), origin, expects);
         let sent = match &self.retries {
             // These are always ready, as their attempts are.
             Retries::Unpaced(retry) => Sent::Unpaced { attempts: retry.over(attempts).call(request) },

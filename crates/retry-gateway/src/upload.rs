@@ -29,8 +29,8 @@ pub(crate) struct Upload {
     body: Incoming,
     /// `None` where there is nothing to wait for.
     patience: Option<(Arc<Uploads>, Trail)>,
-    /// While nothing comes.
-    alarm: Option<(Instant, Box<Alarm>)>,
+    /// While nothing comes. Boxed, because mostly it comes at once.
+    alarm: Option<Box<(Instant, Alarm)>>,
 }
 
 impl Upload {
@@ -58,11 +58,11 @@ impl Body for Upload {
         }
         let Some((uploads, trail)) = patience else { return Poll::Pending };
         loop {
-            let (at, waiting) = alarm.get_or_insert_with(|| {
+            let (at, waiting) = &mut **alarm.get_or_insert_with(|| {
                 let at = Instant::now() + uploads.timeout;
-                (at, Box::new(uploads.alarms.at(at)))
+                Box::new((at, uploads.alarms.at(at)))
             });
-            if Pin::new(&mut **waiting).poll(cx).is_pending() {
+            if Pin::new(waiting).poll(cx).is_pending() {
                 return Poll::Pending;
             }
             if at.elapsed() < MISSED {

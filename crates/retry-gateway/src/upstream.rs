@@ -23,7 +23,7 @@ use crate::care::{self, Care, Cared, Caring};
 use crate::config::HostRule;
 use crate::endpoint::{Endpoint, EndpointRequest};
 use crate::expect;
-use crate::forward;
+use crate::forward::{self, Origin};
 use crate::outlier::{Outliers, Report};
 use crate::trail::Trail;
 use crate::upload::Upload;
@@ -117,13 +117,14 @@ pub(crate) struct Way {
 pub(crate) struct Attempts {
     way: Arc<Way>,
     trail: Trail,
+    origin: Origin,
     /// Whether the client waits to be asked for the body.
     expects: bool,
 }
 
 impl Attempts {
-    pub(crate) fn new(way: Arc<Way>, trail: Trail, expects: bool) -> Self {
-        Self { way, trail, expects }
+    pub(crate) fn new(way: Arc<Way>, trail: Trail, origin: Origin, expects: bool) -> Self {
+        Self { way, trail, origin, expects }
     }
 }
 
@@ -137,7 +138,7 @@ impl Service<Request<ReplayBody<Upload>>> for Attempts {
     }
 
     fn call(&mut self, mut request: Request<ReplayBody<Upload>>) -> Self::Future {
-        let Self { way, trail, expects } = self.clone();
+        let (way, trail) = (Arc::clone(&self.way), self.trail.clone());
         let index = way.upstream.choose(&trail, way.avoids_tried);
         let number = trail.begin(index);
         let endpoint = Arc::clone(&way.upstream.endpoints[index]);
@@ -145,9 +146,10 @@ impl Service<Request<ReplayBody<Upload>>> for Attempts {
             trail.end(number, Err(error.word()));
             return Box::pin(ready(Err(error)));
         }
+        self.origin.tell(request.headers_mut());
         let span = trail.span().attempt(&mut request, &endpoint, number);
         let occupied = endpoint.occupy();
-        let (request, expectation) = expect::hold(request, expects.then(|| way.patience()));
+        let (request, expectation) = expect::hold(request, self.expects.then(|| way.patience()));
         let ends_at = trail.began() + way.timeout;
         // The first begins with its request, and the clock need not be read again.
         let began = if number == 0 { trail.began() } else { Instant::now() };
@@ -238,8 +240,7 @@ impl Upstream {
             parts.authority = Some(host.unwrap_or_else(|| endpoint.authority().clone()));
             request.headers_mut().remove(header::HOST);
         } else {
-            // The client only knows its connections by it, and hashes it for each request.
-            parts.authority = Some(Authority::from_static("e"));
+            parts.authority = Some(endpoint.alias().clone());
             let host = match host {
                 None => endpoint.host().clone(),
                 Some(host) => HeaderValue::from_str(host.as_str()).map_err(|_| AttemptError::Target)?,

@@ -115,6 +115,7 @@ where
     S: Service<Request<ReplayBody<B>>, Response = Response<R>> + CloneService,
 {
     /// The first attempt, and what sends the others.
+    #[inline]
     fn first(
         mut inner: S,
         settings: &Settings,

@@ -2,13 +2,14 @@ use std::net::IpAddr;
 
 use super::*;
 
-fn client(is_trusted: bool) -> Downstream {
-    Downstream::new(IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 7)), false, is_trusted)
+fn client(is_trusted: bool) -> Arc<Downstream> {
+    Arc::new(Downstream::new(IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 7)), false, is_trusted))
 }
 
-fn send_on(arrived: &mut Request<()>, client: &Downstream) {
+fn send_on(arrived: &mut Request<()>, client: &Arc<Downstream>) {
     let vetted = Vetted { found: Found::of(arrived.headers()), host: host_of(arrived) };
-    request(arrived, vetted, client);
+    let sent = request(arrived, vetted, client);
+    sent.origin.tell(arrived.headers_mut());
 }
 
 /// What is left of these headers, and what is there of ours.
@@ -18,7 +19,7 @@ fn check(lines: &[(&str, &str)], expected: &[(&str, Option<&str>)]) {
 }
 
 #[track_caller]
-fn check_from(client: &Downstream, lines: &[(&str, &str)], expected: &[(&str, Option<&str>)]) {
+fn check_from(client: &Arc<Downstream>, lines: &[(&str, &str)], expected: &[(&str, Option<&str>)]) {
     let mut arrived = Request::get("/").body(()).unwrap();
     for (name, value) in lines {
         arrived.headers_mut().append(HeaderName::try_from(*name).unwrap(), value.parse().unwrap());

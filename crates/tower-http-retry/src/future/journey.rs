@@ -88,35 +88,55 @@ where
 
     /// What follows an outcome: the wait for another attempt, or the end. `ticket` is the place in line that the
     /// first attempt had.
+    // It is on the way of each response, which is large.
+    #[inline]
     pub(super) fn conclude<M>(
         &mut self,
-        result: Result<Response<R>, S::Error>,
+        mut result: Result<Response<R>, S::Error>,
         ticket: Option<Ticket>,
     ) -> Next<S, B, R>
     where
         S::Error: ReadError<M>,
         R: Body,
     {
-        let reason = match self.settle(&result) {
-            Step::Wait(delay) => {
-                let detour = self.detour();
-                detour.resend = Span::none();
-                detour.ticket = detour.ticket.or(ticket);
-                match self.pause(delay) {
-                    Ok(stage) => {
-                        self.trace_wait(delay);
-                        self.keep(result);
-                        return ControlFlow::Continue(stage);
-                    }
-                    Err(refusal) => {
-                        self.session.abandon();
-                        Some(reason(refusal))
-                    }
-                }
+        match self.decide(&result, ticket) {
+            ControlFlow::Continue(stage) => {
+                self.keep(result);
+                ControlFlow::Continue(stage)
             }
-            ending => ending.reason(),
+            ControlFlow::Break(reason) => {
+                self.finish(&mut result, reason);
+                ControlFlow::Break(result.map_err(PaceError::Inner))
+            }
+        }
+    }
+
+    /// The stage that follows, or why none does, unless the outcome is as good as any.
+    fn decide<M>(
+        &mut self,
+        result: &Result<Response<R>, S::Error>,
+        ticket: Option<Ticket>,
+    ) -> ControlFlow<Option<Reason>, Stage<S, B>>
+    where
+        S::Error: ReadError<M>,
+    {
+        let delay = match self.settle(result) {
+            Step::Wait(delay) => delay,
+            ending => return ControlFlow::Break(ending.reason()),
         };
-        ControlFlow::Break(self.finish(result, reason).map_err(PaceError::Inner))
+        let detour = self.detour();
+        detour.resend = Span::none();
+        detour.ticket = detour.ticket.or(ticket);
+        match self.pause(delay) {
+            Ok(stage) => {
+                self.trace_wait(delay);
+                ControlFlow::Continue(stage)
+            }
+            Err(refusal) => {
+                self.session.abandon();
+                ControlFlow::Break(Some(reason(refusal)))
+            }
+        }
     }
 
     /// Classify, schedule, admit.
@@ -173,7 +193,10 @@ where
     pub(super) fn turned_away(&mut self, refusal: Refusal) -> Result<Response<R>, PaceError<S::Error>> {
         self.session.abandon();
         match self.detour().outcome.take() {
-            Some(outcome) => self.finish(outcome, Some(reason(refusal))).map_err(PaceError::Inner),
+            Some(mut outcome) => {
+                self.finish(&mut outcome, Some(reason(refusal)));
+                outcome.map_err(PaceError::Inner)
+            }
             None => {
                 self.in_span(|| trace::refused(refusal));
                 Err(PaceError::Refused(refusal))
@@ -247,27 +270,22 @@ where
         ControlFlow::Continue(Stage::Attempt { attempt })
     }
 
-    /// Hands the last outcome to the caller, with what happened on the way.
-    fn finish(
-        &mut self,
-        mut result: Result<Response<R>, S::Error>,
-        reason: Option<Reason>,
-    ) -> Result<Response<R>, S::Error> {
+    /// Adds what happened on the way to the last outcome, which is the caller's.
+    fn finish(&mut self, result: &mut Result<Response<R>, S::Error>, reason: Option<Reason>) {
+        if self.session.number() == 1 && reason.is_none() {
+            return;
+        }
         let info = RetryInfo {
             attempts: self.session.number(),
             waited: self.session.waited(),
             cause: self.session.cause(),
             reason,
         };
-        if info.attempts == 1 && reason.is_none() {
-            return result;
-        }
         self.in_span(|| trace::ended(&info));
         self.info = Some(info);
-        if let Ok(response) = &mut result {
+        if let Ok(response) = result {
             response.extensions_mut().insert(info);
         }
-        result
     }
 
     /// Readies the inner service for a resend, racing the deadline where there is an outcome to return.
@@ -298,11 +316,11 @@ where
                 Reason::NotReady
             }
         };
-        let Some(outcome) = detour.outcome.take() else {
+        let Some(mut outcome) = detour.outcome.take() else {
             return Poll::Pending;
         };
         self.session.abandon();
-        let outcome = self.finish(outcome, Some(reason));
+        self.finish(&mut outcome, Some(reason));
         Poll::Ready(ControlFlow::Break(outcome.map_err(PaceError::Inner)))
     }
 
