@@ -12,6 +12,7 @@ use tower_http_retry::RetryInfo;
 use crate::capacity::Seat;
 use crate::downstream::Downstream;
 use crate::forward;
+use crate::patience::Turn;
 use crate::proxy::Gateway;
 use crate::reject::Rejection;
 use crate::telemetry::RequestSpan;
@@ -30,6 +31,8 @@ pub(crate) struct Record {
     pub(crate) rejection: Option<Rejection>,
     /// Its place at the upstream.
     pub(crate) seat: Option<Seat>,
+    /// On its connection.
+    pub(crate) turn: Option<Turn>,
     gateway: Arc<Gateway>,
     head: Option<Box<Head>>,
 }
@@ -88,7 +91,12 @@ struct RejectedLine {
 
 impl Record {
     /// Keeps nothing of the head where nothing is logged.
-    pub(crate) fn new<B>(gateway: Arc<Gateway>, request: &Request<B>, downstream: &Downstream) -> Self {
+    pub(crate) fn new<B>(
+        gateway: Arc<Gateway>,
+        request: &Request<B>,
+        downstream: &Downstream,
+        turn: Turn,
+    ) -> Self {
         let head = || {
             let host = forward::host_of(request).and_then(|host| Some(host.to_str().ok()?.to_owned()));
             let (method, uri) = (request.method().clone(), request.uri().clone());
@@ -102,6 +110,7 @@ impl Record {
             info: None,
             rejection: None,
             seat: None,
+            turn: Some(turn),
             head: gateway.logs_access.then(head),
             gateway,
         }

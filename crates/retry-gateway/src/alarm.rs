@@ -9,7 +9,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use hyper::rt::{self, Timer};
 use tokio::time::{Instant, Sleep};
 
 /// Alarms of one length or of similar ones, that take each other's timers over.
@@ -46,6 +45,21 @@ impl Alarms {
     }
 }
 
+impl Alarm {
+    #[cfg(test)]
+    pub(crate) fn at(&self) -> Instant {
+        self.at
+    }
+
+    /// Resolves at another time, with the timers of `alarms` from then on.
+    pub(crate) fn set(&mut self, alarms: &Alarms, at: Instant) {
+        if !Arc::ptr_eq(&self.alarms.0, &alarms.0) {
+            *self = alarms.at(at);
+        }
+        self.at = at;
+    }
+}
+
 impl Future for Alarm {
     type Output = ();
 
@@ -75,22 +89,6 @@ impl Drop for Alarm {
         if timers.len() < MOST_SPARE {
             timers.push(timer);
         }
-    }
-}
-
-impl rt::Sleep for Alarm {}
-
-impl Timer for Alarms {
-    fn sleep(&self, duration: Duration) -> Pin<Box<dyn rt::Sleep>> {
-        Box::pin(self.at(Instant::now() + duration))
-    }
-
-    fn sleep_until(&self, deadline: std::time::Instant) -> Pin<Box<dyn rt::Sleep>> {
-        Box::pin(self.at(deadline.into()))
-    }
-
-    fn now(&self) -> std::time::Instant {
-        Instant::now().into_std()
     }
 }
 

@@ -94,10 +94,11 @@ impl Future for Answer {
                     // hyper closes it, because the client may send its body all the same.
                     response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
                 }
+                let mut turn = this.record.turn.take();
                 if let Some(tunnel) = this.tunnel.take() {
-                    tunnel.open(&mut response);
+                    turn = tunnel.open(&mut response, turn);
                 }
-                response.body_mut().hold(this.record.seat.take());
+                response.body_mut().hold(this.record.seat.take(), turn);
                 response.map(Either::Left)
             }
         };

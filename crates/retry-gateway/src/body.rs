@@ -12,6 +12,7 @@ use crate::capacity::Seat;
 use crate::care::Cared;
 use crate::endpoint::Occupied;
 use crate::expect::Expectation;
+use crate::patience::Turn;
 
 /// What is sent to a client: an upstream's body, or one of the gateway's own.
 pub(crate) type GatewayBody = Either<UpstreamBody, Full<Bytes>>;
@@ -23,18 +24,26 @@ pub(crate) struct UpstreamBody {
     _occupied: Occupied,
     /// At the upstream.
     seat: Option<Seat>,
+    /// On the client's connection.
+    turn: Option<Turn>,
     /// Of the request.
     expectation: Option<Expectation>,
 }
 
 impl UpstreamBody {
     pub(crate) fn new(body: Cared<Incoming>, occupied: Occupied, expectation: Option<Expectation>) -> Self {
-        Self { body, _occupied: occupied, seat: None, expectation: expectation.map(Expectation::answered) }
+        Self {
+            body,
+            _occupied: occupied,
+            seat: None,
+            turn: None,
+            expectation: expectation.map(Expectation::answered),
+        }
     }
 
-    /// Has its request keep its place until it has ended.
-    pub(crate) fn hold(&mut self, seat: Option<Seat>) {
-        self.seat = seat;
+    /// Has its request keep its place and its turn until it has ended.
+    pub(crate) fn hold(&mut self, seat: Option<Seat>, turn: Option<Turn>) {
+        (self.seat, self.turn) = (seat, turn);
     }
 
     /// Whether it answers a request whose body nobody asked for.

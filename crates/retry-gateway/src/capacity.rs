@@ -10,7 +10,7 @@ pub(crate) struct Capacity(
 );
 
 /// A place, until it is dropped.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Seat(#[expect(dead_code, reason = "it is only owned")] Arc<()>);
 
 impl Capacity {

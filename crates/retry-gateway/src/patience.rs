@@ -1,16 +1,15 @@
 //! How long is waited for a client: for its next request, for the rest of a head, and until it takes what is sent.
 //!
-//! hyper waits for the next head and for its end with one timer. It is made here, and knows from the socket which of
-//! the two it is.
+//! Only the socket knows whether anything came, and only who answers knows when a request has come and when it is
+//! answered. hyper's timer knows neither, and has to be made anew for each request.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use hyper::rt::{Sleep, Timer};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
@@ -27,29 +26,42 @@ pub(crate) struct Pools {
     writes: Alarms,
 }
 
-/// What a connection's socket and its timer know of each other.
+/// What a connection's socket and those who answer its requests know of each other.
 #[derive(Debug)]
 pub(crate) struct Patience {
     pools: Pools,
+    idle_timeout: Duration,
     header_timeout: Duration,
     write_timeout: Duration,
-    /// How many bytes came.
-    read: AtomicU64,
-    /// Whether hyper's timer waits for heads.
-    is_timed: AtomicBool,
+    /// How many requests came, and how many of them are not answered to their end.
+    begun: AtomicU32,
+    open: AtomicU32,
     late: AtomicU8,
 }
+
+/// A request, until it is answered to its end: no other is waited for meanwhile.
+#[derive(Debug)]
+pub(crate) struct Turn(Arc<Patience>);
 
 impl Patience {
     pub(crate) fn new(limits: &Limits, pools: &Pools) -> Self {
         Self {
             pools: pools.clone(),
+            idle_timeout: limits.idle_timeout,
             header_timeout: limits.header_timeout,
             write_timeout: limits.write_timeout,
-            read: AtomicU64::new(0),
-            is_timed: AtomicBool::new(false),
+            begun: AtomicU32::new(0),
+            open: AtomicU32::new(0),
             late: AtomicU8::new(IN_TIME),
         }
+    }
+
+    /// Notes that a request has come.
+    pub(crate) fn begin(self: &Arc<Self>) -> Turn {
+        // Nobody else writes it: requests come one after the other.
+        self.begun.store(self.begun().wrapping_add(1), Ordering::Relaxed);
+        self.open.fetch_add(1, Ordering::Relaxed);
+        Turn(Arc::clone(self))
     }
 
     /// What its client was too late with, if that ended the connection. One that sent nothing at all did no harm.
@@ -61,79 +73,104 @@ impl Patience {
         }
     }
 
-    fn read(&self) -> u64 {
-        self.read.load(Ordering::Relaxed)
+    fn begun(&self) -> u32 {
+        self.begun.load(Ordering::Relaxed)
     }
 }
 
-/// hyper's timer of heads.
-#[derive(Clone, Debug)]
-pub(crate) struct HeadTimer(pub(crate) Arc<Patience>);
-
-impl Timer for HeadTimer {
-    fn sleep(&self, duration: Duration) -> Pin<Box<dyn Sleep>> {
-        self.sleep_until(self.now() + duration)
-    }
-
-    fn sleep_until(&self, deadline: std::time::Instant) -> Pin<Box<dyn Sleep>> {
-        let patience = Arc::clone(&self.0);
-        // The first head has begun already: by its first bytes its version was found out.
-        let is_first = !patience.is_timed.swap(true, Ordering::Relaxed);
-        let before = if is_first { 0 } else { patience.read() };
-        let alarm = patience.pools.idle.at(deadline.into());
-        Box::pin(NextHead { patience, before, has_begun: false, alarm })
-    }
-
-    fn now(&self) -> std::time::Instant {
-        Instant::now().into_std()
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.0.open.fetch_sub(1, Ordering::Relaxed);
     }
 }
-
-/// Resolves when a head does not come, or does not end.
-struct NextHead {
-    patience: Arc<Patience>,
-    /// How many bytes had come before it.
-    before: u64,
-    has_begun: bool,
-    alarm: Alarm,
-}
-
-impl Future for NextHead {
-    type Output = ();
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let this = &mut *self;
-        if !this.has_begun && this.patience.read() > this.before {
-            this.has_begun = true;
-            this.alarm = this.patience.pools.heads.at(Instant::now() + this.patience.header_timeout);
-        }
-        ready!(Pin::new(&mut this.alarm).poll(cx));
-        if this.has_begun {
-            this.patience.late.store(HEAD, Ordering::Relaxed);
-        }
-        Poll::Ready(())
-    }
-}
-
-impl Sleep for NextHead {}
 
 /// A client's connection.
 #[derive(Debug)]
 pub(crate) struct Patient<I> {
     io: I,
     patience: Arc<Patience>,
-    /// Until hyper waits for heads itself.
-    first: Option<Alarm>,
+    protocol: Protocol,
+    /// The requests that had come when it was last waited for another.
+    begun: u32,
+    head: Head,
+    /// For a head. It is kept where it was set for another.
+    alarm: Alarm,
     /// While the client takes nothing.
     write: Option<Alarm>,
     /// Also of what becomes of it after an upgrade.
     _seat: Seat,
 }
 
+#[derive(Debug)]
+enum Protocol {
+    /// So many bytes are those that HTTP/2 begins with.
+    Unknown(usize),
+    Http1,
+    /// It sees for itself whether the client is there.
+    Http2,
+}
+
+/// How far the next head is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Head {
+    /// Nobody waited for it yet.
+    Unawaited,
+    /// Nothing of it is there.
+    Awaited,
+    /// Some of it came just now.
+    Begun,
+    /// The rest is waited for.
+    Timed,
+}
+
 impl<I> Patient<I> {
     pub(crate) fn new(io: I, patience: Arc<Patience>, seat: Seat) -> Self {
-        let first = patience.pools.heads.at(Instant::now() + patience.header_timeout);
-        Self { io, patience, first: Some(first), write: None, _seat: seat }
+        // Who connects has something to say.
+        let alarm = patience.pools.heads.at(Instant::now() + patience.header_timeout);
+        let (protocol, head) = (Protocol::Unknown(0), Head::Awaited);
+        Self { io, patience, protocol, begun: 0, head, alarm, write: None, _seat: seat }
+    }
+
+    fn has_read(&mut self, bytes: &[u8]) {
+        if let Protocol::Unknown(known) = self.protocol {
+            let expected = &PREFACE[known..PREFACE.len().min(known + bytes.len())];
+            self.protocol = match bytes.starts_with(expected) {
+                false => Protocol::Http1,
+                true if known + expected.len() == PREFACE.len() => Protocol::Http2,
+                true => Protocol::Unknown(known + expected.len()),
+            };
+        }
+        if self.head != Head::Timed && !bytes.is_empty() {
+            self.head = Head::Begun;
+        }
+    }
+
+    /// Waits for a head, where it is one that is waited for.
+    fn poll_late(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Self { patience, begun, head, alarm, .. } = self;
+        if matches!(self.protocol, Protocol::Http2) || patience.open.load(Ordering::Relaxed) > 0 {
+            return Poll::Pending;
+        }
+        if *begun != patience.begun() {
+            // What came until now was that request.
+            (*begun, *head) = (patience.begun(), Head::Unawaited);
+        }
+        match head {
+            Head::Unawaited => {
+                alarm.set(&patience.pools.idle, Instant::now() + patience.idle_timeout);
+                *head = Head::Awaited;
+            }
+            Head::Begun => {
+                alarm.set(&patience.pools.heads, Instant::now() + patience.header_timeout);
+                *head = Head::Timed;
+            }
+            Head::Awaited | Head::Timed => {}
+        }
+        ready!(Pin::new(alarm).poll(cx));
+        if *head == Head::Timed {
+            patience.late.store(HEAD, Ordering::Relaxed);
+        }
+        Poll::Ready(())
     }
 
     /// The same, unless it has been pending for too long.
@@ -160,26 +197,12 @@ impl<I: AsyncRead + Unpin> AsyncRead for Patient<I> {
     ) -> Poll<io::Result<()>> {
         let this = &mut *self;
         let before = buf.filled().len();
-        match Pin::new(&mut this.io).poll_read(cx, buf) {
-            Poll::Ready(done) => {
-                let read = (buf.filled().len() - before) as u64;
-                // Nobody else writes it.
-                this.patience.read.store(this.patience.read() + read, Ordering::Relaxed);
-                Poll::Ready(done)
-            }
-            Poll::Pending => {
-                let Some(alarm) = &mut this.first else { return Poll::Pending };
-                if this.patience.is_timed.load(Ordering::Relaxed) || this.patience.read() >= PREFACE {
-                    this.first = None;
-                    return Poll::Pending;
-                }
-                ready!(Pin::new(alarm).poll(cx));
-                if this.patience.read() > 0 {
-                    this.patience.late.store(HEAD, Ordering::Relaxed);
-                }
-                Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
-            }
+        if let Poll::Ready(done) = Pin::new(&mut this.io).poll_read(cx, buf) {
+            this.has_read(&buf.filled()[before..]);
+            return Poll::Ready(done);
         }
+        ready!(this.poll_late(cx));
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 }
 
@@ -213,9 +236,12 @@ impl<I: AsyncWrite + Unpin> AsyncWrite for Patient<I> {
     }
 }
 
-/// The bytes that HTTP/2 begins with (RFC 9113 section 3.4): whoever sent them speaks one of the two.
-const PREFACE: u64 = 24;
+/// What HTTP/2 begins with (RFC 9113 section 3.4).
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 const IN_TIME: u8 = 0;
 const HEAD: u8 = 1;
 const WRITE: u8 = 2;
+
+#[cfg(test)]
+mod tests;

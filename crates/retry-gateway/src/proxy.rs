@@ -21,6 +21,7 @@ use crate::config::{Buffers, Limits};
 use crate::downstream::Downstream;
 use crate::forward::{self, Arrived};
 use crate::metrics::{Counts, Metrics};
+use crate::patience::Turn;
 use crate::policy::GatewayPolicy;
 use crate::problem::Problem;
 use crate::reject::Rejection;
@@ -74,8 +75,9 @@ impl Gateway {
         self: &Arc<Self>,
         mut request: Request<Incoming>,
         downstream: &Arc<Downstream>,
+        turn: Turn,
     ) -> Answer {
-        let mut record = Record::new(Arc::clone(self), &request, downstream);
+        let mut record = Record::new(Arc::clone(self), &request, downstream, turn);
         if request.headers().len() > self.limits.headers {
             record.rejection = Some(Rejection::HeadTooLarge);
             return never(record, Problem::HeadTooLarge, "it has more header lines than the gateway takes");

@@ -26,7 +26,7 @@ use crate::config::Config;
 use crate::current::Current;
 use crate::downstream::Downstream;
 use crate::drain::{Drain, Leave};
-use crate::patience::{HeadTimer, Patience, Patient, Pools};
+use crate::patience::{Patience, Patient, Pools};
 use crate::problem::Problem;
 use crate::proxy::Gateway;
 use crate::reject::Rejection;
@@ -148,7 +148,6 @@ impl Client {
         let limits = current.gateway().limits.clone();
         let mut builder = auto::Builder::new(TokioExecutor::new());
         let mut http1 = builder.http1();
-        http1.timer(HeadTimer(Arc::clone(&patience))).header_read_timeout(limits.idle_timeout);
         http1.max_buf_size(limits.header_bytes);
         if limits.headers > FREE_HEADERS {
             http1.max_headers(limits.headers);
@@ -157,9 +156,10 @@ impl Client {
         http2.timer(TokioTimer::new()).keep_alive_interval(Some(KEEP_ALIVE));
         http2.max_header_list_size(u32::try_from(limits.header_bytes).unwrap_or(u32::MAX));
         http2.max_concurrent_streams(limits.max_concurrent_streams);
-        let (requests, ip) = (Arc::clone(&current), downstream.ip());
-        let answer =
-            service_fn(move |request: Request<Incoming>| requests.gateway().answer(request, &downstream));
+        let (requests, turns, ip) = (Arc::clone(&current), Arc::clone(&patience), downstream.ip());
+        let answer = service_fn(move |request: Request<Incoming>| {
+            requests.gateway().answer(request, &downstream, turns.begin())
+        });
         let socket = TokioIo::new(Patient::new(socket, Arc::clone(&patience), seat));
         let connection = builder.serve_connection_with_upgrades(socket, answer);
         // A client that goes away ends its connection with an error too, which is nothing to report.

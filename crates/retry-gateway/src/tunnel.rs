@@ -6,6 +6,7 @@ use hyper::upgrade::{self, OnUpgrade};
 use hyper_util::rt::TokioIo;
 
 use crate::forward::says;
+use crate::patience::Turn;
 
 /// A request to switch protocols.
 #[derive(Debug)]
@@ -34,10 +35,10 @@ impl Tunnel {
         headers.insert(header::UPGRADE, self.protocol.clone());
     }
 
-    /// Passes bytes both ways from now on, if the upstream agreed.
-    pub(crate) fn open<B>(self, response: &mut Response<B>) {
+    /// Passes bytes both ways from now on, if the upstream agreed; the turn lasts as long then.
+    pub(crate) fn open<B>(self, response: &mut Response<B>, turn: Option<Turn>) -> Option<Turn> {
         if response.status() != StatusCode::SWITCHING_PROTOCOLS {
-            return;
+            return turn;
         }
         self.ask(response.headers_mut());
         let upstream = upgrade::on(response);
@@ -47,6 +48,8 @@ impl Tunnel {
                 let (mut client, mut upstream) = (TokioIo::new(client), TokioIo::new(upstream));
                 let _ = tokio::io::copy_bidirectional(&mut client, &mut upstream).await;
             }
+            drop(turn);
         });
+        None
     }
 }
