@@ -7,7 +7,6 @@
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 use tokio::time::{Instant, Sleep};
 
@@ -46,7 +45,6 @@ impl Alarms {
 }
 
 impl Alarm {
-    #[cfg(test)]
     pub(crate) fn at(&self) -> Instant {
         self.at
     }

@@ -12,6 +12,7 @@ use tower_http_retry::{
 };
 
 use crate::access::Record;
+use crate::attempt::AttemptError;
 use crate::body::GatewayBody;
 use crate::care::Mark;
 use crate::forward;
@@ -21,7 +22,7 @@ use crate::reject::Rejection;
 use crate::trail::Trail;
 use crate::tunnel::Tunnel;
 use crate::upload::Upload;
-use crate::upstream::{AttemptError, Attempts};
+use crate::upstream::Attempts;
 
 pin_project! {
     /// Resolves with the answer to a request. Written out, because an `async` block would hold all of it twice, and it

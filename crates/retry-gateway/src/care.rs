@@ -44,25 +44,25 @@ enum Look {
 }
 
 /// A response, or what looks at its body first.
-pub(crate) enum Caring<'a, B: Body> {
+pub(crate) enum Caring<B: Body> {
     Done(Response<Cared<B>>),
     /// Boxed, because most responses are not looked at, and each attempt would have to have room for it.
-    Looking(Pin<Box<dyn Future<Output = Response<Cared<B>>> + Send + 'a>>),
+    Looking(Pin<Box<dyn Future<Output = Response<Cared<B>>> + Send>>),
 }
 
 /// Looks at a response where that is worth it, until then at the latest.
-pub(crate) fn begin<'a, B>(
+pub(crate) fn begin<B>(
     care: Option<Care>,
     response: Response<B>,
     latest: Instant,
-    alarms: &'a Alarms,
-) -> Caring<'a, B>
+    alarms: &Alarms,
+) -> Caring<B>
 where
-    B: Body<Data = Bytes, Error: Send> + Send + Unpin + 'a,
+    B: Body<Data = Bytes, Error: Send> + Send + Unpin + 'static,
 {
     match care.and_then(|care| care.look(&response, latest)) {
         None => Caring::Done(response.map(Cared::Whole)),
-        Some(look) => Caring::Looking(Box::pin(look.take(response, alarms))),
+        Some(look) => Caring::Looking(Box::pin(look.take(response, alarms.clone()))),
     }
 }
 
@@ -91,15 +91,15 @@ impl Care {
 
 impl Look {
     /// Reads the beginning of the body, and gives back a response that still has all of it.
-    async fn take<B>(self, response: Response<B>, alarms: &Alarms) -> Response<Cared<B>>
+    async fn take<B>(self, response: Response<B>, alarms: Alarms) -> Response<Cared<B>>
     where
         B: Body<Data = Bytes> + Unpin,
     {
         let (head, body) = response.into_parts();
         let mut begun = Begun::new(body);
         let mark = match self {
-            Self::Quota(until) => quota::find(&mut begun, until, alarms).await,
-            Self::FirstEvent(until) => stream::find(&mut begun, until, alarms).await,
+            Self::Quota(until) => quota::find(&mut begun, until, &alarms).await,
+            Self::FirstEvent(until) => stream::find(&mut begun, until, &alarms).await,
         };
         let mut response = Response::from_parts(head, Cared::Begun(Box::new(begun)));
         if let Some(mark) = mark {

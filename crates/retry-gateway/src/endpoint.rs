@@ -153,6 +153,12 @@ impl fmt::Debug for Endpoint {
 #[derive(Debug)]
 pub(crate) struct Occupied(Arc<Endpoint>);
 
+impl Occupied {
+    pub(crate) fn endpoint(&self) -> &Arc<Endpoint> {
+        &self.0
+    }
+}
+
 impl Drop for Occupied {
     fn drop(&mut self) {
         self.0.load.fetch_sub(1, Ordering::Relaxed);

@@ -5,6 +5,7 @@ mod admin;
 mod alarm;
 mod answer;
 mod assemble;
+mod attempt;
 mod body;
 mod capacity;
 mod care;

@@ -14,6 +14,6 @@ mod words;
 #[cfg(feature = "otlp")]
 pub use self::exporter::Exporter;
 #[cfg(not(feature = "otlp"))]
-pub(crate) use self::nothing::RequestSpan;
+pub(crate) use self::nothing::{AttemptSpan, RequestSpan};
 #[cfg(feature = "otlp")]
-pub(crate) use self::spans::RequestSpan;
+pub(crate) use self::spans::{AttemptSpan, RequestSpan};

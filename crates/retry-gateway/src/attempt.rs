@@ -1,0 +1,187 @@
+//! One attempt at one endpoint, from when its request is on its way until the head of its response.
+
+use std::error::Error;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::{fmt, io};
+
+use http::Response;
+use hyper::body::Incoming;
+use hyper_util::client::legacy;
+use tokio::time::Instant;
+use tower::{Layer, ServiceExt, service_fn};
+use tower_http_retry::{PaceError, PaceLayer, Refusal};
+
+use crate::alarm::Alarm;
+use crate::body::UpstreamBody;
+use crate::care::{self, Cared, Caring};
+use crate::endpoint::{EndpointRequest, Occupied};
+use crate::expect::Expectation;
+use crate::telemetry::AttemptSpan;
+use crate::trail::Trail;
+use crate::upstream::Way;
+use crate::vet;
+
+/// Resolves with what one attempt comes to, once that is noted. Written out, because an `async` block would be four
+/// times as large, and it is part of each request's future.
+pub(crate) struct AttemptFuture {
+    pub(crate) way: Arc<Way>,
+    pub(crate) trail: Trail,
+    pub(crate) number: usize,
+    pub(crate) sent: Sent,
+    /// `None` once it has resolved.
+    pub(crate) guard: Option<Guard>,
+}
+
+/// What an attempt holds until its response is there, whose body holds it then.
+pub(crate) struct Guard {
+    pub(crate) occupied: Occupied,
+    pub(crate) expectation: Option<Expectation>,
+    pub(crate) span: AttemptSpan,
+}
+
+/// What is waited for.
+pub(crate) enum Sent {
+    Unpaced(Try),
+    /// It waits for its turn at the endpoint. Boxed, because most endpoints have no pace.
+    Paced(Pin<Box<dyn Future<Output = Tried> + Send>>),
+    /// Nothing: its target makes no URI there.
+    Nowhere(Option<AttemptError>),
+}
+
+type Tried = Result<Response<Cared<Incoming>>, AttemptError>;
+
+impl Sent {
+    pub(crate) fn paced(
+        way: &Arc<Way>,
+        occupied: &Occupied,
+        pace: PaceLayer,
+        request: EndpointRequest,
+        ends_at: Instant,
+    ) -> Self {
+        let (way, endpoint) = (Arc::clone(way), Arc::clone(occupied.endpoint()));
+        Self::Paced(Box::pin(async move {
+            let left = ends_at.saturating_duration_since(Instant::now());
+            let send = service_fn(|request| {
+                let mut attempt = Try::new(&way, endpoint.send(request), Instant::now(), ends_at);
+                let way = &way;
+                std::future::poll_fn(move |cx| attempt.poll(way, cx))
+            });
+            match pace.deadline(left).layer(send).oneshot(request).await {
+                Err(PaceError::Refused(refusal)) => Err(AttemptError::Paced(refusal)),
+                Err(PaceError::Inner(error)) => Err(error),
+                Ok(response) => Ok(response),
+            }
+        }))
+    }
+}
+
+impl Future for AttemptFuture {
+    type Output = Result<Response<UpstreamBody>, AttemptError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let Self { way, trail, number, sent, guard } = &mut *self;
+        let result = ready!(match sent {
+            Sent::Unpaced(attempt) => attempt.poll(way, cx),
+            Sent::Paced(attempt) => attempt.as_mut().poll(cx),
+            Sent::Nowhere(error) => Poll::Ready(Err(error.take().expect(ONCE))),
+        });
+        let Guard { occupied, expectation, span } = guard.take().expect(ONCE);
+        let outcome = result.as_ref().map(Response::status).map_err(AttemptError::word);
+        trail.end(*number, outcome);
+        span.end(outcome);
+        way.upstream.report(occupied.endpoint(), &result);
+        Poll::Ready(
+            result.map(|response| response.map(|body| UpstreamBody::new(body, occupied, expectation))),
+        )
+    }
+}
+
+/// From the endpoint's turn on.
+pub(crate) enum Try {
+    /// Until the try's time is over, or the route's.
+    Sent { response: legacy::ResponseFuture, alarm: Alarm },
+    /// At the beginning of the body.
+    Looking(Pin<Box<dyn Future<Output = Response<Cared<Incoming>>> + Send>>),
+}
+
+impl Try {
+    pub(crate) fn new(way: &Way, response: legacy::ResponseFuture, began: Instant, ends_at: Instant) -> Self {
+        let at = way.per_try_timeout.map_or(ends_at, |limit| ends_at.min(began + limit));
+        Self::Sent { response, alarm: way.alarms.at(at) }
+    }
+
+    fn poll(&mut self, way: &Way, cx: &mut Context<'_>) -> Poll<Tried> {
+        loop {
+            match self {
+                Self::Sent { response, alarm } => {
+                    let response = match Pin::new(response).poll(cx) {
+                        Poll::Ready(response) => response.map_err(AttemptError::Client)?,
+                        Poll::Pending => {
+                            ready!(Pin::new(alarm).poll(cx));
+                            return Poll::Ready(Err(AttemptError::Timeout(io::ErrorKind::TimedOut.into())));
+                        }
+                    };
+                    if !vet::is_framed(response.headers()) {
+                        return Poll::Ready(Err(AttemptError::Framing));
+                    }
+                    // Below the endpoint's pace and the log, which learn what it counts as.
+                    match care::begin(way.care, response, alarm.at(), &way.alarms) {
+                        Caring::Done(response) => return Poll::Ready(Ok(response)),
+                        Caring::Looking(looking) => *self = Self::Looking(looking),
+                    }
+                }
+                Self::Looking(looking) => return looking.as_mut().poll(cx).map(Ok),
+            }
+        }
+    }
+}
+
+/// Why an attempt came to nothing.
+#[derive(Debug)]
+pub(crate) enum AttemptError {
+    /// The connection, or what went over it.
+    Client(legacy::Error),
+    /// The try took too long, or it lasted until the route's timeout.
+    Timeout(io::Error),
+    /// The endpoint wants quiet for longer than the request may wait.
+    Paced(Refusal),
+    /// The response can be read in more than one way.
+    Framing,
+    /// The request's target makes no URI.
+    Target,
+}
+
+impl AttemptError {
+    /// As the log has it.
+    fn word(&self) -> &'static str {
+        match self {
+            Self::Client(error) if error.is_connect() => "connect failed",
+            Self::Client(_) => "broken off",
+            Self::Timeout(_) => "timeout",
+            Self::Paced(_) => "paced",
+            Self::Framing => "bad framing",
+            Self::Target => "bad target",
+        }
+    }
+}
+
+impl fmt::Display for AttemptError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
+impl Error for AttemptError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Client(error) => Some(error),
+            Self::Timeout(error) => Some(error),
+            Self::Paced(refusal) => Some(refusal),
+            Self::Framing | Self::Target => None,
+        }
+    }
+}
+
+const ONCE: &str = "it is not polled after it has resolved";
