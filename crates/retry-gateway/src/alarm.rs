@@ -95,6 +95,8 @@ const MOST_SPARE: usize = 1_024;
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     /// How long an alarm takes, of which others were set before and let go of.
