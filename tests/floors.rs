@@ -8,7 +8,21 @@ use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package};
 
 /// The floors, and all that each may name in its manifest.
 const MAY_USE: &[(&str, &[&str])] = &[
-    ("http-retry", &["http", "httpdate", "jiff", "rand", "sfv"]),
+    (
+        "http-retry",
+        &[
+            // For the features `grpc` and `service-config`.
+            "base64",
+            "http",
+            "httpdate",
+            "jiff",
+            "prost",
+            "rand",
+            "serde",
+            "serde_json",
+            "sfv",
+        ],
+    ),
     (
         "tower-http-retry",
         &[
