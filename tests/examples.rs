@@ -30,3 +30,9 @@ fn custom_policy_lets_those_who_pay_go_first() {
     let printed = run("custom_policy");
     assert!(printed.contains("free: 200 OK") && printed.contains("pro: 200 OK"), "{printed}");
 }
+
+#[test]
+fn tonic_is_served_at_the_third_call() {
+    let printed = run("tonic");
+    assert!(printed.contains("2 calls before\nServing"), "{printed}");
+}

@@ -130,17 +130,22 @@
 //!
 //! # Features
 //!
-//! Both are on by default, and only add to what the layer can read: without them, an error that it does not
+//! The first two are on by default, and only add to what the layer can read: without them, an error that it does not
 //! know counts as maybe processed, and is resent only for requests that may be repeated.
 //!
 //! * `hyper` reads the errors of hyper, hyper-util and h2, also those that reqwest and tonic name as sources.
 //! * `tower` reads the errors of tower's timeout, load-shed and buffer layers.
+//! * `grpc` has what gRPC needs: `presets::grpc`, the policies `Grpc` and `GrpcRetryPolicy`, `Budget::throttling`, and
+//!   `GrpcTrailersLayer`.
+//! * `service-config` reads the values of a gRPC service config from JSON.
 
+mod attempt_header;
 mod body;
 mod bounds;
 mod error;
 mod failure;
 mod future;
+mod grpc;
 mod head;
 mod info;
 mod layer;
@@ -163,11 +168,14 @@ pub mod fuzzing {
 
 pub use http_retry::*;
 
+pub use self::attempt_header::AttemptHeader;
 pub use self::body::{ReplayBody, ReplayMemory};
 pub use self::bounds::{BytesBody, CloneService};
 pub use self::error::{BoxError, Boxed, Concrete, ReadError};
 pub use self::failure::failure_kind;
 pub use self::future::ResponseFuture;
+#[cfg(feature = "grpc")]
+pub use self::grpc::{GrpcTrailers, GrpcTrailersFuture, GrpcTrailersLayer, PeekedBody, UnaryCall};
 pub use self::info::{AttemptNumber, RetryInfo};
 pub use self::layer::RetryLayer;
 pub use self::overrides::RetryOverride;
