@@ -36,3 +36,10 @@ fn tonic_is_served_at_the_third_call() {
     let printed = run("tonic");
     assert!(printed.contains("2 calls before\nServing"), "{printed}");
 }
+
+#[test]
+fn test_a_policy_finds_the_fault_and_draws_the_schedule() {
+    let printed = run("test_a_policy");
+    assert!(printed.contains("after attempt 5 the policy breaks the law `Ordered`"), "{printed}");
+    assert!(printed.contains("resend  waits\n     1") && printed.contains("500ms to 1s"), "{printed}");
+}

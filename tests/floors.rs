@@ -11,11 +11,13 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "http-retry",
         &[
-            // For the features `grpc` and `service-config`.
+            // For the features `grpc` and `service-config`, as are prost, serde and serde_json.
             "base64",
             "http",
             "httpdate",
             "jiff",
+            // For the feature `testing`.
+            "plotters",
             "prost",
             "rand",
             "serde",

@@ -51,6 +51,7 @@
 //!
 //! * `grpc` has the last two policies of the table, `Budget::throttling`, and a `google.rpc.RetryInfo` as a [`Hint`].
 //! * `service-config` reads their values from the JSON of a gRPC service config.
+//! * `testing` is for those who write policies: laws that each must keep, a plot of its schedule, and scripted servers.
 
 mod attempt;
 mod budget;
@@ -64,6 +65,8 @@ mod pace;
 mod policy;
 mod session;
 pub mod table;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod verdict;
 mod window;
 

@@ -138,6 +138,7 @@
 //! * `grpc` has what gRPC needs: `presets::grpc`, the policies `Grpc` and `GrpcRetryPolicy`, `Budget::throttling`, and
 //!   `GrpcTrailersLayer`.
 //! * `service-config` reads the values of a gRPC service config from JSON.
+//! * `testing` is for those who write policies: laws that each must keep, a plot of its schedule, a scripted service.
 
 mod attempt_header;
 mod body;
@@ -154,6 +155,8 @@ mod pace;
 pub mod presets;
 mod randomness;
 mod service;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod timer;
 mod trace;
 
