@@ -11,35 +11,39 @@ use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
 use tower::{Layer, ServiceBuilder};
 use tower_http_retry::{
-    AttemptHeader, Budget, Constant, Grpc, GrpcCode, GrpcTrailers, GrpcTrailersLayer, ReplayBody, Retry,
-    RetryAfterFirst, RetryLayer,
+    AttemptHeader, Budget, Constant, Grpc, GrpcCode, GrpcRetryPolicy, GrpcRetryValues, GrpcTrailers,
+    GrpcTrailersLayer, Policy, ReplayBody, Retry, RetryAfterFirst, RetryLayer, presets,
 };
 
 use super::health::{HealthService, Says};
 use crate::support::{QUICKLY, soon};
 
-type Policy = Grpc<RetryAfterFirst<Constant>>;
+type ByCode = Grpc<RetryAfterFirst<Constant>>;
 type Body = ReplayBody<tonic::body::Body>;
 type Mapped = tower::util::MapRequest<Channel, fn(http::Request<Body>) -> http::Request<tonic::body::Body>>;
-type Client = HealthClient<Retry<GrpcTrailers<Mapped>, Policy>>;
+type Client<P> = HealthClient<Retry<GrpcTrailers<Mapped>, P>>;
 
-fn policy() -> Policy {
+fn policy() -> ByCode {
     Grpc::new(RetryAfterFirst::new(QUICKLY).spread(0.0))
 }
 
-fn layer() -> RetryLayer<Policy> {
+fn layer() -> RetryLayer<ByCode> {
     RetryLayer::new(policy()).attempt_header(AttemptHeader::grpc())
 }
 
-fn client(server: &HealthService, layer: &RetryLayer<Policy>, trailers: GrpcTrailersLayer) -> Client {
+fn client<P: Policy>(
+    server: &HealthService,
+    layer: &RetryLayer<P>,
+    trailers: GrpcTrailersLayer,
+) -> Client<P> {
     let channel = Endpoint::from_shared(server.uri()).unwrap().connect_lazy();
     let body: fn(http::Request<Body>) -> _ = |request| request.map(tonic::body::Body::new);
     let channel = ServiceBuilder::new().layer(trailers).map_request(body).service(channel);
     HealthClient::new(layer.layer(channel))
 }
 
-/// The code that a call for a service called `it` ends with.
-async fn call(client: &mut Client) -> Result<(), Status> {
+/// What a call for a service called `it` comes to.
+async fn call<P: Policy>(client: &mut Client<P>) -> Result<(), Status> {
     let request = HealthCheckRequest { service: "it".into() };
     soon(client.check(request)).await.map(|response| {
         assert_eq!(response.into_inner().status, 1);
@@ -62,7 +66,7 @@ fn with_retry_info(code: Code) -> Status {
 /// Fails once like this, and asserts how often it is called, and after how long again.
 #[track_caller]
 fn check(
-    layer: RetryLayer<Policy>,
+    layer: RetryLayer<ByCode>,
     failure: Status,
     expected_gap: impl Into<Option<u64>>,
 ) -> impl Future<Output = ()> {
@@ -168,4 +172,39 @@ async fn throttling_stops_at_half_of_the_tokens_and_starts_again_with_successes(
     call(&mut client).await.unwrap();
     assert_eq!(call(&mut client).await.unwrap_err().code(), Code::Unavailable);
     assert_eq!((server.seen().len(), budget.tokens()), (6, 0.0));
+}
+
+/// The calls and what comes of them are those of grpc-go's `TestRetryUnary`.
+#[tokio::test]
+async fn a_service_config_is_obeyed_as_grpc_go_does() {
+    let server = HealthService::start(Says::InHead, |number| match number - 1 {
+        0 | 2 | 5 => Ok(()),
+        6 | 8 | 11 => Err(Status::internal("no")),
+        _ => Err(Status::already_exists("no")),
+    });
+    let server = server.await;
+    let policy = GrpcRetryPolicy::new(GrpcRetryValues {
+        max_attempts: 4,
+        initial_backoff: Duration::from_millis(1),
+        max_backoff: Duration::from_millis(1),
+        backoff_multiplier: 1.0,
+        retryable_status_codes: vec![GrpcCode::AlreadyExists],
+    });
+    let layer = presets::grpc_service_config(policy.unwrap());
+    let mut client = client(&server, &layer, GrpcTrailersLayer::unary());
+    for (code, calls) in [
+        (Code::Ok, 0),
+        (Code::Ok, 2),
+        (Code::Ok, 5),
+        (Code::Internal, 6),
+        (Code::Internal, 8),
+        (Code::Internal, 11),
+        (Code::AlreadyExists, 15),
+    ] {
+        let outcome = call(&mut client).await;
+        assert_eq!(
+            (outcome.map_or_else(|status| status.code(), |()| Code::Ok), server.seen().len() - 1),
+            (code, calls)
+        );
+    }
 }

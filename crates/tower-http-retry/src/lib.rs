@@ -36,6 +36,8 @@
 //! * [`presets`] are layers that are set up for a kind of server.
 //! * A [`Budget`] bounds what retries add to the load of a server that is failing.
 //! * [`RetryOverride`] speaks for one request; [`AttemptNumber`] and [`RetryInfo`] tell what happened.
+//! * With the feature `grpc`, `presets::grpc` and its parts read how gRPC calls end; with `testing`, there are laws, plots
+//!   and scripted services for policies of your own.
 //!
 //! # When not to retry
 //!

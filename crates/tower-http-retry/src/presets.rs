@@ -58,6 +58,10 @@ pub fn llm<M>() -> RetryLayer<LlmPolicy, M, WithPace> {
 ///     .service(channel);
 /// let client = HealthClient::new(channel);
 /// ```
+///
+/// A `grpc-timeout` that the caller has set goes out unchanged with each resend, and so bounds each attempt: bound them
+/// together with a [`deadline`](RetryLayer::deadline). Resends are paid from the layer's own budget, unless it is given
+/// a [`Budget::throttling`](crate::Budget::throttling).
 #[cfg(feature = "grpc")]
 pub fn grpc<M>() -> RetryLayer<Grpc<RetryAfterFirst<Exponential>>, M> {
     RetryLayer::new(Grpc::default()).attempt_header(AttemptHeader::grpc())

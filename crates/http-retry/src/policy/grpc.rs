@@ -61,7 +61,7 @@ mod tests {
     use http::{Request, Response};
 
     use super::*;
-    use crate::{Cause, Constant, FailureKind, ResponseHead};
+    use crate::{Cause, Constant, FailureKind, Never, RequestHead, ResponseHead};
 
     fn verdict(policy: &dyn Policy, code: GrpcCode) -> Verdict {
         let request = Request::post("http://api.example/shop.Orders/Place").body(()).unwrap();
@@ -83,6 +83,13 @@ mod tests {
             let is_default = code == GrpcCode::Unavailable;
             assert_eq!(verdict(&Grpc::new(constant), code) == Verdict::Accept, !is_default, "{code:?}");
         }
+    }
+
+    #[test]
+    fn whether_a_call_is_kept_is_for_the_other_policy_to_say() {
+        let request = Request::post("http://api.example/shop.Orders/Place").body(()).unwrap();
+        assert!(Grpc::default().keep(&RequestHead::from(&request)));
+        assert!(!Grpc::new(Never).keep(&RequestHead::from(&request)));
     }
 
     #[test]
