@@ -30,3 +30,16 @@ fn custom_policy_lets_those_who_pay_go_first() {
     let printed = run("custom_policy");
     assert!(printed.contains("free: 200 OK") && printed.contains("pro: 200 OK"), "{printed}");
 }
+
+#[test]
+fn tonic_is_served_at_the_third_call() {
+    let printed = run("tonic");
+    assert!(printed.contains("2 calls before\nServing"), "{printed}");
+}
+
+#[test]
+fn test_a_policy_finds_the_fault_and_draws_the_schedule() {
+    let printed = run("test_a_policy");
+    assert!(printed.contains("after attempt 5 the policy breaks the law `Ordered`"), "{printed}");
+    assert!(printed.contains("resend  waits\n     1") && printed.contains("500ms to 1s"), "{printed}");
+}

@@ -8,7 +8,23 @@ use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package};
 
 /// The floors, and all that each may name in its manifest.
 const MAY_USE: &[(&str, &[&str])] = &[
-    ("http-retry", &["http", "httpdate", "jiff", "rand", "sfv"]),
+    (
+        "http-retry",
+        &[
+            // For the features `grpc` and `service-config`, as are prost, serde and serde_json.
+            "base64",
+            "http",
+            "httpdate",
+            "jiff",
+            // For the feature `testing`.
+            "plotters",
+            "prost",
+            "rand",
+            "serde",
+            "serde_json",
+            "sfv",
+        ],
+    ),
     (
         "tower-http-retry",
         &[

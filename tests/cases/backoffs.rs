@@ -71,7 +71,7 @@ const SKIPPED: &[(&str, &str)] = &[
     ("aws21-retry-quota-recovery-after-successful-responses", QUOTA),
     ("aws21-quota-units", QUOTA),
     ("tower-budget", "it earns by requests; ours earns by successes, with other capacities"),
-    ("grpc-a6-unary", "a sequence of gRPC status codes, without times"),
+    ("grpc-a6-unary", "a sequence of gRPC status codes: `grpc::calls` makes these calls"),
     ("cubic-cubic-success-1", CUBIC),
     ("cubic-end-to-end-test-for-client-sending-rates", CUBIC),
     ("polly-v2", "a recurrence through tanh"),

@@ -2,6 +2,8 @@
 
 mod bucket;
 mod cost;
+#[cfg(feature = "grpc")]
+mod throttling;
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,6 +11,7 @@ use std::time::Duration;
 
 use self::bucket::{Bucket, Terms};
 pub use self::cost::Cost;
+use crate::{Cause, Outcome, Verdict, hint};
 
 /// A token bucket that resends are paid from, shared by all clones of the handle.
 ///
@@ -46,7 +49,8 @@ impl Budget {
     ///
     /// The bucket holds the larger of ten seconds of the floor and 100 tokens, and starts full.
     pub fn percent(percent: u32) -> Self {
-        Self::with(Terms { percent, floor: 10, capacity: None })
+        let reward = percent.saturating_mul(10);
+        Self::with(Terms { reward, floor: 10, capacity: None, throttles: false })
     }
 
     /// Sets the tokens that accrue each second. The bucket starts afresh, apart from earlier clones.
@@ -78,6 +82,20 @@ impl Budget {
     /// Pays in what one success earns. A full bucket is only looked at.
     pub fn deposit(&self) {
         self.bucket.deposit();
+    }
+
+    /// Counts what came of an attempt.
+    pub(crate) fn observe(&self, verdict: Verdict, outcome: &Outcome<'_>) {
+        match verdict {
+            // The server says that it did nothing: it neither failed nor served.
+            Verdict::Retry(Cause::Refused) => {}
+            Verdict::Retry(_) => self.bucket.fail(),
+            Verdict::Accept if outcome.is_success() => self.deposit(),
+            Verdict::Accept if outcome.response().is_some_and(|head| hint::is_pushed_back(&head)) => {
+                self.bucket.fail();
+            }
+            Verdict::Accept => {}
+        }
     }
 
     /// The tokens in the bucket, without what the floor has accrued since the last withdrawal.

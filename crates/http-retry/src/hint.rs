@@ -12,6 +12,8 @@ mod quota;
 mod rate_limit;
 mod reset;
 mod retry_after;
+#[cfg(feature = "grpc")]
+mod retry_info;
 mod rfc3339;
 
 use std::time::{Duration, SystemTime};
@@ -36,6 +38,7 @@ impl Hint {
     /// | header | value | source |
     /// |---|---|---|
     /// | `grpc-retry-pushback-ms` | ms, whole; anything else is [`Never`](Self::Never) | gRPC A6 |
+    /// | `grpc-status-details-bin` | a `google.rpc.RetryInfo`; with the feature `grpc` | google.rpc |
     /// | `retry-after-ms` | ms, whole or decimal | OpenAI, Azure |
     /// | `x-ms-retry-after-ms` | ms | Azure |
     /// | `x-amz-retry-after` | ms | AWS |
@@ -90,6 +93,8 @@ type Read = fn(&str, &ResponseHead<'_>, SystemTime) -> Option<Hint>;
 /// The headers that hold a hint, the one that outranks the others first.
 const HEADERS: &[(&str, Read)] = &[
     (PUSHBACK, pushback::read),
+    #[cfg(feature = "grpc")]
+    (DETAILS, retry_info::read),
     ("retry-after-ms", milliseconds::read),
     ("x-ms-retry-after-ms", milliseconds::read),
     ("x-amz-retry-after", milliseconds::read),
@@ -106,6 +111,9 @@ const HEADERS: &[(&str, Read)] = &[
 /// The one hint that is aimed at a single caller.
 pub(crate) const PUSHBACK: &str = "grpc-retry-pushback-ms";
 const RETRY_AFTER: &str = "retry-after";
+/// Where gRPC's rich errors are, and a `RetryInfo` among them.
+#[cfg(feature = "grpc")]
+const DETAILS: &str = "grpc-status-details-bin";
 
 /// Any time of this century will do to tell whether a date can be read. In 1970 the `26` of the form with two
 /// digits for the year would be 1926.
@@ -114,6 +122,18 @@ const SOME_TIME: Duration = Duration::from_secs(1_767_225_600);
 /// Whether there is a `Retry-After` that can be read.
 pub(crate) fn has_retry_after(response: &ResponseHead<'_>) -> bool {
     retry_after::read(RETRY_AFTER, response, SystemTime::UNIX_EPOCH + SOME_TIME).is_some()
+}
+
+/// Whether the server pushes this one caller back for good.
+pub(crate) fn is_pushed_back(response: &ResponseHead<'_>) -> bool {
+    pushback::read(PUSHBACK, response, SystemTime::UNIX_EPOCH) == Some(Hint::Never)
+}
+
+/// Whether there is a hint that gRPC knows: a pushback, or a `RetryInfo` that can be read.
+#[cfg(feature = "grpc")]
+pub(crate) fn has_grpc_hint(response: &ResponseHead<'_>) -> bool {
+    let now = SystemTime::UNIX_EPOCH;
+    pushback::read(PUSHBACK, response, now).or_else(|| retry_info::read(DETAILS, response, now)).is_some()
 }
 
 /// Whether `x-ratelimit-remaining` says that nothing is left.

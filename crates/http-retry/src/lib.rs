@@ -42,9 +42,21 @@
 //! | [`LlmPolicy`] | as [`RetryAfterFirst`], from 500 ms to 8 s | APIs of language models |
 //! | [`Never`] | none | switching retries off |
 //! | [`policy_fn`] | yours | ten lines of your own |
+//! | `Grpc` | another policy's | gRPC, by its codes |
+//! | `GrpcRetryPolicy` | `[0.8 d, 1.2 d]` | gRPC, by a service config |
+//!
+//! # Features
+//!
+//! None is on by default, and each adds to what there is.
+//!
+//! * `grpc` has the last two policies of the table, `Budget::throttling`, and a `google.rpc.RetryInfo` as a [`Hint`].
+//! * `service-config` reads their values from the JSON of a gRPC service config.
+//! * `testing` is for those who write policies: laws that each must keep, a plot of its schedule, and scripted servers.
 
 mod attempt;
 mod budget;
+#[cfg(feature = "grpc")]
+mod grpc;
 mod head;
 mod hint;
 mod idempotency;
@@ -53,11 +65,15 @@ mod pace;
 mod policy;
 mod session;
 pub mod table;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod verdict;
 mod window;
 
 pub use self::attempt::{Attempt, BodyState, Setback};
 pub use self::budget::{Budget, Cost, Withdrawal};
+#[cfg(feature = "grpc")]
+pub use self::grpc::{GrpcCode, ServiceConfigError};
 pub use self::head::{KeptHead, RequestHead, ResponseHead};
 pub use self::hint::Hint;
 pub use self::outcome::{Failure, FailureKind, Outcome};
@@ -66,6 +82,8 @@ pub use self::policy::{
     AnyMethod, ClassifyWith, Constant, DecorrelatedJitter, Exponential, Jitter, LlmPolicy, Never, NeverOn,
     Only, Policy, PolicyFn, RetryAfterFirst, RetryOn, policy_fn,
 };
+#[cfg(feature = "grpc")]
+pub use self::policy::{Grpc, GrpcRetryPolicy, GrpcRetryValues};
 pub use self::session::{Moment, Session, Step};
 pub use self::verdict::{Cause, Plan, Reason, Verdict};
 pub use self::window::Window;

@@ -23,9 +23,13 @@ impl<'a> Outcome<'a> {
         }
     }
 
-    /// Whether this is a response below 400, which is what earns a budget.
+    /// Whether this is a response below 400, which is what earns a budget. One that says in its head already how a
+    /// gRPC call ended must say that it went well.
     pub(crate) fn is_success(&self) -> bool {
-        self.response().is_some_and(|head| head.status().as_u16() < 400)
+        self.response().is_some_and(|head| {
+            let grpc_status = head.headers().get("grpc-status");
+            head.status().as_u16() < 400 && grpc_status.is_none_or(|status| status == "0")
+        })
     }
 }
 

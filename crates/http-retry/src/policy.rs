@@ -8,9 +8,13 @@ mod constant;
 mod decorrelated;
 mod exponential;
 mod from_fn;
+#[cfg(feature = "grpc")]
+mod grpc;
 mod llm;
 mod never;
 mod retry_after_first;
+#[cfg(feature = "grpc")]
+mod service_config;
 
 use std::sync::Arc;
 
@@ -21,9 +25,13 @@ pub use self::constant::Constant;
 pub use self::decorrelated::DecorrelatedJitter;
 pub use self::exponential::{Exponential, Jitter};
 pub use self::from_fn::{PolicyFn, policy_fn};
+#[cfg(feature = "grpc")]
+pub use self::grpc::Grpc;
 pub use self::llm::LlmPolicy;
 pub use self::never::Never;
 pub use self::retry_after_first::RetryAfterFirst;
+#[cfg(feature = "grpc")]
+pub use self::service_config::{GrpcRetryPolicy, GrpcRetryValues};
 use crate::{Attempt, Plan, RequestHead, Setback, Verdict, table};
 
 /// Decides whether, and when, a request is sent again.

@@ -203,14 +203,12 @@ impl Session {
         R: Rng + ?Sized,
     {
         self.next = None;
-        let cause = match policy.classify(attempt) {
-            Verdict::Retry(cause) => cause,
-            Verdict::Accept => {
-                if let (Some(budget), true) = (budget, attempt.outcome.is_success()) {
-                    budget.deposit();
-                }
-                return Step::Accept;
-            }
+        let verdict = policy.classify(attempt);
+        if let Some(budget) = budget {
+            budget.observe(verdict, &attempt.outcome);
+        }
+        let Verdict::Retry(cause) = verdict else {
+            return Step::Accept;
         };
         let moment = clock();
         let setback = self.setback(attempt, cause, moment);

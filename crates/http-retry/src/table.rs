@@ -14,7 +14,12 @@
 //! assert_eq!((row.number, row.source), ("1", "RFC 9110 section 9.2.2"));
 //! ```
 
+#[cfg(feature = "grpc")]
+pub mod grpc;
+
 use crate::Cause::{NeverSent, Refused, Throttled, Timeout, Transient};
+#[cfg(feature = "grpc")]
+use crate::GrpcCode;
 use crate::Verdict::{self, Accept, Retry};
 use crate::{Attempt, FailureKind, Outcome, hint};
 
@@ -25,7 +30,11 @@ pub fn classify(attempt: &Attempt<'_>) -> Verdict {
 
 /// The row that decides for an attempt; `None` where the table has no row and the outcome is accepted.
 pub fn row(attempt: &Attempt<'_>) -> Option<&'static Row> {
-    ROWS.iter().find(|row| row.outcome.fits(&attempt.outcome) && row.request.fits(attempt))
+    find(ROWS, attempt)
+}
+
+fn find(rows: &'static [Row], attempt: &Attempt<'_>) -> Option<&'static Row> {
+    rows.iter().find(|row| row.outcome.fits(&attempt.outcome) && row.request.fits(attempt))
 }
 
 /// Whether the server says outright that trying again is no use.
@@ -67,6 +76,12 @@ pub enum When {
     ShouldRetry,
     /// A response in which `x-should-retry` or `stripe-should-retry` is exactly `false`.
     ShouldNotRetry,
+    /// A response that ends a gRPC call with one of these codes.
+    #[cfg(feature = "grpc")]
+    GrpcStatus(&'static [GrpcCode]),
+    /// The same, if it also has a `RetryInfo` that can be read, or a pushback.
+    #[cfg(feature = "grpc")]
+    GrpcStatusWithHint(&'static [GrpcCode]),
 }
 
 impl When {
@@ -86,6 +101,12 @@ impl When {
             }
             Self::ShouldRetry => (400..600).contains(&status) && head.should_retry() == Some(true),
             Self::ShouldNotRetry => head.should_retry() == Some(false),
+            #[cfg(feature = "grpc")]
+            Self::GrpcStatus(codes) => GrpcCode::of(head).is_some_and(|code| codes.contains(&code)),
+            #[cfg(feature = "grpc")]
+            Self::GrpcStatusWithHint(codes) => {
+                Self::GrpcStatus(codes).fits(outcome) && hint::has_grpc_hint(head)
+            }
         }
     }
 }

@@ -30,6 +30,10 @@ fn read(error: &(dyn Error + 'static)) -> Option<FailureKind> {
     if error.is::<tokio::time::error::Elapsed>() {
         return Some(FailureKind::Timeout);
     }
+    #[cfg(feature = "testing")]
+    if let Some(failure) = error.downcast_ref::<crate::testing::ScriptedFailure>() {
+        return Some(failure.kind());
+    }
     if error.is::<Refusal>() {
         return Some(FailureKind::LocalRefusal);
     }

@@ -1,9 +1,9 @@
 //! The head of the caller's request, as it is kept for a resend.
 
-use http::{HeaderName, HeaderValue, Request, header};
+use http::{Request, header};
 use http_retry::{KeptHead, RequestHead};
 
-use crate::AttemptNumber;
+use crate::{AttemptHeader, AttemptNumber};
 
 /// A snapshot of the caller's request head.
 ///
@@ -28,11 +28,11 @@ impl Snapshot {
     }
 
     /// The request of a resend.
-    pub(crate) fn request<B>(&self, number: u32, header: Option<&HeaderName>, body: B) -> Request<B> {
+    pub(crate) fn request<B>(&self, number: u32, header: Option<&AttemptHeader>, body: B) -> Request<B> {
         let mut parts = self.head.restore();
         parts.extensions.insert(AttemptNumber::new(number));
-        if let Some(name) = header {
-            parts.headers.insert(name, HeaderValue::from(number));
+        if let Some(header) = header {
+            header.set(number, &mut parts.headers);
         }
         Request::from_parts(parts, body)
     }

@@ -5,14 +5,13 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::HeaderName;
 use http_retry::{Budget, Exponential, Policy, RetryAfterFirst, Session};
 use tower_layer::Layer;
 
 use crate::future::DrainLimit;
 use crate::randomness::Randomness;
 use crate::timer::{Timer, TokioTimer};
-use crate::{CloneService, Concrete, NoPace, ReplayMemory, Retry, SharedPace, WithPace};
+use crate::{AttemptHeader, CloneService, Concrete, NoPace, ReplayMemory, Retry, SharedPace, WithPace};
 
 /// Sends requests again, as a [`Policy`] decides, through any `Service<http::Request<B>>`.
 ///
@@ -54,7 +53,7 @@ pub(crate) struct Settings {
     pub(crate) replay_limit: usize,
     pub(crate) replay_memory: Option<ReplayMemory>,
     pub(crate) drain: DrainLimit,
-    pub(crate) attempt_header: Option<HeaderName>,
+    pub(crate) attempt_header: Option<AttemptHeader>,
     pub(crate) pace: Option<SharedPace>,
     pub(crate) randomness: Randomness,
     pub(crate) timer: Arc<dyn Timer>,
@@ -128,9 +127,11 @@ impl<P, M, G> RetryLayer<P, M, G> {
         self.with(|settings| settings.heeds_hints = false)
     }
 
-    /// Sets a header, `x-retry-attempt` for example, to the attempt's number on each resend.
-    pub fn attempt_header(self, name: HeaderName) -> Self {
-        self.with(|settings| settings.attempt_header = Some(name))
+    /// Sets a header, `x-retry-attempt` for example, to the attempt's number on each resend; or, with
+    /// [`AttemptHeader::grpc`], as gRPC has it.
+    pub fn attempt_header(self, header: impl Into<AttemptHeader>) -> Self {
+        let header = header.into();
+        self.with(|settings| settings.attempt_header = Some(header))
     }
 
     /// Lets every attempt wait for its turn: while the server wants quiet nobody sends, and then the callers go

@@ -36,6 +36,8 @@
 //! * [`presets`] are layers that are set up for a kind of server.
 //! * A [`Budget`] bounds what retries add to the load of a server that is failing.
 //! * [`RetryOverride`] speaks for one request; [`AttemptNumber`] and [`RetryInfo`] tell what happened.
+//! * With the feature `grpc`, `presets::grpc` and its parts read how gRPC calls end; with `testing`, there are laws, plots
+//!   and scripted services for policies of your own.
 //!
 //! # When not to retry
 //!
@@ -130,17 +132,23 @@
 //!
 //! # Features
 //!
-//! Both are on by default, and only add to what the layer can read: without them, an error that it does not
+//! The first two are on by default, and only add to what the layer can read: without them, an error that it does not
 //! know counts as maybe processed, and is resent only for requests that may be repeated.
 //!
 //! * `hyper` reads the errors of hyper, hyper-util and h2, also those that reqwest and tonic name as sources.
 //! * `tower` reads the errors of tower's timeout, load-shed and buffer layers.
+//! * `grpc` has what gRPC needs: `presets::grpc`, the policies `Grpc` and `GrpcRetryPolicy`, `Budget::throttling`, and
+//!   `GrpcTrailersLayer`.
+//! * `service-config` reads the values of a gRPC service config from JSON.
+//! * `testing` is for those who write policies: laws that each must keep, a plot of its schedule, a scripted service.
 
+mod attempt_header;
 mod body;
 mod bounds;
 mod error;
 mod failure;
 mod future;
+mod grpc;
 mod head;
 mod info;
 mod layer;
@@ -149,6 +157,8 @@ mod pace;
 pub mod presets;
 mod randomness;
 mod service;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod timer;
 mod trace;
 
@@ -163,11 +173,14 @@ pub mod fuzzing {
 
 pub use http_retry::*;
 
+pub use self::attempt_header::AttemptHeader;
 pub use self::body::{ReplayBody, ReplayMemory};
 pub use self::bounds::{BytesBody, CloneService};
 pub use self::error::{BoxError, Boxed, Concrete, ReadError};
 pub use self::failure::failure_kind;
 pub use self::future::ResponseFuture;
+#[cfg(feature = "grpc")]
+pub use self::grpc::{GrpcTrailers, GrpcTrailersFuture, GrpcTrailersLayer, PeekedBody, UnaryCall};
 pub use self::info::{AttemptNumber, RetryInfo};
 pub use self::layer::RetryLayer;
 pub use self::overrides::RetryOverride;

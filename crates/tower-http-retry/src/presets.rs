@@ -3,8 +3,12 @@
 use std::time::Duration;
 
 use http::header::AUTHORIZATION;
+#[cfg(feature = "grpc")]
+use http_retry::{Exponential, Grpc, GrpcRetryPolicy, RetryAfterFirst};
 use http_retry::{LlmPolicy, Pace};
 
+#[cfg(feature = "grpc")]
+use crate::AttemptHeader;
 use crate::{RetryLayer, WithPace};
 
 /// For APIs of language models: [`LlmPolicy`], 4 attempts, 10 minutes to the start of the last, and a
@@ -40,4 +44,32 @@ pub fn llm<M>() -> RetryLayer<LlmPolicy, M, WithPace> {
         .attempts(4)
         .deadline(Duration::from_secs(600))
         .pace(Pace::per_header(AUTHORIZATION))
+}
+
+/// For gRPC: [`Grpc`] over the default backoff, and `grpc-previous-rpc-attempts` on each resend.
+///
+/// A client of tonic's is put over it by hand, since its body is `tonic::body::Body` and no other:
+///
+/// ```text
+/// let channel = ServiceBuilder::new()
+///     .layer(presets::grpc())
+///     .layer(GrpcTrailersLayer::unary()) // only if every call is unary
+///     .map_request(|request: Request<_>| request.map(tonic::body::Body::new))
+///     .service(channel);
+/// let client = HealthClient::new(channel);
+/// ```
+///
+/// A `grpc-timeout` that the caller has set goes out unchanged with each resend, and so bounds each attempt: bound them
+/// together with a [`deadline`](RetryLayer::deadline). Resends are paid from the layer's own budget, unless it is given
+/// a [`Budget::throttling`](crate::Budget::throttling).
+#[cfg(feature = "grpc")]
+pub fn grpc<M>() -> RetryLayer<Grpc<RetryAfterFirst<Exponential>>, M> {
+    RetryLayer::new(Grpc::default()).attempt_header(AttemptHeader::grpc())
+}
+
+/// For gRPC by the `retryPolicy` of a service config, with as many attempts as it says. Its `retryThrottling` is a
+/// [`Budget::throttling`](crate::Budget::throttling).
+#[cfg(feature = "grpc")]
+pub fn grpc_service_config<M>(policy: GrpcRetryPolicy) -> RetryLayer<GrpcRetryPolicy, M> {
+    RetryLayer::new(policy).attempts(policy.attempts()).attempt_header(AttemptHeader::grpc())
 }

@@ -9,18 +9,19 @@ use std::time::Duration;
 /// How a bucket is filled, and how much it holds.
 #[derive(Clone, Copy)]
 pub(super) struct Terms {
-    /// Hundredths of a token per success.
-    pub(super) percent: u32,
+    /// Thousandths of a token per success.
+    pub(super) reward: u32,
     /// Tokens per second, which is thousandths per millisecond.
     pub(super) floor: u32,
     /// Tokens; `None` stands for the larger of ten seconds of the floor and 100.
     pub(super) capacity: Option<u32>,
+    /// Whether failures take tokens out, and resends none.
+    pub(super) throttles: bool,
 }
 
 pub(super) struct Bucket {
     terms: Terms,
     capacity: u32,
-    reward: u32,
     state: AtomicU64,
 }
 
@@ -38,7 +39,7 @@ impl Bucket {
         let tokens = terms.capacity.unwrap_or(terms.floor.saturating_mul(10).max(100));
         let capacity = tokens.saturating_mul(1_000);
         let full = State { thousandths: capacity, accrued_at: 0 };
-        Self { terms, capacity, reward: terms.percent.saturating_mul(10), state: AtomicU64::new(full.pack()) }
+        Self { terms, capacity, state: AtomicU64::new(full.pack()) }
     }
 
     pub(super) fn terms(&self) -> Terms {
@@ -51,6 +52,9 @@ impl Bucket {
 
     /// Whether `cost` could be taken out.
     pub(super) fn withdraw(&self, cost: u32, now: Duration) -> bool {
+        if self.terms.throttles {
+            return self.thousandths() > self.capacity / 2;
+        }
         let now = wrapping_millis(now);
         self.update(|state| {
             let state = self.accrue(state, now);
@@ -60,10 +64,27 @@ impl Bucket {
     }
 
     pub(super) fn deposit(&self) {
-        self.refund(self.reward);
+        self.pay(self.terms.reward);
     }
 
+    /// Pays back what was withdrawn.
     pub(super) fn refund(&self, thousandths: u32) {
+        if !self.terms.throttles {
+            self.pay(thousandths);
+        }
+    }
+
+    /// Takes out what a failure costs, or all that is left.
+    pub(super) fn fail(&self) {
+        if self.terms.throttles {
+            self.update(|state| {
+                let thousandths = state.thousandths.saturating_sub(1_000);
+                (state.thousandths > 0).then_some(State { thousandths, ..state })
+            });
+        }
+    }
+
+    fn pay(&self, thousandths: u32) {
         self.update(|state| {
             // A full bucket is one load, and nothing is written.
             (state.thousandths < self.capacity).then(|| self.pay_in(state, u64::from(thousandths)))

@@ -58,6 +58,9 @@ type Lines = &'static [(&'static str, &'static str)];
 /// Every header that speaks, the one that outranks the others first, with what it says and what it needs.
 const RANKS: &[(&str, u64, Lines)] = &[
     (PUSHBACK, 1, &[(PUSHBACK, "1")]),
+    // A `RetryInfo` of 7 s.
+    #[cfg(feature = "grpc")]
+    (DETAILS, 7_000, &[(DETAILS, "GjAKKHR5cGUuZ29vZ2xlYXBpcy5jb20vZ29vZ2xlLnJwYy5SZXRyeUluZm8SBAoCCAc=")]),
     ("retry-after-ms", 2, &[("retry-after-ms", "2")]),
     ("x-ms-retry-after-ms", 3, &[("x-ms-retry-after-ms", "3")]),
     ("x-amz-retry-after", 4, &[("x-amz-retry-after", "4")]),

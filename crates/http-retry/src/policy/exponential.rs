@@ -28,6 +28,12 @@ impl Exponential {
         Self { multiplier: multiplier.max(1.0), ..self }
     }
 
+    /// The same with a factor that may be below 1, as gRPC allows it. It must be a number.
+    #[cfg(feature = "grpc")]
+    pub(crate) fn any_multiplier(self, multiplier: f64) -> Self {
+        Self { multiplier, ..self }
+    }
+
     /// Sets how wide the window is.
     pub const fn jitter(self, jitter: Jitter) -> Self {
         Self { jitter, ..self }

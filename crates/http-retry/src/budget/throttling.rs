@@ -1,0 +1,146 @@
+//! The `retryThrottling` of a gRPC service config (gRPC A6): a bucket that failures empty.
+
+use super::{Budget, Terms};
+use crate::ServiceConfigError;
+
+impl Budget {
+    /// A budget by the rules of gRPC A6's `retryThrottling`, which are others than those above: every failure that is
+    /// worth retrying takes one token out, or one with which the server says not to try again, and every success pays
+    /// `token_ratio` in, of which three decimals count. A resend costs nothing, and is allowed while more than half of
+    /// `max_tokens` is there. What the server refused unprocessed does not count.
+    ///
+    /// # Errors
+    ///
+    /// `max_tokens` must be from 1 to 1,000, and `token_ratio` 0.001 or more.
+    pub fn throttling(max_tokens: u32, token_ratio: f64) -> Result<Self, ServiceConfigError> {
+        if !(1..=1_000).contains(&max_tokens) {
+            return Err(ServiceConfigError::new("maxTokens", max_tokens, "from 1 to 1000"));
+        }
+        // 0.29 is not quite 0.29 in binary, and must not become 0.289.
+        let reward = ((token_ratio * 1e6).round() / 1e3).floor();
+        if !(token_ratio.is_finite() && reward >= 1.0) {
+            return Err(ServiceConfigError::new("tokenRatio", token_ratio, "0.001 or more"));
+        }
+        // Saturates.
+        let reward = reward as u32;
+        Ok(Self::with(Terms { reward, floor: 0, capacity: Some(max_tokens), throttles: true }))
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use std::time::{Duration, SystemTime};
+
+    use http::{Request, Response};
+    use rand::{SeedableRng, rngs::SmallRng};
+
+    use super::*;
+    use crate::{
+        Attempt, Constant, Cost, FailureKind, Grpc, Moment, Outcome, Reason, ResponseHead, Session, Step,
+    };
+
+    /// What an attempt came back with.
+    #[derive(Clone, Copy, Debug)]
+    enum Back {
+        Code(u16),
+        /// A code, and a pushback that says never.
+        Pushed(u16),
+        Failed(FailureKind),
+    }
+
+    use Back::{Code, Failed, Pushed};
+
+    /// What the first attempt of a call is told.
+    fn decide(budget: &Budget, back: Back) -> Step {
+        let request = Request::post("http://api.example/shop.Orders/Place").body(()).unwrap();
+        let mut response = Response::builder();
+        if let Code(code) | Pushed(code) = back {
+            response = response.header("grpc-status", code);
+        }
+        if let Pushed(_) = back {
+            response = response.header("grpc-retry-pushback-ms", "-1");
+        }
+        let response = response.body(()).unwrap();
+        let outcome = match back {
+            Failed(kind) => kind.into(),
+            _ => Outcome::from(ResponseHead::from(&response)),
+        };
+        let policy = Grpc::new(Constant::new(Duration::from_secs(1)));
+        let clock = || Moment::new(Duration::ZERO, SystemTime::UNIX_EPOCH);
+        let attempt = Attempt::new(1, &request, outcome);
+        Session::new().decide(&policy, &attempt, Some(budget), clock, &mut SmallRng::seed_from_u64(1))
+    }
+
+    #[test]
+    fn it_allows_resends_while_more_than_half_is_there() {
+        let budget = Budget::throttling(10, 0.5).unwrap();
+        let wait = Step::Wait(Duration::from_secs(1));
+        for tokens in [9.0, 8.0, 7.0, 6.0] {
+            assert_eq!((decide(&budget, Code(14)), budget.tokens()), (wait, tokens));
+        }
+        for tokens in [5.0, 4.0, 3.0, 2.0, 1.0, 0.0, 0.0] {
+            let step = decide(&budget, Code(14));
+            assert_eq!((step, budget.tokens()), (Step::GiveUp(Reason::Budget), tokens));
+        }
+        for _ in 0..14 {
+            assert_eq!(decide(&budget, Code(0)), Step::Accept);
+        }
+        assert_eq!((decide(&budget, Code(14)), budget.tokens()), (wait, 6.0));
+    }
+
+    #[test]
+    fn only_what_is_worth_retrying_or_is_pushed_back_counts() {
+        for (back, expected) in [
+            (Code(0), 10.0),
+            (Code(5), 9.5),
+            (Code(14), 8.5),
+            (Pushed(14), 8.5),
+            (Pushed(5), 8.5),
+            (Failed(FailureKind::NeverSent), 8.5),
+            (Failed(FailureKind::Refused), 9.5),
+            (Failed(FailureKind::MaybeProcessed), 9.5),
+        ] {
+            let budget = Budget::throttling(10, 0.5).unwrap();
+            budget.bucket.fail();
+            budget.deposit();
+            let _ = decide(&budget, back);
+            assert_eq!(budget.tokens(), expected, "{back:?}");
+        }
+    }
+
+    #[test]
+    fn a_resend_costs_nothing_whether_it_goes_out_or_not() {
+        let budget = Budget::throttling(3, 1.0).unwrap();
+        budget.bucket.fail();
+        drop(budget.withdraw(Cost::TWO, Duration::ZERO).unwrap());
+        budget.withdraw(Cost::TWO, Duration::MAX).unwrap().spend();
+        assert_eq!(budget.tokens(), 2.0);
+    }
+
+    #[test]
+    fn three_decimals_of_the_ratio_count() {
+        for (ratio, expected) in [(0.1, 0.1), (0.001, 0.001), (0.29, 0.29), (0.5678, 0.567), (1e30, 1_000.0)]
+        {
+            let budget = Budget::throttling(1_000, ratio).unwrap();
+            (0..1_000).for_each(|_| budget.bucket.fail());
+            budget.deposit();
+            assert_eq!(budget.tokens(), expected, "{ratio}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_allowed_is_named() {
+        for (max_tokens, token_ratio, expected) in [
+            (0, 0.1, "`maxTokens` is 0, and must be from 1 to 1000"),
+            (1_001, 0.1, "`maxTokens` is 1001, and must be from 1 to 1000"),
+            (10, 0.0, "`tokenRatio` is 0, and must be 0.001 or more"),
+            (10, 0.0004, "`tokenRatio` is 0.0004, and must be 0.001 or more"),
+            (10, -1.0, "`tokenRatio` is -1, and must be 0.001 or more"),
+            (10, f64::NAN, "`tokenRatio` is NaN, and must be 0.001 or more"),
+            (10, f64::INFINITY, "`tokenRatio` is inf, and must be 0.001 or more"),
+        ] {
+            let error = Budget::throttling(max_tokens, token_ratio).unwrap_err();
+            assert_eq!(error.to_string(), expected);
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! How gRPC calls end: their status codes, and where to find them.
+
+mod codes;
+mod error;
+
+use http::StatusCode;
+
+pub(crate) use self::codes::Codes;
+pub use self::error::ServiceConfigError;
+use crate::ResponseHead;
+
+/// The status code of a gRPC call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum GrpcCode {
+    /// It went well.
+    Ok = 0,
+    /// It was cancelled, usually by the caller.
+    Cancelled = 1,
+    /// Nobody knows.
+    Unknown = 2,
+    /// An argument is wrong whatever the state of the system.
+    InvalidArgument = 3,
+    /// The deadline passed before it was done.
+    DeadlineExceeded = 4,
+    /// It is not there.
+    NotFound = 5,
+    /// It is there already.
+    AlreadyExists = 6,
+    /// The caller may not.
+    PermissionDenied = 7,
+    /// A quota is used up, or some other resource.
+    ResourceExhausted = 8,
+    /// The system is not in the state that this needs.
+    FailedPrecondition = 9,
+    /// Somebody else got in between: a transaction was aborted, for example.
+    Aborted = 10,
+    /// Past what is there.
+    OutOfRange = 11,
+    /// The server does not know the method.
+    Unimplemented = 12,
+    /// Something is broken.
+    Internal = 13,
+    /// The service is not there now.
+    Unavailable = 14,
+    /// Data is lost for good.
+    DataLoss = 15,
+    /// Nobody knows who calls.
+    Unauthenticated = 16,
+}
+
+impl GrpcCode {
+    /// All of them in the order of their numbers, with their names.
+    pub const ALL: [(Self, &'static str); 17] = [
+        (Self::Ok, "OK"),
+        (Self::Cancelled, "CANCELLED"),
+        (Self::Unknown, "UNKNOWN"),
+        (Self::InvalidArgument, "INVALID_ARGUMENT"),
+        (Self::DeadlineExceeded, "DEADLINE_EXCEEDED"),
+        (Self::NotFound, "NOT_FOUND"),
+        (Self::AlreadyExists, "ALREADY_EXISTS"),
+        (Self::PermissionDenied, "PERMISSION_DENIED"),
+        (Self::ResourceExhausted, "RESOURCE_EXHAUSTED"),
+        (Self::FailedPrecondition, "FAILED_PRECONDITION"),
+        (Self::Aborted, "ABORTED"),
+        (Self::OutOfRange, "OUT_OF_RANGE"),
+        (Self::Unimplemented, "UNIMPLEMENTED"),
+        (Self::Internal, "INTERNAL"),
+        (Self::Unavailable, "UNAVAILABLE"),
+        (Self::DataLoss, "DATA_LOSS"),
+        (Self::Unauthenticated, "UNAUTHENTICATED"),
+    ];
+
+    /// How a call ended, as far as the head of its response tells: by `grpc-status`, else by the HTTP status as gRPC
+    /// maps it (`doc/http-grpc-status-mapping.md`). `None` where that is still to come: in the trailers of a 200.
+    pub fn of(head: &ResponseHead<'_>) -> Option<Self> {
+        if let Some(status) = head.headers().get("grpc-status") {
+            let number = status.to_str().ok().and_then(|text| text.parse().ok());
+            return Some(number.and_then(Self::from_number).unwrap_or(Self::Unknown));
+        }
+        match head.status() {
+            StatusCode::OK => None,
+            StatusCode::BAD_REQUEST => Some(Self::Internal),
+            StatusCode::UNAUTHORIZED => Some(Self::Unauthenticated),
+            StatusCode::FORBIDDEN => Some(Self::PermissionDenied),
+            StatusCode::NOT_FOUND => Some(Self::Unimplemented),
+            StatusCode::TOO_MANY_REQUESTS
+            | StatusCode::BAD_GATEWAY
+            | StatusCode::SERVICE_UNAVAILABLE
+            | StatusCode::GATEWAY_TIMEOUT => Some(Self::Unavailable),
+            _ => Some(Self::Unknown),
+        }
+    }
+
+    /// The code of a number, from 0 to 16.
+    pub fn from_number(number: u64) -> Option<Self> {
+        Some(Self::ALL.get(usize::try_from(number).ok()?)?.0)
+    }
+
+    /// The code of a name, such as `UNAVAILABLE`, in upper or lower case.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.iter().find(|(_, known)| known.eq_ignore_ascii_case(name)).map(|(code, _)| *code)
+    }
+
+    /// The code's name, as service configs have it.
+    pub const fn as_str(self) -> &'static str {
+        Self::ALL[self as usize].1
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Response;
+
+    use super::*;
+
+    #[test]
+    fn a_code_has_one_number_and_one_name() {
+        for (number, (code, name)) in (0..).zip(GrpcCode::ALL) {
+            assert_eq!((code as u64, code.as_str()), (number, name));
+            assert_eq!(GrpcCode::from_number(number), Some(code));
+            assert_eq!(GrpcCode::from_name(name), Some(code));
+            assert_eq!(GrpcCode::from_name(&name.to_lowercase()), Some(code));
+        }
+        assert_eq!((GrpcCode::from_number(17), GrpcCode::from_number(u64::MAX)), (None, None));
+        assert_eq!((GrpcCode::from_name(""), GrpcCode::from_name("CANCELED")), (None, None));
+    }
+
+    #[test]
+    fn an_http_status_is_read_as_grpc_maps_it() {
+        use GrpcCode::{Internal, PermissionDenied, Unauthenticated, Unavailable, Unimplemented, Unknown};
+        for (status, expected) in [
+            (200, None),
+            (204, Some(Unknown)),
+            (400, Some(Internal)),
+            (401, Some(Unauthenticated)),
+            (403, Some(PermissionDenied)),
+            (404, Some(Unimplemented)),
+            (429, Some(Unavailable)),
+            (500, Some(Unknown)),
+            (502, Some(Unavailable)),
+            (503, Some(Unavailable)),
+            (504, Some(Unavailable)),
+        ] {
+            let response = Response::builder().status(status).body(()).unwrap();
+            assert_eq!(GrpcCode::of(&ResponseHead::from(&response)), expected, "{status}");
+        }
+    }
+}

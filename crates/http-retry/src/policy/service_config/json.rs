@@ -1,0 +1,194 @@
+//! The values of a service config, read from JSON.
+//!
+//! As protobuf's JSON has them: a duration is `"0.1s"`, a code is its name in any case or its number. Keys that are not
+//! known are left alone, as gRPC leaves them.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::{GrpcRetryPolicy, GrpcRetryValues};
+use crate::{Budget, GrpcCode, ServiceConfigError};
+
+impl GrpcRetryPolicy {
+    /// Reads the object that a method's `retryPolicy` is.
+    ///
+    /// ```
+    /// # use http_retry::GrpcRetryPolicy;
+    /// let policy = GrpcRetryPolicy::from_json(r#"{
+    ///     "maxAttempts": 4, "initialBackoff": "0.1s", "maxBackoff": "1s", "backoffMultiplier": 2,
+    ///     "retryableStatusCodes": ["UNAVAILABLE"]
+    /// }"#)?;
+    /// # Ok::<_, http_retry::ServiceConfigError>(())
+    /// ```
+    pub fn from_json(text: &str) -> Result<Self, ServiceConfigError> {
+        let object: RetryPolicy = object("retryPolicy", text)?;
+        let codes = object.retryable_status_codes.as_array().ok_or_else(|| {
+            wrong("retryableStatusCodes", &object.retryable_status_codes, "a list of codes")
+        })?;
+        Self::new(GrpcRetryValues {
+            max_attempts: whole("maxAttempts", &object.max_attempts)?,
+            initial_backoff: duration("initialBackoff", &object.initial_backoff)?,
+            max_backoff: duration("maxBackoff", &object.max_backoff)?,
+            backoff_multiplier: number("backoffMultiplier", &object.backoff_multiplier)?,
+            retryable_status_codes: codes.iter().map(code).collect::<Result<_, _>>()?,
+        })
+    }
+}
+
+impl Budget {
+    /// Reads the object that the `retryThrottling` of a gRPC service config is; see
+    /// [`throttling`](Self::throttling).
+    pub fn throttling_from_json(text: &str) -> Result<Self, ServiceConfigError> {
+        let object: RetryThrottling = object("retryThrottling", text)?;
+        let max_tokens = whole("maxTokens", &object.max_tokens)?;
+        Self::throttling(max_tokens, number("tokenRatio", &object.token_ratio)?)
+    }
+}
+
+// What is missing is null, so that each field can say itself what it must be.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct RetryPolicy {
+    max_attempts: Value,
+    initial_backoff: Value,
+    max_backoff: Value,
+    backoff_multiplier: Value,
+    retryable_status_codes: Value,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct RetryThrottling {
+    max_tokens: Value,
+    token_ratio: Value,
+}
+
+fn object<T: for<'de> Deserialize<'de>>(field: &'static str, text: &str) -> Result<T, ServiceConfigError> {
+    serde_json::from_str(text)
+        .map_err(|error| ServiceConfigError::new(field, format!("not readable ({error})"), "a JSON object"))
+}
+
+fn wrong(field: &'static str, value: &Value, allowed: &'static str) -> ServiceConfigError {
+    ServiceConfigError::new(field, value, allowed)
+}
+
+fn whole(field: &'static str, value: &Value) -> Result<u32, ServiceConfigError> {
+    let whole = number(field, value)?;
+    let is_whole = whole.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(&whole);
+    is_whole.then_some(whole as u32).ok_or_else(|| wrong(field, value, "a whole number"))
+}
+
+fn number(field: &'static str, value: &Value) -> Result<f64, ServiceConfigError> {
+    value.as_f64().ok_or_else(|| wrong(field, value, "a number"))
+}
+
+/// Seconds with up to nine decimals, and an `s`.
+fn duration(field: &'static str, value: &Value) -> Result<Duration, ServiceConfigError> {
+    value.as_str().and_then(seconds).ok_or_else(|| wrong(field, value, "seconds, such as \"0.1s\""))
+}
+
+fn seconds(text: &str) -> Option<Duration> {
+    let text = text.strip_suffix('s')?;
+    let (whole, decimals) = text.split_once('.').unwrap_or((text, "0"));
+    let is_digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    if !is_digits(whole) || !is_digits(decimals) || decimals.len() > 9 {
+        return None;
+    }
+    Some(Duration::new(whole.parse().ok()?, format!("{decimals:0<9}").parse().ok()?))
+}
+
+fn code(value: &Value) -> Result<GrpcCode, ServiceConfigError> {
+    let code = match value {
+        Value::String(name) => GrpcCode::from_name(name),
+        number => number.as_u64().and_then(GrpcCode::from_number),
+    };
+    code.ok_or_else(|| wrong("retryableStatusCodes", value, "the names or numbers of codes"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A policy in JSON, with one field replaced.
+    fn json(field: &str, value: &str) -> String {
+        let mut fields = vec![
+            ("maxAttempts", "4"),
+            ("initialBackoff", r#""0.1s""#),
+            ("maxBackoff", r#""1s""#),
+            ("backoffMultiplier", "2"),
+            ("retryableStatusCodes", r#"["UNAVAILABLE"]"#),
+            ("perAttemptRecvTimeout", r#""1s""#),
+        ];
+        fields.retain(|(name, _)| *name != field);
+        if value != "absent" {
+            fields.push((field, value));
+        }
+        let fields: Vec<_> = fields.iter().map(|(name, value)| format!("\"{name}\": {value}")).collect();
+        format!("{{{}}}", fields.join(", "))
+    }
+
+    #[test]
+    fn what_the_file_says_is_what_the_constructor_makes() {
+        let values = GrpcRetryValues {
+            max_attempts: 3,
+            initial_backoff: Duration::from_millis(100),
+            max_backoff: Duration::new(1, 500_000_001),
+            backoff_multiplier: 1.5,
+            retryable_status_codes: vec![GrpcCode::Unavailable, GrpcCode::Aborted],
+        };
+        let text = r#"{"maxAttempts": 3, "initialBackoff": "0.1s", "maxBackoff": "1.500000001s",
+            "backoffMultiplier": 1.5, "retryableStatusCodes": ["unavailable", 10]}"#;
+        assert_eq!(GrpcRetryPolicy::from_json(text), GrpcRetryPolicy::new(values));
+    }
+
+    #[track_caller]
+    fn check(field: &str, value: &str, expected: &str) {
+        let error = GrpcRetryPolicy::from_json(&json(field, value)).unwrap_err();
+        assert_eq!(error.to_string(), format!("`{field}` is {expected}"), "{value}");
+    }
+
+    #[test]
+    fn what_is_not_allowed_is_named() {
+        check("maxAttempts", "absent", "null, and must be a number");
+        check("maxAttempts", "1", "1, and must be 2 or more");
+        check("maxAttempts", "-1", "-1, and must be a whole number");
+        check("maxAttempts", "2.5", "2.5, and must be a whole number");
+        check("initialBackoff", "0.1", "0.1, and must be seconds, such as \"0.1s\"");
+        for value in ["\"-1s\"", "\"100ms\"", "\"s\"", "\"1.s\"", "\".1s\"", "\"0.1234567890s\"", "\"1e3s\""]
+        {
+            check("maxBackoff", value, &format!("{value}, and must be seconds, such as \"0.1s\""));
+        }
+        check("maxBackoff", "\"0.0s\"", "0s, and must be more than 0s");
+        check("backoffMultiplier", "\"2\"", "\"2\", and must be a number");
+        check("retryableStatusCodes", "[]", "empty, and must be one code or more");
+        check("retryableStatusCodes", "14", "14, and must be a list of codes");
+        for (list, value) in [("[17]", "17"), ("[\"GONE\"]", "\"GONE\""), ("[true]", "true"), ("[-1]", "-1")]
+        {
+            let expected = format!("{value}, and must be the names or numbers of codes");
+            check("retryableStatusCodes", list, &expected);
+        }
+    }
+
+    #[test]
+    fn what_is_no_object_is_named() {
+        for text in ["", "{", "3", "\"4\""] {
+            let error = GrpcRetryPolicy::from_json(text).unwrap_err();
+            assert_eq!((error.field(), error.allowed()), ("retryPolicy", "a JSON object"));
+        }
+    }
+
+    #[test]
+    fn throttling_is_read_too() {
+        let budget = Budget::throttling_from_json(r#"{"maxTokens": 10, "tokenRatio": 0.1}"#).unwrap();
+        assert_eq!(budget.tokens(), 10.0);
+        for (text, expected) in [
+            (r#"{"tokenRatio": 0.1}"#, "`maxTokens` is null, and must be a number"),
+            (r#"{"maxTokens": 10}"#, "`tokenRatio` is null, and must be a number"),
+            (r#"{"maxTokens": 0, "tokenRatio": 0.1}"#, "`maxTokens` is 0, and must be from 1 to 1000"),
+        ] {
+            assert_eq!(Budget::throttling_from_json(text).unwrap_err().to_string(), expected);
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! The decision table of gRPC calls. They are all POST, so that the method tells nothing: the status code does.
+//!
+//! The code of a call stands in the head only where the server had nothing else to say (a *Trailers-Only* response).
+//! What has no code yet is accepted.
+
+use super::{Of, Row, When, of};
+use crate::Cause::{NeverSent, Refused, Throttled, Timeout, Transient};
+use crate::GrpcCode::{ResourceExhausted, Unavailable};
+use crate::Verdict::{self, Accept, Retry};
+use crate::{Attempt, FailureKind};
+
+/// What the table says of an attempt.
+pub fn classify(attempt: &Attempt<'_>) -> Verdict {
+    row(attempt).map_or(Accept, |row| row.verdict)
+}
+
+/// The row that decides for an attempt; `None` where there is none and the outcome is accepted.
+pub fn row(attempt: &Attempt<'_>) -> Option<&'static Row> {
+    super::find(ROWS, attempt)
+}
+
+/// The rows, in the order in which they are tried.
+#[rustfmt::skip]
+pub const ROWS: &[Row] = &[
+    of("1", When::Failed(FailureKind::NeverSent), Of::Any, Retry(NeverSent), "RFC 9110 section 9.2.2"),
+    of("2", When::Failed(FailureKind::Refused), Of::Any, Retry(Refused), "RFC 9113 section 8.7"),
+    of("3", When::Failed(FailureKind::LocalRefusal), Of::Any, Accept, "gRPC A6: never the same closed gate"),
+    of("4", When::Failed(FailureKind::Timeout), Of::Repeatable, Retry(Timeout), "RFC 9110 section 9.2.2"),
+    of("4", When::Failed(FailureKind::MaybeProcessed), Of::Repeatable, Retry(Transient), "RFC 9110 section 9.2.2"),
+    of("23", When::GrpcStatus(&[Unavailable]), Of::Any, Retry(Throttled), "gRPC A6"),
+    of("23", When::GrpcStatusWithHint(&[ResourceExhausted]), Of::Any, Retry(Throttled), "google.rpc.RetryInfo"),
+];
+
+#[cfg(test)]
+mod tests {
+    use http::{Request, Response};
+
+    use super::*;
+    use crate::{Cause, GrpcCode, ResponseHead};
+
+    /// A `RetryInfo` of 7 s.
+    const RETRY_INFO: (&str, &str) =
+        ("grpc-status-details-bin", "GjAKKHR5cGUuZ29vZ2xlYXBpcy5jb20vZ29vZ2xlLnJwYy5SZXRyeUluZm8SBAoCCAc=");
+    const PUSHBACK: (&str, &str) = ("grpc-retry-pushback-ms", "10");
+
+    #[track_caller]
+    fn check(status: u16, headers: &[(&str, &str)], expected: impl Into<Option<Cause>>) {
+        let request = Request::post("http://api.example/shop.Orders/Place").body(()).unwrap();
+        let response = headers.iter().fold(Response::builder().status(status), |response, (name, value)| {
+            response.header(*name, *value)
+        });
+        let response = response.body(()).unwrap();
+        let verdict = classify(&Attempt::new(1, &request, ResponseHead::from(&response)));
+        assert_eq!(verdict, expected.into().map_or(Accept, Retry), "{status} {headers:?}");
+    }
+
+    #[test]
+    fn of_the_codes_one_is_retried_and_one_with_a_hint() {
+        for (code, _) in GrpcCode::ALL {
+            let number = (code as u8).to_string();
+            let status = ("grpc-status", number.as_str());
+            let (bare, hinted) = match code {
+                Unavailable => (Some(Throttled), Some(Throttled)),
+                ResourceExhausted => (None, Some(Throttled)),
+                _ => (None, None),
+            };
+            check(200, &[status], bare);
+            check(200, &[status, PUSHBACK], hinted);
+            check(200, &[status, RETRY_INFO], hinted);
+            check(200, &[status, ("retry-after", "1")], bare);
+            check(200, &[status, ("grpc-status-details-bin", "!!!")], bare);
+        }
+    }
+
+    #[test]
+    fn what_is_no_answer_of_grpc_is_read_as_grpc_maps_it() {
+        for status in [429, 502, 503, 504] {
+            check(status, &[], Throttled);
+            // What gRPC says itself counts.
+            check(status, &[("grpc-status", "5")], None);
+        }
+        for status in [200, 204, 302, 400, 401, 403, 404, 408, 500, 529] {
+            check(status, &[], None);
+        }
+    }
+
+    #[test]
+    fn a_code_that_cannot_be_read_is_unknown() {
+        for value in ["", "x", "-14", "17", "14.0", "99999999999999999999"] {
+            check(200, &[("grpc-status", value)], None);
+        }
+    }
+
+    #[test]
+    fn what_may_have_been_done_is_done_again_only_where_somebody_vouches_for_it() {
+        let request = Request::post("http://api.example/shop.Orders/Place").body(()).unwrap();
+        for (kind, bare, vouched) in [
+            (FailureKind::NeverSent, Retry(NeverSent), Retry(NeverSent)),
+            (FailureKind::Refused, Retry(Refused), Retry(Refused)),
+            (FailureKind::LocalRefusal, Accept, Accept),
+            (FailureKind::Timeout, Accept, Retry(Timeout)),
+            (FailureKind::MaybeProcessed, Accept, Retry(Transient)),
+            (FailureKind::Permanent, Accept, Accept),
+        ] {
+            let attempt = Attempt::new(1, &request, kind);
+            assert_eq!((classify(&attempt), classify(&attempt.vouched(true))), (bare, vouched), "{kind:?}");
+        }
+    }
+}

@@ -1,0 +1,29 @@
+//! For those who write policies: the laws that each must keep, a plot of its schedule, and scripted servers in virtual
+//! time.
+//!
+//! ```
+//! use std::time::Duration;
+//! use http_retry::testing::{Ending, Plot, Script, assert_lawful};
+//! use http_retry::{Jitter, Session, Window, policy_fn};
+//!
+//! let policy = policy_fn(|setback| {
+//!     let backoff = Duration::from_millis(50) * setback.step.min(100);
+//!     Window::between(backoff, backoff + Duration::from_millis(50))
+//! });
+//!
+//! assert_lawful(&policy);
+//! println!("{}", Plot::of(&policy));
+//!
+//! let story = Script::new().status(503).times(2).status(200).play(&policy, Session::new());
+//! assert_eq!((story.sent_at.len(), story.ending), (3, Ending::Accepted));
+//! ```
+
+mod laws;
+mod plot;
+mod script;
+mod story;
+
+pub use self::laws::{Law, Laws, Violation, assert_lawful, check};
+pub use self::plot::Plot;
+pub use self::script::{Script, Scripted};
+pub use self::story::{Ending, Story};

@@ -1,0 +1,125 @@
+use super::*;
+use crate::{
+    Constant, DecorrelatedJitter, Exponential, Jitter, LlmPolicy, Never, RetryAfterFirst, Verdict, Window,
+    policy_fn,
+};
+
+const fn ms(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+/// Asserts that a policy breaks a law, after this attempt, and with these words in what is said of it.
+#[track_caller]
+fn check_breaks(policy: &dyn Policy, law: Law, attempt: u32, words: &[&str]) {
+    let violation = check(policy).unwrap_err();
+    assert_eq!((violation.law(), violation.attempt()), (law, attempt), "{violation}");
+    let said = violation.to_string();
+    assert!(
+        said.starts_with(&format!("after attempt {attempt} the policy breaks the law `{law:?}`")),
+        "{said}"
+    );
+    assert!(said.contains(law.as_str()), "{said}");
+    for word in words {
+        assert!(said.contains(word), "{said}");
+    }
+    let others = Laws::new().but_for(law).check(policy);
+    assert!(others.is_ok() || others.unwrap_err().law() != law);
+}
+
+#[test]
+fn the_policies_of_this_crate_keep_every_law() {
+    let policies: [&dyn Policy; 7] = [
+        &RetryAfterFirst::default(),
+        &Exponential::default(),
+        &Exponential::default().jitter(Jitter::Equal),
+        &Exponential::default().jitter(Jitter::Proportional(0.2)),
+        &DecorrelatedJitter::new(ms(100), ms(10_000)),
+        &LlmPolicy::new(),
+        &Never,
+    ];
+    for policy in policies {
+        assert_lawful(policy);
+    }
+    #[cfg(feature = "grpc")]
+    assert_lawful(&crate::Grpc::default());
+}
+
+#[test]
+fn a_policy_without_jitter_keeps_all_but_one() {
+    let policies: [&dyn Policy; 2] = [&Constant::new(ms(100)), &Exponential::default().jitter(Jitter::None)];
+    for policy in policies {
+        check_breaks(policy, Law::Varied, 1, &["1000 sessions wait for 1 different times"]);
+        Laws::new().but_for(Law::Varied).assert(policy);
+    }
+}
+
+#[test]
+fn variety_is_asked_of_every_resend() {
+    let policy = policy_fn(|setback| match setback.step {
+        1 => Window::exactly(ms(100)),
+        _ => Window::up_to(ms(100)),
+    });
+    check_breaks(&policy, Law::Varied, 2, &["a 503 each time"]);
+}
+
+#[test]
+fn an_inverted_window_is_found() {
+    let policy = policy_fn(|setback| match setback.step {
+        0 | 1 => Window::up_to(ms(100)),
+        step => Window::between(ms(200), ms(200) / step),
+    });
+    check_breaks(&policy, Law::Ordered, 3, &["opens after 200ms and closes after 100ms", "step 2"]);
+}
+
+#[test]
+fn a_window_without_end_is_found() {
+    let growing = policy_fn(|setback| Window::up_to(ms(100).saturating_mul(1 << setback.step.min(31))));
+    check_breaks(&growing, Law::Bounded, 32, &["3600s is allowed", "step 31"]);
+    let day = policy_fn(|_| Window::up_to(ms(86_400_000)));
+    check_breaks(&day, Law::Bounded, 1, &["closes after 86400s"]);
+    assert!(Laws::new().longest(ms(86_400_000)).check(&day).is_ok());
+    // The hint is not the policy's own.
+    assert_lawful(&RetryAfterFirst::default().longest(Duration::MAX));
+}
+
+#[test]
+fn arithmetic_that_overflows_is_found() {
+    let factor = policy_fn(|setback| {
+        let factor = 2_u32.checked_pow(setback.step).expect("small");
+        Window::up_to((ms(1) * factor).min(ms(1_000)))
+    });
+    check_breaks(&factor, Law::NoPanic, 33, &["it panics: small", "step 32"]);
+    let previous = policy_fn(|setback| {
+        let backoff = setback.previous_delay.unwrap_or_default() * 3;
+        Window::between(ms(1), backoff.clamp(ms(10), ms(1_000)))
+    });
+    check_breaks(&previous, Law::NoPanic, 1, &["previous delay 18446744073709551615"]);
+}
+
+#[test]
+fn a_panic_over_a_head_is_found() {
+    let status = Exponential::default().classify_with(|attempt| {
+        let status = attempt.outcome.response().map(|head| head.status().as_u16());
+        assert_ne!(status, Some(599));
+        None::<Verdict>
+    });
+    check_breaks(&status, Law::NoPanic, 1, &["599"]);
+    let header = Exponential::default()
+        .only(|head| head.headers().all(|(_, value)| std::str::from_utf8(value).expect("text") != "x"));
+    check_breaks(&header, Law::NoPanic, 1, &["it panics: text"]);
+}
+
+#[test]
+fn a_session_that_ignores_hints_is_found() {
+    let laws = Laws::new().session(|| Session::new().ignore_hints());
+    let violation = laws.check(&Exponential::default()).unwrap_err();
+    assert_eq!((violation.law(), violation.attempt()), (Law::HeedsHints, 1));
+    assert!(violation.to_string().contains("503 with `retry-after: 7` each time"), "{violation}");
+    assert!(laws.but_for(Law::HeedsHints).check(&Exponential::default()).is_ok());
+}
+
+#[test]
+#[should_panic(expected = "after attempt 1 the policy breaks the law `Varied`: callers that fail together")]
+fn an_assertion_says_which_law_and_where() {
+    assert_lawful(&Constant::new(ms(100)));
+}

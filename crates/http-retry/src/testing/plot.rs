@@ -1,0 +1,141 @@
+//! A picture of when a policy sends again.
+
+mod svg;
+
+use std::fmt;
+use std::time::Duration;
+
+use http::{Request, Response, StatusCode};
+
+use crate::{Attempt, Cause, Plan, Policy, Reason, ResponseHead, Setback, Window};
+
+/// A picture of when a policy sends again: as text where it is displayed, or as [`svg`](Self::svg).
+///
+/// ```
+/// use http_retry::{Exponential, testing::Plot};
+///
+/// let text = Plot::of(&Exponential::default()).to_string();
+/// assert!(text.starts_with("resend  waits\n     1  █"));
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plot {
+    plans: Vec<Result<Window, Reason>>,
+}
+
+impl Plot {
+    /// Of the first eight resends of a GET that is answered with 503 each time, where the server says nothing of time.
+    pub fn of<P: Policy + ?Sized>(policy: &P) -> Self {
+        Self::of_resends(policy, 8)
+    }
+
+    /// The same, of so many resends.
+    pub fn of_resends<P: Policy + ?Sized>(policy: &P, resends: u32) -> Self {
+        let request = Request::new(());
+        let mut response = Response::new(());
+        *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+        let (mut elapsed, mut previous_delay) = (Duration::ZERO, None);
+        let plans = (0..resends).map(|step| {
+            let attempt = Attempt::new(step.saturating_add(1), &request, ResponseHead::from(&response));
+            let setback = Setback::new(attempt, Cause::Throttled).step(step).elapsed(elapsed);
+            match policy.schedule(&setback.previous_delay(previous_delay)) {
+                Plan::GiveUp(reason) => Err(reason),
+                Plan::Resend(window) => {
+                    // As long as it waits on the average.
+                    let delay = window.earliest.saturating_add(window.width() / 2);
+                    elapsed = elapsed.saturating_add(delay);
+                    previous_delay = Some(delay);
+                    Ok(window)
+                }
+            }
+        });
+        Self { plans: plans.collect() }
+    }
+
+    /// The end of the longest window.
+    fn longest(&self) -> Duration {
+        let ends = self.plans.iter().flatten().map(|window| window.latest.max(window.earliest));
+        ends.max().unwrap_or_default()
+    }
+}
+
+impl fmt::Display for Plot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "resend  waits")?;
+        let longest = self.longest().as_secs_f64().max(f64::MIN_POSITIVE);
+        let column = |time: Duration| (time.as_secs_f64() / longest * COLUMNS) as usize;
+        for (number, plan) in (1..).zip(&self.plans) {
+            match plan {
+                Err(reason) => writeln!(f, "{number:>6}  gives up: {reason}")?,
+                Ok(Window { earliest, latest }) => {
+                    let before = column(*earliest);
+                    // A moment is to be seen too.
+                    let bar = column(*latest).saturating_sub(before).max(1);
+                    let (before, bar) = (" ".repeat(before), "█".repeat(bar));
+                    writeln!(f, "{number:>6}  {before}{bar}  {earliest:?} to {latest:?}")?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// How wide the longest wait is in text.
+const COLUMNS: f64 = 60.0;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Constant, DecorrelatedJitter, Exponential, Jitter, Never, policy_fn};
+
+    fn ms(millis: u64) -> Duration {
+        Duration::from_millis(millis)
+    }
+
+    #[track_caller]
+    fn check(policy: &dyn Policy, expected: &[&str]) {
+        let text = Plot::of_resends(policy, u32::try_from(expected.len()).unwrap()).to_string();
+        let bars: Vec<_> = text.lines().skip(1).map(|line| line.replace("██████████", "#")).collect();
+        assert_eq!(bars, expected);
+    }
+
+    #[test]
+    fn a_bar_is_as_long_as_its_window() {
+        check(
+            &Exponential::new(ms(100), ms(600)),
+            &[
+                "     1  #  0ns to 100ms",
+                "     2  ##  0ns to 200ms",
+                "     3  ####  0ns to 400ms",
+                "     4  ######  0ns to 600ms",
+            ],
+        );
+        check(
+            &Exponential::new(ms(100), ms(600)).multiplier(6.0).jitter(Jitter::Equal),
+            &[
+                "     1       █████  50ms to 100ms",
+                "     2                                ###  300ms to 600ms",
+            ],
+        );
+        check(&Constant::new(ms(100)), &[&format!("     1  {}█  100ms to 100ms", " ".repeat(60))]);
+        check(&Constant::new(ms(0)), &["     1  █  0ns to 0ns"]);
+        check(&Never, &["     1  gives up: policy"]);
+        check(
+            &DecorrelatedJitter::new(ms(100), ms(600)),
+            &["     1            ##  100ms to 300ms", "     2            #####  100ms to 600ms"],
+        );
+        check(
+            &policy_fn(|_| Window::up_to(Duration::MAX)),
+            &["     1  ######  0ns to 18446744073709551615.999999999s"],
+        );
+    }
+
+    #[test]
+    fn the_picture_has_a_rectangle_for_each_resend() {
+        let rectangles = |policy: &dyn Policy| Plot::of(policy).svg().matches("<rect").count();
+        // The first is the canvas.
+        assert_eq!(rectangles(&Exponential::default()), 1 + 8);
+        assert_eq!(rectangles(&Constant::new(ms(0))), 1 + 8);
+        assert_eq!(rectangles(&Never), 1);
+        assert!(Plot::of(&policy_fn(|_| Window::up_to(Duration::MAX))).svg().ends_with("</svg>\n"));
+    }
+}

@@ -1,0 +1,100 @@
+//! A script played to a policy, in virtual time.
+
+use std::time::{Duration, SystemTime};
+
+use http::Request;
+use rand::{SeedableRng, rngs::SmallRng};
+
+use super::{Script, Scripted};
+use crate::{Attempt, Moment, Outcome, Policy, Reason, ResponseHead, Session, Step};
+
+/// What happened to a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Story {
+    /// When each attempt was sent, since the first.
+    pub sent_at: Vec<Duration>,
+    /// How it ended.
+    pub ending: Ending,
+}
+
+/// How a request ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// The caller got the last answer, as one that is not worth retrying.
+    Accepted,
+    /// The caller got the last answer, for this reason.
+    GaveUp(Reason),
+    /// The last attempt never came back.
+    Pending,
+}
+
+impl Script {
+    /// Plays the script to a GET, in virtual time: answers take none, so that only waits count. The delays are drawn
+    /// from a seed that is always the same.
+    pub fn play<P: Policy + ?Sized>(&self, policy: &P, session: Session) -> Story {
+        let request = Request::get("http://test.example/").body(()).unwrap_or_default();
+        self.play_to(policy, &request, session)
+    }
+
+    /// The same with a request of your own.
+    pub fn play_to<P: Policy + ?Sized, B>(
+        &self,
+        policy: &P,
+        request: &Request<B>,
+        mut session: Session,
+    ) -> Story {
+        let mut rng = SmallRng::seed_from_u64(1);
+        let mut sent_at = vec![Duration::ZERO];
+        let ending = loop {
+            let now = sent_at.last().copied().unwrap_or_default();
+            let response;
+            let outcome = match self.nth(sent_at.len()) {
+                Scripted::Pending => break Ending::Pending,
+                Scripted::Failure(kind) => kind.into(),
+                Scripted::Response(scripted) => {
+                    response = scripted;
+                    Outcome::from(ResponseHead::from(&response))
+                }
+            };
+            let attempt = Attempt::new(session.number(), request, outcome);
+            // A date is read against a `Date`, or else against the Unix epoch.
+            let clock = || Moment::new(now, SystemTime::UNIX_EPOCH);
+            match session.decide(policy, &attempt, None, clock, &mut rng) {
+                Step::Accept => break Ending::Accepted,
+                Step::GiveUp(reason) => break Ending::GaveUp(reason),
+                Step::Wait(delay) => sent_at.push(now.saturating_add(delay)),
+            }
+            session.resend();
+        };
+        Story { sent_at, ending }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Constant, FailureKind};
+
+    #[track_caller]
+    fn check(script: Script, request: Request<()>, expected_ms: &[u64], ending: Ending) {
+        let policy = Constant::new(Duration::from_millis(100));
+        let session = Session::new().deadline(Duration::from_secs(5));
+        let sent_at = expected_ms.iter().map(|millis| Duration::from_millis(*millis)).collect();
+        assert_eq!(script.play_to(&policy, &request, session), Story { sent_at, ending });
+    }
+
+    #[test]
+    fn each_attempt_is_sent_when_its_wait_is_over() {
+        let get = Request::default;
+        let post = || Request::post("/").body(()).unwrap();
+        let script = Script::new;
+        check(script(), get(), &[0], Ending::Accepted);
+        check(script().status(503), get(), &[0, 100, 200], Ending::GaveUp(Reason::Attempts));
+        check(script().status(503).status(200), get(), &[0, 100], Ending::Accepted);
+        check(script().status(503).status(200), post(), &[0], Ending::Accepted);
+        let busy = script().status(429).header("retry-after", "2");
+        check(busy.clone().status(200), post(), &[0, 2_000], Ending::Accepted);
+        check(busy.header("retry-after", "6"), post(), &[0], Ending::GaveUp(Reason::Deadline));
+        check(script().failure(FailureKind::NeverSent).pending(), post(), &[0, 100], Ending::Pending);
+    }
+}

@@ -1,0 +1,32 @@
+//! What gRPC has of its own: how a call ended stands in trailers, where a retry layer does not look.
+
+#[cfg(feature = "grpc")]
+mod body;
+#[cfg(feature = "grpc")]
+mod future;
+#[cfg(feature = "grpc")]
+mod layer;
+#[cfg(feature = "grpc")]
+mod service;
+
+use http::{HeaderMap, header};
+
+#[cfg(feature = "grpc")]
+pub use self::{
+    body::PeekedBody,
+    future::GrpcTrailersFuture,
+    layer::{GrpcTrailersLayer, UnaryCall},
+    service::GrpcTrailers,
+};
+
+/// Whether a message is one of gRPC, and not of gRPC-Web, which has no trailers.
+pub(crate) fn is_grpc(headers: &HeaderMap) -> bool {
+    let content_type = headers.get(header::CONTENT_TYPE).map_or(&[][..], |value| value.as_bytes());
+    match content_type.strip_prefix(b"application/grpc") {
+        Some(rest) => matches!(rest.first(), None | Some(b'+' | b';')),
+        None => false,
+    }
+}
+
+#[cfg(all(test, feature = "grpc"))]
+mod tests;

@@ -1,0 +1,45 @@
+//! The configuration, and how it becomes a service.
+
+use tower_layer::Layer;
+
+use crate::GrpcTrailers;
+
+/// Reads how a unary gRPC call ended before its response is handed on, so that the retry layer above can tell.
+///
+/// A server that fails a call at once usually says so in the head. Others send the head, and then the trailers, with
+/// nothing in between. For a unary call this layer waits for the first thing that follows the head: if that is a
+/// failure in trailers, they are moved into the head; anything else is put back, and read as if nobody had looked.
+///
+/// **A stream must not go through it**: the head of its response would be late by as long as its first message takes.
+/// So say which calls are unary: all of them, with [`unary`](Self::unary), or those that carry a [`UnaryCall`], with
+/// [`marked`](Self::marked).
+///
+/// Put it below the retry layer. A timeout for each attempt belongs in between, where it includes that wait.
+#[derive(Clone, Copy, Debug)]
+pub struct GrpcTrailersLayer {
+    is_every_call_unary: bool,
+}
+
+/// In the extensions of a request: this call is unary. See [`GrpcTrailersLayer::marked`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct UnaryCall;
+
+impl GrpcTrailersLayer {
+    /// Takes every call for a unary one.
+    pub const fn unary() -> Self {
+        Self { is_every_call_unary: true }
+    }
+
+    /// Takes those calls for unary ones that carry a [`UnaryCall`] in their extensions.
+    pub const fn marked() -> Self {
+        Self { is_every_call_unary: false }
+    }
+}
+
+impl<S> Layer<S> for GrpcTrailersLayer {
+    type Service = GrpcTrailers<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        GrpcTrailers::new(inner, self.is_every_call_unary)
+    }
+}

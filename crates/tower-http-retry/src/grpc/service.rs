@@ -1,0 +1,44 @@
+//! The service: asks of each request whether its call is unary.
+
+use std::task::{Context, Poll};
+
+use http::{Request, Response};
+use http_body::Body;
+use tower_service::Service;
+
+use crate::{GrpcTrailersFuture, PeekedBody, UnaryCall};
+
+/// Reads how a unary gRPC call ended before its response is handed on. Made by
+/// [`GrpcTrailersLayer`](crate::GrpcTrailersLayer).
+///
+/// The response body must be `Unpin`; box one that is not.
+#[derive(Clone, Debug)]
+pub struct GrpcTrailers<S> {
+    inner: S,
+    is_every_call_unary: bool,
+}
+
+impl<S> GrpcTrailers<S> {
+    pub(super) fn new(inner: S, is_every_call_unary: bool) -> Self {
+        Self { inner, is_every_call_unary }
+    }
+}
+
+impl<S, B, R> Service<Request<B>> for GrpcTrailers<S>
+where
+    S: Service<Request<B>, Response = Response<R>>,
+    R: Body + Unpin,
+{
+    type Response = Response<PeekedBody<R>>;
+    type Error = S::Error;
+    type Future = GrpcTrailersFuture<S::Future, R>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let is_unary = self.is_every_call_unary || request.extensions().get::<UnaryCall>().is_some();
+        GrpcTrailersFuture::new(self.inner.call(request), is_unary)
+    }
+}

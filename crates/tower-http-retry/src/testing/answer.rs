@@ -1,0 +1,60 @@
+//! What a scripted service answers with.
+
+use std::convert::Infallible;
+use std::error::Error;
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use http_retry::FailureKind;
+
+/// The body of a scripted response: nothing.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ScriptedBody;
+
+impl Body for ScriptedBody {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Poll::Ready(None)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        true
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(0)
+    }
+}
+
+/// A scripted failure, which [`failure_kind`](crate::failure_kind) reads as what it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ScriptedFailure {
+    kind: FailureKind,
+}
+
+impl ScriptedFailure {
+    pub(super) fn new(kind: FailureKind) -> Self {
+        Self { kind }
+    }
+
+    /// How far the request got.
+    pub fn kind(&self) -> FailureKind {
+        self.kind
+    }
+}
+
+impl fmt::Display for ScriptedFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "failed by script: {:?}", self.kind)
+    }
+}
+
+impl Error for ScriptedFailure {}

@@ -1,0 +1,56 @@
+//! A policy of your own, tested and drawn.
+//!
+//! `cargo run --example test_a_policy [FILE.svg]`
+
+use std::time::Duration;
+
+use tower_http_retry::testing::{Ending, Plot, Script, assert_lawful, check};
+use tower_http_retry::{Plan, Policy, Session, Setback, Window};
+
+/// Waits longer by an even step each time, and in the second half of each wait.
+struct Steps {
+    step: Duration,
+    cap: Duration,
+}
+
+impl Policy for Steps {
+    fn schedule(&self, setback: &Setback<'_>) -> Plan {
+        // Saturates: a test may ask for the four billionth step.
+        let backoff = self.step.saturating_mul(setback.step.saturating_add(1)).min(self.cap);
+        Window::between(backoff / 2, backoff).into()
+    }
+}
+
+/// The same with a fault.
+struct Faulty;
+
+impl Policy for Faulty {
+    fn schedule(&self, setback: &Setback<'_>) -> Plan {
+        let backoff = Duration::from_millis(200).saturating_mul(setback.step.saturating_add(1));
+        Window::between(backoff / 2, backoff.min(Duration::from_millis(400))).into()
+    }
+}
+
+fn main() -> std::io::Result<()> {
+    let policy = Steps { step: Duration::from_millis(200), cap: Duration::from_secs(1) };
+
+    // The laws that every policy must keep. In a test, this line is all.
+    assert_lawful(&policy);
+    if let Err(violation) = check(&Faulty) {
+        println!("{violation}\n");
+    }
+
+    // A server by script, in virtual time.
+    let busy = Script::new().status(503).times(2).status(429).header("retry-after", "7").status(200);
+    let story = busy.play(&policy, Session::new().attempts(4));
+    println!("sent at {:?}\n", story.sent_at);
+    assert_eq!(story.ending, Ending::Accepted);
+    assert!(story.sent_at[3] >= story.sent_at[2] + Duration::from_secs(7));
+
+    // When it sends again.
+    print!("{}", Plot::of(&policy));
+    if let Some(path) = std::env::args().nth(1) {
+        std::fs::write(path, Plot::of(&policy).svg())?;
+    }
+    Ok(())
+}

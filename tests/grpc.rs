@@ -1,0 +1,4 @@
+//! gRPC, with tonic on both sides.
+
+mod calls;
+mod health;
