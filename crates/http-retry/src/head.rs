@@ -4,8 +4,10 @@ mod kept;
 
 use std::fmt;
 
+use http::uri::Authority;
 use http::{
-    Extensions, HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, header, request, response,
+    Extensions, HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, header,
+    request, response,
 };
 
 pub use self::kept::KeptHead;
@@ -18,15 +20,14 @@ use self::kept::{Line, Lines};
 #[derive(Clone, Copy)]
 pub struct RequestHead<'a> {
     method: &'a Method,
-    uri: &'a Uri,
-    headers: Headers<'a>,
+    form: Form<'a>,
     extensions: &'a Extensions,
 }
 
-/// The forms in which headers are there.
+/// The forms in which a head is there.
 #[derive(Clone, Copy)]
-enum Headers<'a> {
-    Map(&'a HeaderMap),
+enum Form<'a> {
+    Whole(&'a Uri, &'a HeaderMap),
     Kept(&'a KeptHead),
 }
 
@@ -39,8 +40,12 @@ impl<'a> RequestHead<'a> {
     /// Whom the request is for, as `host` or `host:port`: the authority of the URI, else the `Host` header, without
     /// user and password.
     pub fn authority(&self) -> Option<&'a str> {
-        let authority = match self.uri.authority() {
-            Some(authority) => authority.as_str(),
+        let authority = match self.form {
+            Form::Whole(uri, _) => uri.authority().map(Authority::as_str),
+            Form::Kept(head) => head.authority(),
+        };
+        let authority = match authority {
+            Some(authority) => authority,
             None => self.header(header::HOST.as_str())?,
         };
         authority.rsplit('@').next()
@@ -58,7 +63,10 @@ impl<'a> RequestHead<'a> {
 
     /// The path of the URI, without its query.
     pub fn path(&self) -> &'a str {
-        self.uri.path()
+        match self.form {
+            Form::Whole(uri, _) => uri.path(),
+            Form::Kept(head) => head.path(),
+        }
     }
 
     /// The first value of a header, where it is visible ASCII; `name` is matched without regard to case.
@@ -96,17 +104,17 @@ impl<'a> RequestHead<'a> {
     /// Whether this request asks for something else than an exchange of messages: CONNECT, or an upgrade
     /// (RFC 9110 sections 9.3.6 and 7.8). Such a request is never sent again, whatever a policy says.
     pub fn leaves_http(&self) -> bool {
-        let has_upgrade = match self.headers {
-            Headers::Map(headers) => headers.contains_key(header::UPGRADE),
-            Headers::Kept(_) => self.values(header::UPGRADE.as_str()).next().is_some(),
+        let has_upgrade = match self.form {
+            Form::Whole(_, headers) => headers.contains_key(header::UPGRADE),
+            Form::Kept(_) => self.values(header::UPGRADE.as_str()).next().is_some(),
         };
         self.method == Method::CONNECT || has_upgrade
     }
 
     fn forms(&self) -> (Option<&'a HeaderMap>, Option<Lines<'a>>) {
-        match self.headers {
-            Headers::Map(headers) => (Some(headers), None),
-            Headers::Kept(head) => (None, Some(head.lines())),
+        match self.form {
+            Form::Whole(_, headers) => (Some(headers), None),
+            Form::Kept(head) => (None, Some(head.lines())),
         }
     }
 }
@@ -115,8 +123,7 @@ impl<'a, B> From<&'a Request<B>> for RequestHead<'a> {
     fn from(request: &'a Request<B>) -> Self {
         Self {
             method: request.method(),
-            uri: request.uri(),
-            headers: Headers::Map(request.headers()),
+            form: Form::Whole(request.uri(), request.headers()),
             extensions: request.extensions(),
         }
     }
@@ -126,8 +133,7 @@ impl<'a> From<&'a request::Parts> for RequestHead<'a> {
     fn from(parts: &'a request::Parts) -> Self {
         Self {
             method: &parts.method,
-            uri: &parts.uri,
-            headers: Headers::Map(&parts.headers),
+            form: Form::Whole(&parts.uri, &parts.headers),
             extensions: &parts.extensions,
         }
     }
@@ -135,8 +141,8 @@ impl<'a> From<&'a request::Parts> for RequestHead<'a> {
 
 impl<'a> From<&'a KeptHead> for RequestHead<'a> {
     fn from(head: &'a KeptHead) -> Self {
-        let KeptHead { method, uri, extensions, .. } = head;
-        Self { method, uri, headers: Headers::Kept(head), extensions }
+        let KeptHead { method, extensions, .. } = head;
+        Self { method, form: Form::Kept(head), extensions }
     }
 }
 
@@ -175,7 +181,7 @@ impl<'a> ResponseHead<'a> {
     /// outranks every `true`.
     pub fn should_retry(&self) -> Option<bool> {
         let says = |word: &str| {
-            SHOULD_RETRY.iter().any(|name| self.headers.get_all(*name).iter().any(|value| value == word))
+            SHOULD_RETRY.iter().any(|name| self.headers.get_all(name).iter().any(|value| value == word))
         };
         match (says("false"), says("true")) {
             (true, _) => Some(false),
@@ -208,7 +214,8 @@ impl fmt::Debug for ResponseHead<'_> {
     }
 }
 
-const SHOULD_RETRY: [&str; 2] = ["x-should-retry", "stripe-should-retry"];
+static SHOULD_RETRY: [HeaderName; 2] =
+    [HeaderName::from_static("x-should-retry"), HeaderName::from_static("stripe-should-retry")];
 
 #[cfg(test)]
 mod tests {

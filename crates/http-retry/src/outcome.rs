@@ -3,6 +3,8 @@
 use std::error::Error;
 use std::{io, iter};
 
+use http::HeaderName;
+
 use crate::ResponseHead;
 
 /// What an attempt came back with.
@@ -27,11 +29,14 @@ impl<'a> Outcome<'a> {
     /// gRPC call ended must say that it went well.
     pub(crate) fn is_success(&self) -> bool {
         self.response().is_some_and(|head| {
-            let grpc_status = head.headers().get("grpc-status");
+            let grpc_status = head.headers().get(&GRPC_STATUS);
             head.status().as_u16() < 400 && grpc_status.is_none_or(|status| status == "0")
         })
     }
 }
+
+/// A name that is known is found sooner than one that has to be read first.
+static GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 
 impl<'a> From<ResponseHead<'a>> for Outcome<'a> {
     fn from(head: ResponseHead<'a>) -> Self {

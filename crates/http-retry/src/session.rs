@@ -54,6 +54,13 @@ pub struct Session {
     is_paced: bool,
     started: Option<Duration>,
     number: u32,
+    /// `None` until an outcome was worth retrying, which few are: a session is part of each request's future.
+    past: Option<Box<Past>>,
+}
+
+/// What there is to know once an outcome was worth retrying.
+#[derive(Debug, Default)]
+struct Past {
     step: u32,
     sent_at_once: bool,
     previous_delay: Option<Duration>,
@@ -118,13 +125,7 @@ impl Session {
             is_paced: false,
             started: None,
             number: 1,
-            step: 0,
-            sent_at_once: false,
-            previous_delay: None,
-            waited: Duration::ZERO,
-            cause: None,
-            hint: None,
-            next: None,
+            past: None,
         }
     }
 
@@ -162,22 +163,22 @@ impl Session {
 
     /// The sum of the waits before the attempts that went out.
     pub fn waited(&self) -> Duration {
-        self.waited
+        self.past.as_ref().map_or(Duration::ZERO, |past| past.waited)
     }
 
     /// Why the last outcome that was worth retrying was so.
     pub fn cause(&self) -> Option<Cause> {
-        self.cause
+        self.past.as_ref()?.cause
     }
 
     /// What the server wished with the last outcome that was worth retrying.
     pub fn hint(&self) -> Option<Hint> {
-        self.hint.map(|(hint, _)| hint)
+        self.past.as_ref()?.hint.map(|(hint, _)| hint)
     }
 
     /// The header that held it, by its name in the list of [`Hint::read`].
     pub fn hinted_by(&self) -> Option<&'static str> {
-        self.hint.map(|(_, header)| header)
+        self.past.as_ref()?.hint.map(|(_, header)| header)
     }
 
     /// The moment after which nothing may be sent, in the time of [`Moment::monotonic`], once the session's
@@ -202,7 +203,7 @@ impl Session {
         P: Policy + ?Sized,
         R: Rng + ?Sized,
     {
-        self.next = None;
+        self.abandon();
         let verdict = policy.classify(attempt);
         if let Some(budget) = budget {
             budget.observe(verdict, &attempt.outcome);
@@ -220,7 +221,7 @@ impl Session {
             Err(reason) => Step::GiveUp(reason),
             Ok(next) => {
                 let delay = next.delay;
-                self.next = Some(next);
+                self.past.get_or_insert_default().next = Some(next);
                 Step::Wait(delay)
             }
         }
@@ -235,17 +236,20 @@ impl Session {
     /// The same, after a wait that may have been longer than what was decided: a [`Pace`](crate::Pace) had its
     /// say too.
     pub fn resend_after(&mut self, waited: Duration) -> u32 {
-        let Some(next) = self.next.take() else {
+        let Some(past) = &mut self.past else {
+            return self.number;
+        };
+        let Some(next) = past.next.take() else {
             return self.number;
         };
         self.number = self.number.saturating_add(1);
-        self.waited = self.waited.saturating_add(waited.max(next.delay));
+        past.waited = past.waited.saturating_add(waited.max(next.delay));
         match next.kind {
-            Kind::AtOnce => self.sent_at_once = true,
-            Kind::Hinted => self.step = 0,
+            Kind::AtOnce => past.sent_at_once = true,
+            Kind::Hinted => past.step = 0,
             Kind::Scheduled => {
-                self.step = self.step.saturating_add(1);
-                self.previous_delay = Some(next.delay);
+                past.step = past.step.saturating_add(1);
+                past.previous_delay = Some(next.delay);
             }
         }
         if let Some(withdrawal) = next.withdrawal {
@@ -256,25 +260,33 @@ impl Session {
 
     /// The resend that was admitted will not go out: its token goes back.
     pub fn abandon(&mut self) {
-        self.next = None;
+        if let Some(past) = &mut self.past {
+            past.next = None;
+        }
     }
 
     fn setback<'a>(&mut self, attempt: &Attempt<'a>, cause: Cause, moment: Moment) -> Setback<'a> {
-        self.cause = Some(cause);
-        self.hint = match attempt.outcome {
+        let past = self.past.get_or_insert_default();
+        past.cause = Some(cause);
+        past.hint = match attempt.outcome {
             Outcome::Response(head) if self.heeds_hints => Hint::read_with_header(&head, moment.wall),
             Outcome::Response(_) | Outcome::Failure(_) => None,
         };
         let started = *self.started.get_or_insert(moment.monotonic);
         let elapsed = moment.monotonic.saturating_sub(started);
         Setback::new(*attempt, cause)
-            .hint(self.hint())
-            .hinted_by(self.hinted_by())
+            .hint(past.hint.map(|(hint, _)| hint))
+            .hinted_by(past.hint.map(|(_, header)| header))
             .elapsed(elapsed)
             .remaining(self.deadline.map(|deadline| deadline.saturating_sub(elapsed)))
             .now(moment.wall)
-            .step(self.step)
-            .previous_delay(self.previous_delay)
+            .step(past.step)
+            .previous_delay(past.previous_delay)
+    }
+
+    /// Whether the one resend that goes out at once has.
+    fn sent_at_once(&self) -> bool {
+        self.past.as_ref().is_some_and(|past| past.sent_at_once)
     }
 }
 

@@ -25,7 +25,11 @@ use crate::{Attempt, FailureKind, Outcome, hint};
 
 /// What the standard table says of an attempt.
 pub fn classify(attempt: &Attempt<'_>) -> Verdict {
-    row(attempt).map_or(Accept, |row| row.verdict)
+    match attempt.outcome {
+        // No row is about these but to accept them, and almost all are.
+        Outcome::Response(head) if head.status().as_u16() < 400 => Accept,
+        Outcome::Response(_) | Outcome::Failure(_) => row(attempt).map_or(Accept, |row| row.verdict),
+    }
 }
 
 /// The row that decides for an attempt; `None` where the table has no row and the outcome is accepted.
@@ -197,6 +201,20 @@ mod tests {
         }
         for value in ["", "soon", "-1"] {
             check_413(value, Accept);
+        }
+    }
+
+    #[test]
+    fn nothing_below_400_is_retried_whatever_else_it_says() {
+        let request = Request::get("http://api.example/").body(()).unwrap();
+        for status in 100..400 {
+            for said in ["true", "false", ""] {
+                let response = Response::builder().status(status).header("x-should-retry", said);
+                let response = response.header("retry-after", "1").header("x-ratelimit-remaining", "0");
+                let response = response.body(()).unwrap();
+                let attempt = Attempt::new(1, &request, ResponseHead::from(&response));
+                assert_eq!(row(&attempt).map_or(Accept, |row| row.verdict), Accept, "{status} {said}");
+            }
         }
     }
 

@@ -5,6 +5,7 @@ mod memory;
 pub(crate) mod model;
 mod source;
 
+use std::any::Any;
 use std::fmt;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,6 +13,7 @@ use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
+use http_body_util::Full;
 use http_retry::BodyState;
 use pin_project_lite::pin_project;
 use sync_wrapper::SyncWrapper;
@@ -31,7 +33,8 @@ pin_project! {
     ///   if they are so in `B`, so HTTP/1.1 keeps its `Content-Length` and HTTP/2 ends its headers.
     /// * Data frames are shared, never copied; trailers are kept.
     /// * The newest attempt owns the body. An older one that still reads gets an error, and so resets its
-    ///   stream instead of ending it early.
+    ///   stream instead of ending it early. (A [`Full`] is one frame that is there from the start: each attempt gets
+    ///   all of it at once, and nothing is shared.)
     ///
     /// It is `Send` and `Sync` whenever `B` is `Send`.
     pub struct ReplayBody<B> {
@@ -45,6 +48,8 @@ pin_project! {
     enum Inner<B> {
         /// Nothing to read, and so nothing to remember.
         Empty,
+        /// One frame, which was there from the start.
+        Single { data: Option<Bytes> },
         /// Read once, remembered nowhere.
         Once { #[pin] body: SyncWrapper<B>, size: SizeHint, ended: bool },
         /// Read through what all attempts share.
@@ -76,6 +81,7 @@ where
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         match self.project().inner.project() {
             InnerProj::Empty => Poll::Ready(None),
+            InnerProj::Single { data } => Poll::Ready(data.take().map(|data| Ok(Frame::data(data)))),
             InnerProj::Once { body, size, ended } => {
                 let mut body = body.get_pin_mut();
                 let frame = std::task::ready!(body.as_mut().poll_frame(cx));
@@ -89,6 +95,7 @@ where
     fn is_end_stream(&self) -> bool {
         match &self.inner {
             Inner::Empty => true,
+            Inner::Single { data } => data.is_none(),
             Inner::Once { ended, .. } => *ended,
             Inner::Shared { source, reader } => lock(source).is_end_stream(*reader),
         }
@@ -97,6 +104,7 @@ where
     fn size_hint(&self) -> SizeHint {
         match &self.inner {
             Inner::Empty => SizeHint::with_exact(0),
+            Inner::Single { data } => SizeHint::with_exact(data.as_ref().map_or(0, |data| data.len() as u64)),
             Inner::Once { size, .. } => *size,
             Inner::Shared { source, reader } => lock(source).size_hint(*reader),
         }
@@ -107,6 +115,7 @@ impl<B> fmt::Debug for ReplayBody<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kind = match &self.inner {
             Inner::Empty => "Empty",
+            Inner::Single { .. } => "Single",
             Inner::Once { .. } => "Once",
             Inner::Shared { .. } => "Shared",
         };
@@ -116,16 +125,26 @@ impl<B> fmt::Debug for ReplayBody<B> {
 
 /// What a session keeps of a body between attempts. Dropped, it lets go of it: whoever still reads reads on
 /// alone, and frames are freed as they are read.
-pub(crate) struct Original<B> {
-    /// `None` for an empty body, of which there is nothing to keep.
-    source: Option<Arc<Mutex<Source<B>>>>,
+pub(crate) enum Original<B> {
+    /// There is nothing to keep.
+    Empty,
+    /// All of it was there from the start.
+    Single {
+        data: Bytes,
+        /// Holds the room that it takes.
+        _share: Share,
+    },
+    Shared(Shared<B>),
 }
 
-impl<B> Drop for Original<B> {
+/// A body that is read as it comes.
+pub(crate) struct Shared<B>(Arc<Mutex<Source<B>>>);
+
+impl<B> Drop for Shared<B> {
     fn drop(&mut self) {
         // Where nobody reads any more, dropping it frees all of it.
-        if let Some(source) = self.source.as_ref().filter(|source| Arc::strong_count(source) > 1) {
-            lock(source).release();
+        if Arc::strong_count(&self.0) > 1 {
+            lock(&self.0).release();
         }
     }
 }
@@ -134,25 +153,26 @@ impl<B> Original<B>
 where
     B: BytesBody,
 {
-    /// Of nothing.
-    pub(crate) fn empty() -> Self {
-        Self { source: None }
-    }
-
     /// Keeps up to `limit` bytes of what is read, as long as there is room for them in `memory`.
-    pub(crate) fn new(body: B, limit: usize, memory: Option<&ReplayMemory>) -> Self {
+    pub(crate) fn new(mut body: B, limit: usize, memory: Option<&ReplayMemory>) -> Self {
         if body.is_end_stream() {
-            return Self::empty();
+            return Self::Empty;
         }
-        let source = Source::new(body, Share::new(limit, memory.cloned()));
-        Self { source: Some(Arc::new(Mutex::new(source))) }
+        let mut share = Share::new(limit, memory.cloned());
+        if let Some(data) = whole(&mut body, limit)
+            && share.grow(data.len())
+        {
+            return Self::Single { data, _share: share };
+        }
+        Self::Shared(Shared(Arc::new(Mutex::new(Source::new(body, share)))))
     }
 
     /// A body for the next attempt, which takes the source over from the one before.
     pub(crate) fn attempt(&self) -> ReplayBody<B> {
-        let inner = match &self.source {
-            None => Inner::Empty,
-            Some(source) => {
+        let inner = match self {
+            Self::Empty => Inner::Empty,
+            Self::Single { data, .. } => Inner::Single { data: Some(data.clone()) },
+            Self::Shared(Shared(source)) => {
                 let (reader, waiting) = lock(source).take_over();
                 waiting.into_iter().for_each(Waker::wake);
                 Inner::Shared { source: Arc::clone(source), reader }
@@ -164,7 +184,7 @@ where
     /// Takes the source from the attempt that has it, if the next one can have the whole body. An answer may
     /// come while the upload still runs; from now on nothing more is read until the next attempt does.
     pub(crate) fn reclaim(&self) -> bool {
-        let Some(source) = &self.source else {
+        let Self::Shared(Shared(source)) = self else {
             return true;
         };
         let mut source = lock(source);
@@ -179,7 +199,23 @@ where
 
     /// Whether another attempt can have the whole body.
     pub(crate) fn state(&self) -> BodyState {
-        self.source.as_ref().map_or(BodyState::Replayable, |source| lock(source).state())
+        match self {
+            Self::Empty | Self::Single { .. } => BodyState::Replayable,
+            Self::Shared(Shared(source)) => lock(source).state(),
+        }
+    }
+}
+
+/// The one frame of a body that is known to be no more than that, if it is within the limit: to take it is to read
+/// nothing.
+fn whole<B: BytesBody>(body: &mut B, limit: usize) -> Option<Bytes> {
+    let body = (body as &mut dyn Any).downcast_mut::<Full<Bytes>>()?;
+    if body.size_hint().exact()? > limit as u64 {
+        return None;
+    }
+    match Pin::new(body).poll_frame(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(Some(Ok(frame))) => frame.into_data().ok(),
+        _ => None,
     }
 }
 

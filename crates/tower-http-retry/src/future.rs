@@ -6,13 +6,13 @@ mod itinerary;
 mod journey;
 mod pause;
 
-use std::fmt;
 use std::marker::PhantomData;
 use std::ops::ControlFlow;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
+use std::{fmt, mem};
 
 use http::{Request, Response};
 use http_body::Body;
@@ -42,8 +42,8 @@ pin_project! {
     {
         #[pin]
         stage: Stage<S, B>,
-        // `None` for a request that can never be sent again. Boxed, so that the future is cheap to move.
-        journey: Option<Box<Journey<S, P, B, S::Response, S::Error>>>,
+        // `None` for a request that can never be sent again.
+        journey: Option<Journey<S, P, B, S::Response, S::Error>>,
         marker: PhantomData<fn() -> (M, G)>,
     }
 }
@@ -73,26 +73,34 @@ where
     P: Policy,
     B: BytesBody,
 {
-    /// `inner` must be ready, unless there is a pace.
-    pub(crate) fn new(inner: S, terms: Arc<Terms<P>>, request: Request<B>) -> Self {
-        let (stage, journey) = match itinerary::session(&terms, &request) {
-            None => {
-                let ends_at = itinerary::ends_at(&terms.settings, &request);
-                (Stage::first(inner, &terms.settings, request.map(ReplayBody::once), ends_at).0, None)
-            }
-            Some(session) => {
-                let snapshot = Snapshot::of(&request);
-                let (limit, memory) = (terms.settings.replay_limit, terms.settings.replay_memory.as_ref());
-                let mut original = Original::empty();
-                let request = request.map(|body| {
-                    original = Original::new(body, limit, memory);
-                    original.attempt()
-                });
-                let (stage, inner) = Stage::first(inner, &terms.settings, request, session.ends_at());
-                (stage, Some(Box::new(Journey::new(inner, terms, session, snapshot, original))))
-            }
+    /// Sends a request through a service that must be ready, unless there is a pace.
+    #[inline]
+    pub(crate) fn new(inner: &mut S, terms: &Arc<Terms<P>>, request: Request<B>) -> Self {
+        let Some(session) = itinerary::session(terms, &request) else {
+            return Self::once(inner, &terms.settings, request);
         };
-        Self { stage, journey, marker: PhantomData }
+        let snapshot = Snapshot::of(&request);
+        let (limit, memory) = (terms.settings.replay_limit, terms.settings.replay_memory.as_ref());
+        let mut original = Original::Empty;
+        let request = request.map(|body| {
+            original = Original::new(body, limit, memory);
+            original.attempt()
+        });
+        // The instance that was readied sends every attempt. Its clone is not ready, and behind a limit of
+        // one might never be while this one holds the permit.
+        let clone = inner.clone();
+        let mut inner = mem::replace(inner, clone);
+        let stage = Stage::first(&mut inner, &terms.settings, request, session.ends_at());
+        let journey = Journey::new(inner, Arc::clone(terms), session, snapshot, original);
+        Self { stage, journey: Some(journey), marker: PhantomData }
+    }
+
+    /// One that is sent once takes nothing along, not even the service.
+    #[inline]
+    fn once(inner: &mut S, settings: &Settings, request: Request<B>) -> Self {
+        let ends_at = itinerary::ends_at(settings, &request);
+        let stage = Stage::first(inner, settings, request.map(ReplayBody::once), ends_at);
+        Self { stage, journey: None, marker: PhantomData }
     }
 }
 
@@ -114,21 +122,20 @@ impl<S, B, R> Stage<S, B>
 where
     S: Service<Request<ReplayBody<B>>, Response = Response<R>> + CloneService,
 {
-    /// The first attempt, and what sends the others.
+    /// The first attempt.
     #[inline]
     fn first(
-        mut inner: S,
+        inner: &mut S,
         settings: &Settings,
         request: Request<ReplayBody<B>>,
         ends_at: Option<Duration>,
-    ) -> (Self, S) {
+    ) -> Self {
         let Some(pace) = settings.pace.clone() else {
-            let attempt = inner.call(request);
-            return (Self::Attempt { attempt }, inner);
+            return Self::Attempt { attempt: inner.call(request) };
         };
         let timer = Arc::clone(&settings.timer);
         let first = PaceFuture::new(inner.clone(), request, pace, timer, ends_at);
-        (Self::First { first: Box::pin(first) }, inner)
+        Self::First { first: Box::pin(first) }
     }
 }
 

@@ -1,5 +1,7 @@
 //! The head of the caller's request, as it is kept for a resend.
 
+use std::cell::RefCell;
+
 use http::{Request, header};
 use http_retry::{KeptHead, RequestHead};
 
@@ -13,9 +15,20 @@ pub(crate) struct Snapshot {
     head: KeptHead,
 }
 
+thread_local! {
+    /// The buffers of snapshots that are gone, for others.
+    static BUFFERS: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
+}
+
 impl Snapshot {
     pub(crate) fn of<B>(request: &Request<B>) -> Self {
-        Self { head: KeptHead::of(request) }
+        let buffer = BUFFERS.try_with(|buffers| buffers.borrow_mut().pop());
+        Self { head: KeptHead::of_in(request, buffer.ok().flatten().unwrap_or_default()) }
+    }
+
+    /// It may be kept for long.
+    pub(crate) fn shrink(&mut self) {
+        self.head.shrink();
     }
 
     pub(crate) fn head(&self) -> RequestHead<'_> {
@@ -37,3 +50,23 @@ impl Snapshot {
         Request::from_parts(parts, body)
     }
 }
+
+impl Drop for Snapshot {
+    fn drop(&mut self) {
+        let buffer = self.head.take_buffer();
+        if !(1..=LARGEST).contains(&buffer.capacity()) {
+            return;
+        }
+        // There is none while the thread ends.
+        let _ = BUFFERS.try_with(|buffers| {
+            let mut buffers = buffers.borrow_mut();
+            if buffers.len() < MOST {
+                buffers.push(buffer);
+            }
+        });
+    }
+}
+
+/// So many buffers are kept for each thread, of so many bytes at most: 512 KiB in all.
+const MOST: usize = 64;
+const LARGEST: usize = 8 * 1024;

@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::marker::PhantomData;
-use std::mem;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
@@ -70,11 +69,7 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        // The instance that was readied sends every attempt. Its clone is not ready, and behind a limit of
-        // one might never be while this one holds the permit.
-        let clone = self.inner.clone();
-        let readied = mem::replace(&mut self.inner, clone);
-        ResponseFuture::new(readied, Arc::clone(&self.terms), request)
+        ResponseFuture::new(&mut self.inner, &self.terms, request)
     }
 }
 

@@ -1,47 +1,86 @@
 //! A request head in the form in which it is kept for a resend.
 
-use std::fmt;
+use std::{fmt, mem};
 
+use http::uri::{Authority, Parts, PathAndQuery, Scheme};
 use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version, request};
 
 use super::RequestHead;
 
 /// A request head that is kept for a resend, which most requests never need.
 ///
-/// The headers are one run of bytes, because to clone a [`HeaderMap`] is to count a reference for each name and value,
-/// and to hold the buffer that they were read into. They are made a map again when they are sent again.
+/// The URI and the headers are one run of bytes, because to clone them is to count a reference for each piece, and to hold
+/// the buffer that they were read into. They are made what they were when they are sent again.
 #[derive(Clone)]
 pub struct KeptHead {
     pub(super) method: Method,
-    pub(super) uri: Uri,
     version: Version,
     pub(super) extensions: Extensions,
-    /// Each line is a number of eight bytes, of which the upper half is the length of its name, and the lower that of its
-    /// value, whose highest bit says that it is sensitive; then both.
-    lines: Vec<u8>,
+    uri: Lengths,
+    /// Scheme, authority, path and query; then each header line, which is a number of eight bytes, of which the upper
+    /// half is the length of its name, and the lower that of its value, whose highest bit says that it is sensitive; then
+    /// both.
+    bytes: Vec<u8>,
+}
+
+/// Of the parts of a URI; what is not there is empty.
+#[derive(Clone, Copy)]
+struct Lengths {
+    scheme: u32,
+    authority: u32,
+    target: u32,
 }
 
 impl KeptHead {
     /// Keeps a head: values are copied, and neither their order nor that they are sensitive is lost.
     pub fn of<B>(request: &Request<B>) -> Self {
+        Self::of_in(request, Vec::new())
+    }
+
+    /// The same in a buffer that was used before, and whose content is forgotten: nothing is allocated where it is large
+    /// enough.
+    pub fn of_in<B>(request: &Request<B>, mut bytes: Vec<u8>) -> Self {
+        bytes.clear();
         // A guess costs less than a look at each of them.
-        let mut lines = Vec::with_capacity(request.headers().len() * USUAL);
+        bytes.reserve(request.headers().len() * USUAL + USUAL);
+        let uri = request.uri();
+        let mut keep = |part: &str| {
+            bytes.extend_from_slice(part.as_bytes());
+            // A URI has at most 65,534 bytes.
+            part.len() as u32
+        };
+        let uri = Lengths {
+            scheme: keep(uri.scheme_str().unwrap_or_default()),
+            authority: keep(uri.authority().map_or("", Authority::as_str)),
+            target: keep(uri.path_and_query().map_or("", PathAndQuery::as_str)),
+        };
         for (name, value) in request.headers() {
             let (name, is_sensitive) = (name.as_str().as_bytes(), value.is_sensitive());
             let value = value.as_bytes();
             // What is longer than a number of four bytes can tell does not come over any connection.
             let lengths = (name.len() as u64) << 32 | value.len() as u64 & (SENSITIVE - 1);
-            lines.extend_from_slice(&(lengths | if is_sensitive { SENSITIVE } else { 0 }).to_ne_bytes());
-            lines.extend_from_slice(name);
-            lines.extend_from_slice(value);
+            bytes.extend_from_slice(&(lengths | if is_sensitive { SENSITIVE } else { 0 }).to_ne_bytes());
+            bytes.extend_from_slice(name);
+            bytes.extend_from_slice(value);
         }
         Self {
             method: request.method().clone(),
-            uri: request.uri().clone(),
             version: request.version(),
             extensions: request.extensions().clone(),
-            lines,
+            uri,
+            bytes,
         }
+    }
+
+    /// Takes the buffer for another head, and leaves one without URI and headers.
+    pub fn take_buffer(&mut self) -> Vec<u8> {
+        self.uri = Lengths { scheme: 0, authority: 0, target: 0 };
+        mem::take(&mut self.bytes)
+    }
+
+    /// Gives memory back that it does not need: it may be kept for long.
+    pub fn shrink(&mut self) {
+        self.bytes.shrink_to_fit();
     }
 
     /// What a policy sees of it.
@@ -53,7 +92,7 @@ impl KeptHead {
     pub fn restore(&self) -> request::Parts {
         let (mut parts, ()) = Request::new(()).into_parts();
         parts.method = self.method.clone();
-        parts.uri = self.uri.clone();
+        parts.uri = self.uri();
         parts.version = self.version;
         parts.extensions = self.extensions.clone();
         parts.headers = HeaderMap::with_capacity(self.lines().count());
@@ -72,8 +111,9 @@ impl KeptHead {
 
     /// Forgets all lines of a header; `name` is matched without regard to case.
     pub fn remove(&mut self, name: &str) {
-        let mut kept = Vec::with_capacity(self.lines.len());
+        let mut kept = Vec::with_capacity(self.bytes.len());
         let mut rest = self.lines();
+        kept.extend_from_slice(&self.bytes[..self.bytes.len() - rest.0.len()]);
         loop {
             let from = rest.0;
             let Some(line) = rest.next() else { break };
@@ -81,12 +121,57 @@ impl KeptHead {
                 kept.extend_from_slice(&from[..from.len() - rest.0.len()]);
             }
         }
-        self.lines = kept;
+        self.bytes = kept;
+    }
+
+    pub(super) fn authority(&self) -> Option<&str> {
+        let [_, authority, ..] = self.pieces();
+        Some(text(authority)).filter(|authority| !authority.is_empty())
+    }
+
+    pub(super) fn path(&self) -> &str {
+        let [scheme, _, target, _] = self.pieces();
+        match text(target).split('?').next() {
+            // As `http` has it.
+            None | Some("") if !scheme.is_empty() || target.starts_with(b"?") => "/",
+            path => path.unwrap_or_default(),
+        }
     }
 
     pub(super) fn lines(&self) -> Lines<'_> {
-        Lines(&self.lines)
+        let [.., lines] = self.pieces();
+        Lines(lines)
     }
+
+    /// Scheme, authority, path and query, header lines.
+    fn pieces(&self) -> [&[u8]; 4] {
+        let Lengths { scheme, authority, target } = self.uri;
+        let (scheme, rest) = self.bytes.split_at(scheme as usize);
+        let (authority, rest) = rest.split_at(authority as usize);
+        let (target, lines) = rest.split_at(target as usize);
+        [scheme, authority, target, lines]
+    }
+
+    fn uri(&self) -> Uri {
+        let [scheme, authority, target, _] = self.pieces();
+        let mut parts = Parts::default();
+        // They were parts of a URI before.
+        if !scheme.is_empty() {
+            parts.scheme = Scheme::try_from(scheme).ok();
+        }
+        if !authority.is_empty() {
+            parts.authority = Authority::try_from(authority).ok();
+        }
+        if !scheme.is_empty() || authority.is_empty() {
+            parts.path_and_query = PathAndQuery::try_from(target).ok();
+        }
+        Uri::from_parts(parts).unwrap_or_default()
+    }
+}
+
+fn text(piece: &[u8]) -> &str {
+    // It was text before.
+    std::str::from_utf8(piece).unwrap_or_default()
 }
 
 impl fmt::Debug for KeptHead {
@@ -171,6 +256,44 @@ mod tests {
                 prop_assert_eq!(&kept.restore().headers, &parts.headers);
             }
         }
+    }
+
+    #[test]
+    fn every_kind_of_uri_is_restored() {
+        for uri in [
+            "/",
+            "/a",
+            "/a?b=c",
+            "/?b",
+            "*",
+            "http://a",
+            "http://a/",
+            "http://a?b",
+            "http://u:p@a:81/b?c",
+            "a:443",
+            "https://[::1]:8/x%2Fy",
+            "unix://a/b",
+            "/a//b",
+            "http://a/?",
+        ] {
+            let request = Request::get(uri).body(()).unwrap();
+            let kept = KeptHead::of_in(&request, b"of another head".to_vec());
+            assert_eq!(&kept.restore().uri, request.uri(), "{uri}");
+            let (kept, whole) = (kept.head(), RequestHead::from(&request));
+            assert_eq!((kept.path(), kept.authority()), (whole.path(), whole.authority()), "{uri}");
+        }
+    }
+
+    #[test]
+    fn a_buffer_is_used_again() {
+        let request = Request::get("http://host.example/a").header("x-one", "1").body(()).unwrap();
+        let mut kept = KeptHead::of(&request);
+        let buffer = kept.take_buffer();
+        assert!(kept.restore().headers.is_empty());
+        let (before, mut again) = (buffer.as_ptr(), KeptHead::of_in(&request, buffer));
+        assert_eq!(again.restore().headers, *request.headers());
+        let buffer = again.take_buffer();
+        assert_eq!(buffer.as_ptr(), before);
     }
 
     #[test]

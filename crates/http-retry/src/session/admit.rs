@@ -47,7 +47,7 @@ impl Session {
                     false => Ok((spread_within(window, setback.remaining), Kind::Hinted)),
                 }
             }
-            _ if setback.cause == Cause::Refused && !self.sent_at_once => {
+            _ if setback.cause == Cause::Refused && !self.sent_at_once() => {
                 Ok((Window::exactly(Duration::ZERO), Kind::AtOnce))
             }
             _ => Ok((window, Kind::Scheduled)),
@@ -81,7 +81,7 @@ impl Session {
     }
 
     fn has_attempts_left(&self, kind: Kind) -> bool {
-        let counted = self.number.saturating_sub(u32::from(self.sent_at_once));
+        let counted = self.number.saturating_sub(u32::from(self.sent_at_once()));
         match kind {
             // Uncounted, but one attempt means one.
             Kind::AtOnce => self.attempts > 1,

@@ -47,7 +47,7 @@ impl fmt::Debug for ReplayMemory {
 }
 
 /// What one request may keep, and what it keeps. Dropped, it gives that back.
-pub(super) struct Share {
+pub(crate) struct Share {
     memory: Option<ReplayMemory>,
     limit: usize,
     held: usize,

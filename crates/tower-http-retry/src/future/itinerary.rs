@@ -14,10 +14,12 @@ pub(super) fn session<P: Policy, B>(terms: &Terms<P>, request: &Request<B>) -> O
     let settings = &terms.settings;
     let overrides = request.extensions().get::<RetryOverride>();
     let attempts = overrides.and_then(|overrides| overrides.attempts).unwrap_or(settings.attempts);
+    if attempts <= 1 || overrides.is_some_and(|overrides| overrides.never) {
+        return None;
+    }
     let head = RequestHead::from(request);
-    // A policy of the user's own may forget to ask for the first of these.
-    let is_kept = !head.leaves_http() && policy(terms, overrides).keep(&head);
-    if attempts <= 1 || overrides.is_some_and(|overrides| overrides.never) || !is_kept {
+    // A policy of the user's own may forget to ask for the second of these.
+    if !policy(terms, overrides).keep(&head) || head.leaves_http() {
         return None;
     }
     let deadline = deadline(settings, overrides);

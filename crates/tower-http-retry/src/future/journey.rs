@@ -124,6 +124,9 @@ where
             Step::Wait(delay) => delay,
             ending => return ControlFlow::Break(ending.reason()),
         };
+        if self.detour.is_none() {
+            self.snapshot.shrink();
+        }
         let detour = self.detour();
         detour.resend = Span::none();
         detour.ticket = detour.ticket.or(ticket);
