@@ -5,6 +5,7 @@ mod compile_fail;
 mod examples;
 mod failures;
 mod floors;
+mod interop;
 mod layer;
 mod pace;
 mod support;

@@ -1,8 +1,8 @@
 //! One request's way through its attempts: send, wait, ready, send again.
 
 mod drain;
-mod itinerary;
-mod journey;
+pub(crate) mod itinerary;
+pub(crate) mod journey;
 mod pause;
 
 use std::fmt;

@@ -130,11 +130,13 @@
 //!
 //! # Features
 //!
-//! Both are on by default, and only add to what the layer can read: without them, an error that it does not
-//! know counts as maybe processed, and is resent only for requests that may be repeated.
+//! The first two are on by default, and only add to what the layer can read: without them, an error that it does
+//! not know counts as maybe processed, and is resent only for requests that may be repeated.
 //!
 //! * `hyper` reads the errors of hyper, hyper-util and h2, also those that reqwest and tonic name as sources.
 //! * `tower` reads the errors of tower's timeout, load-shed and buffer layers.
+//! * `reqwest` adds `ReqwestService`, which puts a client of reqwest below the layer, and reads its errors.
+//! * `tower-retry` adds `TowerPolicy`, which decides as the layer does, for `tower::retry::Retry`.
 
 mod body;
 mod bounds;
@@ -148,8 +150,12 @@ mod overrides;
 mod pace;
 pub mod presets;
 mod randomness;
+#[cfg(feature = "reqwest")]
+mod reqwest;
 mod service;
 mod timer;
+#[cfg(feature = "tower-retry")]
+mod tower_retry;
 mod trace;
 
 /// What the fuzz targets drive.
@@ -172,5 +178,9 @@ pub use self::info::{AttemptNumber, RetryInfo};
 pub use self::layer::RetryLayer;
 pub use self::overrides::RetryOverride;
 pub use self::pace::{NoPace, PaceError, PaceFuture, PaceLayer, Paced, Pacing, SharedPace, WithPace};
+#[cfg(feature = "reqwest")]
+pub use self::reqwest::{ReqwestFuture, ReqwestService};
 pub use self::service::Retry;
 pub use self::timer::{Sleep, Timer, TokioTimer};
+#[cfg(feature = "tower-retry")]
+pub use self::tower_retry::TowerPolicy;

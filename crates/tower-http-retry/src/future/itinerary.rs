@@ -10,14 +10,14 @@ use crate::layer::{Settings, Terms};
 use crate::timer;
 
 /// What is settled before the first attempt about a request that may be sent again.
-pub(super) struct Itinerary {
-    pub(super) session: Session,
-    pub(super) overrides: Option<RetryOverride>,
+pub(crate) struct Itinerary {
+    pub(crate) session: Session,
+    pub(crate) overrides: Option<RetryOverride>,
 }
 
 impl Itinerary {
     /// `None` for a request that can never be sent again.
-    pub(super) fn of<P: Policy, B>(terms: &Terms<P>, request: &Request<B>) -> Option<Self> {
+    pub(crate) fn of<P: Policy, B>(terms: &Terms<P>, request: &Request<B>) -> Option<Self> {
         let settings = &terms.settings;
         let overrides = request.extensions().get::<RetryOverride>();
         let attempts = overrides.and_then(|overrides| overrides.attempts).unwrap_or(settings.attempts);
@@ -42,7 +42,7 @@ impl Itinerary {
     }
 
     /// See [`Session::ends_at`].
-    pub(super) fn ends_at(&self) -> Option<Duration> {
+    pub(crate) fn ends_at(&self) -> Option<Duration> {
         self.session.ends_at()
     }
 }
@@ -60,7 +60,7 @@ fn deadline(settings: &Settings, overrides: Option<&RetryOverride>) -> Option<Du
 }
 
 /// The policy of the request, else the layer's.
-pub(super) fn policy<'a, P: Policy>(
+pub(crate) fn policy<'a, P: Policy>(
     terms: &'a Terms<P>,
     overrides: Option<&'a RetryOverride>,
 ) -> &'a dyn Policy {

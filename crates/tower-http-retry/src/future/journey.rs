@@ -341,7 +341,7 @@ fn describe_no_content(headers: &mut HeaderMap) {
     }
 }
 
-fn outcome<R, E: ReadError<M>, M>(result: &Result<Response<R>, E>) -> Outcome<'_> {
+pub(crate) fn outcome<R, E: ReadError<M>, M>(result: &Result<Response<R>, E>) -> Outcome<'_> {
     match result {
         Ok(response) => ResponseHead::from(response).into(),
         Err(error) => {
