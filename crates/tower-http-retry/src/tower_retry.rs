@@ -7,7 +7,7 @@ use std::time::Duration;
 use std::{fmt, future, mem};
 
 use http::{HeaderValue, Request, Response, StatusCode, header};
-use http_retry::{Attempt, Policy, Reason, RequestHead, Session, Step};
+use http_retry::{Attempt, Exponential, Policy, Reason, RequestHead, RetryAfterFirst, Session, Step};
 use tower::retry;
 use tracing::Span;
 
@@ -24,10 +24,10 @@ use crate::{AttemptNumber, Concrete, ReadError, RetryInfo, RetryLayer, trace};
 /// ```
 /// use std::time::Duration;
 /// use tower::retry::Retry;
-/// use tower_http_retry::{RetryAfterFirst, RetryLayer, TowerPolicy};
+/// use tower_http_retry::{RetryLayer, TowerPolicy};
 ///
 /// # type Service = tower::util::BoxCloneSyncService<http::Request<()>, http::Response<()>, std::io::Error>;
-/// # fn retry(service: Service) -> Retry<TowerPolicy<RetryAfterFirst>, Service> {
+/// # fn retry(service: Service) -> Retry<TowerPolicy, Service> {
 /// let layer = RetryLayer::default().attempts(4).deadline(Duration::from_secs(30));
 /// Retry::new(TowerPolicy::new(layer), service)
 /// # }
@@ -45,7 +45,7 @@ use crate::{AttemptNumber, Concrete, ReadError, RetryInfo, RetryLayer, trace};
 ///
 /// A clone shares the settings, the budget and the seeded sequence, and begins a session of its own: tower clones the
 /// policy for each request.
-pub struct TowerPolicy<P, M = Concrete> {
+pub struct TowerPolicy<P = RetryAfterFirst<Exponential>, M = Concrete> {
     terms: Arc<Terms<P>>,
     /// When the request came, where it has a deadline. It is cloned for before the policy is.
     started: Option<Duration>,
