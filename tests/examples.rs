@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
@@ -91,17 +91,23 @@ fn opentelemetry_gets_a_span_for_each_resend() {
 #[tokio::test]
 async fn gateway_tries_again_for_its_clients() {
     let upstream = Server::statuses([503, 200]).await;
-    let mut gateway = Command::new(path("gateway"))
-        .arg(upstream.address().to_string())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut gateway = Command::new(path("gateway"));
+    let mut gateway =
+        Running(gateway.arg(upstream.address().to_string()).stdout(Stdio::piped()).spawn().unwrap());
     let mut url = String::new();
-    BufReader::new(gateway.stdout.take().unwrap()).read_line(&mut url).unwrap();
+    BufReader::new(gateway.0.stdout.take().unwrap()).read_line(&mut url).unwrap();
     let plain = Client::builder(TokioExecutor::new()).build_http();
     let answer = soon(plain.request(get(&format!("{}/a?b", url.trim())))).await;
-    gateway.kill().unwrap();
-    gateway.wait().unwrap();
     assert_status(&answer.unwrap(), 200);
     assert_eq!(upstream.seen().iter().map(|seen| &*seen.target).collect::<Vec<_>>(), ["/a?b", "/a?b"]);
+}
+
+/// Ends with the test, however that ends.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
