@@ -138,6 +138,8 @@
 //! * `reqwest` adds `ReqwestService`, which puts a client of reqwest below the layer, and reads its errors.
 //! * `tower-retry` adds `TowerPolicy`, which decides as the layer does, for `tower::retry::Retry`.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod body;
 mod bounds;
 mod error;
