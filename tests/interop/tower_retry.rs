@@ -5,12 +5,14 @@ use std::time::Duration;
 use http::{HeaderName, Method, Request};
 use tokio::time::Instant;
 use tower::retry::Retry;
+use tower::util::BoxCloneService;
 use tower::{BoxError, Layer, Service, ServiceExt};
 use tower_http_retry::{
     AttemptNumber, Boxed, Budget, Constant, Exponential, Never, Policy, Reason, RetryAfterFirst, RetryInfo,
     RetryLayer, RetryOverride, TowerPolicy,
 };
 
+use crate::support::capture::Capture;
 use crate::support::upstream::Upstream;
 use crate::support::{
     A_SECOND, Answer, Sent, assert_status, eventually, get, info, next, refused, request, reset, status,
@@ -106,6 +108,22 @@ async fn tower_s_retry_decides_as_the_layer_does() {
     let mut more = get("/");
     more.extensions_mut().insert(RetryOverride::new().attempts(5).policy(Constant::new(Duration::ZERO)));
     assert_eq!(sends(check("override", A_SECOND, more, answers([503; 3])).await), 5);
+}
+
+/// But for the spans of resends, which a policy cannot open.
+#[tokio::test(start_paused = true)]
+async fn tracing_is_told_what_the_layer_tells() {
+    let layer = || RetryLayer::<_, Boxed>::new(A_SECOND);
+    let lines = async |client: BoxCloneService<Sent, Answer, BoxError>| {
+        let capture = Capture::start();
+        client.oneshot(get("http://api.example/")).await.unwrap();
+        capture.lines()
+    };
+    let mut ours = lines(BoxCloneService::new(layer().layer(Upstream::statuses([503])))).await;
+    let tower_s = Retry::new(TowerPolicy::new(layer()), Upstream::statuses([503]));
+    ours.retain(|line| !line.starts_with("+ retry:resend"));
+    assert_eq!(ours.len(), 4, "{ours:#?}");
+    assert_eq!(lines(BoxCloneService::new(tower_s)).await, ours);
 }
 
 /// Tower clones the policy for each request, and the clone's session is its own.

@@ -80,7 +80,7 @@ where
         request: &mut Request<B>,
         result: &mut Result<Response<R>, E>,
     ) -> Option<Self::Future> {
-        // It was asked before the first attempt whether the request may be sent again.
+        // Kept before the first attempt, and so kept now: a policy is a pure function.
         let Itinerary { mut session, overrides } = self.session.take().or_else(|| self.begin(request))?;
         let attempt = Attempt::new(session.number(), &*request, outcome(result))
             .vouched(overrides.as_ref().is_some_and(|overrides| overrides.vouched));
