@@ -141,6 +141,16 @@ const ROWS: &[Row] = &[
         right: "outside, so that no layer in between shows them",
     },
     Row {
+        layer: "`tower_http::catch_panic`",
+        outside: Fact("a panic ends the session, and is answered with 500", || {
+            Box::pin(bounds::panic_outside())
+        }),
+        inside: Fact("a panic becomes a 500, and is resent if the request may be repeated", || {
+            Box::pin(bounds::panic_inside())
+        }),
+        right: "outside: what panics once does so again",
+    },
+    Row {
         layer: "another `RetryLayer`",
         outside: Fact("multiplies: 3 attempts become 9", || Box::pin(bounds::retry_twice())),
         inside: Fact("the same", || Box::pin(bounds::retry_twice())),

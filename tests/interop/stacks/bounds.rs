@@ -1,18 +1,21 @@
-//! Layers that bound time, and another retry layer.
+//! Layers that cut an attempt short, and another retry layer.
 
 use std::future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use http::StatusCode;
+use http::{Method, StatusCode};
 use tokio::time::Instant;
 use tower::timeout::error::Elapsed;
 use tower::{BoxError, Service, ServiceBuilder, ServiceExt, service_fn};
+use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::timeout::TimeoutLayer;
 use tower_http_retry::AttemptNumber;
 
 use super::{check_sent, retry};
 use crate::support::upstream::Upstream;
-use crate::support::{Answer, Inner, assert_status, get, info, status};
+use crate::support::{Answer, Inner, assert_status, get, info, request, status};
 
 const LONG: Duration = Duration::from_millis(1_500);
 const SHORT: Duration = Duration::from_millis(100);
@@ -57,6 +60,34 @@ pub(super) async fn http_timeout_inside() {
         let response = client.oneshot(get("/")).await.unwrap();
         assert_status(&response, 200);
         assert_eq!(info(&response).attempts(), attempts);
+    }
+}
+
+/// Panics at every attempt, and counts them.
+fn panics(
+    sent: &Arc<AtomicUsize>,
+) -> impl Service<Inner, Response = Answer, Error = BoxError> + Clone + use<> {
+    let sent = Arc::clone(sent);
+    service_fn(move |_: Inner| {
+        sent.fetch_add(1, Ordering::SeqCst);
+        async { panic!("as it is meant to") }
+    })
+}
+
+pub(super) async fn panic_outside() {
+    let sent = Arc::default();
+    let client = ServiceBuilder::new().layer(CatchPanicLayer::new()).layer(retry()).service(panics(&sent));
+    assert_eq!(client.oneshot(get("/")).await.unwrap().status(), 500);
+    assert_eq!(sent.load(Ordering::SeqCst), 1);
+}
+
+pub(super) async fn panic_inside() {
+    for (request, attempts) in [(get("/"), 3), (request(Method::POST, "/", ""), 1)] {
+        let sent = Arc::default();
+        let client =
+            ServiceBuilder::new().layer(retry()).layer(CatchPanicLayer::new()).service(panics(&sent));
+        assert_eq!(client.oneshot(request).await.unwrap().status(), 500);
+        assert_eq!(sent.load(Ordering::SeqCst), attempts);
     }
 }
 
