@@ -85,7 +85,8 @@ const ROWS: &[Row] = &[
             Box::pin(queues::buffer_outside())
         }),
         inside: Fact(
-            "queues attempts, so that a resend comes behind those that came before it; what is in it need not be `Clone`",
+            "queues attempts, so that a resend comes behind those that came before it; what is in it need not be \
+             `Clone`",
             || Box::pin(queues::buffer_inside()),
         ),
         right: "inside, around what is not `Clone`; else none",
