@@ -37,6 +37,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "hyper-util",
             "pin-project-lite",
             "rand",
+            "reqwest",
             "sync_wrapper",
             "tokio",
             "tower",

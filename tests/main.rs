@@ -6,6 +6,7 @@ mod examples;
 mod failures;
 mod floors;
 mod grpc;
+mod interop;
 mod layer;
 mod pace;
 mod support;

@@ -3,6 +3,8 @@
 #[cfg(feature = "hyper")]
 mod hyper;
 mod io;
+#[cfg(feature = "reqwest")]
+mod reqwest;
 #[cfg(feature = "tower")]
 mod tower;
 
@@ -21,6 +23,10 @@ pub fn failure_kind(error: &(dyn Error + 'static)) -> FailureKind {
 fn read(error: &(dyn Error + 'static)) -> Option<FailureKind> {
     #[cfg(feature = "hyper")]
     if let Some(kind) = hyper::read(error) {
+        return Some(kind);
+    }
+    #[cfg(feature = "reqwest")]
+    if let Some(kind) = reqwest::read(error) {
         return Some(kind);
     }
     #[cfg(feature = "tower")]

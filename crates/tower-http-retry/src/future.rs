@@ -2,8 +2,8 @@
 
 mod detour;
 mod drain;
-mod itinerary;
-mod journey;
+pub(crate) mod itinerary;
+pub(crate) mod journey;
 mod pause;
 
 use std::marker::PhantomData;

@@ -162,6 +162,10 @@ impl<P, M, G> RetryLayer<P, M, G> {
         self.with(|settings| settings.timer = Arc::new(timer))
     }
 
+    pub(crate) fn into_terms(self) -> Terms<P> {
+        Terms { policy: self.policy, settings: self.settings }
+    }
+
     fn with(mut self, set: impl FnOnce(&mut Settings)) -> Self {
         set(&mut self.settings);
         self
@@ -172,8 +176,7 @@ impl<S: CloneService, P, M, G> Layer<S> for RetryLayer<P, M, G> {
     type Service = Retry<S, P, M, G>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        let terms = Terms { policy: Arc::clone(&self.policy), settings: self.settings.clone() };
-        Retry::new(inner, Arc::new(terms))
+        Retry::new(inner, Arc::new(self.clone().into_terms()))
     }
 }
 

@@ -141,6 +141,10 @@
 //!   `GrpcTrailersLayer`.
 //! * `service-config` reads the values of a gRPC service config from JSON.
 //! * `testing` is for those who write policies: laws that each must keep, a plot of its schedule, a scripted service.
+//! * `reqwest` adds `ReqwestService`, which puts a client of reqwest below the layer, and reads its errors.
+//! * `tower-retry` adds `TowerPolicy`, which decides as the layer does, for `tower::retry::Retry`.
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod attempt_header;
 mod body;
@@ -156,10 +160,14 @@ mod overrides;
 mod pace;
 pub mod presets;
 mod randomness;
+#[cfg(feature = "reqwest")]
+mod reqwest;
 mod service;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod timer;
+#[cfg(feature = "tower-retry")]
+mod tower_retry;
 mod trace;
 
 /// What the fuzz targets drive.
@@ -185,5 +193,9 @@ pub use self::info::{AttemptNumber, RetryInfo};
 pub use self::layer::RetryLayer;
 pub use self::overrides::RetryOverride;
 pub use self::pace::{NoPace, PaceError, PaceFuture, PaceLayer, Paced, Pacing, SharedPace, WithPace};
+#[cfg(feature = "reqwest")]
+pub use self::reqwest::{ReqwestFuture, ReqwestService};
 pub use self::service::Retry;
 pub use self::timer::{Sleep, Timer, TokioTimer};
+#[cfg(feature = "tower-retry")]
+pub use self::tower_retry::TowerPolicy;

@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 
 use http::{Request, Response};
 use http_body::Body;
-use http_retry::Policy;
+use http_retry::{Exponential, Policy, RetryAfterFirst};
 use tower_service::Service;
 
 use crate::layer::Terms;
@@ -22,7 +22,7 @@ use crate::{
 /// response body must be `Unpin`, because the layer reads a failed one and may hand it back
 /// all the same; box one that is not. `M` is inferred: [`Concrete`] where the inner error is an `Error`, [`Boxed`](crate::Boxed)
 /// where it is a [`BoxError`](crate::BoxError).
-pub struct Retry<S, P, M = Concrete, G = NoPace> {
+pub struct Retry<S, P = RetryAfterFirst<Exponential>, M = Concrete, G = NoPace> {
     inner: S,
     terms: Arc<Terms<P>>,
     marker: PhantomData<fn() -> (M, G)>,

@@ -10,7 +10,7 @@ use crate::layer::{Settings, Terms};
 use crate::timer;
 
 /// The session of a request that comes now; `None` if it can never be sent again.
-pub(super) fn session<P: Policy, B>(terms: &Terms<P>, request: &Request<B>) -> Option<Session> {
+pub(crate) fn session<P: Policy, B>(terms: &Terms<P>, request: &Request<B>) -> Option<Session> {
     let settings = &terms.settings;
     let overrides = request.extensions().get::<RetryOverride>();
     let attempts = overrides.and_then(|overrides| overrides.attempts).unwrap_or(settings.attempts);
@@ -49,7 +49,7 @@ fn deadline(settings: &Settings, overrides: Option<&RetryOverride>) -> Option<Du
 }
 
 /// The policy of the request, else the layer's.
-pub(super) fn policy<'a, P: Policy>(
+pub(crate) fn policy<'a, P: Policy>(
     terms: &'a Terms<P>,
     overrides: Option<&'a RetryOverride>,
 ) -> &'a dyn Policy {

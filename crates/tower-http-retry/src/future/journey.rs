@@ -351,7 +351,7 @@ fn reason(refusal: Refusal) -> Reason {
     }
 }
 
-fn outcome<R, E: ReadError<M>, M>(result: &Result<Response<R>, E>) -> Outcome<'_> {
+pub(crate) fn outcome<R, E: ReadError<M>, M>(result: &Result<Response<R>, E>) -> Outcome<'_> {
     match result {
         Ok(response) => ResponseHead::from(response).into(),
         Err(error) => {

@@ -1,0 +1,124 @@
+//! A client of reqwest as the service that the layer wraps.
+
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::Body;
+use pin_project_lite::pin_project;
+use reqwest::ResponseBuilderExt;
+use tower_service::Service;
+
+use crate::BoxError;
+
+/// Sends `http` requests with a [`reqwest::Client`], which by itself is a service for reqwest's own.
+///
+/// Put it below the layer. A request that is built with reqwest becomes one of `http`, and the response one of
+/// reqwest again, by conversions of reqwest's; its timeout comes along, and then holds for each attempt:
+///
+/// ```no_run
+/// use tower::{BoxError, ServiceBuilder, ServiceExt};
+/// use tower_http_retry::{ReqwestService, RetryLayer};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), BoxError> {
+/// let reqwest = reqwest::Client::builder()
+///     .retry(reqwest::retry::never())
+///     .redirect(reqwest::redirect::Policy::none())
+///     .build()?;
+/// let client = ServiceBuilder::new().layer(RetryLayer::default()).service(ReqwestService::new(reqwest.clone()));
+///
+/// let request = reqwest.get("http://api.example/v1/models").build()?;
+/// let response = client.oneshot(http::Request::<reqwest::Body>::try_from(request)?).await?;
+/// let text = reqwest::Response::from(response).error_for_status()?.text().await?;
+/// # let _ = text;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// The two settings keep reqwest from resending what the layer does not count, and from making several requests of
+/// one; see [above](crate#retries-of-the-clients-below).
+#[derive(Clone, Debug)]
+pub struct ReqwestService {
+    client: reqwest::Client,
+}
+
+impl ReqwestService {
+    /// Sends with `client`, whose clones share their connections.
+    pub fn new(client: reqwest::Client) -> Self {
+        Self { client }
+    }
+}
+
+impl From<reqwest::Client> for ReqwestService {
+    fn from(client: reqwest::Client) -> Self {
+        Self::new(client)
+    }
+}
+
+impl<B> Service<Request<B>> for ReqwestService
+where
+    B: Body<Data = Bytes, Error: Into<BoxError>> + Send + Sync + 'static,
+{
+    type Response = Response<reqwest::Body>;
+    type Error = reqwest::Error;
+    type Future = ReqwestFuture;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), reqwest::Error>> {
+        self.client.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let stage = match request.map(reqwest::Body::wrap).try_into() {
+            Ok(request) => Stage::Sent { response: self.client.call(request) },
+            Err(error) => Stage::Unsendable { error: Some(error) },
+        };
+        ReqwestFuture { stage }
+    }
+}
+
+pin_project! {
+    /// The response of a [`ReqwestService`].
+    #[must_use = "futures do nothing unless polled"]
+    pub struct ReqwestFuture {
+        #[pin]
+        stage: Stage,
+    }
+}
+
+pin_project! {
+    #[project = StageProj]
+    enum Stage {
+        Sent { #[pin] response: <reqwest::Client as Service<reqwest::Request>>::Future },
+        /// Its URI is no URL that reqwest can call.
+        Unsendable { error: Option<reqwest::Error> },
+    }
+}
+
+impl Future for ReqwestFuture {
+    type Output = Result<Response<reqwest::Body>, reqwest::Error>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let response = match self.project().stage.project() {
+            StageProj::Sent { response } => ready!(response.poll(cx))?,
+            StageProj::Unsendable { error } => {
+                return Poll::Ready(Err(error.take().expect("polled after it had resolved")));
+            }
+        };
+        // Where it came from is not in a response of `http`, unless it is put there.
+        let located = Response::builder().url(response.url().clone()).body(());
+        let mut response = Response::from(response);
+        if let Ok(located) = located {
+            response.extensions_mut().extend(located.into_parts().0.extensions);
+        }
+        Poll::Ready(Ok(response))
+    }
+}
+
+impl fmt::Debug for ReqwestFuture {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReqwestFuture").finish_non_exhaustive()
+    }
+}

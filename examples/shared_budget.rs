@@ -1,0 +1,59 @@
+//! Clients that share a budget: what one spends on retries, the other does not have.
+//!
+//! `cargo run --example shared_budget`
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::Full;
+use tower::{BoxError, Service, ServiceBuilder, ServiceExt, service_fn};
+use tower_http_retry::{Budget, Constant, ReplayBody, RetryInfo, RetryLayer};
+
+type Body = Full<Bytes>;
+
+#[tokio::main]
+async fn main() -> Result<(), BoxError> {
+    // A fifth of the successes, nothing for free, and four to begin with. By itself each layer has a budget of its
+    // own, which is larger.
+    let budget = Budget::percent(20).floor(0).capacity(4);
+    let (orders, stock) = (client("orders", 500, &budget), client("stock", 500, &budget));
+    let prices = client("prices", 200, &budget);
+
+    call(&orders, &budget).await?;
+    call(&orders, &budget).await?;
+    call(&stock, &budget).await?;
+    for _ in 0..5 {
+        call(&prices, &budget).await?;
+    }
+    call(&stock, &budget).await?;
+    Ok(())
+}
+
+/// A client of a server that always answers with this status.
+fn client(
+    name: &'static str,
+    status: u16,
+    budget: &Budget,
+) -> impl Service<Request<Body>, Response = Response<String>, Error = BoxError> + Clone + use<> {
+    let server = service_fn(move |_: Request<ReplayBody<Body>>| async move {
+        Ok::<_, BoxError>(Response::builder().status(status).body(name.to_owned())?)
+    });
+    let policy = Constant::new(Duration::from_millis(1));
+    ServiceBuilder::new().layer(RetryLayer::new(policy).budget(budget.clone())).service(server)
+}
+
+/// Says how often a request was sent, and why no more often.
+async fn call<C>(client: &C, budget: &Budget) -> Result<(), BoxError>
+where
+    C: Service<Request<Body>, Response = Response<String>, Error = BoxError> + Clone,
+{
+    let response = client.clone().oneshot(Request::new(Body::default())).await?;
+    let name = response.body();
+    match response.extensions().get::<RetryInfo>() {
+        None => print!("{name}: sent once"),
+        Some(info) => print!("{name}: sent {} times, gave up: {:?}", info.attempts(), info.reason()),
+    }
+    println!("; {:.1} tokens left", budget.tokens());
+    Ok(())
+}

@@ -1,0 +1,5 @@
+//! Beside other people's code: what becomes of it, and of us.
+
+mod reqwest;
+mod stacks;
+mod tower_retry;
