@@ -32,6 +32,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "h2",
             "http",
             "http-body",
+            "http-body-util",
             "http-retry",
             "hyper",
             "hyper-util",

@@ -154,14 +154,15 @@ where
     B: BytesBody,
 {
     /// Keeps up to `limit` bytes of what is read, as long as there is room for them in `memory`.
-    pub(crate) fn new(mut body: B, limit: usize, memory: Option<&ReplayMemory>) -> Self {
+    pub(crate) fn new(mut body: B, limit: usize, memory: Option<&ReplayMemory>) -> Self
+    where
+        B: 'static,
+    {
         if body.is_end_stream() {
             return Self::Empty;
         }
         let mut share = Share::new(limit, memory.cloned());
-        if let Some(data) = whole(&mut body, limit)
-            && share.grow(data.len())
-        {
+        if let Some(data) = whole(&mut body, &mut share) {
             return Self::Single { data, _share: share };
         }
         Self::Shared(Shared(Arc::new(Mutex::new(Source::new(body, share)))))
@@ -206,11 +207,12 @@ where
     }
 }
 
-/// The one frame of a body that is known to be no more than that, if it is within the limit: to take it is to read
+/// The one frame of a body that is known to be no more than that, if there is room for it: to take it is to read
 /// nothing.
-fn whole<B: BytesBody>(body: &mut B, limit: usize) -> Option<Bytes> {
+fn whole<B: BytesBody + 'static>(body: &mut B, share: &mut Share) -> Option<Bytes> {
     let body = (body as &mut dyn Any).downcast_mut::<Full<Bytes>>()?;
-    if body.size_hint().exact()? > limit as u64 {
+    let size = usize::try_from(body.size_hint().exact()?).ok()?;
+    if !share.grow(size) {
         return None;
     }
     match Pin::new(body).poll_frame(&mut Context::from_waker(Waker::noop())) {

@@ -26,7 +26,7 @@ impl<S: Clone> CloneService for S {}
     label = "this is not a `Body<Data = Bytes>` with an error that converts into `BoxError`",
     note = "convert its frames with `http_body_util::BodyExt::map_frame`: `frame.map_data(|mut data| data.copy_to_bytes(data.remaining()))`"
 )]
-pub trait BytesBody: Body<Data = Bytes, Error: Into<BoxError>> + 'static {}
+pub trait BytesBody: Body<Data = Bytes, Error: Into<BoxError>> {}
 
 #[diagnostic::do_not_recommend]
-impl<B: Body<Data = Bytes, Error: Into<BoxError>> + 'static> BytesBody for B {}
+impl<B: Body<Data = Bytes, Error: Into<BoxError>>> BytesBody for B {}

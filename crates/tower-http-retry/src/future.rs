@@ -75,7 +75,10 @@ where
 {
     /// Sends a request through a service that must be ready, unless there is a pace.
     #[inline]
-    pub(crate) fn new(inner: &mut S, terms: &Arc<Terms<P>>, request: Request<B>) -> Self {
+    pub(crate) fn new(inner: &mut S, terms: &Arc<Terms<P>>, request: Request<B>) -> Self
+    where
+        B: 'static,
+    {
         let Some(session) = itinerary::session(terms, &request) else {
             return Self::once(inner, &terms.settings, request);
         };

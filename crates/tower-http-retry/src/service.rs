@@ -53,7 +53,7 @@ where
     S::Error: ReadError<M>,
     P: Policy,
     G: Pacing<S::Error, M>,
-    B: BytesBody,
+    B: BytesBody + 'static,
     R: Body + Unpin,
 {
     type Response = Response<R>;

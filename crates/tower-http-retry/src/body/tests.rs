@@ -267,3 +267,33 @@ fn debug_shows_nothing_of_the_body() {
     let original = original([Next::Data("secret")], 100);
     assert_eq!(format!("{:?}", original.attempt()), r#"ReplayBody("Shared")"#);
 }
+
+#[test]
+fn a_full_body_is_given_whole_to_each_attempt_and_nothing_is_shared() {
+    let (data, memory) = (Bytes::from("whole"), ReplayMemory::new(8));
+    let original = Original::new(Full::new(data.clone()), 8, Some(&memory));
+    assert_eq!((original.state(), memory.used()), (BodyState::Replayable, 5));
+    for _ in 0..2 {
+        let mut attempt = original.attempt();
+        assert_eq!((attempt.size_hint().exact(), attempt.is_end_stream()), (Some(5), false));
+        let frame = Pin::new(&mut attempt).poll_frame(&mut Context::from_waker(Waker::noop()));
+        let Poll::Ready(Some(Ok(frame))) = frame else { panic!("{frame:?}") };
+        assert_eq!(frame.into_data().unwrap().as_ptr(), data.as_ptr());
+        assert_eq!((attempt.size_hint().exact(), attempt.is_end_stream()), (Some(0), true));
+        assert!(original.reclaim());
+    }
+    drop(original);
+    assert_eq!(memory.used(), 0);
+}
+
+#[test]
+fn a_full_body_for_which_there_is_no_room_is_read_once_and_not_lost() {
+    for (limit, memory) in [(4, None), (8, Some(ReplayMemory::new(4)))] {
+        let original = Original::new(Full::from("whole"), limit, memory.as_ref());
+        let mut attempt = original.attempt();
+        let frame = Pin::new(&mut attempt).poll_frame(&mut Context::from_waker(Waker::noop()));
+        let Poll::Ready(Some(Ok(frame))) = frame else { panic!("{frame:?}") };
+        assert_eq!(frame.into_data().unwrap(), "whole");
+        assert_eq!(original.state(), BodyState::TooLarge);
+    }
+}
