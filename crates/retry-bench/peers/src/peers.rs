@@ -5,16 +5,20 @@ mod reqwest_retry;
 mod tower_resilience;
 mod tower_retry;
 
-use std::fmt::Debug;
+use std::error::Error;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use clap::ValueEnum;
 use http::{Request, Response};
 use http_body::Body;
 use http_body_util::Full;
+use pin_project_lite::pin_project;
 use tower::Service;
 
 pub use self::ours::sleeps_of_a_resend;
+pub(crate) use self::reqwest_retry::{send as send_reqwest, wait as wait_reqwest};
 use crate::Case;
 use crate::send::{Run, repeat};
 use crate::server::Server;
@@ -67,14 +71,11 @@ impl Subject {
 
 /// A body that all of them take.
 pub(crate) trait AnyBody:
-    Body<Data = Bytes, Error: Debug + std::error::Error + Send + Sync> + Clone + Send + Unpin + 'static
+    Body<Data = Bytes, Error: Error + Send + Sync> + Clone + Send + Unpin + 'static
 {
 }
 
-impl<B> AnyBody for B where
-    B: Body<Data = Bytes, Error: Debug + std::error::Error + Send + Sync> + Clone + Send + Unpin + 'static
-{
-}
+impl<B> AnyBody for B where B: Body<Data = Bytes, Error: Error + Send + Sync> + Clone + Send + Unpin + 'static {}
 
 /// Sends through a subject that is a tower service.
 pub(crate) fn send<B: AnyBody>(
@@ -95,8 +96,6 @@ pub(crate) fn send<B: AnyBody>(
     }
 }
 
-pub(crate) use self::reqwest_retry::{send as send_reqwest, wait as wait_reqwest};
-
 /// What waits for a minute before it sends again, with a server that always fails.
 pub(crate) fn waits(subject: Subject) -> Option<Wait> {
     match subject {
@@ -108,7 +107,7 @@ pub(crate) fn waits(subject: Subject) -> Option<Wait> {
 }
 
 /// A request that waits, in a box as a task would have it.
-pub type Waiter = std::pin::Pin<Box<dyn Future<Output = ()>>>;
+pub type Waiter = Pin<Box<dyn Future<Output = ()>>>;
 
 /// Has a request wait.
 pub(crate) type Wait = Box<dyn FnMut(Request<Full<Bytes>>) -> Waiter>;
@@ -121,7 +120,7 @@ where
     Box::new(move |request| Box::pin(Unit { future: service.call(request) }))
 }
 
-pin_project_lite::pin_project! {
+pin_project! {
     /// A future of which nobody wants the output, and which is no larger for that.
     struct Unit<F> {
         #[pin]
@@ -132,7 +131,7 @@ pin_project_lite::pin_project! {
 impl<F: Future> Future for Unit<F> {
     type Output = ();
 
-    fn poll(self: std::pin::Pin<&mut Self>, cx: &mut std::task::Context<'_>) -> std::task::Poll<()> {
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         self.project().future.poll(cx).map(drop)
     }
 }

@@ -68,4 +68,4 @@ fn operation(threads: usize, are_two: bool, operate: impl Fn() + Sync) -> f64 {
 }
 
 /// Long enough that the threads meet: one that wakes up late would find nobody there.
-const TIMES: u64 = 200_000;
+const TIMES: u64 = 100_000;

@@ -47,7 +47,7 @@ pub(crate) fn memory(report: &mut Report) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A million requests that wait, for real. Only ours: the others take four times as much, and more than most machines have.
+/// A million requests that wait, for real. Only ours: through the others they hold 10 GB and more.
 pub(crate) fn million(report: &mut Report) -> anyhow::Result<()> {
     for (name, uri) in [(promise::MILLION, Uri::OfTheBuffer), (promise::MILLION_OWN_URI, Uri::Own)] {
         let [_, resident] = ask(&["waiting", &argument(Subject::Ours), &argument(uri), "1000000"])?;

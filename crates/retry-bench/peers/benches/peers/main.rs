@@ -22,7 +22,7 @@ struct Cli {
     /// What is measured; everything but the million if nothing is named.
     parts: Vec<Part>,
     /// How many rounds of the parts that take time.
-    #[arg(long, default_value_t = 101)]
+    #[arg(long, default_value_t = 401)]
     rounds: usize,
     /// Sends so many requests of a case through a subject, for callgrind to watch.
     #[arg(long, hide = true, num_args = 3, value_names = ["CASE", "SUBJECT", "REQUESTS"])]

@@ -85,10 +85,13 @@ impl Report {
 }
 
 impl Row {
-    /// Ours of tower's, where both are there and tower's is more than nothing.
+    /// Ours of tower's, where both are there and tower's is more than nothing, or than noise. Only the one with a backoff
+    /// waits.
     fn ratio(&self) -> Option<f64> {
-        let [ours, tower] = [self.figure(Subject::Ours)?, self.figure(Subject::Tower)?];
-        (tower > 0.0).then(|| ours / tower)
+        let tower = self.figure(Subject::Tower).or_else(|| self.figure(Subject::TowerBudget))?;
+        let ours = self.figure(Subject::Ours)?;
+        let least = if self.measure == Measure::Time { NOISE } else { 0.0 };
+        (tower > least).then(|| ours / tower)
     }
 
     fn figure(&self, subject: Subject) -> Option<f64> {
@@ -138,3 +141,6 @@ pub(crate) fn median(mut figures: Vec<f64>) -> f64 {
     figures.sort_by(f64::total_cmp);
     figures.get(figures.len() / 2).copied().unwrap_or(f64::NAN)
 }
+
+/// Nanoseconds that say nothing: what is measured takes forty times as long.
+const NOISE: f64 = 25.0;
