@@ -13,6 +13,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         &[
             // For the features `grpc` and `service-config`, as are prost, serde and serde_json.
             "base64",
+            "bytes",
             "http",
             "httpdate",
             "jiff",

@@ -90,6 +90,8 @@ impl Budget {
             // The server says that it did nothing: it neither failed nor served.
             Verdict::Retry(Cause::Refused) => {}
             Verdict::Retry(_) => self.bucket.fail(),
+            // Whether it was one, the head of a gRPC call tells, which costs a search.
+            Verdict::Accept if self.bucket.is_sated() => {}
             Verdict::Accept if outcome.is_success() => self.deposit(),
             Verdict::Accept if outcome.response().is_some_and(|head| hint::is_pushed_back(&head)) => {
                 self.bucket.fail();

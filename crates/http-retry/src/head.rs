@@ -22,6 +22,8 @@ pub struct RequestHead<'a> {
     method: &'a Method,
     form: Form<'a>,
     extensions: &'a Extensions,
+    /// Where it was looked for already.
+    leaves_http: Option<bool>,
 }
 
 /// The forms in which a head is there.
@@ -104,11 +106,19 @@ impl<'a> RequestHead<'a> {
     /// Whether this request asks for something else than an exchange of messages: CONNECT, or an upgrade
     /// (RFC 9110 sections 9.3.6 and 7.8). Such a request is never sent again, whatever a policy says.
     pub fn leaves_http(&self) -> bool {
+        if let Some(known) = self.leaves_http {
+            return known;
+        }
         let has_upgrade = match self.form {
             Form::Whole(_, headers) => headers.contains_key(header::UPGRADE),
             Form::Kept(_) => self.values(header::UPGRADE.as_str()).next().is_some(),
         };
         self.method == Method::CONNECT || has_upgrade
+    }
+
+    /// The same, with [`leaves_http`](Self::leaves_http) found out once for all who ask.
+    pub fn looked_over(self) -> Self {
+        Self { leaves_http: Some(self.leaves_http()), ..self }
     }
 
     fn forms(&self) -> (Option<&'a HeaderMap>, Option<Lines<'a>>) {
@@ -125,6 +135,7 @@ impl<'a, B> From<&'a Request<B>> for RequestHead<'a> {
             method: request.method(),
             form: Form::Whole(request.uri(), request.headers()),
             extensions: request.extensions(),
+            leaves_http: None,
         }
     }
 }
@@ -135,6 +146,7 @@ impl<'a> From<&'a request::Parts> for RequestHead<'a> {
             method: &parts.method,
             form: Form::Whole(&parts.uri, &parts.headers),
             extensions: &parts.extensions,
+            leaves_http: None,
         }
     }
 }
@@ -142,7 +154,7 @@ impl<'a> From<&'a request::Parts> for RequestHead<'a> {
 impl<'a> From<&'a KeptHead> for RequestHead<'a> {
     fn from(head: &'a KeptHead) -> Self {
         let KeptHead { method, extensions, .. } = head;
-        Self { method, form: Form::Kept(head), extensions }
+        Self { method, form: Form::Kept(head), extensions, leaves_http: None }
     }
 }
 
@@ -180,14 +192,13 @@ impl<'a> ResponseHead<'a> {
     /// `stripe-should-retry`, if exactly `true` or `false` (OpenAI, Anthropic and Stripe SDKs). A `false` anywhere
     /// outranks every `true`.
     pub fn should_retry(&self) -> Option<bool> {
-        let says = |word: &str| {
-            SHOULD_RETRY.iter().any(|name| self.headers.get_all(name).iter().any(|value| value == word))
-        };
-        match (says("false"), says("true")) {
-            (true, _) => Some(false),
-            (false, true) => Some(true),
-            (false, false) => None,
-        }
+        let lines = SHOULD_RETRY.iter().flat_map(|name| self.headers.get_all(name));
+        let said = lines.filter_map(|value| match value.as_bytes() {
+            b"true" => Some(true),
+            b"false" => Some(false),
+            _ => None,
+        });
+        said.min()
     }
 
     /// What an inner layer attached to the response under the type `T`.

@@ -18,7 +18,7 @@ mod rfc3339;
 
 use std::time::{Duration, SystemTime};
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
 
 pub(crate) use self::openai::Refill;
 use crate::ResponseHead;
@@ -68,7 +68,13 @@ impl Hint {
 
     /// The same, with the name of the header that held it, in lower case as in [`read`](Self::read)'s list.
     pub fn read_with_header(response: &ResponseHead<'_>, now: SystemTime) -> Option<(Self, &'static str)> {
-        let mut hints = HEADERS.iter().filter_map(|(name, read)| Some((read(name, response, now)?, *name)));
+        let names = || response.headers().keys().map(HeaderName::as_str);
+        // Most have none of them, and to compare names is less than to look for each.
+        if !names().any(is_hint) {
+            return None;
+        }
+        let present = HEADERS.iter().filter(|(pattern, _)| names().any(|name| fits(pattern, name)));
+        let mut hints = present.filter_map(|(name, read)| Some((read(name, response, now)?, *name)));
         let says_now =
             |(hint, name): &(Self, &str)| *hint == Self::After(Duration::ZERO) && *name != PUSHBACK;
         let first = hints.next()?;
@@ -107,6 +113,19 @@ const HEADERS: &[(&str, Read)] = &[
     ("anthropic-ratelimit-*-reset", anthropic::read),
     ("x-ratelimit-retry-after", reset::read_delay),
 ];
+
+/// Whether a header may hold a hint, by its name.
+fn is_hint(name: &str) -> bool {
+    HEADERS.iter().any(|(pattern, _)| fits(pattern, name))
+}
+
+/// Whether this is the header of that name, or one of the family.
+fn fits(pattern: &str, name: &str) -> bool {
+    match pattern.split_once('*') {
+        None => pattern == name,
+        Some((start, end)) => name.starts_with(start) && name.ends_with(end),
+    }
+}
 
 /// The one hint that is aimed at a single caller.
 pub(crate) const PUSHBACK: &str = "grpc-retry-pushback-ms";

@@ -154,6 +154,12 @@ where
     type Output = Result<Response<R>, G::Error>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.as_mut().project();
+        if let (StageProj::Attempt { attempt }, None) = (this.stage.as_mut().project(), &*this.journey) {
+            let outcome = ready!(attempt.poll(cx));
+            this.stage.set(Stage::Done { info: None });
+            return Poll::Ready(outcome.map_err(|error| G::error(PaceError::Inner(error))));
+        }
         let outcome = ready!(self.as_mut().poll_outcome(cx));
         // What is held goes back now, and not when somebody drops this.
         let mut this = self.project();
@@ -179,11 +185,8 @@ where
         loop {
             let next = match (this.stage.as_mut().project(), this.journey.as_mut()) {
                 (StageProj::First { first }, None) => return first.as_mut().poll(cx),
-                (StageProj::Attempt { attempt }, None) => {
-                    return attempt.poll(cx).map_err(PaceError::Inner);
-                }
                 (StageProj::Done { .. }, _) => panic!("polled after it had resolved"),
-                (StageProj::Wait | StageProj::Ready, None) => {
+                (StageProj::Attempt { .. } | StageProj::Wait | StageProj::Ready, None) => {
                     unreachable!("a request that may not be sent again never waits")
                 }
                 (StageProj::First { first }, Some(journey)) => {

@@ -63,6 +63,11 @@ impl Bucket {
         })
     }
 
+    /// Whether it is full, and no failure takes anything out.
+    pub(super) fn is_sated(&self) -> bool {
+        !self.terms.throttles && self.thousandths() >= self.capacity
+    }
+
     pub(super) fn deposit(&self) {
         self.pay(self.terms.reward);
     }

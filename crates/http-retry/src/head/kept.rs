@@ -2,6 +2,7 @@
 
 use std::{fmt, mem};
 
+use bytes::Bytes;
 use http::uri::{Authority, Parts, PathAndQuery, Scheme};
 use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version, request};
 
@@ -96,11 +97,15 @@ impl KeptHead {
         parts.version = self.version;
         parts.extensions = self.extensions.clone();
         parts.headers = HeaderMap::with_capacity(self.lines().count());
-        for line in self.lines() {
+        // One buffer for all values.
+        let [.., lines] = self.pieces();
+        let lines = Bytes::copy_from_slice(lines);
+        for line in Lines(&lines) {
             // They were a name and a value before.
-            let (Ok(name), Ok(mut value)) =
-                (HeaderName::from_bytes(line.name), HeaderValue::from_bytes(line.value))
-            else {
+            let (Ok(name), Ok(mut value)) = (
+                HeaderName::from_bytes(line.name),
+                HeaderValue::from_maybe_shared(lines.slice_ref(line.value)),
+            ) else {
                 continue;
             };
             value.set_sensitive(line.is_sensitive);

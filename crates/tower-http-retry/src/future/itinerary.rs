@@ -17,7 +17,7 @@ pub(crate) fn session<P: Policy, B>(terms: &Terms<P>, request: &Request<B>) -> O
     if attempts <= 1 || overrides.is_some_and(|overrides| overrides.never) {
         return None;
     }
-    let head = RequestHead::from(request);
+    let head = RequestHead::from(request).looked_over();
     // A policy of the user's own may forget to ask for the second of these.
     if !policy(terms, overrides).keep(&head) || head.leaves_http() {
         return None;

@@ -1,0 +1,87 @@
+//! What the layer costs beside its peers.
+//!
+//! `cargo bench --manifest-path crates/retry-bench/peers/Cargo.toml` runs all parts but the last, and names of parts behind
+//! `--` only those. It needs valgrind for the instructions, and Linux for the memory.
+
+mod budget;
+mod counts;
+mod instructions;
+mod promise;
+mod report;
+mod time;
+
+use anyhow::Context;
+use clap::{Parser, ValueEnum};
+use retry_peers::{Case, Subject, prepare};
+
+use self::report::Report;
+
+/// Measures what retry layers add to the cost of a request.
+#[derive(Debug, Parser)]
+struct Cli {
+    /// What is measured; everything but the million if nothing is named.
+    parts: Vec<Part>,
+    /// How many rounds of the parts that take time.
+    #[arg(long, default_value_t = 401)]
+    rounds: usize,
+    /// Sends so many requests of a case through a subject, for callgrind to watch.
+    #[arg(long, hide = true, num_args = 3, value_names = ["CASE", "SUBJECT", "REQUESTS"])]
+    send: Vec<String>,
+    /// What cargo passes to every bench.
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Part {
+    /// Instructions for each request, under callgrind.
+    Instructions,
+    /// Allocations for each request.
+    Allocations,
+    /// Nanoseconds for each request.
+    Time,
+    /// Sizes of futures, and of requests that wait.
+    Memory,
+    /// Nanoseconds for each deposit and withdrawal.
+    Budget,
+    /// A million requests that wait.
+    Million,
+}
+
+fn main() -> anyhow::Result<()> {
+    let cli = Cli::parse();
+    if let [case, subject, requests] = &cli.send[..] {
+        return send(case, subject, requests.parse()?);
+    }
+    let mut report = Report::default();
+    for part in Part::value_variants() {
+        let is_asked_for =
+            if cli.parts.is_empty() { *part != Part::Million } else { cli.parts.contains(part) };
+        if !is_asked_for {
+            continue;
+        }
+        match part {
+            Part::Instructions => instructions::measure(&mut report)?,
+            Part::Allocations => counts::allocations(&mut report)?,
+            Part::Time => time::measure(&mut report, cli.rounds),
+            Part::Memory => counts::memory(&mut report)?,
+            Part::Budget => budget::measure(&mut report, cli.rounds),
+            Part::Million => counts::million(&mut report)?,
+        }
+    }
+    report.print();
+    Ok(())
+}
+
+fn send(case: &str, subject: &str, requests: u64) -> anyhow::Result<()> {
+    let case = Case::from_str(case, false).map_err(anyhow::Error::msg)?;
+    let subject = Subject::from_str(subject, false).map_err(anyhow::Error::msg)?;
+    let mut run = prepare(case, subject).context("it would sleep")?;
+    run(requests);
+    Ok(())
+}
+
+/// As it is written on a command line.
+fn argument(value: impl ValueEnum) -> String {
+    value.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
+}
