@@ -1,5 +1,6 @@
 //! The body that an attempt reads: the caller's own, which can be read again.
 
+mod kept;
 mod memory;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod model;
@@ -18,6 +19,7 @@ use http_retry::BodyState;
 use pin_project_lite::pin_project;
 use sync_wrapper::SyncWrapper;
 
+pub use self::kept::KeptBody;
 pub use self::memory::ReplayMemory;
 use self::memory::Share;
 use self::source::Source;

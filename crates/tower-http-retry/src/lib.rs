@@ -182,7 +182,7 @@ pub mod fuzzing {
 pub use http_retry::*;
 
 pub use self::attempt_header::AttemptHeader;
-pub use self::body::{ReplayBody, ReplayMemory};
+pub use self::body::{KeptBody, ReplayBody, ReplayMemory};
 pub use self::bounds::{BytesBody, CloneService};
 pub use self::error::{BoxError, Boxed, Concrete, ReadError};
 pub use self::failure::failure_kind;
