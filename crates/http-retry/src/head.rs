@@ -17,6 +17,15 @@ use self::kept::{Line, Lines};
 ///
 /// Opaque, so that whoever runs a session may keep the head in any form. Header values are handed out as
 /// text or bytes for the same reason.
+///
+/// ```
+/// use http::Request;
+/// use http_retry::RequestHead;
+///
+/// let request = Request::get("http://shop.example/orders?limit=5").header("x-plan", "pro").body(()).unwrap();
+/// let head = RequestHead::from(&request);
+/// assert_eq!((head.authority(), head.path(), head.header("x-plan")), (Some("shop.example"), "/orders", Some("pro")));
+/// ```
 #[derive(Clone, Copy)]
 pub struct RequestHead<'a> {
     method: &'a Method,

@@ -24,6 +24,23 @@ pub(crate) use self::openai::Refill;
 use crate::ResponseHead;
 
 /// The server's own wish about time.
+///
+/// ```
+/// use std::time::{Duration, SystemTime};
+/// use http::Response;
+/// use http_retry::{Hint, ResponseHead};
+///
+/// let response = Response::builder()
+///     .status(429)
+///     .header("date", "Wed, 25 Nov 2026 12:00:00 GMT")
+///     .header("retry-after", "Wed, 25 Nov 2026 12:00:07 GMT")
+///     .body(())
+///     .unwrap();
+///
+/// // Read by the server's own clock, whatever ours says.
+/// let hint = Hint::read(&ResponseHead::from(&response), SystemTime::UNIX_EPOCH);
+/// assert_eq!(hint, Some(Hint::After(Duration::from_secs(7))));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hint {
     /// Not before this much time has passed. Zero means that it may be now.

@@ -8,6 +8,15 @@ use crate::grpc;
 /// [`attempt_header`](crate::RetryLayer::attempt_header).
 ///
 /// Any header's name can be made one, which has the attempt's number then: 2 on the first resend.
+///
+/// ```
+/// use http::HeaderName;
+/// use tower_http_retry::{AttemptHeader, RetryLayer};
+///
+/// let named = RetryLayer::default().attempt_header(HeaderName::from_static("x-retry-attempt"));
+/// let grpc = RetryLayer::default().attempt_header(AttemptHeader::grpc());
+/// # let _: (RetryLayer<_>, RetryLayer<_>) = (named, grpc);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AttemptHeader {
     name: HeaderName,

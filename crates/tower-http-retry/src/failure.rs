@@ -16,6 +16,14 @@ use http_retry::{Failure, FailureKind, Refusal};
 ///
 /// Reads the chain from the outside in. The first error that somebody knows decides; one that nobody knows may have
 /// been processed. Which are known depends on the crate's features.
+///
+/// ```
+/// use std::io::{Error, ErrorKind};
+/// use tower_http_retry::{FailureKind, failure_kind};
+///
+/// let reset = Error::from(ErrorKind::ConnectionReset);
+/// assert_eq!(failure_kind(&reset), FailureKind::MaybeProcessed);
+/// ```
 pub fn failure_kind(error: &(dyn Error + 'static)) -> FailureKind {
     chain(error).find_map(read).unwrap_or(FailureKind::MaybeProcessed)
 }

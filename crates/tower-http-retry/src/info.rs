@@ -8,7 +8,7 @@ use http_retry::{Cause, Reason};
 /// Which send of a request this is, in the extensions of each *resend*.
 ///
 /// The original carries none, so that a request which is never sent again costs nothing;
-/// [`of`](Self::of) knows that.
+/// [`of`](Self::of) knows that. The [crate's first example](crate) reads it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AttemptNumber(u32);
 

@@ -36,6 +36,8 @@
 //! * [`presets`] are layers that are set up for a kind of server.
 //! * A [`Budget`] bounds what retries add to the load of a server that is failing.
 //! * [`RetryOverride`] speaks for one request; [`AttemptNumber`] and [`RetryInfo`] tell what happened.
+//! * The [`guide`] helps to choose, write and test a policy, to build a gateway, and to come from another crate. It has the
+//!   reason of every default, and answers why things are as they are.
 //! * With the feature `grpc`, `presets::grpc` and its parts read how gRPC calls end; with `testing`, there are laws, plots
 //!   and scripted services for policies of your own.
 //!
@@ -49,6 +51,8 @@
 //!   [`deadline`](RetryLayer::deadline).
 //!
 //! # Defaults
+//!
+//! The main ones; [`guide::defaults`] has all, with their sources.
 //!
 //! | setting | default | because |
 //! |---|---|---|
@@ -153,6 +157,7 @@ mod error;
 mod failure;
 mod future;
 mod grpc;
+pub mod guide;
 mod head;
 mod info;
 mod layer;

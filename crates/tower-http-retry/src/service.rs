@@ -22,6 +22,9 @@ use crate::{
 /// response body must be `Unpin`, because the layer reads a failed one and may hand it back
 /// all the same; box one that is not. `M` is inferred: [`Concrete`] where the inner error is an `Error`, [`Boxed`](crate::Boxed)
 /// where it is a [`BoxError`](crate::BoxError).
+///
+/// In the type of a field, only what differs from the defaults is named: `Retry<Client>`, `Retry<Client, MyPolicy>`. The
+/// [guide](crate::guide::gateways) has one in the state of an axum router.
 pub struct Retry<S, P = RetryAfterFirst<Exponential>, M = Concrete, G = NoPace> {
     inner: S,
     terms: Arc<Terms<P>>,

@@ -14,6 +14,31 @@ pub type Sleep = Pin<Box<dyn Future<Output = ()> + Send + Sync>>;
 ///
 /// Shaped like hyper's `Timer`, from which it differs in that it also tells the wall clock, by which dates in
 /// `Retry-After` are read. [`TokioTimer`] is the default.
+///
+/// ```
+/// use std::time::{Duration, Instant, SystemTime};
+/// use tower_http_retry::{RetryLayer, Sleep, Timer, TokioTimer};
+///
+/// /// Tokio's clock, on a machine whose wall clock is known to be slow.
+/// struct Slow(Duration);
+///
+/// impl Timer for Slow {
+///     fn sleep(&self, duration: Duration) -> Sleep {
+///         TokioTimer.sleep(duration)
+///     }
+///
+///     fn now(&self) -> Instant {
+///         TokioTimer.now()
+///     }
+///
+///     fn wall(&self) -> SystemTime {
+///         SystemTime::now() + self.0
+///     }
+/// }
+///
+/// let layer = RetryLayer::default().timer(Slow(Duration::from_secs(90)));
+/// # let _: RetryLayer<_> = layer;
+/// ```
 pub trait Timer: Send + Sync {
     /// A future that resolves when `duration` has passed. It must not resolve earlier.
     fn sleep(&self, duration: Duration) -> Sleep;

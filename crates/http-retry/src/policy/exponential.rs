@@ -8,6 +8,16 @@ use crate::{Plan, Policy, Setback, Window};
 ///
 /// `n` counts from the last wait that the server named, so that a server that said "in a second" is not met
 /// with a backoff of a minute afterwards.
+///
+/// ```
+/// use std::time::Duration;
+/// use http_retry::{Exponential, Jitter};
+///
+/// let policy = Exponential::new(Duration::from_millis(50), Duration::from_secs(5))
+///     .multiplier(1.5)
+///     .jitter(Jitter::Equal);
+/// # let _: &dyn http_retry::Policy = &policy;
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Exponential {
     base: Duration,

@@ -15,6 +15,23 @@ use crate::{Exponential, Hint, Plan, Policy, Reason, Setback, Window};
 ///
 /// A hint above [`longest`](Self::longest) is not shortened: the session gives up, and the caller gets the
 /// response.
+///
+/// ```
+/// use std::time::Duration;
+/// use http::{Request, Response};
+/// use http_retry::{Attempt, Cause, Exponential, Hint, Policy, ResponseHead, RetryAfterFirst, Setback, Window};
+///
+/// let backoff = Exponential::new(Duration::from_millis(100), Duration::from_secs(10));
+/// let policy = RetryAfterFirst::new(backoff).longest(Duration::from_secs(60)).spread(0.5);
+///
+/// let (request, response) = (Request::new(()), Response::new(()));
+/// let attempt = Attempt::new(1, &request, ResponseHead::from(&response));
+/// let setback = Setback::new(attempt, Cause::Throttled);
+/// assert_eq!(policy.schedule(&setback), Window::up_to(Duration::from_millis(100)).into());
+///
+/// let told = setback.hint(Hint::After(Duration::from_secs(4)));
+/// assert_eq!(policy.schedule(&told), Window::between(Duration::from_secs(4), Duration::from_secs(6)).into());
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RetryAfterFirst<P> {
     otherwise: P,

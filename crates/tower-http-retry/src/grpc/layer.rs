@@ -15,6 +15,7 @@ use crate::GrpcTrailers;
 /// [`marked`](Self::marked).
 ///
 /// Put it below the retry layer. A timeout for each attempt belongs in between, where it includes that wait.
+/// [`presets::grpc`](crate::presets::grpc) has an example.
 #[derive(Clone, Copy, Debug)]
 pub struct GrpcTrailersLayer {
     is_every_call_unary: bool,

@@ -8,6 +8,19 @@ use http_retry::Refusal;
 use crate::{BoxError, Boxed, Concrete};
 
 /// The inner service's error, or a refusal to let the request through: then it was not sent.
+///
+/// ```
+/// use tower_http_retry::{PaceError, Refusal};
+///
+/// fn status<E>(error: &PaceError<E>) -> u16 {
+///     match error.refusal() {
+///         Some(Refusal::Deadline) => 504,
+///         Some(_) => 503,
+///         None => 502,
+///     }
+/// }
+/// # assert_eq!(status(&PaceError::<()>::Refused(Refusal::Waiters)), 503);
+/// ```
 #[derive(Debug)]
 pub enum PaceError<E> {
     /// The inner service failed.
