@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use http::{Method, Request, StatusCode, Uri};
 use serde::Serialize;
@@ -11,12 +11,14 @@ use tower_http_retry::RetryInfo;
 
 use crate::capacity::Seat;
 use crate::downstream::Downstream;
+use crate::fallback::Fallen;
 use crate::forward;
+use crate::leg::Legs;
 use crate::patience::Turn;
-use crate::proxy::Gateway;
+use crate::proxy::{Gateway, Route};
 use crate::reject::Rejection;
 use crate::telemetry::RequestSpan;
-use crate::trail::{Trail, millis};
+use crate::trail::{Step, Trail, millis};
 
 /// What is known of a request when it is answered, or when its client is gone. Dropping it counts the
 /// request and writes the line.
@@ -33,6 +35,8 @@ pub(crate) struct Record {
     pub(crate) seat: Option<Seat>,
     /// On its connection.
     pub(crate) turn: Option<Turn>,
+    /// What else became of one that could go to another upstream.
+    pub(crate) fallen: Option<Box<Fallen>>,
     gateway: Arc<Gateway>,
     head: Option<Box<Head>>,
 }
@@ -61,6 +65,9 @@ struct Line<'a> {
     rejected: Option<&'static str>,
     took_ms: u64,
     waited_ms: u64,
+    /// Why it left the upstream that it was sent to before the last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fallback: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     cause: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -71,6 +78,9 @@ struct Line<'a> {
 /// What the log says of an attempt. Times are milliseconds.
 #[derive(Serialize)]
 struct AttemptLine<'a> {
+    /// Where there are several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    upstream: Option<&'a str>,
     endpoint: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     status: Option<u16>,
@@ -111,8 +121,43 @@ impl Record {
             rejection: None,
             seat: None,
             turn: Some(turn),
+            fallen: None,
             head: gateway.logs_access.then(head),
             gateway,
+        }
+    }
+}
+
+impl Record {
+    /// The number of the upstream that answered, or had the request last.
+    pub(crate) fn answered(&self) -> usize {
+        self.fallen.as_ref().map_or_else(|| self.trail.leg(), |fallen| fallen.answered)
+    }
+
+    /// The name of that, where there are several.
+    pub(crate) fn one_of_several(&self) -> Option<&str> {
+        let route = self.gateway.routes.get(self.route?)?;
+        matches!(route.legs, Legs::Several(_)).then(|| route.legs.leg(self.answered()).name.as_str())
+    }
+
+    fn waited(&self) -> Duration {
+        let before = self.fallen.as_ref().map_or(Duration::ZERO, |fallen| fallen.waited);
+        before + self.info.map_or(Duration::ZERO, |info| info.waited())
+    }
+
+    /// Those upstreams that the request left have been counted.
+    fn count(&self, route: &Route, status: u16) {
+        let fallback = match &route.legs {
+            Legs::One(leg) => return leg.counts.count(status, self.trail.attempts(), self.info),
+            Legs::Several(fallback) => fallback,
+        };
+        let (last, answered) = (self.trail.leg(), self.answered());
+        let (counts, attempts) = (&fallback.leg(last).counts, self.trail.attempts_at(last));
+        if last == answered {
+            counts.count(status, attempts, self.info);
+        } else {
+            counts.try_out(attempts, self.info);
+            fallback.leg(answered).counts.answer(status);
         }
     }
 }
@@ -123,7 +168,7 @@ impl Drop for Record {
         let status = self.status.map_or(CLIENT_GONE, |status| status.as_u16());
         let route = self.route.and_then(|index| self.gateway.routes.get(index));
         if let Some(route) = route {
-            route.counts.count(status, self.trail.attempts(), self.info);
+            self.count(route, status);
         }
         if let Some(rejection) = self.rejection {
             self.gateway.metrics.rejected(rejection);
@@ -132,8 +177,11 @@ impl Drop for Record {
             return;
         };
         let steps = self.trail.steps();
+        let is_one_of_several = route.is_some_and(|route| matches!(route.legs, Legs::Several(_)));
+        let leg = |step: &Step| route.map(|route| route.legs.leg(step.leg.into()));
         let attempts = steps.iter().map(|step| AttemptLine {
-            endpoint: route.map_or("", |route| route.way.upstream.endpoints[step.endpoint].name()),
+            upstream: leg(step).filter(|_| is_one_of_several).map(|leg| leg.name.as_str()),
+            endpoint: leg(step).map_or("", |leg| leg.way.upstream.endpoints[step.endpoint as usize].name()),
             status: step.result.and_then(|result| Some(result.ok()?.as_u16())),
             error: step.result.and_then(Result::err),
             at_ms: millis(step.at),
@@ -145,11 +193,12 @@ impl Drop for Record {
             method: head.method.as_str(),
             host: head.host.as_deref(),
             path: head.uri.path(),
-            upstream: route.map(|route| route.config.upstream.as_str()),
+            upstream: route.map(|route| route.legs.leg(self.answered()).name.as_str()),
             status,
             rejected: self.rejection.map(Rejection::as_str),
             took_ms: millis(self.trail.began().elapsed()),
-            waited_ms: self.info.map_or(0, |info| millis(info.waited())),
+            waited_ms: millis(self.waited()),
+            fallback: self.fallen.as_ref().and_then(|fallen| fallen.why),
             cause: self.info.and_then(|info| info.cause()).map(|cause| cause.as_str()),
             reason: self.info.and_then(|info| info.reason()).map(|reason| reason.as_str()),
             attempts: attempts.collect(),

@@ -15,6 +15,7 @@ use crate::access::Record;
 use crate::attempt::AttemptError;
 use crate::body::GatewayBody;
 use crate::care::Mark;
+use crate::fallback::Ended;
 use crate::forward;
 use crate::policy::GatewayPolicy;
 use crate::problem::Problem;
@@ -43,6 +44,8 @@ pin_project! {
     pub(crate) enum Sent {
         Unpaced { #[pin] attempts: ResponseFuture<Attempts, GatewayPolicy, Upload> },
         Paced { attempts: Pin<Box<ResponseFuture<Attempts, GatewayPolicy, Upload, Concrete, WithPace>>> },
+        /// To one upstream after the other.
+        Several { attempts: Pin<Box<dyn Future<Output = Ended> + Send>> },
         /// None is made: the gateway itself has an answer.
         Never { problem: Problem, detail: &'static str },
     }
@@ -61,6 +64,14 @@ impl Future for Answer {
             SentProj::Paced { attempts } => {
                 let result = ready!(attempts.as_mut().poll(cx));
                 (result, attempts.info())
+            }
+            SentProj::Several { attempts } => {
+                let Ended { result, info, seat, fallen } = ready!(attempts.as_mut().poll(cx));
+                (this.record.seat, this.record.fallen) = (seat, Some(Box::new(fallen)));
+                if let Err(PaceError::Inner(AttemptError::Overflow)) = result {
+                    this.record.rejection = Some(Rejection::Overflow);
+                }
+                (result, info)
             }
             SentProj::Never { problem, detail } => {
                 let mut response = answer(*problem, detail, &this.record.trail);
@@ -104,7 +115,7 @@ impl Future for Answer {
             }
         };
         if *this.explains {
-            explain(&mut response, this.record.trail.attempts(), info);
+            explain(&mut response, this.record, info);
         }
         this.record.status = Some(response.status());
         Poll::Ready(Ok(response))
@@ -112,12 +123,16 @@ impl Future for Answer {
 }
 
 /// Says on the response what happened.
-fn explain(response: &mut Response<GatewayBody>, attempts: u32, info: Option<RetryInfo>) {
+fn explain(response: &mut Response<GatewayBody>, record: &Record, info: Option<RetryInfo>) {
     let headers = response.headers_mut();
-    headers.insert(ATTEMPTS, HeaderValue::from(attempts));
+    headers.insert(ATTEMPTS, HeaderValue::from(record.trail.attempts()));
+    if let Some(name) = record.one_of_several().and_then(|name| HeaderValue::from_str(name).ok()) {
+        headers.insert(UPSTREAM, name);
+    }
     let reason = info.and_then(|info| info.reason()).map(|reason| reason.as_str());
     let cause = info.and_then(|info| info.cause()).map(|cause| cause.as_str());
-    if let Some(word) = reason.or(cause) {
+    let why = record.fallen.as_ref().and_then(|fallen| fallen.why);
+    if let Some(word) = reason.or(cause).or(why) {
         headers.insert(REASON, HeaderValue::from_static(word));
     }
 }
@@ -135,6 +150,7 @@ fn refusal(error: &PaceError<AttemptError>, trail: &Trail) -> Response<GatewayBo
         PaceError::Inner(AttemptError::Framing) => {
             (Problem::BrokenOff, "it is not clear where the upstream's answer ends")
         }
+        PaceError::Inner(AttemptError::Overflow) => (Problem::Overflow, NO_SEAT),
         PaceError::Inner(AttemptError::Target) => (Problem::BadRequest, "its target makes no URI"),
         PaceError::Inner(error @ AttemptError::Client(_)) => match failure_kind(error) {
             FailureKind::NeverSent => (Problem::Unreachable, "the upstream could not be reached"),
@@ -153,5 +169,8 @@ fn answer(problem: Problem, detail: &str, trail: &Trail) -> Response<GatewayBody
     problem.answer(detail, trail.attempts()).map(Either::Right)
 }
 
+/// What is said where an upstream has no room.
+pub(crate) const NO_SEAT: &str = "as many requests are under way to the upstream as may";
 const ATTEMPTS: HeaderName = HeaderName::from_static("x-retry-attempts");
+const UPSTREAM: HeaderName = HeaderName::from_static("x-retry-upstream");
 const REASON: HeaderName = HeaderName::from_static("x-retry-reason");

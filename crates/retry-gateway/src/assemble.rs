@@ -15,10 +15,12 @@ use crate::capacity::Capacity;
 use crate::care::Care;
 use crate::config::{self, Config, PaceKey, Protocol};
 use crate::endpoint::{Endpoint, Reach};
+use crate::fallback::Fallback;
+use crate::leg::{Leg, Legs, Retries};
 use crate::metrics::{CountsStatus, Metrics};
 use crate::outlier::{Health, Outliers, State};
 use crate::policy::GatewayPolicy;
-use crate::proxy::{Gateway, Retries, Route};
+use crate::proxy::{Gateway, Route};
 use crate::tls::{self, Trusted};
 use crate::trust::Trust;
 use crate::upload::Uploads;
@@ -64,16 +66,23 @@ impl Gateway {
         let alarms = before.map_or_else(Alarms::default, |before| before.alarms.clone());
         let mut routes = Vec::with_capacity(config.routes.len());
         for route in &config.routes {
-            let Some(shared) = upstreams.get(&route.upstream) else {
-                anyhow::bail!("there is no upstream `{}`", route.upstream);
-            };
+            let mut legs = Vec::new();
+            for name in route.upstreams() {
+                let Some(shared) = upstreams.get(name) else {
+                    anyhow::bail!("there is no upstream `{name}`");
+                };
+                legs.push(Leg {
+                    name: name.to_owned(),
+                    way: Arc::new(way(route, name, shared, &alarms)),
+                    retries: retries(route, shared, &memory),
+                    counts: metrics.of(name),
+                    capacity: Arc::clone(&shared.capacity),
+                    max_requests: shared.config.max_requests,
+                });
+            }
             let retry = route.retry.as_ref();
             routes.push(Route {
-                way: Arc::new(way(route, shared, &alarms)),
-                retries: retries(route, shared, &memory),
-                counts: metrics.of(&route.upstream),
-                capacity: Arc::clone(&shared.capacity),
-                max_requests: shared.config.max_requests,
+                legs: self::legs(route, legs, &memory, &alarms),
                 explains: retry.is_some_and(|retry| retry.explain_header),
                 mints_key: retry.is_some_and(|retry| retry.mint_idempotency_key),
                 config: route.clone(),
@@ -213,21 +222,48 @@ fn pace_of(config: &config::Pace) -> Pace {
 }
 
 /// How the attempts of a route's requests are made.
-fn way(route: &config::Route, shared: &Shared, alarms: &Alarms) -> Way {
+fn way(route: &config::Route, name: &str, shared: &Shared, alarms: &Alarms) -> Way {
     let retry = route.retry.as_ref();
+    let is_last = route.upstreams().last() == Some(name);
     Way {
         upstream: Arc::clone(&shared.upstream),
         per_try_timeout: retry.and_then(|retry| retry.per_try_timeout),
         avoids_tried: retry.is_none_or(|retry| retry.host_selection == config::HostSelection::AvoidPrevious),
         timeout: route.timeout,
+        longest_wait: route.fallback.as_ref().filter(|_| !is_last).map(|fallback| fallback.after),
+        is_prompt: shared.pace.is_none() && name == route.upstream,
         alarms: alarms.clone(),
         care: retry.and_then(Care::of),
     }
 }
 
+/// Where a route's requests go.
+fn legs(route: &config::Route, mut legs: Vec<Leg>, memory: &ReplayMemory, alarms: &Alarms) -> Legs {
+    let Some(fallback) = &route.fallback else {
+        return Legs::One(legs.remove(0));
+    };
+    let never = never(route);
+    let retry = route.retry.as_ref().unwrap_or(&never);
+    Legs::Several(Arc::new(Fallback {
+        legs,
+        after: fallback.after,
+        timeout: route.timeout,
+        policy: route.retry.as_ref().map(GatewayPolicy::new),
+        limit: retry.request_body_buffer_limit,
+        memory: memory.clone(),
+        drain: retry.error_body_drain,
+        alarms: alarms.clone(),
+    }))
+}
+
+/// What counts where there are no resends.
+fn never(route: &config::Route) -> config::Retry {
+    config::Retry { num_retries: 0, ..route.profile.retry(false) }
+}
+
 /// Whether and when there is another.
 fn retries(route: &config::Route, shared: &Shared, memory: &ReplayMemory) -> Retries {
-    let never = config::Retry { num_retries: 0, ..route.profile.retry(false) };
+    let never = never(route);
     let retry = route.retry.as_ref().unwrap_or(&never);
     let mut layer = RetryLayer::new(GatewayPolicy::new(retry))
         .attempts(retry.num_retries.saturating_add(1))

@@ -58,11 +58,12 @@ impl Sent {
         occupied: &Occupied,
         pace: PaceLayer,
         request: EndpointRequest,
+        waits_until: Instant,
         ends_at: Instant,
     ) -> Self {
         let (way, endpoint) = (Arc::clone(way), Arc::clone(occupied.endpoint()));
         Self::Paced(Box::pin(async move {
-            let left = ends_at.saturating_duration_since(Instant::now());
+            let left = waits_until.saturating_duration_since(Instant::now());
             let send = service_fn(|request| {
                 let mut attempt = Try::new(&way, endpoint.send(request), Instant::now(), ends_at);
                 let way = &way;
@@ -151,6 +152,8 @@ pub(crate) enum AttemptError {
     Framing,
     /// The request's target makes no URI.
     Target,
+    /// As many requests are under way to the upstream as may.
+    Overflow,
 }
 
 impl AttemptError {
@@ -163,6 +166,7 @@ impl AttemptError {
             Self::Paced(_) => "paced",
             Self::Framing => "bad framing",
             Self::Target => "bad target",
+            Self::Overflow => "no room",
         }
     }
 }
@@ -179,7 +183,7 @@ impl Error for AttemptError {
             Self::Client(error) => Some(error),
             Self::Timeout(error) => Some(error),
             Self::Paced(refusal) => Some(refusal),
-            Self::Framing | Self::Target => None,
+            Self::Framing | Self::Target | Self::Overflow => None,
         }
     }
 }

@@ -7,7 +7,9 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
+use tokio::time::Instant;
 
+use crate::alarm::Alarms;
 use crate::capacity::Seat;
 use crate::care::Cared;
 use crate::endpoint::Occupied;
@@ -21,7 +23,8 @@ pub(crate) type GatewayBody = Either<UpstreamBody, Full<Bytes>>;
 #[derive(Debug)]
 pub(crate) struct UpstreamBody {
     body: Cared<Incoming>,
-    _occupied: Occupied,
+    /// `None` once it has been read to its end.
+    occupied: Option<Occupied>,
     /// At the upstream.
     seat: Option<Seat>,
     /// On the client's connection.
@@ -34,7 +37,7 @@ impl UpstreamBody {
     pub(crate) fn new(body: Cared<Incoming>, occupied: Occupied, expectation: Option<Expectation>) -> Self {
         Self {
             body,
-            _occupied: occupied,
+            occupied: Some(occupied),
             seat: None,
             turn: None,
             expectation: expectation.map(Expectation::answered),
@@ -44,6 +47,14 @@ impl UpstreamBody {
     /// Has its request keep its place and its turn until it has ended.
     pub(crate) fn hold(&mut self, seat: Option<Seat>, turn: Option<Turn>) {
         (self.seat, self.turn) = (seat, turn);
+    }
+
+    /// Reads it to its end, if that comes within so many bytes and until then. Whether it did; then the upstream is done
+    /// with it.
+    pub(crate) async fn gather(self, most: usize, until: Instant, alarms: &Alarms) -> (Self, bool) {
+        let (body, is_all) = self.body.gather(most, until, alarms).await;
+        let (occupied, expectation) = if is_all { (None, None) } else { (self.occupied, self.expectation) };
+        (Self { body, occupied, expectation, ..self }, is_all)
     }
 
     /// Whether it answers a request whose body nobody asked for.

@@ -127,5 +127,24 @@ where
     }
 }
 
+impl<B> Cared<B>
+where
+    B: Body<Data = Bytes> + Unpin,
+{
+    /// Reads it to its end, if that comes within so many bytes and until then. Whether it did: nothing is lost of one
+    /// that goes on.
+    pub(crate) async fn gather(self, most: usize, until: Instant, alarms: &Alarms) -> (Self, bool) {
+        let mut begun = match self {
+            Self::Whole(body) => Box::new(Begun::new(body)),
+            Self::Begun(begun) => begun,
+        };
+        // What ends just there has no more.
+        let most = most.saturating_add(1);
+        let is_all =
+            begun.has_ended() || begun.read(most, until, alarms, |more| matches!(more, More::End)).await;
+        (Self::Begun(begun), is_all)
+    }
+}
+
 #[cfg(test)]
 mod tests;

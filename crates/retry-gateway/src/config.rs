@@ -35,7 +35,7 @@ pub use self::retry::{
     AfterHint, BackOff, BackOffPolicy, ErrorBodyDrain, HostSelection, Nested, OnExceed, Retry, RetryMethods,
     RetryOn,
 };
-pub use self::route::{HostPattern, Route};
+pub use self::route::{Fallback, HostPattern, Route};
 pub use self::summary::Summary;
 pub use self::upstream::{HostRule, Pace, PaceKey, Protocol, RetryBudget, Upstream, UpstreamTls};
 

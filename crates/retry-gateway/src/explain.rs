@@ -8,7 +8,7 @@ use tower_http_retry::{
     Attempt, Failure, FailureKind, Hint, Outcome, Plan, Policy, Reason, ResponseHead, Setback, Window,
 };
 
-use crate::config::Route;
+use crate::config::{Fallback, Route};
 use crate::policy::GatewayPolicy;
 
 /// A request and what came back, as somebody imagines them.
@@ -40,10 +40,6 @@ pub fn explain(route: &Route, case: &Case, now: SystemTime) -> String {
 }
 
 fn write(text: &mut String, route: &Route, case: &Case, now: SystemTime) -> fmt::Result {
-    let Some(retry) = &route.retry else {
-        return writeln!(text, "the client gets it: the route never sends again");
-    };
-    let policy = GatewayPolicy::new(retry);
     let mut request = Request::new(());
     *request.method_mut() = case.method.clone();
     *request.headers_mut() = case.request.clone();
@@ -57,13 +53,20 @@ fn write(text: &mut String, route: &Route, case: &Case, now: SystemTime) -> fmt:
         }
     };
     let attempt = Attempt::new(1, &request, outcome);
-    let Some((cause, row)) = policy.row(&attempt).filter(|_| retry.num_retries > 0) else {
+    let other = route.fallback.as_ref().filter(|_| !attempt.request.leaves_http());
+    let is_never_sent = matches!(case.outcome, CaseOutcome::Failure(FailureKind::NeverSent));
+    let Some(retry) = &route.retry else {
+        return gets(text, other.filter(|_| is_never_sent), "the route never sends again");
+    };
+    let policy = GatewayPolicy::new(retry);
+    let row = policy.row(&attempt);
+    let Some((cause, row)) = row.filter(|_| retry.num_retries > 0) else {
         let why = match policy.is_damped(&attempt) {
             true => "the request is itself a resend",
             false if retry.num_retries == 0 => "num_retries is 0",
             false => "no row sends this request again after that",
         };
-        return writeln!(text, "the client gets it: {why}");
+        return gets(text, other.filter(|_| is_never_sent || row.is_some()), why);
     };
     writeln!(text, "worth another attempt: {cause}, by row {row} of the protocol notes")?;
     let hint = match outcome {
@@ -76,6 +79,10 @@ fn write(text: &mut String, route: &Route, case: &Case, now: SystemTime) -> fmt:
             Hint::Never => writeln!(text, "the server asks never to come back, in {header}")?,
         }
     }
+    let (latest, whose) = match other {
+        Some(other) => (other.after, "the fallback's"),
+        None => (route.timeout, "the route's"),
+    };
     for step in 0..retry.num_retries {
         let setback = Setback::new(attempt, cause)
             .hint(hint.map(|(hint, _)| hint))
@@ -83,18 +90,27 @@ fn write(text: &mut String, route: &Route, case: &Case, now: SystemTime) -> fmt:
             .now(now)
             .step(step);
         match at_hint(policy.schedule(&setback), hint.and_then(|(hint, _)| hint.delay())) {
-            Plan::GiveUp(reason) => return writeln!(text, "the client gets it: {}", words(reason)),
-            Plan::Resend(window) if window.earliest > route.timeout => {
-                return writeln!(
-                    text,
-                    "the client gets it: that is after the route's {}",
-                    seconds(route.timeout)
-                );
+            Plan::GiveUp(reason) => {
+                return gets(text, other.filter(|_| reason != Reason::ServerRefused), words(reason));
+            }
+            Plan::Resend(window) if window.earliest > latest => {
+                return gets(text, other, &format!("that is after {whose} {}", seconds(latest)));
             }
             Plan::Resend(window) => writeln!(text, "attempt {}: {}", step + 2, span(window))?,
         }
     }
-    writeln!(text, "then the client gets what came back last")
+    match other {
+        Some(other) => writeln!(text, "then {} gets the request", other.upstreams.join(", and then ")),
+        None => writeln!(text, "then the client gets what came back last"),
+    }
+}
+
+/// Who is next: another upstream gets the request, where there is one, or the client what came back.
+fn gets(text: &mut String, other: Option<&Fallback>, why: &str) -> fmt::Result {
+    match other.and_then(|other| other.upstreams.first()) {
+        Some(other) => writeln!(text, "{other} gets the request: {why}"),
+        None => writeln!(text, "the client gets it: {why}"),
+    }
 }
 
 /// A session never sends before the hint.
@@ -189,5 +205,37 @@ mod tests {
         let none = &["the client gets it: no row sends this request again after that"];
         check(Profile::Default, Method::POST, 503, None, none);
         check(Profile::Default, Method::GET, 404, None, none);
+    }
+
+    #[test]
+    fn who_is_next_is_told_where_somebody_is() {
+        let check = |profile: Profile, change: &dyn Fn(&mut Route), outcome: CaseOutcome, last: &str| {
+            let mut route = Route::to("api", profile, false);
+            let upstreams = vec!["b".to_owned(), "c".to_owned()];
+            route.fallback = Some(Fallback { upstreams, after: Duration::from_secs(5) });
+            change(&mut route);
+            let case = Case { method: Method::POST, request: HeaderMap::new(), outcome };
+            let text = explain(&route, &case, SystemTime::UNIX_EPOCH);
+            assert_eq!(text.lines().last(), Some(last), "{text}");
+        };
+        let busy = |hint: &'static str| {
+            let headers = [(http::header::RETRY_AFTER, http::HeaderValue::from_static(hint))];
+            CaseOutcome::Response(StatusCode::TOO_MANY_REQUESTS, headers.into_iter().collect())
+        };
+        let failed = CaseOutcome::Failure;
+        let same: &dyn Fn(&mut Route) = &|_| {};
+        let never: &dyn Fn(&mut Route) = &|route| route.retry = None;
+        check(Profile::Llm, same, busy("2"), "then b, and then c gets the request");
+        check(Profile::Llm, same, busy("6"), "b gets the request: that is after the fallback's 5.000 s");
+        let too_long = "b gets the request: the server asks for a longer wait than the route makes";
+        check(Profile::Llm, same, busy("600"), too_long);
+        let none = "the client gets it: no row sends this request again after that";
+        check(Profile::Default, same, busy("2"), none);
+        check(Profile::Default, same, failed(FailureKind::MaybeProcessed), none);
+        check(Profile::Default, never, busy("2"), "the client gets it: the route never sends again");
+        let unsent = "b gets the request: the route never sends again";
+        check(Profile::Default, never, failed(FailureKind::NeverSent), unsent);
+        let once: &dyn Fn(&mut Route) = &|route| route.retry.as_mut().unwrap().num_retries = 0;
+        check(Profile::Llm, once, busy("2"), "b gets the request: num_retries is 0");
     }
 }

@@ -13,9 +13,9 @@ use prometheus_client::registry::{Registry, Unit};
 use serde::Serialize;
 use tower_http_retry::{Cause, Reason, RetryInfo};
 
-use crate::reject::Rejection;
-
 use crate::admin::UpstreamStatus;
+use crate::fallback;
+use crate::reject::Rejection;
 
 /// The counters of a gateway, and what they are called.
 #[derive(Debug)]
@@ -25,6 +25,7 @@ pub(crate) struct Metrics {
     requests: Family<Of, Counter>,
     attempts: Family<Of, Counter>,
     resends: Family<Resends, Counter>,
+    fallbacks: Family<Resends, Counter>,
     healed: Family<Of, Counter>,
     exhausted: Family<Of, Counter>,
     unpaid: Family<Of, Counter>,
@@ -87,6 +88,9 @@ impl Metrics {
         registry.register("upstream_rq_status", "Answers to clients, by status", Family::clone(&answers));
         let resends = Family::default();
         registry.register("upstream_rq_retry", "Resends, by why there were any", Family::clone(&resends));
+        let fallbacks = Family::default();
+        let help = "Requests that went on to another upstream, by why";
+        registry.register("upstream_rq_fallback", help, Family::clone(&fallbacks));
         let waits = Family::new_with_constructor(buckets as fn() -> Histogram);
         let help = "Waits of requests that were sent again";
         registry.register_with_unit("retry_delay", help, Unit::Seconds, Family::clone(&waits));
@@ -122,6 +126,7 @@ impl Metrics {
             requests,
             attempts,
             resends,
+            fallbacks,
             healed,
             exhausted,
             unpaid,
@@ -152,6 +157,7 @@ impl Metrics {
             waits: self.waits.get_or_create(&of).clone(),
             answers: self.answers.clone(),
             resends: self.resends.clone(),
+            fallbacks: self.fallbacks.clone(),
             ok: OnceLock::new(),
         }
     }
@@ -224,6 +230,8 @@ pub(crate) struct Counts {
     waits: Histogram,
     answers: Family<Answers, Counter>,
     resends: Family<Resends, Counter>,
+    /// Requests that left it for another one.
+    fallbacks: Family<Resends, Counter>,
     /// Of the answers, those that most are.
     ok: OnceLock<Counter>,
 }
@@ -231,32 +239,59 @@ pub(crate) struct Counts {
 impl Counts {
     /// Counts a request that was answered, or whose client was gone.
     pub(crate) fn count(&self, status: u16, attempts: u32, info: Option<RetryInfo>) {
-        self.requests.inc();
-        self.attempts.inc_by(u64::from(attempts));
+        self.answer(status);
+        self.try_out(attempts, info);
+        // What is accepted need not be an answer that helps.
+        if info.is_some_and(|info| info.reason().is_none()) && status < 500 {
+            self.healed.inc();
+        }
+    }
+
+    /// Counts an answer.
+    pub(crate) fn answer(&self, status: u16) {
         match status {
             200 => self.ok.get_or_init(|| self.answers(status)).inc(),
             _ => self.answers(status).inc(),
         };
+    }
+
+    /// Counts a request that went on to another upstream after these attempts.
+    pub(crate) fn leave(&self, attempts: u32, info: Option<RetryInfo>, why: &'static str) {
+        self.try_out(attempts, info);
+        self.pass_over(why);
+    }
+
+    /// Counts one that went on without an attempt to make any.
+    pub(crate) fn pass_over(&self, why: &'static str) {
+        let left = Resends { upstream: self.upstream.clone(), reason: why };
+        self.fallbacks.get_or_create(&left).inc();
+    }
+
+    /// Counts a request, whoever answered it.
+    pub(crate) fn try_out(&self, attempts: u32, info: Option<RetryInfo>) {
+        self.requests.inc();
+        self.attempts.inc_by(u64::from(attempts));
         if attempts > 1 {
             let reason = info.and_then(|info| info.cause()).map_or(UNKNOWN, |cause| cause.as_str());
             let resends = Resends { upstream: self.upstream.clone(), reason };
             self.resends.get_or_create(&resends).inc_by(u64::from(attempts - 1));
             self.waits.observe(info.map_or(0.0, |info| info.waited().as_secs_f64()));
         }
-        let ended = match info.map(|info| info.reason()) {
-            // What is accepted need not be an answer that helps.
-            Some(None) if status < 500 => &self.healed,
-            Some(Some(Reason::Attempts)) => &self.exhausted,
-            Some(Some(Reason::Budget)) => &self.unpaid,
+        match info.and_then(|info| info.reason()) {
+            Some(Reason::Attempts) => self.exhausted.inc(),
+            Some(Reason::Budget) => self.unpaid.inc(),
             _ => return,
         };
-        ended.inc();
     }
 
     pub(crate) fn status(&self) -> CountsStatus {
         let resends = |reason| {
             let resends = Resends { upstream: self.upstream.clone(), reason };
             Some((reason, self.resends.get(&resends)?.get()))
+        };
+        let fallbacks = |reason| {
+            let left = Resends { upstream: self.upstream.clone(), reason };
+            Some((reason, self.fallbacks.get(&left)?.get()))
         };
         CountsStatus {
             requests: self.requests.get(),
@@ -265,6 +300,7 @@ impl Counts {
             exhausted: self.exhausted.get(),
             unpaid: self.unpaid.get(),
             resends: REASONS.into_iter().filter_map(resends).collect(),
+            fallbacks: REASONS.into_iter().chain(LEFT).filter_map(fallbacks).collect(),
         }
     }
 
@@ -283,6 +319,9 @@ pub(crate) struct CountsStatus {
     unpaid: u64,
     /// By why there were any.
     resends: BTreeMap<&'static str, u64>,
+    /// Those that went on to another upstream, by why.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    fallbacks: BTreeMap<&'static str, u64>,
 }
 
 /// Why there are resends; the last where nobody can tell.
@@ -295,6 +334,8 @@ const REASONS: [&str; 6] = [
     UNKNOWN,
 ];
 const UNKNOWN: &str = "unknown";
+/// Why else a request leaves an upstream.
+const LEFT: [&str; 3] = [fallback::PACED, fallback::QUOTA_GONE, fallback::OVERFLOW];
 
 /// From 1 ms to 65 s.
 fn buckets() -> Histogram {

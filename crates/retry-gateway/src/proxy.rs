@@ -9,25 +9,25 @@ use http::{Method, Request, Version};
 use hyper::body::Incoming;
 use tokio_rustls::TlsAcceptor;
 use tower::Service;
-use tower_http_retry::{Concrete, ReplayMemory, Retry, WithPace};
+use tower_http_retry::ReplayMemory;
 
 use crate::access::Record;
 use crate::alarm::Alarms;
-use crate::answer::{Answer, Sent};
+use crate::answer::{Answer, NO_SEAT, Sent};
 use crate::assemble::Shared;
-use crate::capacity::Capacity;
 use crate::care;
 use crate::config::{Buffers, Limits};
 use crate::downstream::Downstream;
+use crate::fallback::Errand;
 use crate::forward::{self, Arrived};
-use crate::metrics::{Counts, Metrics};
+use crate::leg::{Legs, Retries};
+use crate::metrics::Metrics;
 use crate::patience::Turn;
-use crate::policy::GatewayPolicy;
 use crate::problem::Problem;
 use crate::reject::Rejection;
 use crate::trust::Trust;
 use crate::upload::{Upload, Uploads};
-use crate::upstream::{Attempts, Way};
+use crate::upstream::Attempts;
 use crate::vet::{self, Vetted};
 use crate::{config, route};
 
@@ -53,20 +53,9 @@ pub struct Gateway {
 #[derive(Debug)]
 pub(crate) struct Route {
     pub(crate) config: config::Route,
-    pub(crate) way: Arc<Way>,
-    pub(crate) retries: Retries,
-    pub(crate) counts: Counts,
-    pub(crate) capacity: Arc<Capacity>,
-    pub(crate) max_requests: usize,
+    pub(crate) legs: Legs,
     pub(crate) explains: bool,
     pub(crate) mints_key: bool,
-}
-
-/// A route's retry layer, over nothing: each request brings its own attempts.
-#[derive(Debug)]
-pub(crate) enum Retries {
-    Unpaced(Retry<(), GatewayPolicy>),
-    Paced(Retry<(), GatewayPolicy, Concrete, WithPace>),
 }
 
 impl Gateway {
@@ -98,14 +87,12 @@ impl Gateway {
             Some(index) => {
                 record.route = Some(index);
                 let route = &self.routes[index];
-                record.seat = route.capacity.take(route.max_requests);
-                if record.seat.is_none() {
-                    record.rejection = Some(Rejection::Overflow);
-                    return never(
-                        record,
-                        Problem::Overflow,
-                        "as many requests are under way to the upstream as may",
-                    );
+                if let Legs::One(leg) = &route.legs {
+                    record.seat = leg.take_seat();
+                    if record.seat.is_none() {
+                        record.rejection = Some(Rejection::Overflow);
+                        return never(record, Problem::Overflow, NO_SEAT);
+                    }
                 }
                 route.send(request, vetted, downstream, record, &self.uploads)
             }
@@ -129,11 +116,22 @@ impl Route {
             care::mint(&mut request);
         }
         let request = request.map(|body| Upload::new(body, uploads, &record.trail));
-        let attempts = Attempts::new(Arc::clone(&self.way), record.trail.clone(), origin, expects);
-        let sent = match &self.retries {
-            // These are always ready, as their attempts are.
-            Retries::Unpaced(retry) => Sent::Unpaced { attempts: retry.over(attempts).call(request) },
-            Retries::Paced(retry) => Sent::Paced { attempts: Box::pin(retry.over(attempts).call(request)) },
+        let trail = record.trail.clone();
+        let sent = match &self.legs {
+            Legs::One(leg) => {
+                let attempts = Attempts::new(Arc::clone(&leg.way), trail, origin, expects);
+                match &leg.retries {
+                    // These are always ready, as their attempts are.
+                    Retries::Unpaced(retry) => Sent::Unpaced { attempts: retry.over(attempts).call(request) },
+                    Retries::Paced(retry) => {
+                        Sent::Paced { attempts: Box::pin(retry.over(attempts).call(request)) }
+                    }
+                }
+            }
+            Legs::Several(fallback) => {
+                let errand = Errand { request, trail, origin, expects };
+                Sent::Several { attempts: Box::pin(Arc::clone(fallback).send(errand)) }
+            }
         };
         Answer { sent, record, tunnel, is_http1, explains: self.explains }
     }

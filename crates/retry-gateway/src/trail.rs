@@ -1,6 +1,6 @@
 //! What happened to a request on its way: written by the attempts, read when it is answered.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -22,14 +22,18 @@ struct Shared {
     has_stalled: AtomicBool,
     span: RequestSpan,
     is_torn: AtomicBool,
+    /// The upstream of the route that has it now, from 0, and how many milliseconds after the request came that began.
+    leg: AtomicU8,
+    leg_at: AtomicU32,
     steps: Mutex<SmallVec<[Step; 2]>>,
 }
 
 /// One attempt.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Step {
-    /// The endpoint's place in its upstream.
-    pub(crate) endpoint: usize,
+    /// The place of the upstream among those of its route, and the endpoint's in it.
+    pub(crate) leg: u8,
+    pub(crate) endpoint: u32,
     /// What came back, or why nothing did; `None` where nobody waited for that.
     pub(crate) result: Option<Result<StatusCode, &'static str>>,
     /// How long after the request came it was sent, and how long it took.
@@ -46,6 +50,8 @@ impl Trail {
             has_stalled: AtomicBool::new(false),
             span,
             is_torn: AtomicBool::new(false),
+            leg: AtomicU8::new(0),
+            leg_at: AtomicU32::new(0),
             steps: Mutex::default(),
         }))
     }
@@ -77,11 +83,35 @@ impl Trail {
         self.0.is_torn.load(Ordering::Relaxed)
     }
 
+    /// Whether the client did either.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.has_stalled() || self.is_torn()
+    }
+
+    /// Notes that the request goes to this upstream of its route from now on.
+    pub(crate) fn enter(&self, leg: usize) {
+        let at = u32::try_from(millis(self.0.began.elapsed())).unwrap_or(u32::MAX);
+        self.0.leg_at.store(at, Ordering::Relaxed);
+        self.0.leg.store(u8::try_from(leg).unwrap_or(u8::MAX), Ordering::Relaxed);
+    }
+
+    /// Which one that is.
+    pub(crate) fn leg(&self) -> usize {
+        self.0.leg.load(Ordering::Relaxed).into()
+    }
+
+    /// When it went there.
+    pub(crate) fn leg_began(&self) -> Instant {
+        self.0.began + Duration::from_millis(self.0.leg_at.load(Ordering::Relaxed).into())
+    }
+
     /// Begins an attempt, and returns its number from 0.
     pub(crate) fn begin(&self, endpoint: usize) -> usize {
-        let at = self.now();
+        let (at, leg) = (self.now(), self.0.leg.load(Ordering::Relaxed));
+        // More endpoints than that are in no file.
+        let endpoint = u32::try_from(endpoint).unwrap_or(u32::MAX);
         self.with(|steps| {
-            steps.push(Step { endpoint, result: None, at, took: None });
+            steps.push(Step { leg, endpoint, result: None, at, took: None });
             steps.len() - 1
         })
     }
@@ -97,9 +127,16 @@ impl Trail {
         });
     }
 
-    /// Whether an endpoint was tried.
+    /// Whether an endpoint of the upstream that has the request now was tried.
     pub(crate) fn has_tried(&self, endpoint: usize) -> bool {
-        self.with(|steps| steps.iter().any(|step| step.endpoint == endpoint))
+        let leg = self.0.leg.load(Ordering::Relaxed);
+        self.with(|steps| steps.iter().any(|step| step.endpoint as usize == endpoint && step.leg == leg))
+    }
+
+    /// How many attempts were made at one of the route's upstreams.
+    pub(crate) fn attempts_at(&self, leg: usize) -> u32 {
+        let is_there = |step: &&Step| usize::from(step.leg) == leg;
+        self.with(|steps| u32::try_from(steps.iter().filter(is_there).count()).unwrap_or(u32::MAX))
     }
 
     /// How many attempts were made.

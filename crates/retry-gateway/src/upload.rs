@@ -11,7 +11,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::Instant;
-use tower_http_retry::BoxError;
+use tower_http_retry::{BoxError, ReplayBody};
 
 use crate::alarm::{Alarm, Alarms};
 use crate::trail::Trail;
@@ -26,17 +26,32 @@ pub(crate) struct Uploads {
 /// A request body that fails when its client sends nothing for too long.
 #[derive(Debug)]
 pub(crate) struct Upload {
-    body: Incoming,
+    body: Source,
     /// `None` where there is nothing to wait for.
     patience: Option<(Arc<Uploads>, Trail)>,
     /// While nothing comes. Boxed, because mostly it comes at once.
     alarm: Option<Box<(Instant, Alarm)>>,
 }
 
+/// Where it comes from.
+#[derive(Debug)]
+enum Source {
+    /// The client.
+    Client(Incoming),
+    /// Another one, which waits for the client, and of which there may be several. Boxed, so that it is not the size of it
+    /// that counts.
+    Kept(Box<ReplayBody<Upload>>),
+}
+
 impl Upload {
     pub(crate) fn new(body: Incoming, uploads: &Arc<Uploads>, trail: &Trail) -> Self {
         let patience = (!body.is_end_stream()).then(|| (Arc::clone(uploads), trail.clone()));
-        Self { body, patience, alarm: None }
+        Self { body: Source::Client(body), patience, alarm: None }
+    }
+
+    /// One that somebody else keeps.
+    pub(crate) fn again(body: ReplayBody<Self>) -> Self {
+        Self { body: Source::Kept(Box::new(body)), patience: None, alarm: None }
     }
 }
 
@@ -49,6 +64,10 @@ impl Body for Upload {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let Self { body, patience, alarm } = &mut *self;
+        let body = match body {
+            Source::Client(body) => body,
+            Source::Kept(body) => return Pin::new(body).poll_frame(cx),
+        };
         if let Poll::Ready(frame) = Pin::new(body).poll_frame(cx) {
             *alarm = None;
             if let (Some(Err(_)), Some((_, trail))) = (&frame, &patience) {
@@ -75,11 +94,17 @@ impl Body for Upload {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        match &self.body {
+            Source::Client(body) => body.is_end_stream(),
+            Source::Kept(body) => body.is_end_stream(),
+        }
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        match &self.body {
+            Source::Client(body) => body.size_hint(),
+            Source::Kept(body) => body.size_hint(),
+        }
     }
 }
 
@@ -97,3 +122,14 @@ impl Error for Stalled {}
 
 /// Who waits for an alarm is there before that.
 const MISSED: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Each request's future has room for it.
+    #[test]
+    fn one_that_is_kept_makes_none_larger() {
+        assert_eq!(size_of::<Source>(), size_of::<Incoming>());
+    }
+}

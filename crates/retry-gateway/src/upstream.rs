@@ -71,7 +71,7 @@ impl Upstream {
                 Report::Failure
             }
             // It was never sent.
-            Err(AttemptError::Paced(_) | AttemptError::Target) => return,
+            Err(AttemptError::Paced(_) | AttemptError::Target | AttemptError::Overflow) => return,
         };
         health.report(report, Instant::now);
     }
@@ -102,6 +102,10 @@ pub(crate) struct Way {
     pub(crate) avoids_tried: bool,
     /// The route's, from when the request came.
     pub(crate) timeout: Duration,
+    /// How long a request waits there for its turn, if another upstream can have it then.
+    pub(crate) longest_wait: Option<Duration>,
+    /// Whether a first attempt begins as its request comes: nothing holds it here, and nobody else had it before.
+    pub(crate) is_prompt: bool,
     pub(crate) alarms: Alarms,
     pub(crate) care: Option<Care>,
 }
@@ -142,12 +146,16 @@ impl Service<Request<ReplayBody<Upload>>> for Attempts {
         let (request, expectation) = expect::hold(request, self.expects.then(|| way.patience()));
         let ends_at = trail.began() + way.timeout;
         // The first begins with its request, and the clock need not be read again.
-        let began = if number == 0 { trail.began() } else { Instant::now() };
+        let began = if number == 0 && way.is_prompt { trail.began() } else { Instant::now() };
         let occupied = endpoint.occupy();
         let sent = match (aimed, endpoint.pace()) {
             (Err(error), _) => Sent::Nowhere(Some(error)),
             (Ok(()), None) => Sent::Unpaced(Try::new(&way, endpoint.send(request), began, ends_at)),
-            (Ok(()), Some(pace)) => Sent::paced(&way, &occupied, pace.clone(), request, ends_at),
+            (Ok(()), Some(pace)) => {
+                let waits_until =
+                    way.longest_wait.map_or(ends_at, |wait| ends_at.min(trail.leg_began() + wait));
+                Sent::paced(&way, &occupied, pace.clone(), request, waits_until, ends_at)
+            }
         };
         let guard = Guard { occupied, expectation, span };
         AttemptFuture { way, trail, number, sent, guard: Some(guard) }

@@ -20,6 +20,7 @@ host = "*.models.example"
 methods = ["POST"]
 upstream = "models"
 profile = "llm"
+fallback = { upstreams = ["api"], after = "1m" }
 [[routes]]
 path_prefix = "/static"
 headers = { x-tenant = "blue" }
@@ -64,9 +65,9 @@ fn a_file_without_problems_is_summed_up() {
     let stdout = "\
 good.toml: ok
   listen 127.0.0.1:8080 with TLS, admin 127.0.0.1:9090
-  upstream api: 2 endpoints, http1, budget 20 % and 3/s
+  upstream api: 2 endpoints, http1, budget 20 % and 3/s, paced by header authorization
   upstream models: 1 endpoint, http2, no budget, paced by header authorization
-  route *.models.example/ POST to models: llm, 3 retries within 10m
+  route *.models.example/ POST to models, else api after 1m: llm, 3 retries within 10m
   route /static with 1 header to api: no retries within 1.5s
   route / to api: 1 retry within 15s
 ";
@@ -80,7 +81,7 @@ fn every_problem_is_told_and_the_code_is_2() {
     let folder = folder(&[("bad.toml", bad.as_bytes())]);
     let stderr = "\
 bad.toml:8:12: upstreams.models.protocol: unknown word: value \"htp2\"; allowed: http1, http2; did you mean \"http2\"?
-bad.toml:23:11: routes[2].retry.num_retrys: unknown key; allowed: retry_on, retriable_status_codes, methods, \
+bad.toml:24:11: routes[2].retry.num_retrys: unknown key; allowed: retry_on, retriable_status_codes, methods, \
 trust_idempotency_key, num_retries, per_try_timeout, back_off, rate_limited_back_off, host_selection, \
 request_body_buffer_limit, error_body_drain, nested, attempt_header, explain_header, peek_quota, hold_event_stream, \
 mint_idempotency_key; did you mean \"num_retries\"?

@@ -37,6 +37,11 @@ where
         Self { read: VecDeque::new(), end: None, rest }
     }
 
+    /// Whether all of it was read.
+    pub(super) fn has_ended(&self) -> bool {
+        matches!(self.end, Some(Ok(())))
+    }
+
     /// Reads until `enough` says so, which is shown `left` bytes at most. Whether it has said so.
     pub(super) fn poll_read(
         &mut self,

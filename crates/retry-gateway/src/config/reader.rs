@@ -224,6 +224,16 @@ impl<'a> Value<'a> {
         Some(items.iter().enumerate().map(item).collect())
     }
 
+    /// What stands in it under a key, without a word about it if there is nothing.
+    pub(super) fn inner(&self, key: &str) -> Option<Value<'a>> {
+        let spanned = self.spanned.get_ref().get(key)?;
+        Some(Value { report: self.report, path: String::new(), spanned })
+    }
+
+    pub(super) fn as_str(&self) -> Option<&'a str> {
+        self.spanned.get_ref().as_str()
+    }
+
     pub(super) fn is_list(&self) -> bool {
         self.spanned.get_ref().is_array()
     }

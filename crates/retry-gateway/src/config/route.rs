@@ -26,6 +26,19 @@ pub struct Route {
     pub profile: Profile,
     /// When it is sent again; `None` for never.
     pub retry: Option<Retry>,
+    /// Where requests go that the upstream cannot take now; `None` for nowhere.
+    pub fallback: Option<Fallback>,
+}
+
+/// Where requests go that a route's upstream cannot take now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fallback {
+    /// The names of the upstreams, in their order: at least one and at most eight. Each exists, and stands here once; the
+    /// route's own does not.
+    pub upstreams: Vec<String>,
+    /// How long an upstream that has another behind it may take until the last attempt there begins, with all waits. It is
+    /// never longer than the route's timeout.
+    pub after: Duration,
 }
 
 /// Which hosts a route is for; in lower case, and without a port.
@@ -49,7 +62,14 @@ impl Route {
             timeout: profile.timeout(),
             profile,
             retry: Some(profile.retry(paced)),
+            fallback: None,
         }
+    }
+
+    /// All upstreams that its requests can go to, in their order.
+    pub fn upstreams(&self) -> impl Iterator<Item = &str> {
+        let others = self.fallback.iter().flat_map(|fallback| &fallback.upstreams);
+        std::iter::once(&self.upstream).chain(others).map(String::as_str)
     }
 }
 

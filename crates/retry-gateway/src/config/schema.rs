@@ -1,5 +1,6 @@
 //! The keys of the file, and what becomes of them.
 
+mod fallback;
 mod limits;
 mod retry;
 mod route;
@@ -14,7 +15,7 @@ use toml::de::DeTable;
 use self::route::Destinations;
 use super::error::{ConfigError, MOST, Place, Problem, Wrong};
 use super::limits::DRAIN_TIMEOUT;
-use super::reader::{Report, Table, place_of};
+use super::reader::{Report, Table, Value, place_of};
 use super::{AccessLog, Buffers, Config, Profile, Route, ServerTls, Upstream};
 use super::{checks, names, value};
 
@@ -115,7 +116,10 @@ fn upstreams_of_models<'a>(root: &mut Table<'a>) -> BTreeSet<&'a str> {
     let routes = root.value("routes").filter(|routes| routes.is_list());
     let routes = routes.and_then(|routes| routes.items("")).unwrap_or_default();
     let of_models = routes.iter().filter(|route| route.peek("profile") == Some("llm"));
-    of_models.filter_map(|route| route.peek("upstream")).collect()
+    let named = |route: &Value<'a>| {
+        route.peek("upstream").into_iter().chain(fallback::peek(route)).collect::<Vec<_>>()
+    };
+    of_models.flat_map(named).collect()
 }
 
 /// The upstreams, and the names of all that are in the file, be they right or wrong.

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::{Config, HostPattern, PaceKey, Profile, Protocol, Route, Upstream};
+use super::{Config, Fallback, HostPattern, PaceKey, Profile, Protocol, Route, Upstream};
 
 /// A configuration in a few lines, for people: its text.
 #[derive(Debug)]
@@ -62,7 +62,8 @@ impl fmt::Display for Words<'_, Upstream> {
 
 impl fmt::Display for Words<'_, Route> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Route { path_prefix, host, methods, headers, upstream, timeout, profile, retry } = self.0;
+        let Route { path_prefix, host, methods, headers, upstream, timeout, profile, retry, fallback } =
+            self.0;
         match host {
             Some(HostPattern::Exact(host)) => write!(f, "{host}{path_prefix}")?,
             Some(HostPattern::Below(parent)) => write!(f, "*.{parent}{path_prefix}")?,
@@ -74,7 +75,11 @@ impl fmt::Display for Words<'_, Route> {
         if !headers.is_empty() {
             write!(f, " with {}", counted(headers.len() as u64, "header", "headers"))?;
         }
-        write!(f, " to {upstream}: ")?;
+        write!(f, " to {upstream}")?;
+        if let Some(Fallback { upstreams, after }) = fallback {
+            write!(f, ", else {} after {}", upstreams.join(", "), Words(after))?;
+        }
+        f.write_str(": ")?;
         if *profile == Profile::Llm {
             f.write_str("llm, ")?;
         }

@@ -10,6 +10,7 @@ mod client;
 mod configured;
 mod documented;
 mod expect;
+mod fallbacks;
 mod heads;
 mod http2;
 mod limits;

@@ -7,25 +7,28 @@ use serde_json::Value;
 
 use crate::client::call;
 use crate::process::Gateway;
-use crate::upstream::{Upstream, say};
+use crate::upstream::{Upstream, nobody, say};
 
 fn document(name: &str) -> String {
     fs::read_to_string(format!("{}/../../docs/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap()
 }
 
-/// The metrics of a gateway that has resent, turned a client away, and read its file again.
+/// The metrics of a gateway that has resent, fallen back, turned a client away, and read its file again.
 fn metrics() -> String {
     let upstream = Upstream::answering(vec![say(503, &[], ""), say(200, &[], "")]);
     let file = format!(
         "admin = \"127.0.0.1:0\"\n[limits]\nheaders = 5\n[upstreams.api]\nendpoints = [{:?}]\npace = true\n\
-         [[routes]]\nupstream = \"api\"\n",
-        upstream.url()
+         [upstreams.gone]\nendpoints = [{:?}]\n[[routes]]\npath_prefix = \"/gone\"\nupstream = \"gone\"\n\
+         fallback = {{ upstreams = [\"api\"] }}\n[[routes]]\nupstream = \"api\"\n",
+        upstream.url(),
+        nobody()
     );
     let gateway = Gateway::by(&file);
     assert_eq!(call(gateway.address, "GET /", &[], "").status, 200);
+    assert_eq!(call(gateway.address, "GET /gone", &[], "").status, 200);
     assert_eq!(call(gateway.address, "GET /", &["a: 1", "b: 1", "c: 1", "d: 1"], "").status, 431);
     gateway.reload(&file);
-    gateway.log(2);
+    gateway.log(3);
     gateway.ask("/metrics").body
 }
 

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crate::client::{call, open, parse};
 use crate::configured::gateway;
 use crate::process::Gateway;
-use crate::upstream::{Act, Upstream, say};
+use crate::upstream::{Act, Upstream, response, say};
 
 /// Turns the first request away for so long, and takes all others.
 fn refusing_once(hint: &'static str) -> Upstream {
@@ -127,4 +127,18 @@ fn a_slow_start_sends_a_few_at_a_time() {
             upstream.wait_seen(10);
         }
     }
+}
+
+/// An attempt begins when its turn has come, however long it waited for that.
+#[test]
+fn a_wait_for_the_turn_is_no_part_of_the_try() {
+    let upstream = Upstream::start(|number, _| match number {
+        0 => say(429, &["retry-after: 2"], ""),
+        _ => Act::Slowly(vec![String::new(), response(200, &[], "done")], Duration::from_millis(300)),
+    });
+    let retry = "[routes.retry]\nnum_retries = 0\nper_try_timeout = \"1s\"";
+    let gateway = gateway(&[upstream.url()], "pace = true", "", retry);
+    assert_eq!(call(gateway.address, "GET /", &[], "").status, 429);
+    let reply = call(gateway.address, "GET /", &[], "");
+    assert_eq!((reply.status, reply.body.as_str()), (200, "done"));
 }

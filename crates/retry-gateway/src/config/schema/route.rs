@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use http::{HeaderName, HeaderValue, Method};
+use toml::de::DeValue;
 
-use super::retry;
+use super::{fallback, retry};
 use crate::config::error::Wrong;
 use crate::config::reader::{Table, Value};
 use crate::config::words::nearest;
@@ -37,24 +38,34 @@ pub(super) fn read(mut table: Table<'_>, destinations: &Destinations<'_>) -> Rou
     let timeout = if is_known { timeout.unwrap_or(default.timeout) } else { Duration::MAX };
     let terms = retry::Terms { profile, paced, timeout, buffers: destinations.buffers };
     let retry = retry::read(&mut table, &terms);
+    let fallback = fallback::read(&mut table, &upstream, timeout, destinations);
     table.finish();
-    Route { path_prefix, host, methods, headers, upstream, timeout, profile, retry }
+    Route { path_prefix, host, methods, headers, upstream, timeout, profile, retry, fallback }
 }
 
 fn upstream(table: &mut Table<'_>, upstreams: &[&str]) -> String {
-    let allowed = match upstreams {
-        [] => "the name of an upstream".to_owned(),
-        upstreams if upstreams.len() > 20 => format!("{}, ..", upstreams[..20].join(", ")),
-        upstreams => upstreams.join(", "),
-    };
-    let name = table.require("upstream", &allowed, |value| match value::text(value, &allowed)? {
+    let name = table.require("upstream", &listed(upstreams), |value| upstream_name(value, upstreams));
+    name.unwrap_or_default()
+}
+
+/// The name of one of these.
+pub(super) fn upstream_name(value: &DeValue<'_>, upstreams: &[&str]) -> Result<String, Wrong> {
+    let allowed = listed(upstreams);
+    match value::text(value, &allowed)? {
         // With no upstream at all there is one problem, and it has been told.
         name if upstreams.is_empty() || upstreams.contains(&name) => Ok(name.to_owned()),
         name => Err(Wrong::new("no such upstream")
             .allowed(&*allowed)
             .nearest(nearest(name, upstreams.iter().copied()))),
-    });
-    name.unwrap_or_default()
+    }
+}
+
+fn listed(upstreams: &[&str]) -> String {
+    match upstreams {
+        [] => "the name of an upstream".to_owned(),
+        upstreams if upstreams.len() > 20 => format!("{}, ..", upstreams[..20].join(", ")),
+        upstreams => upstreams.join(", "),
+    }
 }
 
 fn methods(table: &mut Table<'_>) -> Vec<Method> {

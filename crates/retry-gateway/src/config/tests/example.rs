@@ -32,6 +32,7 @@ fn what_is_commented_out_is_right_too() {
     assert_eq!(given.upstreams["api"].pace, Some(Pace::default()));
     let route = &given.routes[0];
     assert!(route.host.is_some() && !route.methods.is_empty() && !route.headers.is_empty());
+    assert_eq!(route.upstreams().collect::<Vec<_>>(), ["api", "other"]);
 }
 
 /// What is allowed is told with an unknown key, so one in each table tells of all keys: the tables' names with them.
@@ -45,11 +46,11 @@ pub(super) fn keys() -> Vec<(String, Vec<String>)> {
     {
         text = text.replace(&format!("{table}\n"), &format!("{table}\nunknown = 1\n"));
     }
-    for key in ["tls", "back_off", "rate_limited_back_off", "error_body_drain"] {
+    for key in ["tls", "fallback", "back_off", "rate_limited_back_off", "error_body_drain"] {
         text = text.replace(&format!("\n{key} = {{"), &format!("\n{key} = {{ unknown = 1,"));
     }
     let told = problems(&text);
-    assert_eq!(told.len(), 15, "{told:#?}");
+    assert_eq!(told.len(), 16, "{told:#?}");
     let table = |problem: &String| {
         let (place, keys) = problem.split_once("unknown: unknown key; allowed: ").expect(problem);
         let table = place.rsplit(' ').next().unwrap().trim_end_matches('.');

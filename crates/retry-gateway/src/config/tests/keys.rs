@@ -168,6 +168,31 @@ fn of_a_route() {
 }
 
 #[test]
+fn of_a_fallback() {
+    let others = "[upstreams.b]\nendpoints = [\"http://b\"]\n[upstreams.c]\nendpoints = [\"http://c\"]";
+    let read = |line: &str, route: &str| {
+        let route = config(&file("", others, &format!("{route}\n{line}"))).routes[0].clone();
+        let Fallback { upstreams, after } = route.fallback.clone().unwrap();
+        (upstreams.join(" "), after, Route { fallback: None, ..route })
+    };
+    let check = |line: &str, upstreams: &str, after: u64| {
+        let expected = (upstreams.to_owned(), Duration::from_millis(after), route(""));
+        assert_eq!(read(line, ""), expected, "{line}");
+    };
+    check("fallback = { upstreams = ['b'] }", "b", 5_000);
+    check("fallback = { upstreams = ['c', 'b'], after = '300ms' }", "c b", 300);
+    check("[routes.fallback]\nupstreams = ['b']\nafter = '15s'", "b", 15_000);
+    let after = |route: &str| read("fallback = { upstreams = ['b'] }", route).1;
+    assert_eq!(after("timeout = '2s'"), Duration::from_secs(2));
+
+    // What a route of that profile leads to has its defaults, also as a fallback.
+    let llm = "host = 'a'\nprofile = 'llm'\nfallback = { upstreams = ['b'] }\n[[routes]]\nupstream = 'c'";
+    let config = config(&file("", others, llm));
+    let paced = config.upstreams.iter().filter(|(_, upstream)| upstream.pace.is_some());
+    assert_eq!(paced.map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["api", "b"]);
+}
+
+#[test]
 fn of_retries() {
     let get_and_post = vec![http::Method::GET, http::Method::POST];
     check_retry("methods = 'idempotent'", |_| {});

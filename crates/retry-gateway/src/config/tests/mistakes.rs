@@ -24,3 +24,23 @@ fn every_mistake_is_told_with_its_place() {
     }
     assert!(count > 100, "the blocks are not where they were");
 }
+
+#[test]
+fn a_fallback_names_each_upstream_once_and_not_too_many() {
+    let check = |list: &str, expected: &str| {
+        let others = ('b'..='j').map(|name| format!("[upstreams.{name}]\nendpoints = [\"http://{name}\"]\n"));
+        let line = format!("fallback = {{ upstreams = [{list}] }}");
+        let told = problems(&file("", &others.collect::<String>(), &line));
+        assert_eq!(told.len(), 1, "{told:?}");
+        assert!(told[0].ends_with(expected), "{told:?}");
+    };
+    check(
+        "'b', 'c', 'b'",
+        "26:37: routes[0].fallback.upstreams[2]: stands here twice: value 'b'; allowed: each once",
+    );
+    check(
+        "'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i', 'j'",
+        "upstreams: too many: value ['b', 'c', 'd', 'e', 'f', 'g', 'h', 'i', 'j']; \
+         allowed: a list of up to 8 upstreams, such as [\"other\"]",
+    );
+}

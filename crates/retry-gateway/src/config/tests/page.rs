@@ -73,7 +73,7 @@ fn written(cell: impl Fn(&Row) -> &'static str, profile: &str, without: &str) ->
             let Some(key) = row.path.strip_prefix(table) else { continue };
             let is_elsewhere = table.is_empty()
                 && (key.starts_with("upstreams.") || key.starts_with("routes."))
-                || table == "routes." && key.starts_with("retry.")
+                || table == "routes." && (key.starts_with("retry.") || key.starts_with("fallback."))
                 || !without.is_empty() && key.starts_with(without);
             // What is not in backquotes is no value.
             if let (Some(value), false) = (code(cell(row)), is_elsewhere) {
@@ -113,7 +113,14 @@ fn what_has_no_default_is_what_the_reference_leaves_out() {
         let key = key.split('.').next().unwrap();
         assert!(reference.contains(&format!("\n#{key} = ")), "{path} has a default");
     }
-    let required = ["listen", "tls.cert", "tls.key", "upstreams.NAME.endpoints", "routes.upstream"];
+    let required = [
+        "listen",
+        "tls.cert",
+        "tls.key",
+        "upstreams.NAME.endpoints",
+        "routes.upstream",
+        "routes.fallback.upstreams",
+    ];
     assert_eq!(with("required"), required);
     let others =
         rows().into_iter().filter(|row| !row.default.contains('`') && !row.path.ends_with("upstream"));
