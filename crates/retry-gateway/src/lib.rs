@@ -1,5 +1,8 @@
 //! A reverse proxy that sends failed requests again, when that helps and never hurts.
 
+// Whether the future of a request is `Send` is asked of all that it holds, and that holds the gateway.
+#![recursion_limit = "256"]
+
 mod access;
 mod admin;
 mod alarm;

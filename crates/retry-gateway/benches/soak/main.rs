@@ -97,6 +97,7 @@ async fn run(cli: &Cli) -> anyhow::Result<Vec<String>> {
     sleep(REST).await;
     let held = gateway.held()?;
     println!("after a rest: {held}");
+    wrong.extend(held.beyond(rested.unwrap_or(begin), 16 * 1024));
     println!("\n## Killed\n");
     wrong.extend(crash::run(&mut gateway, cli.seed, &books).await?);
     wrong.extend(gateway.panics());

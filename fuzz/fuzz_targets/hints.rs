@@ -1,0 +1,101 @@
+//! Headers of any server, which say when to come back: whatever they hold, somebody is told a time, and nobody is held for
+//! ever.
+
+#![no_main]
+
+use std::time::{Duration, SystemTime};
+
+use arbitrary::Arbitrary;
+use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
+use libfuzzer_sys::fuzz_target;
+use tower_http_retry::{
+    Attempt, Cause, Exponential, Hint, Moment, Pace, Plan, Policy, RequestHead, ResponseHead,
+    RetryAfterFirst, Setback, Turn,
+};
+
+#[derive(Arbitrary, Debug)]
+struct Input {
+    status: u16,
+    now: u32,
+    lines: Vec<(u8, Vec<u8>)>,
+}
+
+fuzz_target!(|input: Input| {
+    let mut response = Response::new(());
+    *response.status_mut() = StatusCode::from_u16(200 + input.status % 400).unwrap();
+    for (name, value) in input.lines {
+        if let Ok(value) = HeaderValue::from_bytes(&value) {
+            let name = NAMES[usize::from(name) % NAMES.len()];
+            response.headers_mut().append(HeaderName::from_static(name), value);
+        }
+    }
+    let now = SystemTime::UNIX_EPOCH + Duration::from_secs(input.now.into());
+    let head = ResponseHead::from(&response);
+    let read = Hint::read_with_header(&head, now);
+    assert_eq!(Hint::read(&head, now), read.map(|(hint, _)| hint));
+    schedule(&response, read, now);
+    hold(&response, now);
+});
+
+/// A policy that obeys never comes earlier, nor later than it says.
+fn schedule(response: &Response<()>, read: Option<(Hint, &'static str)>, now: SystemTime) {
+    let policy = RetryAfterFirst::new(Exponential::default()).longest(LONGEST);
+    let request = Request::new(());
+    let attempt = Attempt::new(1, &request, ResponseHead::from(response));
+    let setback = Setback::new(attempt, Cause::Throttled)
+        .hint(read.map(|(hint, _)| hint))
+        .hinted_by(read.map(|(_, header)| header))
+        .now(now);
+    let asked = read.and_then(|(hint, _)| hint.delay());
+    if let (Plan::Resend(window), Some(asked)) = (policy.schedule(&setback), asked) {
+        assert!(window.earliest >= asked && asked <= LONGEST, "{window:?} after {asked:?}");
+        assert!(window.latest <= asked + Duration::from_secs(5), "{window:?} after {asked:?}");
+    }
+}
+
+/// The next caller goes at the latest when the longest hold is over.
+fn hold(response: &Response<()>, wall: SystemTime) {
+    let mut pace = Pace::per(|_| ()).longest(LONGEST);
+    let request = Request::new(());
+    let head = RequestHead::from(&request);
+    let first = pace.enter(&head);
+    let Turn::Go(pass) = pace.poll(&first, Duration::ZERO) else { panic!("nobody holds it") };
+    pace.observe(pass, &ResponseHead::from(response), Moment::new(Duration::ZERO, wall));
+    let second = pace.enter(&head);
+    if let Turn::Wait(until) = pace.poll(&second, Duration::ZERO) {
+        assert!(until.is_some_and(|until| until <= LONGEST), "{until:?}");
+        assert!(matches!(pace.poll(&second, LONGEST), Turn::Go(_)));
+    }
+}
+
+const LONGEST: Duration = Duration::from_secs(120);
+const NAMES: &[&str] = &[
+    "date",
+    "retry-after",
+    "retry-after-ms",
+    "x-ms-retry-after-ms",
+    "x-amz-retry-after",
+    "grpc-status",
+    "grpc-retry-pushback-ms",
+    "grpc-status-details-bin",
+    "ratelimit",
+    "ratelimit-policy",
+    "ratelimit-limit",
+    "ratelimit-remaining",
+    "ratelimit-reset",
+    "x-ratelimit-limit",
+    "x-ratelimit-remaining",
+    "x-ratelimit-reset",
+    "x-ratelimit-retry-after",
+    "x-ratelimit-limit-requests",
+    "x-ratelimit-remaining-requests",
+    "x-ratelimit-reset-requests",
+    "x-ratelimit-limit-tokens",
+    "x-ratelimit-remaining-tokens",
+    "x-ratelimit-reset-tokens",
+    "anthropic-ratelimit-requests-remaining",
+    "anthropic-ratelimit-requests-reset",
+    "anthropic-ratelimit-tokens-remaining",
+    "anthropic-ratelimit-tokens-reset",
+    "x-should-retry",
+];
