@@ -8,6 +8,7 @@ use http::StatusCode;
 pub(crate) use self::codes::Codes;
 pub use self::error::ServiceConfigError;
 use crate::ResponseHead;
+use crate::outcome::GRPC_STATUS;
 
 /// The status code of a gRPC call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -74,7 +75,7 @@ impl GrpcCode {
     /// How a call ended, as far as the head of its response tells: by `grpc-status`, else by the HTTP status as gRPC
     /// maps it (`doc/http-grpc-status-mapping.md`). `None` where that is still to come: in the trailers of a 200.
     pub fn of(head: &ResponseHead<'_>) -> Option<Self> {
-        if let Some(status) = head.headers().get("grpc-status") {
+        if let Some(status) = head.headers().get(&GRPC_STATUS) {
             let number = status.to_str().ok().and_then(|text| text.parse().ok());
             return Some(number.and_then(Self::from_number).unwrap_or(Self::Unknown));
         }

@@ -18,7 +18,7 @@ mod rfc3339;
 
 use std::time::{Duration, SystemTime};
 
-use http::{HeaderMap, HeaderName};
+use http::HeaderMap;
 
 pub(crate) use self::openai::Refill;
 use crate::ResponseHead;
@@ -85,12 +85,9 @@ impl Hint {
 
     /// The same, with the name of the header that held it, in lower case as in [`read`](Self::read)'s list.
     pub fn read_with_header(response: &ResponseHead<'_>, now: SystemTime) -> Option<(Self, &'static str)> {
-        let names = || response.headers().keys().map(HeaderName::as_str);
-        // Most have none of them, and to compare names is less than to look for each.
-        if !names().any(is_hint) {
-            return None;
-        }
-        let present = HEADERS.iter().filter(|(pattern, _)| names().any(|name| fits(pattern, name)));
+        // Most are not there, and to compare names is less than to look for each.
+        let is_there = |pattern: &str| response.headers().keys().any(|name| fits(pattern, name.as_str()));
+        let present = HEADERS.iter().filter(|(pattern, _)| is_there(pattern));
         let mut hints = present.filter_map(|(name, read)| Some((read(name, response, now)?, *name)));
         let says_now =
             |(hint, name): &(Self, &str)| *hint == Self::After(Duration::ZERO) && *name != PUSHBACK;
@@ -130,11 +127,6 @@ const HEADERS: &[(&str, Read)] = &[
     ("anthropic-ratelimit-*-reset", anthropic::read),
     ("x-ratelimit-retry-after", reset::read_delay),
 ];
-
-/// Whether a header may hold a hint, by its name.
-fn is_hint(name: &str) -> bool {
-    HEADERS.iter().any(|(pattern, _)| fits(pattern, name))
-}
 
 /// Whether this is the header of that name, or one of the family.
 fn fits(pattern: &str, name: &str) -> bool {

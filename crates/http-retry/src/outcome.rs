@@ -36,7 +36,7 @@ impl<'a> Outcome<'a> {
 }
 
 /// A name that is known is found sooner than one that has to be read first.
-static GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
+pub(crate) static GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 
 impl<'a> From<ResponseHead<'a>> for Outcome<'a> {
     fn from(head: ResponseHead<'a>) -> Self {

@@ -137,7 +137,7 @@ impl Record {
     /// The name of that, where there are several.
     pub(crate) fn one_of_several(&self) -> Option<&str> {
         let route = self.gateway.routes.get(self.route?)?;
-        matches!(route.legs, Legs::Several(_)).then(|| route.legs.leg(self.answered()).name.as_str())
+        route.legs.are_several().then(|| route.legs.leg(self.answered()).name.as_str())
     }
 
     fn waited(&self) -> Duration {
@@ -177,7 +177,7 @@ impl Drop for Record {
             return;
         };
         let steps = self.trail.steps();
-        let is_one_of_several = route.is_some_and(|route| matches!(route.legs, Legs::Several(_)));
+        let is_one_of_several = route.is_some_and(|route| route.legs.are_several());
         let leg = |step: &Step| route.map(|route| route.legs.leg(step.leg.into()));
         let attempts = steps.iter().map(|step| AttemptLine {
             upstream: leg(step).filter(|_| is_one_of_several).map(|leg| leg.name.as_str()),

@@ -39,6 +39,10 @@ pub(crate) enum Retries {
 }
 
 impl Legs {
+    pub(crate) fn are_several(&self) -> bool {
+        matches!(self, Self::Several(_))
+    }
+
     /// The leg with this number, from 0.
     pub(crate) fn leg(&self, number: usize) -> &Leg {
         match self {

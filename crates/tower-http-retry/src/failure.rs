@@ -10,7 +10,10 @@ mod tower;
 
 use std::error::Error;
 
-use http_retry::{Failure, FailureKind, Refusal};
+use http::Response;
+use http_retry::{Failure, FailureKind, Outcome, Refusal, ResponseHead};
+
+use crate::ReadError;
 
 /// How far a request got, as an error and its sources tell: what a [`RetryLayer`](crate::RetryLayer) goes by.
 ///
@@ -26,6 +29,17 @@ use http_retry::{Failure, FailureKind, Refusal};
 /// ```
 pub fn failure_kind(error: &(dyn Error + 'static)) -> FailureKind {
     chain(error).find_map(read).unwrap_or(FailureKind::MaybeProcessed)
+}
+
+/// What an attempt came back with, in the words of a policy.
+pub(crate) fn outcome<R, E: ReadError<M>, M>(result: &Result<Response<R>, E>) -> Outcome<'_> {
+    match result {
+        Ok(response) => ResponseHead::from(response).into(),
+        Err(error) => {
+            let error = error.as_error();
+            Failure::new(failure_kind(error)).error(error).into()
+        }
+    }
 }
 
 fn read(error: &(dyn Error + 'static)) -> Option<FailureKind> {

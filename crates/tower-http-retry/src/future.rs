@@ -3,7 +3,7 @@
 mod detour;
 mod drain;
 pub(crate) mod itinerary;
-pub(crate) mod journey;
+mod journey;
 mod pause;
 
 use std::marker::PhantomData;
@@ -154,6 +154,7 @@ where
     type Output = Result<Response<R>, G::Error>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        // One that is sent once passes through here without a word about it.
         let mut this = self.as_mut().project();
         if let (StageProj::Attempt { attempt }, None) = (this.stage.as_mut().project(), &*this.journey) {
             let outcome = ready!(attempt.poll(cx));

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use http::Request;
-use http_retry::{Cause, Reason};
+use http_retry::{Cause, Reason, Session};
 
 /// Which send of a request this is, in the extensions of each *resend*.
 ///
@@ -44,6 +44,14 @@ pub struct RetryInfo {
 }
 
 impl RetryInfo {
+    /// Of a session that has ended, with the reason where it gave up; `None` where the first outcome was accepted.
+    pub(crate) fn of(session: &Session, reason: Option<Reason>) -> Option<Self> {
+        if session.number() == 1 && reason.is_none() {
+            return None;
+        }
+        Some(Self { attempts: session.number(), waited: session.waited(), cause: session.cause(), reason })
+    }
+
     /// How often the request was sent.
     pub fn attempts(&self) -> u32 {
         self.attempts

@@ -11,8 +11,8 @@ use http_retry::{Attempt, Exponential, Policy, Reason, RequestHead, RetryAfterFi
 use tower::retry;
 use tracing::Span;
 
+use crate::failure::outcome;
 use crate::future::itinerary::{self, policy};
-use crate::future::journey::outcome;
 use crate::layer::{Settings, Terms};
 use crate::randomness::Draws;
 use crate::timer::{self, Sleep};
@@ -145,15 +145,9 @@ impl<P: Policy, M> TowerPolicy<P, M> {
 
     /// Hands the last outcome to the caller, with what happened on the way.
     fn end<R, E>(&self, session: &Session, reason: Option<Reason>, result: &mut Result<Response<R>, E>) {
-        let info = RetryInfo {
-            attempts: session.number(),
-            waited: session.waited(),
-            cause: session.cause(),
-            reason,
-        };
-        if info.attempts == 1 && reason.is_none() {
+        let Some(info) = RetryInfo::of(session, reason) else {
             return;
-        }
+        };
         self.span.in_scope(|| trace::ended(&info));
         if let Ok(response) = result {
             response.extensions_mut().insert(info);

@@ -1,13 +1,14 @@
-//! The decision table of gRPC calls. They are all POST, so that the method tells nothing: the status code does.
+//! The decision table of gRPC calls. They are all POST, so that the method tells nothing: the status code does. A failure
+//! without a response is what the standard table says of it.
 //!
 //! The code of a call stands in the head only where the server had nothing else to say (a *Trailers-Only* response).
 //! What has no code yet is accepted.
 
 use super::{Of, Row, When, of};
-use crate::Cause::{NeverSent, Refused, Throttled, Timeout, Transient};
+use crate::Cause::Throttled;
 use crate::GrpcCode::{ResourceExhausted, Unavailable};
 use crate::Verdict::{self, Accept, Retry};
-use crate::{Attempt, FailureKind};
+use crate::{Attempt, Outcome};
 
 /// What the table says of an attempt.
 pub fn classify(attempt: &Attempt<'_>) -> Verdict {
@@ -16,17 +17,15 @@ pub fn classify(attempt: &Attempt<'_>) -> Verdict {
 
 /// The row that decides for an attempt; `None` where there is none and the outcome is accepted.
 pub fn row(attempt: &Attempt<'_>) -> Option<&'static Row> {
-    super::find(ROWS, attempt)
+    match attempt.outcome {
+        Outcome::Failure(_) => super::row(attempt),
+        Outcome::Response(_) => super::find(ROWS, attempt),
+    }
 }
 
-/// The rows, in the order in which they are tried.
+/// The rows for responses, in the order in which they are tried.
 #[rustfmt::skip]
 pub const ROWS: &[Row] = &[
-    of("1", When::Failed(FailureKind::NeverSent), Of::Any, Retry(NeverSent), "RFC 9110 section 9.2.2"),
-    of("2", When::Failed(FailureKind::Refused), Of::Any, Retry(Refused), "RFC 9113 section 8.7"),
-    of("3", When::Failed(FailureKind::LocalRefusal), Of::Any, Accept, "gRPC A6: never the same closed gate"),
-    of("4", When::Failed(FailureKind::Timeout), Of::Repeatable, Retry(Timeout), "RFC 9110 section 9.2.2"),
-    of("4", When::Failed(FailureKind::MaybeProcessed), Of::Repeatable, Retry(Transient), "RFC 9110 section 9.2.2"),
     of("23", When::GrpcStatus(&[Unavailable]), Of::Any, Retry(Throttled), "gRPC A6"),
     of("23", When::GrpcStatusWithHint(&[ResourceExhausted]), Of::Any, Retry(Throttled), "google.rpc.RetryInfo"),
 ];
@@ -36,7 +35,8 @@ mod tests {
     use http::{Request, Response};
 
     use super::*;
-    use crate::{Cause, GrpcCode, ResponseHead};
+    use crate::Cause::{NeverSent, Refused, Timeout, Transient};
+    use crate::{Cause, FailureKind, GrpcCode, ResponseHead};
 
     /// A `RetryInfo` of 7 s.
     const RETRY_INFO: (&str, &str) =

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use http::{Request, Response, StatusCode};
 use http_body::Body;
-use http_retry::{Attempt, Failure, Outcome, Policy, Reason, Refusal, ResponseHead, Session, Step, Ticket};
+use http_retry::{Attempt, Policy, Reason, Refusal, ResponseHead, Session, Step, Ticket};
 use tower_service::Service;
 use tracing::Span;
 use tracing::span::Entered;
@@ -18,14 +18,13 @@ use super::drain::Drain;
 use super::itinerary::policy;
 use super::pause::Pause;
 use crate::body::Original;
+use crate::failure::outcome;
 use crate::head::Snapshot;
 use crate::layer::Terms;
 use crate::pace::Line;
 use crate::randomness::Draws;
 use crate::timer::{self, Timer};
-use crate::{
-    BytesBody, CloneService, PaceError, ReadError, ReplayBody, RetryInfo, RetryOverride, failure, trace,
-};
+use crate::{BytesBody, CloneService, PaceError, ReadError, ReplayBody, RetryInfo, RetryOverride, trace};
 
 /// What a request takes along from attempt to attempt.
 pub(super) struct Journey<S, P, B, T, E> {
@@ -275,14 +274,8 @@ where
 
     /// Adds what happened on the way to the last outcome, which is the caller's.
     fn finish(&mut self, result: &mut Result<Response<R>, S::Error>, reason: Option<Reason>) {
-        if self.session.number() == 1 && reason.is_none() {
+        let Some(info) = RetryInfo::of(&self.session, reason) else {
             return;
-        }
-        let info = RetryInfo {
-            attempts: self.session.number(),
-            waited: self.session.waited(),
-            cause: self.session.cause(),
-            reason,
         };
         self.in_span(|| trace::ended(&info));
         self.info = Some(info);
@@ -348,15 +341,5 @@ fn reason(refusal: Refusal) -> Reason {
     match refusal {
         Refusal::Deadline => Reason::Deadline,
         _ => Reason::Pace,
-    }
-}
-
-pub(crate) fn outcome<R, E: ReadError<M>, M>(result: &Result<Response<R>, E>) -> Outcome<'_> {
-    match result {
-        Ok(response) => ResponseHead::from(response).into(),
-        Err(error) => {
-            let error = error.as_error();
-            Failure::new(failure::failure_kind(error)).error(error).into()
-        }
     }
 }
