@@ -1,6 +1,7 @@
 //! What a policy may see of a request and of a response: their heads, never their bodies.
 
 mod kept;
+mod known;
 
 use std::fmt;
 
@@ -114,20 +115,23 @@ impl<'a> RequestHead<'a> {
 
     /// Whether this request asks for something else than an exchange of messages: CONNECT, or an upgrade
     /// (RFC 9110 sections 9.3.6 and 7.8). Such a request is never sent again, whatever a policy says.
+    #[inline]
     pub fn leaves_http(&self) -> bool {
-        if let Some(known) = self.leaves_http {
-            return known;
-        }
+        self.leaves_http.unwrap_or_else(|| self.asks_to_leave_http())
+    }
+
+    /// The same, with [`leaves_http`](Self::leaves_http) found out once for all who ask.
+    #[inline]
+    pub fn looked_over(self) -> Self {
+        Self { leaves_http: Some(self.leaves_http()), ..self }
+    }
+
+    fn asks_to_leave_http(&self) -> bool {
         let has_upgrade = match self.form {
             Form::Whole(_, headers) => headers.contains_key(header::UPGRADE),
             Form::Kept(_) => self.values(header::UPGRADE.as_str()).next().is_some(),
         };
         self.method == Method::CONNECT || has_upgrade
-    }
-
-    /// The same, with [`leaves_http`](Self::leaves_http) found out once for all who ask.
-    pub fn looked_over(self) -> Self {
-        Self { leaves_http: Some(self.leaves_http()), ..self }
     }
 
     fn forms(&self) -> (Option<&'a HeaderMap>, Option<Lines<'a>>) {

@@ -12,61 +12,73 @@ use crate::{AttemptHeader, AttemptNumber};
 /// Taken before the first attempt, because what is below may rewrite the head in place: hyper sets `Host`
 /// and turns the URI into its origin form. Each attempt starts from it, and nothing leaks back.
 pub(crate) struct Snapshot {
-    head: KeptHead,
+    /// `None` once it is dropped.
+    head: Option<Box<KeptHead>>,
 }
 
 thread_local! {
-    /// The buffers of snapshots that are gone, for others.
-    static BUFFERS: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
+    /// Those of snapshots that are gone, for others: their memory is what is of use.
+    #[expect(clippy::vec_box, reason = "a head goes from here into a future and back, and is large")]
+    static SPARE: RefCell<Vec<Box<KeptHead>>> = const { RefCell::new(Vec::new()) };
 }
 
 impl Snapshot {
     pub(crate) fn of<B>(request: &Request<B>) -> Self {
-        let buffer = BUFFERS.try_with(|buffers| buffers.borrow_mut().pop());
-        Self { head: KeptHead::of_in(request, buffer.ok().flatten().unwrap_or_default()) }
+        let spare = SPARE.try_with(|spare| spare.borrow_mut().pop());
+        let mut head = spare.ok().flatten().unwrap_or_default();
+        head.replace(request);
+        Self { head: Some(head) }
     }
 
     /// It may be kept for long.
     pub(crate) fn shrink(&mut self) {
-        self.head.shrink();
+        self.kept_mut().shrink();
     }
 
     pub(crate) fn head(&self) -> RequestHead<'_> {
-        self.head.head()
+        self.kept().head()
     }
 
     /// The next attempt goes out without `Expect` (RFC 9110 section 10.1.1).
     pub(crate) fn expect_nothing(&mut self) {
-        self.head.remove(header::EXPECT.as_str());
+        self.kept_mut().remove(header::EXPECT.as_str());
     }
 
     /// The request of a resend.
     pub(crate) fn request<B>(&self, number: u32, header: Option<&AttemptHeader>, body: B) -> Request<B> {
-        let mut parts = self.head.restore();
+        let mut parts = self.kept().restore();
         parts.extensions.insert(AttemptNumber::new(number));
         if let Some(header) = header {
             header.set(number, &mut parts.headers);
         }
         Request::from_parts(parts, body)
     }
+
+    fn kept(&self) -> &KeptHead {
+        self.head.as_ref().expect(THERE)
+    }
+
+    fn kept_mut(&mut self) -> &mut KeptHead {
+        self.head.as_mut().expect(THERE)
+    }
 }
+
+const THERE: &str = "it is there until it is dropped";
 
 impl Drop for Snapshot {
     fn drop(&mut self) {
-        let buffer = self.head.take_buffer();
-        if !(1..=LARGEST).contains(&buffer.capacity()) {
-            return;
-        }
-        // There is none while the thread ends.
-        let _ = BUFFERS.try_with(|buffers| {
-            let mut buffers = buffers.borrow_mut();
-            if buffers.len() < MOST {
-                buffers.push(buffer);
+        let Some(mut head) = self.head.take().filter(|head| head.capacity() <= LARGEST) else { return };
+        head.clear();
+        // There are none while the thread ends.
+        let _ = SPARE.try_with(|spare| {
+            let mut spare = spare.borrow_mut();
+            if spare.len() < MOST {
+                spare.push(head);
             }
         });
     }
 }
 
-/// So many buffers are kept for each thread, of so many bytes at most: 512 KiB in all.
+/// So many are spare for each thread, of so many bytes at most: 512 KiB in all.
 const MOST: usize = 64;
 const LARGEST: usize = 8 * 1024;

@@ -7,6 +7,7 @@ use http::uri::{Authority, Parts, PathAndQuery, Scheme};
 use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version, request};
 
 use super::RequestHead;
+use super::known::Known;
 
 /// A request head that is kept for a resend, which most requests never need.
 ///
@@ -19,13 +20,13 @@ pub struct KeptHead {
     pub(super) extensions: Extensions,
     uri: Lengths,
     /// Scheme, authority, path and query; then each header line, which is a number of eight bytes, of which the upper
-    /// half is the length of its name, and the lower that of its value, whose highest bit says that it is sensitive; then
-    /// both.
+    /// half tells its name, and the lower is the length of its value, whose highest bit says that it is sensitive. The name is
+    /// the place of one that is [`Known`], which the highest bit says, or else a length; then it follows, and then the value.
     bytes: Vec<u8>,
 }
 
 /// Of the parts of a URI; what is not there is empty.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 struct Lengths {
     scheme: u32,
     authority: u32,
@@ -35,12 +36,14 @@ struct Lengths {
 impl KeptHead {
     /// Keeps a head: values are copied, and neither their order nor that they are sensitive is lost.
     pub fn of<B>(request: &Request<B>) -> Self {
-        Self::of_in(request, Vec::new())
+        let mut kept = Self::default();
+        kept.replace(request);
+        kept
     }
 
-    /// The same in a buffer that was used before, and whose content is forgotten: nothing is allocated where it is large
-    /// enough.
-    pub fn of_in<B>(request: &Request<B>, mut bytes: Vec<u8>) -> Self {
+    /// Keeps another head in its stead, in the same memory: nothing is allocated where that is large enough.
+    pub fn replace<B>(&mut self, request: &Request<B>) {
+        let mut bytes = mem::take(&mut self.bytes);
         bytes.clear();
         // A guess costs less than a look at each of them.
         bytes.reserve(request.headers().len() * USUAL + USUAL);
@@ -55,28 +58,42 @@ impl KeptHead {
             authority: keep(uri.authority().map_or("", Authority::as_str)),
             target: keep(uri.path_and_query().map_or("", PathAndQuery::as_str)),
         };
+        let known = Known::get();
         for (name, value) in request.headers() {
-            let (name, is_sensitive) = (name.as_str().as_bytes(), value.is_sensitive());
+            let is_sensitive = if value.is_sensitive() { SENSITIVE } else { 0 };
             let value = value.as_bytes();
             // What is longer than a number of four bytes can tell does not come over any connection.
-            let lengths = (name.len() as u64) << 32 | value.len() as u64 & (SENSITIVE - 1);
-            bytes.extend_from_slice(&(lengths | if is_sensitive { SENSITIVE } else { 0 }).to_ne_bytes());
-            bytes.extend_from_slice(name);
+            let line = is_sensitive | value.len() as u64 & (SENSITIVE - 1);
+            match known.place(name) {
+                Some(place) => bytes.extend_from_slice(&(line | KNOWN | (place as u64) << 32).to_ne_bytes()),
+                None => {
+                    let name = name.as_str().as_bytes();
+                    // A name has at most 65,535 bytes.
+                    bytes.extend_from_slice(&(line | (name.len() as u64) << 32).to_ne_bytes());
+                    bytes.extend_from_slice(name);
+                }
+            }
             bytes.extend_from_slice(value);
         }
-        Self {
+        *self = Self {
             method: request.method().clone(),
             version: request.version(),
             extensions: request.extensions().clone(),
             uri,
             bytes,
-        }
+        };
     }
 
-    /// Takes the buffer for another head, and leaves one without URI and headers.
-    pub fn take_buffer(&mut self) -> Vec<u8> {
-        self.uri = Lengths { scheme: 0, authority: 0, target: 0 };
-        mem::take(&mut self.bytes)
+    /// Forgets the head, and lets go of what is in its extensions. The memory stays, for another.
+    pub fn clear(&mut self) {
+        self.extensions = Extensions::new();
+        self.uri = Lengths::default();
+        self.bytes.clear();
+    }
+
+    /// How many bytes it has room for.
+    pub fn capacity(&self) -> usize {
+        self.bytes.capacity()
     }
 
     /// Gives memory back that it does not need: it may be kept for long.
@@ -93,21 +110,21 @@ impl KeptHead {
     pub fn restore(&self) -> request::Parts {
         let (mut parts, ()) = Request::new(()).into_parts();
         parts.method = self.method.clone();
-        parts.uri = self.uri();
         parts.version = self.version;
         parts.extensions = self.extensions.clone();
-        parts.headers = HeaderMap::with_capacity(self.lines().count());
-        // One buffer for all values.
-        let [.., lines] = self.pieces();
-        let lines = Bytes::copy_from_slice(lines);
-        for line in Lines(&lines) {
-            // They were a name and a value before.
-            let (Ok(name), Ok(mut value)) = (
-                HeaderName::from_bytes(line.name),
-                HeaderValue::from_maybe_shared(lines.slice_ref(line.value)),
-            ) else {
-                continue;
+        // One buffer for all of it.
+        let bytes = Bytes::copy_from_slice(&self.bytes);
+        let [scheme, authority, target, lines] = self.uri.split(&bytes);
+        parts.uri = uri(scheme, bytes.slice_ref(authority), bytes.slice_ref(target));
+        parts.headers = HeaderMap::with_capacity(Lines(lines).count());
+        for line in Lines(lines) {
+            let name = match line.known {
+                Some(name) => Ok(name.clone()),
+                None => HeaderName::from_bytes(line.name),
             };
+            let value = HeaderValue::from_maybe_shared(bytes.slice_ref(line.value));
+            // They were a name and a value before.
+            let (Ok(name), Ok(mut value)) = (name, value) else { continue };
             value.set_sensitive(line.is_sensitive);
             parts.headers.append(name, value);
         }
@@ -148,29 +165,47 @@ impl KeptHead {
         Lines(lines)
     }
 
-    /// Scheme, authority, path and query, header lines.
     fn pieces(&self) -> [&[u8]; 4] {
-        let Lengths { scheme, authority, target } = self.uri;
-        let (scheme, rest) = self.bytes.split_at(scheme as usize);
-        let (authority, rest) = rest.split_at(authority as usize);
-        let (target, lines) = rest.split_at(target as usize);
+        self.uri.split(&self.bytes)
+    }
+}
+
+impl Lengths {
+    /// Scheme, authority, path and query, and what follows.
+    fn split(self, bytes: &[u8]) -> [&[u8]; 4] {
+        let (scheme, rest) = bytes.split_at(self.scheme as usize);
+        let (authority, rest) = rest.split_at(self.authority as usize);
+        let (target, lines) = rest.split_at(self.target as usize);
         [scheme, authority, target, lines]
     }
+}
 
-    fn uri(&self) -> Uri {
-        let [scheme, authority, target, _] = self.pieces();
-        let mut parts = Parts::default();
-        // They were parts of a URI before.
-        if !scheme.is_empty() {
-            parts.scheme = Scheme::try_from(scheme).ok();
+fn uri(scheme: &[u8], authority: Bytes, target: Bytes) -> Uri {
+    let mut parts = Parts::default();
+    let has_target = !scheme.is_empty() || authority.is_empty();
+    // They were parts of a URI before.
+    if !scheme.is_empty() {
+        parts.scheme = Scheme::try_from(scheme).ok();
+    }
+    if !authority.is_empty() {
+        parts.authority = Authority::from_maybe_shared(authority).ok();
+    }
+    if has_target {
+        parts.path_and_query = PathAndQuery::from_maybe_shared(target).ok();
+    }
+    Uri::from_parts(parts).unwrap_or_default()
+}
+
+impl Default for KeptHead {
+    /// That of a GET for nothing.
+    fn default() -> Self {
+        Self {
+            method: Method::GET,
+            version: Version::HTTP_11,
+            extensions: Extensions::new(),
+            uri: Lengths::default(),
+            bytes: Vec::new(),
         }
-        if !authority.is_empty() {
-            parts.authority = Authority::try_from(authority).ok();
-        }
-        if !scheme.is_empty() || authority.is_empty() {
-            parts.path_and_query = PathAndQuery::try_from(target).ok();
-        }
-        Uri::from_parts(parts).unwrap_or_default()
     }
 }
 
@@ -192,6 +227,8 @@ pub(super) struct Line<'a> {
     /// In lower case.
     pub(super) name: &'a [u8],
     pub(super) value: &'a [u8],
+    /// The name, where it was kept as its place.
+    known: Option<&'static HeaderName>,
     is_sensitive: bool,
 }
 
@@ -202,18 +239,25 @@ impl<'a> Iterator for Lines<'a> {
     type Item = Line<'a>;
 
     fn next(&mut self) -> Option<Line<'a>> {
-        let (lengths, rest) = self.0.split_first_chunk()?;
-        let lengths = u64::from_ne_bytes(*lengths);
-        let (name, rest) = rest.split_at_checked((lengths >> 32) as usize)?;
-        let (value, rest) = rest.split_at_checked((lengths & (SENSITIVE - 1)) as usize)?;
+        let (line, rest) = self.0.split_first_chunk()?;
+        let line = u64::from_ne_bytes(*line);
+        let place = ((line & !KNOWN) >> 32) as usize;
+        let known = if line & KNOWN == 0 { None } else { Some(Known::get().name(place)?) };
+        let (name, rest) = match known {
+            Some(name) => (name.as_str().as_bytes(), rest),
+            None => rest.split_at_checked(place)?,
+        };
+        let (value, rest) = rest.split_at_checked((line & (SENSITIVE - 1)) as usize)?;
         self.0 = rest;
-        Some(Line { name, value, is_sensitive: lengths & SENSITIVE != 0 })
+        Some(Line { name, value, known, is_sensitive: line & SENSITIVE != 0 })
     }
 }
 
 /// Bytes that most lines do not need.
 const USUAL: usize = 64;
 const SENSITIVE: u64 = 1 << 31;
+/// A name that is not there, but known by its place.
+const KNOWN: u64 = 1 << 63;
 
 #[cfg(test)]
 mod tests {
@@ -282,7 +326,9 @@ mod tests {
             "http://a/?",
         ] {
             let request = Request::get(uri).body(()).unwrap();
-            let kept = KeptHead::of_in(&request, b"of another head".to_vec());
+            let mut kept =
+                KeptHead::of(&Request::post("http://of.another/head").header("x", "1").body(()).unwrap());
+            kept.replace(&request);
             assert_eq!(&kept.restore().uri, request.uri(), "{uri}");
             let (kept, whole) = (kept.head(), RequestHead::from(&request));
             assert_eq!((kept.path(), kept.authority()), (whole.path(), whole.authority()), "{uri}");
@@ -290,15 +336,16 @@ mod tests {
     }
 
     #[test]
-    fn a_buffer_is_used_again() {
+    fn memory_is_used_again() {
         let request = Request::get("http://host.example/a").header("x-one", "1").body(()).unwrap();
         let mut kept = KeptHead::of(&request);
-        let buffer = kept.take_buffer();
+        let before = kept.bytes.as_ptr();
+        kept.clear();
         assert!(kept.restore().headers.is_empty());
-        let (before, mut again) = (buffer.as_ptr(), KeptHead::of_in(&request, buffer));
-        assert_eq!(again.restore().headers, *request.headers());
-        let buffer = again.take_buffer();
-        assert_eq!(buffer.as_ptr(), before);
+        assert_eq!(kept.head().headers().count(), 0);
+        kept.replace(&request);
+        assert_eq!(kept.restore().headers, *request.headers());
+        assert_eq!(kept.bytes.as_ptr(), before);
     }
 
     #[test]
