@@ -100,12 +100,19 @@ pub struct Moment {
     pub monotonic: Duration,
     /// The wall clock, for dates.
     pub wall: SystemTime,
+    /// When the session began, in monotonic time, where [`Session::started`] was not told.
+    pub started: Option<Duration>,
 }
 
 impl Moment {
     /// What the two clocks say.
     pub const fn new(monotonic: Duration, wall: SystemTime) -> Self {
-        Self { monotonic, wall }
+        Self { monotonic, wall, started: None }
+    }
+
+    /// Sets when the session began: for those who keep the time of another clock until it is asked for.
+    pub fn started(self, monotonic: impl Into<Option<Duration>>) -> Self {
+        Self { started: monotonic.into(), ..self }
     }
 }
 
@@ -150,13 +157,14 @@ impl Session {
         Self { is_paced: true, ..self }
     }
 
-    /// Starts the session's clock, in the time of [`Moment::monotonic`]. Without this it starts with the first
-    /// setback, so that a session without a deadline reads no clock for a success.
+    /// Starts the session's clock, in the time of [`Moment::monotonic`]. Without this it starts when the first setback
+    /// says ([`Moment::started`]), or else with it, so that a session without a deadline reads no clock for a success.
     pub fn started(self, monotonic: Duration) -> Self {
         Self { started: Some(monotonic), ..self }
     }
 
     /// The number of the attempt that is under way, or was the last; 1 is the original.
+    #[inline]
     pub fn number(&self) -> u32 {
         self.number
     }
@@ -183,6 +191,7 @@ impl Session {
 
     /// The moment after which nothing may be sent, in the time of [`Moment::monotonic`], once the session's
     /// clock runs.
+    #[inline]
     pub fn ends_at(&self) -> Option<Duration> {
         Some(self.started?.saturating_add(self.deadline?))
     }
@@ -259,6 +268,7 @@ impl Session {
     }
 
     /// The resend that was admitted will not go out: its token goes back.
+    #[inline]
     pub fn abandon(&mut self) {
         if let Some(past) = &mut self.past {
             past.next = None;
@@ -272,7 +282,7 @@ impl Session {
             Outcome::Response(head) if self.heeds_hints => Hint::read_with_header(&head, moment.wall),
             Outcome::Response(_) | Outcome::Failure(_) => None,
         };
-        let started = *self.started.get_or_insert(moment.monotonic);
+        let started = *self.started.get_or_insert(moment.started.unwrap_or(moment.monotonic));
         let elapsed = moment.monotonic.saturating_sub(started);
         Setback::new(*attempt, cause)
             .hint(past.hint.map(|(hint, _)| hint))

@@ -63,6 +63,11 @@ impl<B> ReplayBody<B>
 where
     B: BytesBody,
 {
+    /// A body of nothing.
+    pub(crate) fn empty() -> Self {
+        Self { inner: Inner::Empty }
+    }
+
     /// A body that is read once and never remembered.
     pub(crate) fn once(body: B) -> Self {
         let (size, ended) = (body.size_hint(), body.is_end_stream());
@@ -156,13 +161,19 @@ where
     B: BytesBody,
 {
     /// Keeps up to `limit` bytes of what is read, as long as there is room for them in `memory`.
-    pub(crate) fn new(mut body: B, limit: usize, memory: Option<&ReplayMemory>) -> Self
+    #[inline]
+    pub(crate) fn new(body: B, limit: usize, memory: Option<&ReplayMemory>) -> Self
     where
         B: 'static,
     {
-        if body.is_end_stream() {
-            return Self::Empty;
-        }
+        if body.is_end_stream() { Self::Empty } else { Self::some(body, limit, memory) }
+    }
+
+    /// Of a body that has something to read.
+    fn some(mut body: B, limit: usize, memory: Option<&ReplayMemory>) -> Self
+    where
+        B: 'static,
+    {
         let mut share = Share::new(limit, memory.cloned());
         if let Some(data) = whole(&mut body, &mut share) {
             return Self::Single { data, _share: share };

@@ -21,13 +21,13 @@ use pin_project_lite::pin_project;
 use tower_service::Service;
 
 pub(crate) use self::drain::DrainLimit;
-use self::journey::Journey;
+use self::journey::{Journey, Next};
 use crate::body::Original;
 use crate::head::Snapshot;
 use crate::layer::{Settings, Terms};
 use crate::{
     BytesBody, CloneService, Concrete, NoPace, PaceError, PaceFuture, Pacing, ReadError, ReplayBody,
-    RetryInfo,
+    RetryInfo, SharedPace,
 };
 
 pin_project! {
@@ -79,22 +79,25 @@ where
     where
         B: 'static,
     {
-        let Some(session) = itinerary::session(terms, &request) else {
+        let Some((session, called_at)) = itinerary::unstarted(terms, &request) else {
             return Self::once(inner, &terms.settings, request);
         };
         let snapshot = Snapshot::of(&request);
         let (limit, memory) = (terms.settings.replay_limit, terms.settings.replay_memory.as_ref());
-        let mut original = Original::Empty;
-        let request = request.map(|body| {
-            original = Original::new(body, limit, memory);
-            original.attempt()
-        });
+        let (head, body) = request.into_parts();
+        // Its head is large, and is moved but once where nothing comes in between.
+        let mut request = Request::from_parts(head, ReplayBody::empty());
+        let original = Original::new(body, limit, memory);
+        *request.body_mut() = original.attempt();
         // The instance that was readied sends every attempt. Its clone is not ready, and behind a limit of
         // one might never be while this one holds the permit.
         let clone = inner.clone();
         let mut inner = mem::replace(inner, clone);
-        let stage = Stage::first(&mut inner, &terms.settings, request, session.ends_at());
-        let journey = Journey::new(inner, Arc::clone(terms), session, snapshot, original);
+        let stage = match &terms.settings.pace {
+            None => Stage::Attempt { attempt: inner.call(request) },
+            Some(pace) => Stage::in_line(&inner, pace, &terms.settings, request, session.ends_at()),
+        };
+        let journey = Journey::new(inner, Arc::clone(terms), session, called_at, snapshot, original);
         Self { stage, journey: Some(journey), marker: PhantomData }
     }
 
@@ -102,7 +105,12 @@ where
     #[inline]
     fn once(inner: &mut S, settings: &Settings, request: Request<B>) -> Self {
         let ends_at = itinerary::ends_at(settings, &request);
-        let stage = Stage::first(inner, settings, request.map(ReplayBody::once), ends_at);
+        let (head, body) = request.into_parts();
+        let request = Request::from_parts(head, ReplayBody::once(body));
+        let stage = match &settings.pace {
+            None => Stage::Attempt { attempt: inner.call(request) },
+            Some(pace) => Stage::in_line(inner, pace, settings, request, ends_at),
+        };
         Self { stage, journey: None, marker: PhantomData }
     }
 }
@@ -125,19 +133,17 @@ impl<S, B, R> Stage<S, B>
 where
     S: Service<Request<ReplayBody<B>>, Response = Response<R>> + CloneService,
 {
-    /// The first attempt.
-    #[inline]
-    fn first(
-        inner: &mut S,
+    /// The first attempt, which waits for its turn.
+    #[cold]
+    fn in_line(
+        inner: &S,
+        pace: &SharedPace,
         settings: &Settings,
         request: Request<ReplayBody<B>>,
         ends_at: Option<Duration>,
     ) -> Self {
-        let Some(pace) = settings.pace.clone() else {
-            return Self::Attempt { attempt: inner.call(request) };
-        };
         let timer = Arc::clone(&settings.timer);
-        let first = PaceFuture::new(inner.clone(), request, pace, timer, ends_at);
+        let first = PaceFuture::new(inner.clone(), request, pace.clone(), timer, ends_at);
         Self::First { first: Box::pin(first) }
     }
 }
@@ -153,20 +159,37 @@ where
 {
     type Output = Result<Response<R>, G::Error>;
 
+    // On the way of each response, which is large: what an attempt came back with is moved as seldom as can be.
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        // One that is sent once passes through here without a word about it.
-        let mut this = self.as_mut().project();
-        if let (StageProj::Attempt { attempt }, None) = (this.stage.as_mut().project(), &*this.journey) {
-            let outcome = ready!(attempt.poll(cx));
-            this.stage.set(Stage::Done { info: None });
-            return Poll::Ready(outcome.map_err(|error| G::error(PaceError::Inner(error))));
+        loop {
+            let mut this = self.as_mut().project();
+            let StageProj::Attempt { attempt } = this.stage.as_mut().project() else {
+                match ready!(self.as_mut().poll_between(cx)) {
+                    ControlFlow::Continue(stage) => self.as_mut().project().stage.set(stage),
+                    ControlFlow::Break(outcome) => {
+                        self.end();
+                        return Poll::Ready(outcome.map_err(G::error));
+                    }
+                }
+                continue;
+            };
+            let entered = this.journey.as_ref().and_then(Journey::enter);
+            let mut outcome = attempt.poll(cx);
+            drop(entered);
+            let Poll::Ready(result) = &mut outcome else { return Poll::Pending };
+            let next = this.journey.as_mut().and_then(|journey| {
+                journey.observe(result);
+                journey.conclude(result, None)
+            });
+            let Some(stage) = next else {
+                self.end();
+                return outcome.map_err(|error| G::error(PaceError::Inner(error)));
+            };
+            this.stage.set(stage);
+            if let (Poll::Ready(result), Some(journey)) = (outcome, this.journey) {
+                journey.keep(result);
+            }
         }
-        let outcome = ready!(self.as_mut().poll_outcome(cx));
-        // What is held goes back now, and not when somebody drops this.
-        let mut this = self.project();
-        let info = this.journey.take().and_then(|journey| journey.info());
-        this.stage.set(Stage::Done { info });
-        Poll::Ready(outcome.map_err(G::error))
     }
 }
 
@@ -178,42 +201,41 @@ where
     B: BytesBody,
     R: Body + Unpin,
 {
-    fn poll_outcome(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<Response<R>, PaceError<S::Error>>> {
-        let mut this = self.project();
-        loop {
-            let next = match (this.stage.as_mut().project(), this.journey.as_mut()) {
-                (StageProj::First { first }, None) => return first.as_mut().poll(cx),
-                (StageProj::Done { .. }, _) => panic!("polled after it had resolved"),
-                (StageProj::Attempt { .. } | StageProj::Wait | StageProj::Ready, None) => {
-                    unreachable!("a request that may not be sent again never waits")
-                }
-                (StageProj::First { first }, Some(journey)) => {
-                    let result = match ready!(first.as_mut().poll(cx)) {
-                        Ok(response) => Ok(response),
-                        Err(PaceError::Inner(error)) if first.is_sent() => Err(error),
-                        // Refused, or the inner service failed when it was readied, as it may without a pace.
-                        Err(error) => return Poll::Ready(Err(error)),
-                    };
-                    journey.conclude(result, Some(first.ticket()))
-                }
-                (StageProj::Attempt { attempt }, Some(journey)) => {
-                    let entered = journey.enter();
-                    let result = ready!(attempt.poll(cx));
-                    drop(entered);
-                    journey.observe(&result);
-                    journey.conclude(result, None)
-                }
-                (StageProj::Wait, Some(journey)) => ready!(journey.poll_wait(cx)),
-                (StageProj::Ready, Some(journey)) => ready!(journey.poll_ready(cx)),
-            };
-            match next {
-                ControlFlow::Continue(stage) => this.stage.set(stage),
-                ControlFlow::Break(outcome) => return Poll::Ready(outcome),
+    /// Before the first attempt, and between two of them.
+    fn poll_between(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Next<S, B, R>> {
+        let this = self.project();
+        match (this.stage.project(), this.journey.as_mut()) {
+            (StageProj::First { first }, journey) => {
+                let mut result = match ready!(first.as_mut().poll(cx)) {
+                    Ok(response) => Ok(response),
+                    Err(PaceError::Inner(error)) if first.is_sent() => Err(error),
+                    // Refused, or the inner service failed when it was readied, as it may without a pace.
+                    Err(error) => return Poll::Ready(ControlFlow::Break(Err(error))),
+                };
+                let ticket = Some(first.ticket());
+                let next =
+                    journey.and_then(|journey| Some((journey.conclude(&mut result, ticket)?, journey)));
+                let Some((stage, journey)) = next else {
+                    return Poll::Ready(ControlFlow::Break(result.map_err(PaceError::Inner)));
+                };
+                journey.keep(result);
+                Poll::Ready(ControlFlow::Continue(stage))
+            }
+            (StageProj::Wait, Some(journey)) => journey.poll_wait(cx),
+            (StageProj::Ready, Some(journey)) => journey.poll_ready(cx),
+            (StageProj::Done { .. }, _) => panic!("polled after it had resolved"),
+            (StageProj::Attempt { .. } | StageProj::Wait | StageProj::Ready, _) => {
+                unreachable!("it is under way, or may not be sent again and never waits")
             }
         }
+    }
+
+    /// What is held goes back now, and not when somebody drops this.
+    fn end(self: Pin<&mut Self>) {
+        let mut this = self.project();
+        let info = this.journey.as_ref().and_then(Journey::info);
+        *this.journey = None;
+        this.stage.set(Stage::Done { info });
     }
 }
 

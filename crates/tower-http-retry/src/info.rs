@@ -45,6 +45,7 @@ pub struct RetryInfo {
 
 impl RetryInfo {
     /// Of a session that has ended, with the reason where it gave up; `None` where the first outcome was accepted.
+    #[inline]
     pub(crate) fn of(session: &Session, reason: Option<Reason>) -> Option<Self> {
         if session.number() == 1 && reason.is_none() {
             return None;

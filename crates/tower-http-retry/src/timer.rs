@@ -70,7 +70,12 @@ impl Timer for TokioTimer {
 
 /// A time on the process-wide scale of [`Moment::monotonic`].
 pub(crate) fn monotonic(timer: &dyn Timer) -> Duration {
-    timer.now().saturating_duration_since(*ORIGIN)
+    on_scale(timer.now())
+}
+
+/// The same for a time that was read before.
+pub(crate) fn on_scale(now: Instant) -> Duration {
+    now.saturating_duration_since(*ORIGIN)
 }
 
 pub(crate) fn moment(timer: &dyn Timer) -> Moment {

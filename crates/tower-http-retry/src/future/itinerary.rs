@@ -1,6 +1,6 @@
 //! What is settled about a request before its first attempt.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use http::Request;
 use http_retry::{Policy, RequestHead, Session};
@@ -10,7 +10,18 @@ use crate::layer::{Settings, Terms};
 use crate::timer;
 
 /// The session of a request that comes now; `None` if it can never be sent again.
+#[cfg(feature = "tower-retry")]
 pub(crate) fn session<P: Policy, B>(terms: &Terms<P>, request: &Request<B>) -> Option<Session> {
+    let (session, called_at) = unstarted(terms, request)?;
+    Some(start(session, called_at))
+}
+
+/// The same, with its clock not running yet: where it has a deadline, the time from which it is to run. Few sessions ask
+/// for it.
+pub(super) fn unstarted<P: Policy, B>(
+    terms: &Terms<P>,
+    request: &Request<B>,
+) -> Option<(Session, Option<Instant>)> {
     let settings = &terms.settings;
     let overrides = request.extensions().get::<RetryOverride>();
     let attempts = overrides.and_then(|overrides| overrides.attempts).unwrap_or(settings.attempts);
@@ -23,17 +34,23 @@ pub(crate) fn session<P: Policy, B>(terms: &Terms<P>, request: &Request<B>) -> O
         return None;
     }
     let deadline = deadline(settings, overrides);
+    let called_at = deadline.map(|_| settings.timer.now());
     let mut session = Session::new().attempts(attempts).deadline(deadline);
     if !settings.heeds_hints {
         session = session.ignore_hints();
     }
     if settings.pace.is_some() {
-        session = session.paced();
+        // Whoever stands in line is asked when it ends.
+        session = start(session.paced(), called_at);
     }
-    if deadline.is_some() {
-        session = session.started(timer::monotonic(&*settings.timer));
+    Some((session, called_at))
+}
+
+fn start(session: Session, called_at: Option<Instant>) -> Session {
+    match called_at {
+        Some(called_at) => session.started(timer::on_scale(called_at)),
+        None => session,
     }
-    Some(session)
 }
 
 /// When a request that comes now and is never sent again must have been sent.

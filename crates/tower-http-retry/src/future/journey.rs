@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use http::{Request, Response, StatusCode};
 use http_body::Body;
@@ -31,12 +31,14 @@ pub(super) struct Journey<S, P, B, T, E> {
     inner: S,
     terms: Arc<Terms<P>>,
     session: Session,
+    /// From when the session counts, where it has a deadline.
+    called_at: Option<Instant>,
     snapshot: Snapshot,
     original: Original<B>,
     /// From the first failure on.
     detour: Option<Box<Detour<T, E>>>,
-    /// What happened on the way, once it has ended.
-    info: Option<RetryInfo>,
+    /// Why it gave up, if it has.
+    reason: Option<Reason>,
 }
 
 impl<S, P, B, R> Journey<S, P, B, Response<R>, S::Error>
@@ -49,15 +51,16 @@ where
         inner: S,
         terms: Arc<Terms<P>>,
         session: Session,
+        called_at: Option<Instant>,
         snapshot: Snapshot,
         original: Original<B>,
     ) -> Self {
-        Self { inner, terms, session, snapshot, original, detour: None, info: None }
+        Self { inner, terms, session, called_at, snapshot, original, detour: None, reason: None }
     }
 
     /// What happened on the way, once it has ended, unless the first outcome was accepted.
     pub(super) fn info(&self) -> Option<RetryInfo> {
-        self.info
+        RetryInfo::of(&self.session, self.reason)
     }
 
     /// Whatever is traced meanwhile belongs to the attempt.
@@ -87,25 +90,20 @@ where
 
     /// What follows an outcome: the wait for another attempt, or the end. `ticket` is the place in line that the
     /// first attempt had.
-    // It is on the way of each response, which is large.
     #[inline]
     pub(super) fn conclude<M>(
         &mut self,
-        mut result: Result<Response<R>, S::Error>,
+        result: &mut Result<Response<R>, S::Error>,
         ticket: Option<Ticket>,
-    ) -> Next<S, B, R>
+    ) -> Option<Stage<S, B>>
     where
         S::Error: ReadError<M>,
-        R: Body,
     {
-        match self.decide(&result, ticket) {
-            ControlFlow::Continue(stage) => {
-                self.keep(result);
-                ControlFlow::Continue(stage)
-            }
+        match self.decide(result, ticket) {
+            ControlFlow::Continue(stage) => Some(stage),
             ControlFlow::Break(reason) => {
-                self.finish(&mut result, reason);
-                ControlFlow::Break(result.map_err(PaceError::Inner))
+                self.finish(result, reason);
+                None
             }
         }
     }
@@ -123,7 +121,7 @@ where
             Step::Wait(delay) => delay,
             ending => return ControlFlow::Break(ending.reason()),
         };
-        if self.detour.is_none() {
+        if !delay.is_zero() {
             self.snapshot.shrink();
         }
         let detour = self.detour();
@@ -156,7 +154,7 @@ where
             policy(&self.terms, overrides),
             &attempt,
             settings.budget.as_ref(),
-            || timer::moment(&*settings.timer),
+            || timer::moment(&*settings.timer).started(self.called_at.map(timer::on_scale)),
             &mut Draws(&settings.randomness),
         );
         if let Step::Wait(_) = step {
@@ -200,6 +198,7 @@ where
                 outcome.map_err(PaceError::Inner)
             }
             None => {
+                self.reason = Some(reason(refusal));
                 self.in_span(|| trace::refused(refusal));
                 Err(PaceError::Refused(refusal))
             }
@@ -207,7 +206,7 @@ where
     }
 
     /// Keeps the outcome for as long as the wait, if it can be.
-    fn keep(&mut self, result: Result<Response<R>, S::Error>)
+    pub(super) fn keep(&mut self, result: Result<Response<R>, S::Error>)
     where
         R: Body,
     {
@@ -246,7 +245,7 @@ where
     }
 
     /// Sends again. The inner service must be ready, and may have taken so long that the server wants quiet again.
-    fn resend(&mut self) -> Next<S, B, R> {
+    fn resend(&mut self, is_late: bool) -> Next<S, B, R> {
         let timer = &*self.terms.settings.timer;
         let detour = self.detour.get_or_insert_default();
         if detour.passage.as_ref().is_some_and(|passage| !passage.is_open(timer)) {
@@ -258,7 +257,7 @@ where
                 Err(refusal) => ControlFlow::Break(self.turned_away(refusal)),
             };
         }
-        if is_late(&self.session, timer) {
+        if is_late {
             detour.span.in_scope(|| trace::late(self.session.number()));
         }
         detour.outcome = None;
@@ -273,12 +272,16 @@ where
     }
 
     /// Adds what happened on the way to the last outcome, which is the caller's.
+    #[inline]
     fn finish(&mut self, result: &mut Result<Response<R>, S::Error>, reason: Option<Reason>) {
-        let Some(info) = RetryInfo::of(&self.session, reason) else {
-            return;
-        };
+        self.reason = reason;
+        if let Some(info) = self.info() {
+            self.tell(info, result);
+        }
+    }
+
+    fn tell(&self, info: RetryInfo, result: &mut Result<Response<R>, S::Error>) {
         self.in_span(|| trace::ended(&info));
-        self.info = Some(info);
         if let Ok(response) = result {
             response.extensions_mut().insert(info);
         }
@@ -296,12 +299,15 @@ where
         let timer = &*self.terms.settings.timer;
         let detour = self.detour.get_or_insert_default();
         let reason = match self.inner.poll_ready(cx) {
-            Poll::Ready(Ok(())) if detour.outcome.is_none() || !is_late(&self.session, timer) => {
-                detour.deadline = None;
-                return Poll::Ready(self.resend());
+            Poll::Ready(Ok(())) => {
+                let is_late = is_late(&self.session, timer);
+                if detour.outcome.is_none() || !is_late {
+                    detour.deadline = None;
+                    return Poll::Ready(self.resend(is_late));
+                }
+                // Either it became ready too late, or whoever polls came too late.
+                Reason::Deadline
             }
-            // Either it became ready too late, or whoever polls came too late.
-            Poll::Ready(Ok(())) => Reason::Deadline,
             Poll::Ready(Err(error)) => {
                 detour.span.in_scope(|| trace::not_ready(self.session.number(), error.as_error()));
                 detour.outcome.get_or_insert(Err(error));
@@ -334,7 +340,7 @@ fn is_late(session: &Session, timer: &dyn Timer) -> bool {
 }
 
 /// The stage that follows, or the end.
-type Next<S, B, R> =
+pub(super) type Next<S, B, R> =
     ControlFlow<Result<Response<R>, PaceError<<S as Service<Request<ReplayBody<B>>>>::Error>>, Stage<S, B>>;
 
 fn reason(refusal: Refusal) -> Reason {
