@@ -25,7 +25,7 @@ pub(crate) fn measure(report: &mut Report) -> anyhow::Result<()> {
 }
 
 /// The difference between a long and a short run, so that starting, warming up and stopping are not counted.
-fn each(case: Case, subject: Subject) -> anyhow::Result<f64> {
+pub(crate) fn each(case: Case, subject: Subject) -> anyhow::Result<f64> {
     let [short, long] = [under_callgrind(case, subject, SHORT)?, under_callgrind(case, subject, LONG)?];
     Ok((long as f64 - short as f64) / (LONG - SHORT) as f64)
 }

@@ -1,10 +1,11 @@
 //! What the layer costs beside its peers.
 //!
-//! `cargo bench --manifest-path crates/retry-bench/peers/Cargo.toml` runs all parts but the last, and names of parts behind
+//! `cargo bench --manifest-path crates/retry-bench/peers/Cargo.toml` runs all parts but the last two, and names of parts behind
 //! `--` only those. It needs valgrind for the instructions, and Linux for the memory.
 
 mod budget;
 mod counts;
+mod guard;
 mod instructions;
 mod promise;
 mod report;
@@ -19,7 +20,7 @@ use self::report::Report;
 /// Measures what retry layers add to the cost of a request.
 #[derive(Debug, Parser)]
 struct Cli {
-    /// What is measured; everything but the million if nothing is named.
+    /// What is measured; everything but the million and the guard if nothing is named.
     parts: Vec<Part>,
     /// How many rounds of the parts that take time.
     #[arg(long, default_value_t = 401)]
@@ -46,6 +47,14 @@ enum Part {
     Budget,
     /// A million requests that wait.
     Million,
+    /// Only fails where a change made the layer dearer.
+    Guard,
+}
+
+impl Part {
+    fn is_usual(self) -> bool {
+        !matches!(self, Self::Million | Self::Guard)
+    }
 }
 
 fn main() -> anyhow::Result<()> {
@@ -55,8 +64,7 @@ fn main() -> anyhow::Result<()> {
     }
     let mut report = Report::default();
     for part in Part::value_variants() {
-        let is_asked_for =
-            if cli.parts.is_empty() { *part != Part::Million } else { cli.parts.contains(part) };
+        let is_asked_for = if cli.parts.is_empty() { part.is_usual() } else { cli.parts.contains(part) };
         if !is_asked_for {
             continue;
         }
@@ -67,6 +75,7 @@ fn main() -> anyhow::Result<()> {
             Part::Memory => counts::memory(&mut report)?,
             Part::Budget => budget::measure(&mut report, cli.rounds),
             Part::Million => counts::million(&mut report)?,
+            Part::Guard => return guard::check(),
         }
     }
     report.print();
