@@ -49,7 +49,7 @@ pin_project! {
     ///
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
     /// # async fn main() -> Result<(), BoxError> {
-    /// // Echoes what it was sent, the second time.
+    /// // Reads all that it is sent, and is busy the first time.
     /// let echo = service_fn(|request: Request<ReplayBody<Full<Bytes>>>| async move {
     ///     let busy = AttemptNumber::of(&request) == 1;
     ///     let sent = request.into_body().collect().await?.to_bytes();
@@ -59,6 +59,7 @@ pin_project! {
     ///
     /// let client = ServiceBuilder::new().layer(RetryLayer::default()).service(echo);
     /// let response = client.oneshot(Request::put("/").body(Full::from("a text"))?).await?;
+    /// assert_eq!(response.status(), StatusCode::OK);
     /// assert_eq!(response.into_body().collect().await?.to_bytes(), "a text");
     /// # Ok(())
     /// # }
