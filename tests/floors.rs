@@ -135,6 +135,21 @@ fn no_floor_uses_what_is_not_its_own() {
 }
 
 #[test]
+fn what_is_published_needs_nothing_that_is_not() {
+    let metadata = metadata();
+    let ours = metadata.workspace_packages();
+    let (kept, published): (Vec<_>, Vec<_>) =
+        ours.into_iter().partition(|package| package.publish.as_ref().is_some_and(Vec::is_empty));
+    assert!(!kept.is_empty() && published.len() > 2, "nothing is known of what is published");
+    let broken: Vec<_> = published
+        .iter()
+        .flat_map(|package| normal_dependencies(package).into_iter().map(|name| (&package.name, name)))
+        .filter(|(_, name)| kept.iter().any(|package| package.name == *name))
+        .collect();
+    assert!(broken.is_empty(), "these packages could not be made: {broken:?}");
+}
+
+#[test]
 fn nothing_below_the_pure_floor_runs_or_does_io() {
     let metadata = metadata();
     let resolve = metadata.resolve.as_ref().expect("cargo resolved the workspace");

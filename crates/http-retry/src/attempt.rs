@@ -65,7 +65,7 @@ impl<'a> Attempt<'a> {
     }
 }
 
-/// Whether a request's body can be sent again.
+/// Whether the body of an [`Attempt`]'s request can be sent again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum BodyState {

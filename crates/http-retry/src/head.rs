@@ -183,6 +183,15 @@ impl fmt::Debug for RequestHead<'_> {
 }
 
 /// The head of a response, read-only.
+///
+/// ```
+/// use http::Response;
+/// use http_retry::ResponseHead;
+///
+/// let response = Response::builder().status(500).header("x-should-retry", "false").body(()).unwrap();
+/// let head = ResponseHead::from(&response);
+/// assert_eq!((head.status().as_u16(), head.should_retry()), (500, Some(false)));
+/// ```
 #[derive(Clone, Copy)]
 pub struct ResponseHead<'a> {
     status: StatusCode,

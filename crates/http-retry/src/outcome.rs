@@ -7,7 +7,18 @@ use http::HeaderName;
 
 use crate::ResponseHead;
 
-/// What an attempt came back with.
+/// What an attempt came back with. A [`ResponseHead`], a [`Failure`] and a [`FailureKind`] convert into one:
+///
+/// ```
+/// use http::{Response, StatusCode};
+/// use http_retry::{FailureKind, Outcome, ResponseHead};
+///
+/// let response = Response::builder().status(StatusCode::BAD_GATEWAY).body(()).unwrap();
+/// let answered = Outcome::from(ResponseHead::from(&response));
+/// assert_eq!(answered.response().unwrap().status(), StatusCode::BAD_GATEWAY);
+///
+/// assert!(Outcome::from(FailureKind::Timeout).response().is_none());
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub enum Outcome<'a> {
     /// A response head. Its body, if any, is still unread.
@@ -57,6 +68,15 @@ impl From<FailureKind> for Outcome<'_> {
 }
 
 /// An outcome without a response head.
+///
+/// ```
+/// use std::io;
+/// use http_retry::{Failure, FailureKind};
+///
+/// let error = io::Error::from(io::ErrorKind::ConnectionReset);
+/// let failure = Failure::new(FailureKind::MaybeProcessed).error(&error);
+/// assert_eq!(failure.find::<io::Error>().unwrap().kind(), io::ErrorKind::ConnectionReset);
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Failure<'a> {
     kind: FailureKind,
@@ -94,7 +114,7 @@ impl<'a> Failure<'a> {
     }
 }
 
-/// How far a request without a response got, as far as anyone can tell.
+/// How far a request without a response got, as far as anyone can tell. The [`table`](crate::table) says what follows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum FailureKind {

@@ -41,14 +41,20 @@ use crate::{Attempt, Plan, RequestHead, Setback, Verdict, table};
 ///
 /// ```
 /// use std::time::Duration;
-/// use http::StatusCode;
-/// use http_retry::{Exponential, Policy};
+/// use http::{Request, Response, StatusCode};
+/// use http_retry::{Attempt, Cause, Exponential, Policy, RequestHead, ResponseHead, Verdict};
 ///
 /// let policy = Exponential::new(Duration::from_millis(50), Duration::from_secs(2))
 ///     .retry_on(StatusCode::NOT_FOUND)
 ///     .never_on(StatusCode::BAD_GATEWAY)
 ///     .only(|head| head.path().starts_with("/v1/"));
-/// # let _: &dyn Policy = &policy;
+///
+/// let request = Request::get("http://api.example/v2/models").body(()).unwrap();
+/// assert!(!policy.keep(&RequestHead::from(&request)));
+///
+/// let response = Response::builder().status(StatusCode::NOT_FOUND).body(()).unwrap();
+/// let attempt = Attempt::new(1, &request, ResponseHead::from(&response));
+/// assert_eq!(policy.classify(&attempt), Verdict::Retry(Cause::Transient));
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a retry policy",
@@ -111,6 +117,21 @@ pub trait Policy: Send + Sync {
 
     /// Asks `classify` first, and this policy where that answers `None`. It may return a [`Verdict`] or an
     /// `Option<Verdict>`.
+    ///
+    /// ```
+    /// use http::{Request, Response};
+    /// use http_retry::{Attempt, Cause, LlmPolicy, Policy, ResponseHead, Verdict};
+    ///
+    /// // A server that says "busy" with 200.
+    /// let policy = LlmPolicy::new().classify_with(|attempt| {
+    ///     let is_busy = attempt.outcome.response()?.headers().contains_key("x-busy");
+    ///     is_busy.then_some(Verdict::Retry(Cause::Throttled))
+    /// });
+    ///
+    /// let (request, response) = (Request::new(()), Response::builder().header("x-busy", "1").body(()).unwrap());
+    /// let attempt = Attempt::new(1, &request, ResponseHead::from(&response));
+    /// assert_eq!(policy.classify(&attempt), Verdict::Retry(Cause::Throttled));
+    /// ```
     fn classify_with<F, V>(self, classify: F) -> ClassifyWith<Self, F>
     where
         Self: Sized,

@@ -70,7 +70,7 @@ struct Past {
     next: Option<Next>,
 }
 
-/// What to do after an outcome.
+/// What to do after an outcome, as the loop of a [`Session`] obeys it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use = "a session only decides; waiting and sending are the caller's"]
 pub enum Step {
@@ -92,7 +92,7 @@ impl Step {
     }
 }
 
-/// What the clocks say.
+/// What the clocks say when a [`Session`] asks.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Moment {

@@ -23,7 +23,7 @@ use crate::GrpcCode;
 use crate::Verdict::{self, Accept, Retry};
 use crate::{Attempt, FailureKind, Outcome, hint};
 
-/// What the standard table says of an attempt.
+/// What the standard [table](self) says of an attempt.
 pub fn classify(attempt: &Attempt<'_>) -> Verdict {
     match attempt.outcome {
         // No row is about these but to accept them, and almost all are.
@@ -32,7 +32,7 @@ pub fn classify(attempt: &Attempt<'_>) -> Verdict {
     }
 }
 
-/// The row that decides for an attempt; `None` where the table has no row and the outcome is accepted.
+/// The row that decides for an attempt; `None` where the [table](self) has no row and the outcome is accepted.
 pub fn row(attempt: &Attempt<'_>) -> Option<&'static Row> {
     find(ROWS, attempt)
 }
@@ -46,7 +46,7 @@ pub(crate) fn server_forbids(outcome: &Outcome<'_>) -> bool {
     When::ShouldNotRetry.fits(outcome)
 }
 
-/// One rule of the standard table.
+/// One rule of the standard [table](self).
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Row {
@@ -62,7 +62,7 @@ pub struct Row {
     pub source: &'static str,
 }
 
-/// Which outcomes a [`Row`] is about.
+/// Which outcomes a [`Row`] of the [table](self) is about.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum When {
@@ -115,7 +115,7 @@ impl When {
     }
 }
 
-/// Which requests a [`Row`] is about.
+/// Which requests a [`Row`] of the [table](self) is about.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum Of {

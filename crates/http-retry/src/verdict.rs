@@ -4,7 +4,8 @@ use std::fmt;
 
 use crate::Window;
 
-/// What an outcome means.
+/// What an outcome means: the answer of [`Policy::classify`](crate::Policy::classify), and of the closure in
+/// [`Policy::classify_with`](crate::Policy::classify_with).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Verdict {
     /// Hand it to the caller.
@@ -13,7 +14,7 @@ pub enum Verdict {
     Retry(Cause),
 }
 
-/// Why an attempt is worth retrying. It sets what a resend costs the budget.
+/// Why an attempt is worth retrying. It sets what a resend [costs](crate::Cost::of) the budget.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Cause {
@@ -49,6 +50,22 @@ impl fmt::Display for Cause {
 }
 
 /// When the next attempt may start, if at all.
+///
+/// ```
+/// use std::time::Duration;
+/// use http::{Request, Response};
+/// use http_retry::{Attempt, Cause, Plan, Policy, Reason, ResponseHead, Setback, Window, policy_fn};
+///
+/// // What took too long once would do so again.
+/// let policy = policy_fn(|setback| match setback.cause {
+///     Cause::Timeout => Plan::GiveUp(Reason::Policy),
+///     _ => Window::up_to(Duration::from_secs(1)).into(),
+/// });
+///
+/// let (request, response) = (Request::new(()), Response::new(()));
+/// let attempt = Attempt::new(1, &request, ResponseHead::from(&response));
+/// assert_eq!(policy.schedule(&Setback::new(attempt, Cause::Timeout)), Plan::GiveUp(Reason::Policy));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Plan {
     /// In this window.
@@ -63,7 +80,8 @@ impl From<Window> for Plan {
     }
 }
 
-/// Why a session stopped although its last outcome was worth retrying.
+/// Why a [`Session`](crate::Session) stopped although its last outcome was worth retrying, as a [`Plan`] or a
+/// [`Step`](crate::Step) says it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Reason {

@@ -8,6 +8,18 @@ use rand::{Rng, RngExt};
 ///
 /// A session draws from it once, uniformly, both ends included. A window whose `latest` lies before its
 /// `earliest` is read as one that closes where it opens.
+///
+/// ```
+/// use std::time::Duration;
+/// use http_retry::Window;
+/// use rand::{SeedableRng, rngs::SmallRng};
+///
+/// let window = Window::up_to(Duration::from_secs(1)).opening_at(Duration::from_secs(3));
+/// assert_eq!(window, Window::between(Duration::from_secs(3), Duration::from_secs(4)));
+///
+/// let delay = window.draw(&mut SmallRng::seed_from_u64(1));
+/// assert!((window.earliest..=window.latest).contains(&delay));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Window {
     /// Never before this.

@@ -39,6 +39,31 @@ pin_project! {
     ///   all of it at once, and nothing is shared.)
     ///
     /// It is `Send` and `Sync` whenever `B` is `Send`.
+    ///
+    /// ```
+    /// use bytes::Bytes;
+    /// use http::{Request, Response, StatusCode};
+    /// use http_body_util::{BodyExt, Full};
+    /// use tower::{BoxError, ServiceBuilder, ServiceExt, service_fn};
+    /// use tower_http_retry::{AttemptNumber, ReplayBody, RetryLayer};
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), BoxError> {
+    /// // Reads all that it is sent, and is busy the first time.
+    /// let echo = service_fn(|request: Request<ReplayBody<Full<Bytes>>>| async move {
+    ///     let busy = AttemptNumber::of(&request) == 1;
+    ///     let sent = request.into_body().collect().await?.to_bytes();
+    ///     let status = if busy { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
+    ///     Ok::<_, BoxError>(Response::builder().status(status).body(Full::new(sent))?)
+    /// });
+    ///
+    /// let client = ServiceBuilder::new().layer(RetryLayer::default()).service(echo);
+    /// let response = client.oneshot(Request::put("/").body(Full::from("a text"))?).await?;
+    /// assert_eq!(response.status(), StatusCode::OK);
+    /// assert_eq!(response.into_body().collect().await?.to_bytes(), "a text");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub struct ReplayBody<B> {
         #[pin]
         inner: Inner<B>,

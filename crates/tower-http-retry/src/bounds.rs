@@ -7,7 +7,7 @@ use crate::BoxError;
 
 /// A service that can be cloned, as every service that sends more than one request at a time can.
 ///
-/// Implemented for all that are [`Clone`].
+/// Implemented for all that are [`Clone`]. A [`RetryLayer`](crate::RetryLayer) asks it of the service that it wraps.
 #[diagnostic::on_unimplemented(
     message = "the retry layer cannot wrap `{Self}`, because it is not `Clone`",
     label = "this inner service is not `Clone`",
@@ -20,7 +20,8 @@ impl<S: Clone> CloneService for S {}
 
 /// A body that can be kept for a resend: one whose data is `Bytes`, which are shared and not copied.
 ///
-/// Implemented for all bodies of that kind.
+/// Implemented for all bodies of that kind. A [`RetryLayer`](crate::RetryLayer) and a [`KeptBody`](crate::KeptBody) ask it
+/// of what they keep.
 #[diagnostic::on_unimplemented(
     message = "the retry layer cannot keep the body `{Self}` for a resend, because its data is not `Bytes`",
     label = "this is not a `Body<Data = Bytes>` with an error that converts into `BoxError`",

@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-/// Any error, as tower's middleware passes it on.
+/// Any error, as tower's middleware passes it on, and [`ReadError`] reads it.
 pub type BoxError = Box<dyn Error + Send + Sync>;
 
 /// An error that the layer can read: one that implements [`std::error::Error`], or a [`BoxError`].
@@ -10,6 +10,19 @@ pub type BoxError = Box<dyn Error + Send + Sync>;
 /// `M` tells the two apart, since one type parameter cannot (`BoxError` is not an `Error`, but might become
 /// one). It is inferred wherever a service is called, and is named only in the type of a struct field:
 /// `Retry<S, P>` for [`Concrete`] errors, `Retry<S, P, Boxed>` for boxed ones.
+///
+/// ```
+/// use std::io;
+/// use tower_http_retry::{BoxError, FailureKind, ReadError, failure_kind};
+///
+/// fn was_sent<E: ReadError<M>, M>(error: &E) -> bool {
+///     failure_kind(error.as_error()) != FailureKind::NeverSent
+/// }
+///
+/// let error = io::Error::from(io::ErrorKind::ConnectionRefused);
+/// assert!(!was_sent(&error));
+/// assert!(!was_sent(&BoxError::from(error)));
+/// ```
 #[diagnostic::on_unimplemented(
     message = "the retry layer cannot read the error `{Self}` of the service it wraps",
     label = "the inner service's error is neither an `Error` nor a `BoxError`",
@@ -21,11 +34,11 @@ pub trait ReadError<M> {
     fn as_error(&self) -> &(dyn Error + 'static);
 }
 
-/// Marks services whose error implements [`std::error::Error`].
+/// Marks services whose error implements [`std::error::Error`], for [`ReadError`].
 #[derive(Clone, Copy, Debug)]
 pub enum Concrete {}
 
-/// Marks services whose error is a [`BoxError`].
+/// Marks services whose error is a [`BoxError`], for [`ReadError`].
 #[derive(Clone, Copy, Debug)]
 pub enum Boxed {}
 

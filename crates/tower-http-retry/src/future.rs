@@ -35,6 +35,30 @@ pin_project! {
     ///
     /// Dropping it at any point ends the session: nothing is sent afterwards, the body is freed, and a token
     /// that was withdrawn for a resend which did not go out returns to the budget.
+    ///
+    /// ```
+    /// use std::io::{Error, ErrorKind};
+    /// use std::pin::pin;
+    /// use bytes::Bytes;
+    /// use http::{Request, Response};
+    /// use http_body_util::Full;
+    /// use tower::{Service, ServiceBuilder, service_fn};
+    /// use tower_http_retry::{Reason, ReplayBody, RetryLayer};
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() {
+    /// let down = service_fn(|_: Request<ReplayBody<Full<Bytes>>>| async {
+    ///     Err::<Response<Full<Bytes>>, _>(Error::from(ErrorKind::ConnectionRefused))
+    /// });
+    /// let mut client = ServiceBuilder::new().layer(RetryLayer::default()).service(down);
+    ///
+    /// // An error carries no extensions; the future knows what happened.
+    /// let mut call = pin!(client.call(Request::new(Full::default())));
+    /// assert!(call.as_mut().await.is_err());
+    /// let info = call.info().unwrap();
+    /// assert_eq!((info.attempts(), info.reason()), (3, Some(Reason::Attempts)));
+    /// # }
+    /// ```
     #[must_use = "futures do nothing unless polled"]
     pub struct ResponseFuture<S, P, B, M = Concrete, G = NoPace>
     where

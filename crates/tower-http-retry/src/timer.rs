@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use http_retry::Moment;
 
-/// A sleep that is under way.
+/// A sleep that is under way, of a [`Timer`].
 pub type Sleep = Pin<Box<dyn Future<Output = ()> + Send + Sync>>;
 
 /// Tells the time and sleeps, for whatever runtime the layer runs on.
@@ -54,7 +54,7 @@ pub trait Timer: Send + Sync {
     }
 }
 
-/// The clock of tokio, which can be paused in tests.
+/// The [`Timer`] of tokio, whose clock can be paused in tests.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct TokioTimer;
 

@@ -115,7 +115,7 @@ impl Bucket {
     /// memory.
     fn update(&self, next: impl Fn(State) -> Option<State>) -> bool {
         let next = |bits| next(State::unpack(bits)).map(State::pack);
-        self.state.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next).is_ok()
+        self.state.try_update(Ordering::Relaxed, Ordering::Relaxed, next).is_ok()
     }
 }
 

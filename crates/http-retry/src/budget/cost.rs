@@ -3,6 +3,14 @@
 use crate::Cause;
 
 /// What a resend costs, in thousandths of a token.
+///
+/// ```
+/// use http_retry::{Cause, Cost};
+///
+/// assert_eq!(Cost::of(Cause::Throttled, true, true), Cost::QUARTER);
+/// assert_eq!(Cost::of(Cause::Transient, false, true), Cost::ONE);
+/// assert_eq!(Cost::of(Cause::Timeout, false, true), Cost::TWO);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Cost(u32);
 

@@ -13,6 +13,18 @@ use super::known::Known;
 ///
 /// The URI and the headers are one run of bytes, because to clone them is to count a reference for each piece, and to hold
 /// the buffer that they were read into. They are made what they were when they are sent again.
+///
+/// ```
+/// use http::Request;
+/// use http_retry::KeptHead;
+///
+/// let request = Request::get("http://api.example/orders?limit=5").header("x-plan", "pro").body(()).unwrap();
+/// let kept = KeptHead::of(&request);
+/// assert_eq!(kept.head().path(), "/orders");
+///
+/// let resend = Request::from_parts(kept.restore(), ());
+/// assert_eq!((resend.uri(), resend.headers()), (request.uri(), request.headers()));
+/// ```
 #[derive(Clone)]
 pub struct KeptHead {
     pub(super) method: Method,

@@ -8,6 +8,20 @@ use crate::{Jitter, Plan, Policy, Setback};
 ///
 /// For tests and for servers that say how long to wait. Callers that fail together come back together:
 /// give it a [`Jitter`], or prefer [`Exponential`](crate::Exponential).
+///
+/// ```
+/// use std::time::Duration;
+/// use http::{Request, Response};
+/// use http_retry::{Attempt, Cause, Constant, Jitter, Policy, ResponseHead, Setback, Window};
+///
+/// let policy = Constant::new(Duration::from_secs(2)).jitter(Jitter::Equal);
+///
+/// let (request, response) = (Request::new(()), Response::new(()));
+/// let attempt = Attempt::new(1, &request, ResponseHead::from(&response));
+/// let tenth = Setback::new(attempt, Cause::Transient).step(9);
+/// let window = Window::between(Duration::from_secs(1), Duration::from_secs(2));
+/// assert_eq!(policy.schedule(&tenth), window.into());
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Constant {
     delay: Duration,

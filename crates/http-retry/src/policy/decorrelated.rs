@@ -9,6 +9,20 @@ use crate::{Plan, Policy, Setback, Window};
 ///
 /// From "Exponential Backoff And Jitter" (AWS Architecture Blog, 2015). It spreads callers wider than full
 /// jitter does, and never comes back sooner than `base`.
+///
+/// ```
+/// use std::time::Duration;
+/// use http::{Request, Response};
+/// use http_retry::{Attempt, Cause, DecorrelatedJitter, Policy, ResponseHead, Setback, Window};
+///
+/// let (base, cap) = (Duration::from_millis(100), Duration::from_secs(5));
+/// let policy = DecorrelatedJitter::new(base, cap);
+///
+/// let (request, response) = (Request::new(()), Response::new(()));
+/// let attempt = Attempt::new(1, &request, ResponseHead::from(&response));
+/// let setback = Setback::new(attempt, Cause::Transient).previous_delay(Duration::from_millis(700));
+/// assert_eq!(policy.schedule(&setback), Window::between(base, Duration::from_millis(2_100)).into());
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DecorrelatedJitter {
     base: Duration,

@@ -11,12 +11,18 @@ use crate::{Plan, Policy, Setback, Window};
 ///
 /// ```
 /// use std::time::Duration;
-/// use http_retry::{Exponential, Jitter};
+/// use http::{Request, Response};
+/// use http_retry::{Attempt, Cause, Exponential, Jitter, Policy, ResponseHead, Setback, Window};
 ///
-/// let policy = Exponential::new(Duration::from_millis(50), Duration::from_secs(5))
+/// let policy = Exponential::new(Duration::from_millis(40), Duration::from_secs(5))
 ///     .multiplier(1.5)
 ///     .jitter(Jitter::Equal);
-/// # let _: &dyn http_retry::Policy = &policy;
+///
+/// let (request, response) = (Request::new(()), Response::new(()));
+/// let attempt = Attempt::new(1, &request, ResponseHead::from(&response));
+/// let third = Setback::new(attempt, Cause::Transient).step(2);
+/// let window = Window::between(Duration::from_millis(45), Duration::from_millis(90));
+/// assert_eq!(policy.schedule(&third), window.into());
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Exponential {
@@ -78,6 +84,15 @@ impl Policy for Exponential {
 }
 
 /// How wide the window around a backoff `d` is.
+///
+/// ```
+/// use std::time::Duration;
+/// use http_retry::{Jitter, Window};
+///
+/// let backoff = Duration::from_secs(10);
+/// let window = Window::between(Duration::from_secs(8), Duration::from_secs(12));
+/// assert_eq!(Jitter::Proportional(0.2).window(backoff), window);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub enum Jitter {

@@ -8,10 +8,15 @@ use crate::{Plan, Policy, Setback};
 ///
 /// ```
 /// use std::time::Duration;
-/// use http_retry::{Window, policy_fn};
+/// use http::{Request, Response};
+/// use http_retry::{Attempt, Cause, Policy, ResponseHead, Setback, Window, policy_fn};
 ///
 /// let linear = policy_fn(|setback| Window::up_to(Duration::from_millis(50) * (setback.step + 1)));
-/// # let _: &dyn http_retry::Policy = &linear;
+///
+/// let (request, response) = (Request::new(()), Response::new(()));
+/// let attempt = Attempt::new(1, &request, ResponseHead::from(&response));
+/// let third = Setback::new(attempt, Cause::Transient).step(2);
+/// assert_eq!(linear.schedule(&third), Window::up_to(Duration::from_millis(150)).into());
 /// ```
 pub fn policy_fn<F, R>(schedule: F) -> PolicyFn<F>
 where

@@ -12,6 +12,19 @@ use crate::{Attempt, Cause, Exponential, Outcome, Policy, RetryAfterFirst, Verdi
 /// may have been made and paid for, and only a request that is [repeatable](Attempt::is_repeatable) is sent again.
 /// `x-should-retry: false` is obeyed. Hints of up to 120 s come first, else the backoff is 500 ms, doubling, up to
 /// 8 s, with full jitter.
+///
+/// ```
+/// use http::{Request, Response, StatusCode};
+/// use http_retry::{Attempt, Cause, FailureKind, LlmPolicy, Policy, ResponseHead, Verdict};
+///
+/// let request = Request::post("https://api.example/v1/chat/completions").body(()).unwrap();
+/// let response = Response::builder().status(StatusCode::CONFLICT).body(()).unwrap();
+/// let conflict = Attempt::new(1, &request, ResponseHead::from(&response));
+/// assert_eq!(LlmPolicy::new().classify(&conflict), Verdict::Retry(Cause::Transient));
+///
+/// let broken = Attempt::new(1, &request, FailureKind::MaybeProcessed);
+/// assert_eq!(LlmPolicy::new().classify(&broken), Verdict::Accept);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LlmPolicy {
     policy: RetryAfterFirst<Exponential>,

@@ -3,6 +3,19 @@
 use crate::{Attempt, Plan, Policy, Reason, RequestHead, Setback, Verdict};
 
 /// Sends everything once. Requests pass straight through, unbuffered.
+///
+/// ```
+/// use http::Request;
+/// use http_retry::{LlmPolicy, Never, Policy, RequestHead};
+///
+/// fn policy(retries: bool) -> Box<dyn Policy> {
+///     if retries { Box::new(LlmPolicy::new()) } else { Box::new(Never) }
+/// }
+///
+/// let request = Request::new(());
+/// assert!(policy(true).keep(&RequestHead::from(&request)));
+/// assert!(!policy(false).keep(&RequestHead::from(&request)));
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Never;
 

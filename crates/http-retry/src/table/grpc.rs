@@ -3,6 +3,17 @@
 //!
 //! The code of a call stands in the head only where the server had nothing else to say (a *Trailers-Only* response).
 //! What has no code yet is accepted.
+//!
+//! ```
+//! use http::{Request, Response};
+//! use http_retry::{Attempt, Cause, ResponseHead, Verdict, table};
+//!
+//! let request = Request::post("http://api.example/shop.Orders/Get").body(()).unwrap();
+//! let response = Response::builder().header("grpc-status", "14").body(()).unwrap();
+//! let unavailable = Attempt::new(1, &request, ResponseHead::from(&response));
+//! assert_eq!(table::grpc::classify(&unavailable), Verdict::Retry(Cause::Throttled));
+//! assert_eq!(table::classify(&unavailable), Verdict::Accept);
+//! ```
 
 use super::{Of, Row, When, of};
 use crate::Cause::Throttled;
@@ -10,12 +21,12 @@ use crate::GrpcCode::{ResourceExhausted, Unavailable};
 use crate::Verdict::{self, Accept, Retry};
 use crate::{Attempt, Outcome};
 
-/// What the table says of an attempt.
+/// What the [table](self) says of an attempt.
 pub fn classify(attempt: &Attempt<'_>) -> Verdict {
     row(attempt).map_or(Accept, |row| row.verdict)
 }
 
-/// The row that decides for an attempt; `None` where there is none and the outcome is accepted.
+/// The row of the [table](self) that decides for an attempt; `None` where there is none and the outcome is accepted.
 pub fn row(attempt: &Attempt<'_>) -> Option<&'static Row> {
     match attempt.outcome {
         Outcome::Failure(_) => super::row(attempt),

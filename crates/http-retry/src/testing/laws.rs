@@ -14,7 +14,7 @@ pub use self::violation::Violation;
 use super::{Script, Scripted};
 use crate::{Attempt, Moment, Outcome, Plan, Policy, RequestHead, ResponseHead, Session, Step};
 
-/// A law that every policy must keep.
+/// A law that every policy must keep, unless [`Laws::but_for`] lets it go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Law {
@@ -46,6 +46,19 @@ impl Law {
 }
 
 /// Which laws are checked, and within which bounds.
+///
+/// ```
+/// use std::time::Duration;
+/// use http_retry::Constant;
+/// use http_retry::testing::{Law, Laws, check};
+///
+/// let policy = Constant::new(Duration::from_secs(1));
+/// let violation = check(&policy).unwrap_err();
+/// assert_eq!((violation.law(), violation.attempt()), (Law::Varied, 1));
+///
+/// // On purpose.
+/// Laws::new().but_for(Law::Varied).longest(Duration::from_secs(1)).assert(&policy);
+/// ```
 #[derive(Clone, Debug)]
 pub struct Laws {
     skipped: HashSet<Law>,
@@ -58,7 +71,7 @@ pub fn check<P: Policy + ?Sized>(policy: &P) -> Result<(), Violation> {
     Laws::new().check(policy)
 }
 
-/// The same, for tests.
+/// The same, for tests. The [module](crate::testing) has an example.
 ///
 /// # Panics
 ///

@@ -7,14 +7,18 @@ use crate::FailureKind;
 /// What a server answers, attempt by attempt. It reads as a sentence, and its last word holds for ever:
 ///
 /// ```
-/// use http_retry::FailureKind;
-/// use http_retry::testing::Script;
+/// use std::time::Duration;
+/// use http_retry::testing::{Ending, Script};
+/// use http_retry::{FailureKind, RetryAfterFirst, Session};
 ///
 /// let script = Script::new()
 ///     .failure(FailureKind::NeverSent)
 ///     .status(429).header("retry-after", "1").times(2)
 ///     .status(200);
-/// # let _ = script;
+///
+/// let story = script.play(&RetryAfterFirst::default(), Session::new().attempts(4));
+/// assert_eq!(story.ending, Ending::Accepted);
+/// assert!(story.sent_at[3] >= Duration::from_secs(2));
 /// ```
 ///
 /// One that says nothing answers 200.
@@ -23,7 +27,7 @@ pub struct Script {
     answers: Vec<Scripted>,
 }
 
-/// What one attempt comes back with.
+/// What one attempt comes back with, as a [`Script`] has it.
 #[derive(Clone, Debug)]
 pub enum Scripted {
     /// This head, and no content.

@@ -8,7 +8,7 @@ use rand::{SeedableRng, rngs::SmallRng};
 use super::{Script, Scripted};
 use crate::{Attempt, Moment, Outcome, Policy, Reason, ResponseHead, Session, Step};
 
-/// What happened to a request.
+/// What happened to a request to which a [`Script`] was played.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Story {
     /// When each attempt was sent, since the first.
@@ -17,7 +17,7 @@ pub struct Story {
     pub ending: Ending,
 }
 
-/// How a request ended.
+/// How a request ended to which a [`Script`] was played.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {
     /// The caller got the last answer, as one that is not worth retrying.

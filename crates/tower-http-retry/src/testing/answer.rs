@@ -10,7 +10,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use http_retry::FailureKind;
 
-/// The body of a scripted response: nothing.
+/// The body of a scripted response: nothing. The [module](crate::testing) has an example.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ScriptedBody;
 

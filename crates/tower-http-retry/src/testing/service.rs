@@ -19,7 +19,8 @@ use super::{ScriptedBody, ScriptedFailure};
 /// A service that answers each call as its script says, once it has read the whole request, and remembers what it got.
 ///
 /// Clones share what they remember and where they are in the script. It takes any request with a body of `Bytes`, so
-/// it can stand below a [`RetryLayer`](crate::RetryLayer) with others in between.
+/// it can stand below a [`RetryLayer`](crate::RetryLayer) with others in between. The [module](crate::testing) has an
+/// example.
 #[derive(Clone)]
 pub struct ScriptedService {
     script: Arc<Script>,
@@ -27,7 +28,7 @@ pub struct ScriptedService {
     start: Instant,
 }
 
-/// One request, as the service got it.
+/// One request, as the service got it. The [module](crate::testing) reads one.
 #[derive(Clone, Debug)]
 pub struct Received {
     /// When it came, in tokio's time since the service was made.
@@ -58,7 +59,7 @@ impl ScriptedService {
     }
 }
 
-/// The answer to a request.
+/// The answer to a request. The [module](crate::testing) awaits one.
 pub type ScriptedFuture =
     Pin<Box<dyn Future<Output = Result<Response<ScriptedBody>, ScriptedFailure>> + Send>>;
 

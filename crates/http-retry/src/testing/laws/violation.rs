@@ -5,7 +5,7 @@ use std::fmt;
 
 use super::Law;
 
-/// A law that a policy broke, and the attempt at which it did.
+/// A law that a policy broke, and the attempt at which it did, as [`Laws`](super::Laws) find it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Violation {
     law: Law,
