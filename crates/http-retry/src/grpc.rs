@@ -11,6 +11,14 @@ use crate::ResponseHead;
 use crate::outcome::GRPC_STATUS;
 
 /// The status code of a gRPC call.
+///
+/// ```
+/// use http::Response;
+/// use http_retry::{GrpcCode, ResponseHead};
+///
+/// let response = Response::builder().header("grpc-status", "14").body(()).unwrap();
+/// assert_eq!(GrpcCode::of(&ResponseHead::from(&response)), Some(GrpcCode::Unavailable));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub enum GrpcCode {

@@ -10,6 +10,8 @@ use super::Key;
 
 /// A place in line. Those that came first go first: tickets are ordered so. A request that is sent again keeps its
 /// place by keeping its ticket.
+///
+/// [`Pace`](crate::Pace) shows how one is used.
 #[derive(Clone, Copy, Debug)]
 pub struct Ticket {
     pub(super) key: Key,
@@ -58,7 +60,7 @@ impl Hash for Ticket {
     }
 }
 
-/// Whether it is a ticket's turn.
+/// Whether it is a ticket's turn: what [`Pace::poll`](crate::Pace::poll) says, as [`Pace`](crate::Pace) shows.
 #[derive(Debug)]
 #[must_use = "a pass that is dropped must be lost: see `Pace::lose`"]
 pub enum Turn {
@@ -71,7 +73,7 @@ pub enum Turn {
     Refused(Refusal),
 }
 
-/// A send that is under way.
+/// A send that is under way. [`Pace`](crate::Pace) shows what becomes of it.
 #[derive(Debug)]
 #[must_use = "the others may wait for what comes of this: `Pace::observe` or `Pace::lose` takes it back"]
 pub struct Pass {
@@ -83,6 +85,17 @@ pub struct Pass {
 }
 
 /// Why a request was not let through.
+///
+/// ```
+/// use http_retry::Refusal;
+///
+/// let status = |refusal| match refusal {
+///     Refusal::Deadline => 504,
+///     _ => 503,
+/// };
+/// assert_eq!((status(Refusal::Deadline), status(Refusal::Waiters)), (504, 503));
+/// assert_eq!(Refusal::Waiters.as_str(), "waiters");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Refusal {

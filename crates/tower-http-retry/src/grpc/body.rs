@@ -9,7 +9,8 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
 pin_project! {
-    /// A response body of which the first frame may have been read already, and is read again.
+    /// A response body of which the first frame may have been read already, and is read again: the body of what comes through
+    /// a [`GrpcTrailersLayer`](crate::GrpcTrailersLayer).
     ///
     /// It is exact in [`size_hint`](Body::size_hint) and [`is_end_stream`](Body::is_end_stream) if `R` is so.
     pub struct PeekedBody<R>

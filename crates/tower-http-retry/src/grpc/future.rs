@@ -12,7 +12,8 @@ use super::is_grpc;
 use crate::PeekedBody;
 
 pin_project! {
-    /// The response to a call, once it is known whether the call failed at once.
+    /// The response to a call, once it is known whether the call failed at once. It comes from a
+    /// [`GrpcTrailersLayer`](crate::GrpcTrailersLayer).
     #[must_use = "futures do nothing unless polled"]
     pub struct GrpcTrailersFuture<F, R> {
         #[pin]

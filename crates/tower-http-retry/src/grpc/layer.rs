@@ -15,7 +15,32 @@ use crate::GrpcTrailers;
 /// [`marked`](Self::marked).
 ///
 /// Put it below the retry layer. A timeout for each attempt belongs in between, where it includes that wait.
-/// [`presets::grpc`](crate::presets::grpc) has an example.
+///
+/// ```
+/// use bytes::Bytes;
+/// use http::{HeaderMap, HeaderValue, Request, Response};
+/// use http_body_util::{BodyExt, Empty};
+/// use tower::{BoxError, ServiceBuilder, ServiceExt, service_fn};
+/// use tower_http_retry::{GrpcTrailersLayer, UnaryCall};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), BoxError> {
+/// // A server that tells in trailers that it has failed.
+/// let server = service_fn(|_: Request<()>| async {
+///     let trailers = HeaderMap::from_iter([("grpc-status".parse()?, HeaderValue::from(14))]);
+///     let body = Empty::<Bytes>::new().with_trailers(std::future::ready(Some(Ok(trailers)))).boxed_unsync();
+///     Response::builder().header("content-type", "application/grpc").body(body).map_err(BoxError::from)
+/// });
+/// let service = ServiceBuilder::new().layer(GrpcTrailersLayer::marked()).service(server);
+///
+/// let call = Request::builder().extension(UnaryCall).body(())?;
+/// let response = service.oneshot(call).await?;
+/// assert_eq!(response.headers()["grpc-status"], "14");
+/// # Ok(())
+/// # }
+/// ```
+///
+/// [`presets::grpc`](crate::presets::grpc) has it in its place in a client.
 #[derive(Clone, Copy, Debug)]
 pub struct GrpcTrailersLayer {
     is_every_call_unary: bool,

@@ -16,7 +16,7 @@ use crate::timer::{self, Sleep, Timer};
 use crate::{CloneService, trace};
 
 pin_project! {
-    /// The response to a request, once its turn has come.
+    /// The response to a request, once its turn has come: what the service of a [`PaceLayer`](crate::PaceLayer) answers with.
     ///
     /// Dropping it leaves the line, or, if the request is under way and the others wait for what comes of it, lets
     /// the next of them go.
