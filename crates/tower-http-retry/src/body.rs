@@ -181,6 +181,17 @@ impl<B> Drop for Shared<B> {
     }
 }
 
+impl<B> Shared<B>
+where
+    B: BytesBody,
+{
+    fn attempt(&self) -> Inner<B> {
+        let (reader, waiting) = lock(&self.0).take_over();
+        waiting.into_iter().for_each(Waker::wake);
+        Inner::Shared { source: Arc::clone(&self.0), reader }
+    }
+}
+
 impl<B> Original<B>
 where
     B: BytesBody,
@@ -206,16 +217,19 @@ where
         Self::Shared(Shared(Arc::new(Mutex::new(Source::new(body, share)))))
     }
 
+    /// Whether there is nothing to read, and so nothing to give to an attempt.
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        matches!(self, Self::Empty)
+    }
+
     /// A body for the next attempt, which takes the source over from the one before.
+    #[inline]
     pub(crate) fn attempt(&self) -> ReplayBody<B> {
         let inner = match self {
             Self::Empty => Inner::Empty,
             Self::Single { data, .. } => Inner::Single { data: Some(data.clone()) },
-            Self::Shared(Shared(source)) => {
-                let (reader, waiting) = lock(source).take_over();
-                waiting.into_iter().for_each(Waker::wake);
-                Inner::Shared { source: Arc::clone(source), reader }
-            }
+            Self::Shared(shared) => shared.attempt(),
         };
         ReplayBody { inner }
     }

@@ -112,7 +112,9 @@ where
         // Its head is large, and is moved but once where nothing comes in between.
         let mut request = Request::from_parts(head, ReplayBody::empty());
         let original = Original::new(body, limit, memory);
-        *request.body_mut() = original.attempt();
+        if !original.is_empty() {
+            *request.body_mut() = original.attempt();
+        }
         // The instance that was readied sends every attempt. Its clone is not ready, and behind a limit of
         // one might never be while this one holds the permit.
         let clone = inner.clone();

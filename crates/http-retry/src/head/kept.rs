@@ -31,10 +31,12 @@ pub struct KeptHead {
     version: Version,
     pub(super) extensions: Extensions,
     uri: Lengths,
-    /// Scheme, authority, path and query; then each header line, which is a number of eight bytes, of which the upper
-    /// half tells its name, and the lower is the length of its value, whose highest bit says that it is sensitive. The name is
-    /// the place of one that is [`Known`], which the highest bit says, or else a length; then it follows, and then the value.
+    /// Scheme, authority, path and query; then each header line, which is a number of eight bytes, its name, and its value.
+    /// The lower half of the number is the length of the value. The upper half is the length of the name, or, if the highest bit
+    /// says so, the place of one that is [`Known`] and does not follow. The bit below says that the value is sensitive.
     bytes: Vec<u8>,
+    /// How many of them are written; the rest is there to be written over.
+    written: usize,
 }
 
 /// Of the parts of a URI; what is not there is empty.
@@ -56,51 +58,28 @@ impl KeptHead {
     /// Keeps another head in its stead, in the same memory: nothing is allocated where that is large enough.
     pub fn replace<B>(&mut self, request: &Request<B>) {
         let mut bytes = mem::take(&mut self.bytes);
-        bytes.clear();
         // A guess costs less than a look at each of them.
-        bytes.reserve(request.headers().len() * USUAL + USUAL);
-        let uri = request.uri();
-        let mut keep = |part: &str| {
-            bytes.extend_from_slice(part.as_bytes());
-            // A URI has at most 65,534 bytes.
-            part.len() as u32
-        };
-        let uri = Lengths {
-            scheme: keep(uri.scheme_str().unwrap_or_default()),
-            authority: keep(uri.authority().map_or("", Authority::as_str)),
-            target: keep(uri.path_and_query().map_or("", PathAndQuery::as_str)),
-        };
-        let known = Known::get();
-        for (name, value) in request.headers() {
-            let is_sensitive = if value.is_sensitive() { SENSITIVE } else { 0 };
-            let value = value.as_bytes();
-            // What is longer than a number of four bytes can tell does not come over any connection.
-            let line = is_sensitive | value.len() as u64 & (SENSITIVE - 1);
-            match known.place(name) {
-                Some(place) => bytes.extend_from_slice(&(line | KNOWN | (place as u64) << 32).to_ne_bytes()),
-                None => {
-                    let name = name.as_str().as_bytes();
-                    // A name has at most 65,535 bytes.
-                    bytes.extend_from_slice(&(line | (name.len() as u64) << 32).to_ne_bytes());
-                    bytes.extend_from_slice(name);
-                }
+        let mut room = request.headers().len() * USUAL + USUAL;
+        let (uri, written) = loop {
+            if bytes.len() < room {
+                bytes.resize(room, 0);
             }
-            bytes.extend_from_slice(value);
-        }
-        *self = Self {
-            method: request.method().clone(),
-            version: request.version(),
-            extensions: request.extensions().clone(),
-            uri,
-            bytes,
+            match write(request, &mut bytes) {
+                Some(written) => break written,
+                None => room = bytes.len() * 2,
+            }
         };
+        self.method = request.method().clone();
+        self.version = request.version();
+        self.extensions = request.extensions().clone();
+        (self.uri, self.bytes, self.written) = (uri, bytes, written);
     }
 
     /// Forgets the head, and lets go of what is in its extensions. The memory stays, for another.
     pub fn clear(&mut self) {
         self.extensions = Extensions::new();
         self.uri = Lengths::default();
-        self.bytes.clear();
+        self.written = 0;
     }
 
     /// How many bytes it has room for.
@@ -110,6 +89,7 @@ impl KeptHead {
 
     /// Gives memory back that it does not need: it may be kept for long.
     pub fn shrink(&mut self) {
+        self.bytes.truncate(self.written);
         self.bytes.shrink_to_fit();
     }
 
@@ -125,7 +105,7 @@ impl KeptHead {
         parts.version = self.version;
         parts.extensions = self.extensions.clone();
         // One buffer for all of it.
-        let bytes = Bytes::copy_from_slice(&self.bytes);
+        let bytes = Bytes::copy_from_slice(self.bytes());
         let [scheme, authority, target, lines] = self.uri.split(&bytes);
         parts.uri = uri(scheme, bytes.slice_ref(authority), bytes.slice_ref(target));
         parts.headers = HeaderMap::with_capacity(Lines(lines).count());
@@ -145,9 +125,9 @@ impl KeptHead {
 
     /// Forgets all lines of a header; `name` is matched without regard to case.
     pub fn remove(&mut self, name: &str) {
-        let mut kept = Vec::with_capacity(self.bytes.len());
+        let mut kept = Vec::with_capacity(self.written);
         let mut rest = self.lines();
-        kept.extend_from_slice(&self.bytes[..self.bytes.len() - rest.0.len()]);
+        kept.extend_from_slice(&self.bytes[..self.written - rest.0.len()]);
         loop {
             let from = rest.0;
             let Some(line) = rest.next() else { break };
@@ -155,6 +135,7 @@ impl KeptHead {
                 kept.extend_from_slice(&from[..from.len() - rest.0.len()]);
             }
         }
+        self.written = kept.len();
         self.bytes = kept;
     }
 
@@ -178,8 +159,64 @@ impl KeptHead {
     }
 
     fn pieces(&self) -> [&[u8]; 4] {
-        self.uri.split(&self.bytes)
+        self.uri.split(self.bytes())
     }
+
+    fn bytes(&self) -> &[u8] {
+        &self.bytes[..self.written]
+    }
+}
+
+/// Writes the URI and the headers, and says how many bytes they are; `None` where there is no room for them.
+#[inline]
+fn write<B>(request: &Request<B>, bytes: &mut [u8]) -> Option<(Lengths, usize)> {
+    let room = bytes.len();
+    let mut rest = bytes;
+    let uri = request.uri();
+    let [scheme, authority, target] = [
+        uri.scheme_str().unwrap_or_default(),
+        uri.authority().map_or("", Authority::as_str),
+        uri.path_and_query().map_or("", PathAndQuery::as_str),
+    ];
+    for part in [scheme, authority, target] {
+        // Most targets come without the first two.
+        if !part.is_empty() {
+            rest = put(rest, part.as_bytes())?;
+        }
+    }
+    // A URI has at most 65,534 bytes.
+    let uri = Lengths {
+        scheme: scheme.len() as u32,
+        authority: authority.len() as u32,
+        target: target.len() as u32,
+    };
+    let known = Known::get();
+    for (name, value) in request.headers() {
+        let is_sensitive = if value.is_sensitive() { SENSITIVE } else { 0 };
+        let value = value.as_bytes();
+        // What is longer than a number of four bytes can tell does not come over any connection.
+        let line = is_sensitive | u64::from(value.len() as u32);
+        let number;
+        (number, rest) = rest.split_first_chunk_mut()?;
+        match known.place(name) {
+            Some(place) => *number = (line | KNOWN | (place as u64) << 32).to_ne_bytes(),
+            None => {
+                // A name has at most 65,535 bytes.
+                *number = (line | (name.as_str().len() as u64) << 32).to_ne_bytes();
+                rest = put(rest, name.as_str().as_bytes())?;
+            }
+        }
+        rest = put(rest, value)?;
+    }
+    Some((uri, room - rest.len()))
+}
+
+/// What is left of `rest`, behind `piece`.
+#[inline]
+fn put<'a>(rest: &'a mut [u8], piece: &[u8]) -> Option<&'a mut [u8]> {
+    let (place, rest) = rest.split_at_mut_checked(piece.len())?;
+    place.copy_from_slice(piece);
+    Some(rest)
 }
 
 impl Lengths {
@@ -217,6 +254,7 @@ impl Default for KeptHead {
             extensions: Extensions::new(),
             uri: Lengths::default(),
             bytes: Vec::new(),
+            written: 0,
         }
     }
 }
@@ -253,13 +291,13 @@ impl<'a> Iterator for Lines<'a> {
     fn next(&mut self) -> Option<Line<'a>> {
         let (line, rest) = self.0.split_first_chunk()?;
         let line = u64::from_ne_bytes(*line);
-        let place = ((line & !KNOWN) >> 32) as usize;
+        let place = ((line & !(KNOWN | SENSITIVE)) >> 32) as usize;
         let known = if line & KNOWN == 0 { None } else { Some(Known::get().name(place)?) };
         let (name, rest) = match known {
             Some(name) => (name.as_str().as_bytes(), rest),
             None => rest.split_at_checked(place)?,
         };
-        let (value, rest) = rest.split_at_checked((line & (SENSITIVE - 1)) as usize)?;
+        let (value, rest) = rest.split_at_checked(line as u32 as usize)?;
         self.0 = rest;
         Some(Line { name, value, known, is_sensitive: line & SENSITIVE != 0 })
     }
@@ -267,7 +305,7 @@ impl<'a> Iterator for Lines<'a> {
 
 /// Bytes that most lines do not need.
 const USUAL: usize = 64;
-const SENSITIVE: u64 = 1 << 31;
+const SENSITIVE: u64 = 1 << 62;
 /// A name that is not there, but known by its place.
 const KNOWN: u64 = 1 << 63;
 
@@ -294,10 +332,10 @@ mod tests {
     }
 
     proptest! {
-        /// Names of either kind, values of any bytes, in any order, and often more than once.
+        /// Names of either kind, values of any bytes and longer than is guessed, in any order, and often more than once.
         #[test]
         fn what_is_restored_is_what_was_kept(
-            headers in prop::collection::vec((name(), prop::collection::vec(0x80_u8.., 0..40), any::<bool>()), 0..40),
+            headers in prop::collection::vec((name(), prop::collection::vec(0x80_u8.., 0..200), any::<bool>()), 0..40),
         ) {
             let (parts, kept) = kept(&headers);
             let restored = kept.restore();

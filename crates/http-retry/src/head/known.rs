@@ -17,6 +17,7 @@ pub(super) struct Known {
 
 impl Known {
     /// What is known, found out once.
+    #[inline]
     pub(super) fn get() -> &'static Self {
         static KNOWN: LazyLock<Known> = LazyLock::new(|| Known::of(&STANDARD).unwrap_or(Known::nothing()));
         &KNOWN
