@@ -8,8 +8,8 @@ use tower::retry::Retry;
 use tower::util::BoxCloneService;
 use tower::{BoxError, Layer, Service, ServiceExt};
 use tower_http_retry::{
-    AttemptNumber, Boxed, Budget, Constant, Exponential, Never, Policy, Reason, RetryAfterFirst, RetryInfo,
-    RetryLayer, RetryOverride, TowerPolicy,
+    AttemptHeader, AttemptNumber, Boxed, Budget, Constant, Exponential, Never, Policy, Reason,
+    RetryAfterFirst, RetryInfo, RetryLayer, RetryOverride, TowerPolicy,
 };
 
 use crate::support::capture::Capture;
@@ -124,6 +124,26 @@ async fn tracing_is_told_what_the_layer_tells() {
     ours.retain(|line| !line.starts_with("+ retry:resend"));
     assert_eq!(ours.len(), 4, "{ours:#?}");
     assert_eq!(lines(BoxCloneService::new(tower_s)).await, ours);
+}
+
+/// gRPC is told of retries alone, and not of the resend at once.
+#[tokio::test(start_paused = true)]
+async fn grpc_s_count_of_retries_is_that_of_the_layer() {
+    let layer = || RetryLayer::<_, Boxed>::new(A_SECOND).attempt_header(AttemptHeader::grpc());
+    let counts = async |upstream: &Upstream, client: BoxCloneService<Sent, Answer, BoxError>| {
+        let mut request = get("/");
+        request.headers_mut().insert("content-type", "application/grpc".parse().unwrap());
+        client.oneshot(request).await.unwrap();
+        let calls = upstream.calls().into_iter();
+        let counts = calls.map(|call| call.parts.headers.get("grpc-previous-rpc-attempts").cloned());
+        counts.map(|count| count.map(|count| count.to_str().unwrap().to_owned())).collect::<Vec<_>>()
+    };
+    let upstream = || Upstream::statuses([425, 503, 503]);
+    let (ours, tower_s) = (upstream(), upstream());
+    let client = BoxCloneService::new(layer().layer(ours.handle()));
+    assert_eq!(counts(&ours, client).await, [None, None, Some("1".to_owned()), Some("2".to_owned())]);
+    let client = BoxCloneService::new(Retry::new(TowerPolicy::new(layer()), tower_s.handle()));
+    assert_eq!(counts(&tower_s, client).await, [None, None, Some("1".to_owned()), Some("2".to_owned())]);
 }
 
 /// Tower clones the policy for each request, and the clone's session is its own.

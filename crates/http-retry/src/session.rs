@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use rand::Rng;
 
-use self::admit::{Kind, Next};
+use self::admit::{Kind, Next, is_transparent};
 use crate::{Attempt, Budget, Cause, Hint, Outcome, Policy, Reason, Setback, Verdict};
 
 /// One request's life across its attempts, without I/O, clock or randomness of its own.
@@ -65,6 +65,7 @@ struct Past {
     sent_at_once: bool,
     previous_delay: Option<Duration>,
     waited: Duration,
+    retries: u32,
     cause: Option<Cause>,
     hint: Option<(Hint, &'static str)>,
     next: Option<Next>,
@@ -169,6 +170,20 @@ impl Session {
         self.number
     }
 
+    /// How many of the resends are retries as gRPC A6 counts them, with the one that is admitted: all but the
+    /// transparent ones, which follow an attempt that never left, or the first that the server refused unprocessed.
+    pub fn retries(&self) -> u32 {
+        self.past.as_ref().map_or(0, |past| past.next.as_ref().map_or(past.retries, |next| next.retries))
+    }
+
+    /// How many resends gRPC A6 counts: all that went out, and the one that is admitted, but for the one that goes out
+    /// at once because the peer refused the request unprocessed.
+    pub fn counted_resends(&self) -> u32 {
+        let next = self.past.as_ref().and_then(|past| past.next.as_ref());
+        let admitted = next.is_some_and(|next| next.kind != Kind::AtOnce);
+        (self.counted_attempts() - 1).saturating_add(u32::from(admitted))
+    }
+
     /// The sum of the waits before the attempts that went out.
     pub fn waited(&self) -> Duration {
         self.past.as_ref().map_or(Duration::ZERO, |past| past.waited)
@@ -223,7 +238,8 @@ impl Session {
         let moment = clock();
         let setback = self.setback(attempt, cause, moment);
         let admitted = self.schedule(policy, &setback).and_then(|(window, kind)| {
-            let next = Next { delay: window.draw(rng), kind, withdrawal: None };
+            let retries = self.retries().saturating_add(u32::from(!is_transparent(kind, cause)));
+            let next = Next { delay: window.draw(rng), kind, retries, withdrawal: None };
             self.admit(next, &setback, budget, moment)
         });
         match admitted {
@@ -253,6 +269,7 @@ impl Session {
         };
         self.number = self.number.saturating_add(1);
         past.waited = past.waited.saturating_add(waited.max(next.delay));
+        past.retries = next.retries;
         match next.kind {
             Kind::AtOnce => past.sent_at_once = true,
             Kind::Hinted => past.step = 0,
@@ -292,6 +309,11 @@ impl Session {
             .now(moment.wall)
             .step(past.step)
             .previous_delay(past.previous_delay)
+    }
+
+    /// All attempts but for a resend that went out at once, and so 1 or more.
+    fn counted_attempts(&self) -> u32 {
+        self.number - u32::from(self.sent_at_once())
     }
 
     /// Whether the one resend that goes out at once has.

@@ -101,7 +101,7 @@ where
             self.span = trace::session(&RequestHead::from(&*request));
         }
         self.span.in_scope(|| trace::will_resend(&session, delay));
-        self.mark(request, session.number() + 1, result);
+        self.mark(request, &session, result);
         self.session = Some(session);
         Some(if delay.is_zero() { Box::pin(yielded()) } else { timer.sleep(delay) })
     }
@@ -132,10 +132,10 @@ impl<P: Policy, M> TowerPolicy<P, M> {
     }
 
     /// Makes the request the one that is sent next.
-    fn mark<B, R, E>(&self, request: &mut Request<B>, number: u32, result: &Result<Response<R>, E>) {
-        request.extensions_mut().insert(AttemptNumber::new(number));
+    fn mark<B, R, E>(&self, request: &mut Request<B>, session: &Session, result: &Result<Response<R>, E>) {
+        request.extensions_mut().insert(AttemptNumber::new(session.number() + 1));
         if let Some(header) = &self.terms.settings.attempt_header {
-            header.set(number, request.headers_mut());
+            header.set(request, session.retries());
         }
         if matches!(result, Ok(response) if response.status() == StatusCode::EXPECTATION_FAILED) {
             // RFC 9110 section 10.1.1.

@@ -10,6 +10,8 @@ use crate::{BodyState, Budget, Cause, Cost, Hint, Plan, Policy, Reason, Setback,
 pub(super) struct Next {
     pub(super) delay: Duration,
     pub(super) kind: Kind,
+    /// How many of the resends are retries, with this one.
+    pub(super) retries: u32,
     pub(super) withdrawal: Option<Withdrawal>,
 }
 
@@ -22,6 +24,11 @@ pub(super) enum Kind {
     Hinted,
     /// The policy.
     Scheduled,
+}
+
+/// Whether it is as if the attempt before had never been made (gRPC A6).
+pub(super) fn is_transparent(kind: Kind, cause: Cause) -> bool {
+    kind == Kind::AtOnce || cause == Cause::NeverSent
 }
 
 impl Session {
@@ -81,11 +88,10 @@ impl Session {
     }
 
     fn has_attempts_left(&self, kind: Kind) -> bool {
-        let counted = self.number.saturating_sub(u32::from(self.sent_at_once()));
         match kind {
             // Uncounted, but one attempt means one.
             Kind::AtOnce => self.attempts > 1,
-            Kind::Hinted | Kind::Scheduled => counted < self.attempts,
+            Kind::Hinted | Kind::Scheduled => self.counted_attempts() < self.attempts,
         }
     }
 }
