@@ -1,5 +1,7 @@
 //! Tower's own `Retry`, with the decisions of the layer.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use http::{HeaderName, Method, Request};
@@ -144,6 +146,22 @@ async fn grpc_s_count_of_retries_is_that_of_the_layer() {
     assert_eq!(counts(&ours, client).await, [None, None, Some("1".to_owned()), Some("2".to_owned())]);
     let client = BoxCloneService::new(Retry::new(TowerPolicy::new(layer()), tower_s.handle()));
     assert_eq!(counts(&tower_s, client).await, [None, None, Some("1".to_owned()), Some("2".to_owned())]);
+}
+
+/// Whether a request may ever be sent again is settled before its first attempt, and may cost something.
+#[tokio::test(start_paused = true)]
+async fn the_policy_is_asked_once_whether_to_keep_a_request() {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let policy = A_SECOND.only({
+        let asked = Arc::clone(&asked);
+        move |_| asked.fetch_add(1, Ordering::Relaxed) < 2
+    });
+    let upstream = Upstream::statuses([503]);
+    let mut client = Retry::new(TowerPolicy::new(RetryLayer::new(policy)), upstream.handle());
+    for (requests, sent) in [(1, 3), (2, 6), (3, 7)] {
+        ServiceExt::<Sent>::ready(&mut client).await.unwrap().call(get("/")).await.unwrap();
+        assert_eq!((asked.load(Ordering::Relaxed), upstream.sent()), (requests, sent));
+    }
 }
 
 /// Tower clones the policy for each request, and the clone's session is its own.

@@ -176,14 +176,6 @@ impl Session {
         self.past.as_ref().map_or(0, |past| past.next.as_ref().map_or(past.retries, |next| next.retries))
     }
 
-    /// How many resends gRPC A6 counts: all that went out, and the one that is admitted, but for the one that goes out
-    /// at once because the peer refused the request unprocessed.
-    pub fn counted_resends(&self) -> u32 {
-        let next = self.past.as_ref().and_then(|past| past.next.as_ref());
-        let admitted = next.is_some_and(|next| next.kind != Kind::AtOnce);
-        (self.counted_attempts() - 1).saturating_add(u32::from(admitted))
-    }
-
     /// The sum of the waits before the attempts that went out.
     pub fn waited(&self) -> Duration {
         self.past.as_ref().map_or(Duration::ZERO, |past| past.waited)
@@ -309,11 +301,6 @@ impl Session {
             .now(moment.wall)
             .step(past.step)
             .previous_delay(past.previous_delay)
-    }
-
-    /// All attempts but for a resend that went out at once, and so 1 or more.
-    fn counted_attempts(&self) -> u32 {
-        self.number - u32::from(self.sent_at_once())
     }
 
     /// Whether the one resend that goes out at once has.

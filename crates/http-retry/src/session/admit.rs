@@ -88,10 +88,11 @@ impl Session {
     }
 
     fn has_attempts_left(&self, kind: Kind) -> bool {
+        let counted = self.number.saturating_sub(u32::from(self.sent_at_once()));
         match kind {
             // Uncounted, but one attempt means one.
             Kind::AtOnce => self.attempts > 1,
-            Kind::Hinted | Kind::Scheduled => self.counted_attempts() < self.attempts,
+            Kind::Hinted | Kind::Scheduled => counted < self.attempts,
         }
     }
 }

@@ -40,29 +40,6 @@ fn one_refused_resend_goes_out_at_once_and_uncounted() {
 }
 
 #[test]
-fn a_resend_that_goes_out_at_once_is_not_among_those_that_count() {
-    let policy = Constant::new(ms(5));
-    for (timeline, counted) in [
-        (&[][..], &[][..]),
-        (&[Status(503), Status(503)], &[1, 2]),
-        (&[REFUSED, REFUSED, Status(503)], &[0, 1, 2]),
-        (&[Status(503), REFUSED, Hinted(429, 9)], &[1, 1, 2]),
-    ] {
-        let mut client = Client::new(&policy, Session::new().attempts(9));
-        assert_eq!(client.session.counted_resends(), 0);
-        for (back, counted) in timeline.iter().zip(counted) {
-            client.decide(back);
-            let admitted = client.session.counted_resends();
-            client.session.resend();
-            assert_eq!((admitted, client.session.counted_resends()), (*counted, *counted), "{timeline:?}");
-        }
-        client.decide(&Status(503));
-        client.session.abandon();
-        assert_eq!(client.session.counted_resends(), counted.last().copied().unwrap_or_default());
-    }
-}
-
-#[test]
 fn a_policy_that_gives_up_sends_nothing_at_once_either() {
     for reason in [Reason::Policy, Reason::HintTooLong] {
         let policy = policy_fn(move |_| Plan::GiveUp(reason));
