@@ -49,7 +49,8 @@
 //!
 //! None is on by default, and each adds to what there is.
 //!
-//! * `grpc` has the last two policies of the table, `Budget::throttling`, and a `google.rpc.RetryInfo` as a [`Hint`].
+//! * `grpc` has the last two policies of the table, `Budget::throttling`, and what gRPC's answers say of time: a
+//!   `google.rpc.RetryInfo` is a [`Hint`].
 //! * `service-config` reads their values from the JSON of a gRPC service config.
 //! * `testing` is for those who write policies: laws that each must keep, a plot of its schedule, and scripted servers.
 
