@@ -299,6 +299,7 @@ impl Session {
             .elapsed(elapsed)
             .remaining(self.deadline.map(|deadline| deadline.saturating_sub(elapsed)))
             .now(moment.wall)
+            .counted(self.number.saturating_sub(u32::from(past.sent_at_once)))
             .step(past.step)
             .previous_delay(past.previous_delay)
     }

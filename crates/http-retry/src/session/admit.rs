@@ -69,7 +69,12 @@ impl Session {
         budget: Option<&Budget>,
         moment: Moment,
     ) -> Result<Next, Reason> {
-        if !self.has_attempts_left(next.kind) {
+        let has_attempts_left = match next.kind {
+            // Uncounted, but one attempt means one.
+            Kind::AtOnce => self.attempts > 1,
+            Kind::Hinted | Kind::Scheduled => setback.counted < self.attempts,
+        };
+        if !has_attempts_left {
             return Err(Reason::Attempts);
         }
         if setback.attempt.body != BodyState::Replayable {
@@ -85,15 +90,6 @@ impl Session {
             next.withdrawal = Some(budget.withdraw(cost, moment.monotonic).ok_or(Reason::Budget)?);
         }
         Ok(next)
-    }
-
-    fn has_attempts_left(&self, kind: Kind) -> bool {
-        let counted = self.number.saturating_sub(u32::from(self.sent_at_once()));
-        match kind {
-            // Uncounted, but one attempt means one.
-            Kind::AtOnce => self.attempts > 1,
-            Kind::Hinted | Kind::Scheduled => counted < self.attempts,
-        }
     }
 }
 
