@@ -11,7 +11,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "http-retry",
         &[
-            // For the features `grpc` and `service-config`, as are prost, serde and serde_json.
+            // For the features `grpc` and `service-config`, as are prost and serde_json.
             "base64",
             "bytes",
             "http",
@@ -21,7 +21,6 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "plotters",
             "prost",
             "rand",
-            "serde",
             "serde_json",
             "sfv",
         ],

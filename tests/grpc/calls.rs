@@ -21,7 +21,7 @@ use crate::support::{QUICKLY, soon};
 type ByCode = Grpc<RetryAfterFirst<Constant>>;
 type Body = ReplayBody<tonic::body::Body>;
 type Mapped = tower::util::MapRequest<Channel, fn(http::Request<Body>) -> http::Request<tonic::body::Body>>;
-type Client<P> = HealthClient<Retry<GrpcTrailers<Mapped>, P>>;
+pub(super) type Client<P> = HealthClient<Retry<GrpcTrailers<Mapped>, P>>;
 
 fn policy() -> ByCode {
     Grpc::new(RetryAfterFirst::new(QUICKLY).spread(0.0))
@@ -31,7 +31,7 @@ fn layer() -> RetryLayer<ByCode> {
     RetryLayer::new(policy()).attempt_header(AttemptHeader::grpc())
 }
 
-fn client<P: Policy>(
+pub(super) fn client<P: Policy>(
     server: &HealthService,
     layer: &RetryLayer<P>,
     trailers: GrpcTrailersLayer,
@@ -43,7 +43,7 @@ fn client<P: Policy>(
 }
 
 /// What a call for a service called `it` comes to.
-async fn call<P: Policy>(client: &mut Client<P>) -> Result<(), Status> {
+pub(super) async fn call<P: Policy>(client: &mut Client<P>) -> Result<(), Status> {
     let request = HealthCheckRequest { service: "it".into() };
     soon(client.check(request)).await.map(|response| {
         assert_eq!(response.into_inner().status, 1);

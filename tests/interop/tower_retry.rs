@@ -1,5 +1,7 @@
 //! Tower's own `Retry`, with the decisions of the layer.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use http::{HeaderName, Method, Request};
@@ -8,8 +10,8 @@ use tower::retry::Retry;
 use tower::util::BoxCloneService;
 use tower::{BoxError, Layer, Service, ServiceExt};
 use tower_http_retry::{
-    AttemptNumber, Boxed, Budget, Constant, Exponential, Never, Policy, Reason, RetryAfterFirst, RetryInfo,
-    RetryLayer, RetryOverride, TowerPolicy,
+    AttemptHeader, AttemptNumber, Boxed, Budget, Constant, Exponential, Never, Policy, Reason,
+    RetryAfterFirst, RetryInfo, RetryLayer, RetryOverride, TowerPolicy,
 };
 
 use crate::support::capture::Capture;
@@ -124,6 +126,42 @@ async fn tracing_is_told_what_the_layer_tells() {
     ours.retain(|line| !line.starts_with("+ retry:resend"));
     assert_eq!(ours.len(), 4, "{ours:#?}");
     assert_eq!(lines(BoxCloneService::new(tower_s)).await, ours);
+}
+
+/// gRPC is told of retries alone, and not of the resend at once.
+#[tokio::test(start_paused = true)]
+async fn grpc_s_count_of_retries_is_that_of_the_layer() {
+    let layer = || RetryLayer::<_, Boxed>::new(A_SECOND).attempt_header(AttemptHeader::grpc());
+    let counts = async |upstream: &Upstream, client: BoxCloneService<Sent, Answer, BoxError>| {
+        let mut request = get("/");
+        request.headers_mut().insert("content-type", "application/grpc".parse().unwrap());
+        client.oneshot(request).await.unwrap();
+        let calls = upstream.calls().into_iter();
+        let counts = calls.map(|call| call.parts.headers.get("grpc-previous-rpc-attempts").cloned());
+        counts.map(|count| count.map(|count| count.to_str().unwrap().to_owned())).collect::<Vec<_>>()
+    };
+    let upstream = || Upstream::statuses([425, 503, 503]);
+    let (ours, tower_s) = (upstream(), upstream());
+    let client = BoxCloneService::new(layer().layer(ours.handle()));
+    assert_eq!(counts(&ours, client).await, [None, None, Some("1".to_owned()), Some("2".to_owned())]);
+    let client = BoxCloneService::new(Retry::new(TowerPolicy::new(layer()), tower_s.handle()));
+    assert_eq!(counts(&tower_s, client).await, [None, None, Some("1".to_owned()), Some("2".to_owned())]);
+}
+
+/// Whether a request may ever be sent again is settled before its first attempt, and may cost something.
+#[tokio::test(start_paused = true)]
+async fn the_policy_is_asked_once_whether_to_keep_a_request() {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let policy = A_SECOND.only({
+        let asked = Arc::clone(&asked);
+        move |_| asked.fetch_add(1, Ordering::Relaxed) < 2
+    });
+    let upstream = Upstream::statuses([503]);
+    let mut client = Retry::new(TowerPolicy::new(RetryLayer::new(policy)), upstream.handle());
+    for (requests, sent) in [(1, 3), (2, 6), (3, 7)] {
+        ServiceExt::<Sent>::ready(&mut client).await.unwrap().call(get("/")).await.unwrap();
+        assert_eq!((asked.load(Ordering::Relaxed), upstream.sent()), (requests, sent));
+    }
 }
 
 /// Tower clones the policy for each request, and the clone's session is its own.

@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use http::{HeaderName, Method};
-use tower::{ServiceBuilder, ServiceExt};
+use tower::{BoxError, ServiceBuilder, ServiceExt};
 use tower_http_retry::{
-    AttemptNumber, Budget, Constant, Never, Reason, ReplayMemory, RetryInfo, RetryLayer, RetryOverride,
+    AttemptHeader, AttemptNumber, Boxed, Budget, Constant, Never, Reason, ReplayMemory, RetryInfo,
+    RetryLayer, RetryOverride,
 };
 
 use crate::support::upstream::Upstream;
-use crate::support::{A_SECOND, Answer, assert_status, get, info, request, reset};
+use crate::support::{A_SECOND, Answer, assert_status, get, info, refused, request, reset, status};
 
 /// Sends a request under an override to a server that always answers so; how often, and how it ended.
 async fn sent(method: Method, code: u16, say: RetryOverride) -> (usize, Option<RetryInfo>, Vec<u128>) {
@@ -127,6 +128,27 @@ async fn the_attempt_header_is_on_resends_alone() {
         .iter()
         .map(|call| call.parts.headers.get("x-retry-attempt").map(|value| value.to_str().unwrap()));
     assert_eq!(headers.collect::<Vec<_>>(), [None, Some("2"), Some("3")]);
+}
+
+/// gRPC counts retries: not the resend of what the server refused unprocessed at first, nor of what never left.
+#[tokio::test(start_paused = true)]
+async fn grpc_is_told_of_retries_alone() {
+    let upstream = Upstream::new(|number| match number {
+        1 => Ok(status(425)),
+        2 | 4 => Err(BoxError::from(refused())),
+        _ => Ok(status(503)),
+    });
+    let layer = RetryLayer::<_, Boxed>::new(A_SECOND).attempts(5).attempt_header(AttemptHeader::grpc());
+    let client = ServiceBuilder::new().layer(layer).service(upstream.handle());
+    let mut request = get("/");
+    request.headers_mut().insert("content-type", "application/grpc".parse().unwrap());
+    client.oneshot(request).await.unwrap();
+    let calls = upstream.calls();
+    let headers = calls.iter().map(|call| {
+        let count = call.parts.headers.get("grpc-previous-rpc-attempts");
+        count.map(|count| count.to_str().unwrap())
+    });
+    assert_eq!(headers.collect::<Vec<_>>(), [None, None, None, Some("1"), Some("1"), Some("2")]);
 }
 
 /// A number that the caller set itself, being a retry of its own, is replaced and not doubled.

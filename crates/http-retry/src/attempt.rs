@@ -110,6 +110,9 @@ pub struct Setback<'a> {
     pub remaining: Option<Duration>,
     /// The wall clock, for dates.
     pub now: SystemTime,
+    /// How many attempts count where they are bounded, with this one: all that were sent, but for the resend that
+    /// goes out at once.
+    pub counted: u32,
     /// Resends at a time of the policy's own since the session began, or since the last wait that the server
     /// named. Backoffs count this.
     pub step: u32,
@@ -128,6 +131,7 @@ impl<'a> Setback<'a> {
             elapsed: Duration::ZERO,
             remaining: None,
             now: SystemTime::UNIX_EPOCH,
+            counted: attempt.number,
             step: 0,
             previous_delay: None,
         }
@@ -156,6 +160,11 @@ impl<'a> Setback<'a> {
     /// Sets the wall clock.
     pub fn now(self, now: SystemTime) -> Self {
         Self { now, ..self }
+    }
+
+    /// Sets how many attempts count; without this, all that were sent.
+    pub fn counted(self, counted: u32) -> Self {
+        Self { counted, ..self }
     }
 
     /// Sets the number of resends since the last wait that the server named.

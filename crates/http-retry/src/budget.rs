@@ -65,6 +65,12 @@ impl Budget {
         Self::with(Terms { capacity: Some(tokens), ..self.bucket.terms() })
     }
 
+    /// One by the same terms, full, and apart from this.
+    #[cfg(feature = "service-config")]
+    pub(crate) fn afresh(&self) -> Self {
+        Self::with(self.bucket.terms())
+    }
+
     fn with(terms: Terms) -> Self {
         Self { bucket: Arc::new(Bucket::new(terms)) }
     }

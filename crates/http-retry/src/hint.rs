@@ -55,7 +55,7 @@ impl Hint {
     /// | header | value | source |
     /// |---|---|---|
     /// | `grpc-retry-pushback-ms` | ms, whole; anything else is [`Never`](Self::Never) | gRPC A6 |
-    /// | `grpc-status-details-bin` | a `google.rpc.RetryInfo`; with the feature `grpc` | google.rpc |
+    /// | `grpc-status-details-bin` | a `google.rpc.RetryInfo`, beside a `grpc-status`; with the feature `grpc` | google.rpc |
     /// | `retry-after-ms` | ms, whole or decimal | OpenAI, Azure |
     /// | `x-ms-retry-after-ms` | ms | Azure |
     /// | `x-amz-retry-after` | ms | AWS |

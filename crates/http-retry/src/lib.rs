@@ -43,14 +43,16 @@
 //! | [`Never`] | none | switching retries off |
 //! | [`policy_fn`] | yours | ten lines of your own |
 //! | `Grpc` | another policy's | gRPC, by its codes |
-//! | `GrpcRetryPolicy` | `[0.8 d, 1.2 d]` | gRPC, by a service config |
+//! | `GrpcRetryPolicy` | `[0.8 d, 1.2 d]` | gRPC, by the `retryPolicy` of a service config |
+//! | `GrpcServiceConfig` | that of the method's `retryPolicy` | gRPC, by a whole service config |
 //!
 //! # Features
 //!
 //! None is on by default, and each adds to what there is.
 //!
-//! * `grpc` has the last two policies of the table, `Budget::throttling`, and a `google.rpc.RetryInfo` as a [`Hint`].
-//! * `service-config` reads their values from the JSON of a gRPC service config.
+//! * `grpc` has `Grpc` and `GrpcRetryPolicy`, `Budget::throttling`, and what gRPC's answers say of time: a
+//!   `google.rpc.RetryInfo` is a [`Hint`].
+//! * `service-config` reads the JSON of a gRPC service config: parts of it, or all as a `GrpcServiceConfig`.
 //! * `testing` is for those who write policies: laws that each must keep, a plot of its schedule, and scripted servers.
 
 mod attempt;
@@ -78,6 +80,8 @@ pub use self::head::{KeptHead, RequestHead, ResponseHead};
 pub use self::hint::Hint;
 pub use self::outcome::{Failure, FailureKind, Outcome};
 pub use self::pace::{Pace, Pass, Refusal, Ticket, Turn};
+#[cfg(feature = "service-config")]
+pub use self::policy::GrpcServiceConfig;
 pub use self::policy::{
     AnyMethod, ClassifyWith, Constant, DecorrelatedJitter, Exponential, Jitter, LlmPolicy, Never, NeverOn,
     Only, Policy, PolicyFn, RetryAfterFirst, RetryOn, policy_fn,

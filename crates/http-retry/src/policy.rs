@@ -30,6 +30,8 @@ pub use self::grpc::Grpc;
 pub use self::llm::LlmPolicy;
 pub use self::never::Never;
 pub use self::retry_after_first::RetryAfterFirst;
+#[cfg(feature = "service-config")]
+pub use self::service_config::GrpcServiceConfig;
 #[cfg(feature = "grpc")]
 pub use self::service_config::{GrpcRetryPolicy, GrpcRetryValues};
 use crate::{Attempt, Plan, RequestHead, Setback, Verdict, table};

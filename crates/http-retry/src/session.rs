@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use rand::Rng;
 
-use self::admit::{Kind, Next};
+use self::admit::{Kind, Next, is_transparent};
 use crate::{Attempt, Budget, Cause, Hint, Outcome, Policy, Reason, Setback, Verdict};
 
 /// One request's life across its attempts, without I/O, clock or randomness of its own.
@@ -65,6 +65,7 @@ struct Past {
     sent_at_once: bool,
     previous_delay: Option<Duration>,
     waited: Duration,
+    retries: u32,
     cause: Option<Cause>,
     hint: Option<(Hint, &'static str)>,
     next: Option<Next>,
@@ -169,6 +170,12 @@ impl Session {
         self.number
     }
 
+    /// How many of the resends are retries as gRPC A6 counts them, with the one that is admitted: all but the
+    /// transparent ones, which follow an attempt that never left, or the first that the server refused unprocessed.
+    pub fn retries(&self) -> u32 {
+        self.past.as_ref().map_or(0, |past| past.next.as_ref().map_or(past.retries, |next| next.retries))
+    }
+
     /// The sum of the waits before the attempts that went out.
     pub fn waited(&self) -> Duration {
         self.past.as_ref().map_or(Duration::ZERO, |past| past.waited)
@@ -223,7 +230,8 @@ impl Session {
         let moment = clock();
         let setback = self.setback(attempt, cause, moment);
         let admitted = self.schedule(policy, &setback).and_then(|(window, kind)| {
-            let next = Next { delay: window.draw(rng), kind, withdrawal: None };
+            let retries = self.retries().saturating_add(u32::from(!is_transparent(kind, cause)));
+            let next = Next { delay: window.draw(rng), kind, retries, withdrawal: None };
             self.admit(next, &setback, budget, moment)
         });
         match admitted {
@@ -253,6 +261,7 @@ impl Session {
         };
         self.number = self.number.saturating_add(1);
         past.waited = past.waited.saturating_add(waited.max(next.delay));
+        past.retries = next.retries;
         match next.kind {
             Kind::AtOnce => past.sent_at_once = true,
             Kind::Hinted => past.step = 0,
@@ -290,6 +299,7 @@ impl Session {
             .elapsed(elapsed)
             .remaining(self.deadline.map(|deadline| deadline.saturating_sub(elapsed)))
             .now(moment.wall)
+            .counted(self.number.saturating_sub(u32::from(past.sent_at_once)))
             .step(past.step)
             .previous_delay(past.previous_delay)
     }

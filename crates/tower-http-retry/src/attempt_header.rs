@@ -1,8 +1,8 @@
 //! The header in which a resend tells the server that it is one.
 
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderName, HeaderValue, Request};
 
-use crate::grpc;
+use crate::{AttemptNumber, grpc};
 
 /// The header in which a resend tells the server that it is one; see
 /// [`attempt_header`](crate::RetryLayer::attempt_header).
@@ -24,18 +24,21 @@ pub struct AttemptHeader {
 }
 
 impl AttemptHeader {
-    /// `grpc-previous-rpc-attempts`: how often the call was sent before, 1 on the first resend (gRPC A6). Set on
-    /// requests of gRPC alone.
+    /// `grpc-previous-rpc-attempts`: how many retries the call has had, with this one (gRPC A6). Set on requests of
+    /// gRPC alone, and not before the first retry: a resend of what never left, or of what the server refused
+    /// unprocessed at first, is [none](crate::Session::retries).
     pub const fn grpc() -> Self {
         Self { name: HeaderName::from_static("grpc-previous-rpc-attempts"), is_grpc: true }
     }
 
-    pub(crate) fn set(&self, number: u32, headers: &mut HeaderMap) {
-        if !self.is_grpc {
-            headers.insert(&self.name, HeaderValue::from(number));
-        } else if grpc::is_grpc(headers) {
-            headers.insert(&self.name, HeaderValue::from(number.saturating_sub(1)));
-        }
+    /// Sets it on the request of a resend, which knows its number, in a session with so many retries.
+    pub(crate) fn set<B>(&self, request: &mut Request<B>, retries: u32) {
+        let count = match self.is_grpc {
+            true if retries > 0 && grpc::is_grpc(request.headers()) => retries,
+            true => return,
+            false => AttemptNumber::of(request),
+        };
+        request.headers_mut().insert(&self.name, HeaderValue::from(count));
     }
 }
 
@@ -49,35 +52,45 @@ impl From<HeaderName> for AttemptHeader {
 mod tests {
     use super::*;
 
+    /// What is set on the second resend in a session with so many retries.
     #[track_caller]
-    fn check(header: AttemptHeader, content_type: Option<&'static str>, expected: Option<(&str, &str)>) {
-        let mut headers = HeaderMap::new();
-        header.set(2, &mut headers);
-        assert_eq!(headers.len(), usize::from(!header.is_grpc));
-        headers
-            .extend(content_type.map(|value| (http::header::CONTENT_TYPE, HeaderValue::from_static(value))));
-        header.set(3, &mut headers);
-        headers.remove(http::header::CONTENT_TYPE);
-        let found = headers.iter().map(|(name, value)| (name.as_str(), value.to_str().unwrap()));
-        assert_eq!(found.collect::<Vec<_>>(), expected.into_iter().collect::<Vec<_>>(), "{content_type:?}");
+    fn check(
+        header: AttemptHeader,
+        content_type: Option<&str>,
+        retries: u32,
+        expected: Option<(&str, &str)>,
+    ) {
+        let mut request = Request::builder().extension(AttemptNumber::new(3));
+        if let Some(content_type) = content_type {
+            request = request.header("content-type", content_type);
+        }
+        let mut request = request.body(()).unwrap();
+        header.set(&mut request, retries);
+        request.headers_mut().remove("content-type");
+        let found = request.headers().iter().map(|(name, value)| (name.as_str(), value.to_str().unwrap()));
+        assert_eq!(found.collect::<Vec<_>>(), Vec::from_iter(expected), "{content_type:?} {retries}");
     }
 
     #[test]
-    fn grpc_counts_from_none_and_on_its_own_requests_alone() {
-        let previous = ("grpc-previous-rpc-attempts", "2");
+    fn grpc_counts_retries_and_on_its_own_requests_alone() {
         for content_type in ["application/grpc", "application/grpc+proto", "application/grpc;v=1"] {
-            check(AttemptHeader::grpc(), Some(content_type), Some(previous));
+            for (retries, expected) in [(2, Some("2")), (1, Some("1")), (0, None)] {
+                let expected = expected.map(|count| ("grpc-previous-rpc-attempts", count));
+                check(AttemptHeader::grpc(), Some(content_type), retries, expected);
+            }
         }
         for content_type in ["application/grpc-web", "application/json", "text/plain", ""] {
-            check(AttemptHeader::grpc(), Some(content_type), None);
+            check(AttemptHeader::grpc(), Some(content_type), 2, None);
         }
-        check(AttemptHeader::grpc(), None, None);
+        check(AttemptHeader::grpc(), None, 2, None);
     }
 
     #[test]
     fn any_other_has_the_attempts_number() {
         let header = || AttemptHeader::from(HeaderName::from_static("x-retry-attempt"));
-        check(header(), Some("text/plain"), Some(("x-retry-attempt", "3")));
-        check(header(), None, Some(("x-retry-attempt", "3")));
+        for retries in [0, 1, 2] {
+            check(header(), Some("text/plain"), retries, Some(("x-retry-attempt", "3")));
+            check(header(), None, retries, Some(("x-retry-attempt", "3")));
+        }
     }
 }

@@ -21,6 +21,7 @@ use pin_project_lite::pin_project;
 use tower_service::Service;
 
 pub(crate) use self::drain::DrainLimit;
+use self::itinerary::Itinerary;
 use self::journey::{Journey, Next};
 use crate::body::Original;
 use crate::head::Snapshot;
@@ -103,9 +104,10 @@ where
     where
         B: 'static,
     {
-        let Some((session, called_at)) = itinerary::unstarted(terms, &request) else {
+        let Some(itinerary) = Itinerary::of(terms, &request) else {
             return Self::once(inner, &terms.settings, request);
         };
+        let session = itinerary.unstarted(&terms.settings);
         let snapshot = Snapshot::of(&request);
         let (limit, memory) = (terms.settings.replay_limit, terms.settings.replay_memory.as_ref());
         let (head, body) = request.into_parts();
@@ -123,7 +125,8 @@ where
             None => Stage::Attempt { attempt: inner.call(request) },
             Some(pace) => Stage::in_line(&inner, pace, &terms.settings, request, session.ends_at()),
         };
-        let journey = Journey::new(inner, Arc::clone(terms), session, called_at, snapshot, original);
+        let journey =
+            Journey::new(inner, Arc::clone(terms), session, itinerary.called_at, snapshot, original);
         Self { stage, journey: Some(journey), marker: PhantomData }
     }
 

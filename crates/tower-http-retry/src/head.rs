@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use http::{Request, header};
 use http_retry::{KeptHead, RequestHead};
 
-use crate::{AttemptHeader, AttemptNumber};
+use crate::AttemptNumber;
 
 /// A snapshot of the caller's request head.
 ///
@@ -45,12 +45,9 @@ impl Snapshot {
     }
 
     /// The request of a resend.
-    pub(crate) fn request<B>(&self, number: u32, header: Option<&AttemptHeader>, body: B) -> Request<B> {
+    pub(crate) fn request<B>(&self, number: u32, body: B) -> Request<B> {
         let mut parts = self.kept().restore();
         parts.extensions.insert(AttemptNumber::new(number));
-        if let Some(header) = header {
-            header.set(number, &mut parts.headers);
-        }
         Request::from_parts(parts, body)
     }
 

@@ -143,7 +143,7 @@
 //! * `tower` reads the errors of tower's timeout, load-shed and buffer layers.
 //! * `grpc` has what gRPC needs: `presets::grpc`, the policies `Grpc` and `GrpcRetryPolicy`, `Budget::throttling`, and
 //!   `GrpcTrailersLayer`.
-//! * `service-config` reads the values of a gRPC service config from JSON.
+//! * `service-config` reads a gRPC service config from JSON: all of it for `presets::grpc_by_method`, or parts.
 //! * `testing` is for those who write policies: laws that each must keep, a plot of its schedule, a scripted service.
 //! * `reqwest` adds `ReqwestService`, which puts a client of reqwest below the layer, and reads its errors.
 //! * `tower-retry` adds `TowerPolicy`, which decides as the layer does, for `tower::retry::Retry`.

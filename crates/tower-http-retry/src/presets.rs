@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use http::header::AUTHORIZATION;
+#[cfg(feature = "service-config")]
+use http_retry::GrpcServiceConfig;
 #[cfg(feature = "grpc")]
 use http_retry::{Exponential, Grpc, GrpcRetryPolicy, RetryAfterFirst};
 use http_retry::{LlmPolicy, Pace};
@@ -68,8 +70,39 @@ pub fn grpc<M>() -> RetryLayer<Grpc<RetryAfterFirst<Exponential>>, M> {
 }
 
 /// For gRPC by the `retryPolicy` of a service config, with as many attempts as it says. Its `retryThrottling` is a
-/// [`Budget::throttling`](crate::Budget::throttling).
+/// [`Budget::throttling`](crate::Budget::throttling). `grpc_by_method` takes the whole service config.
 #[cfg(feature = "grpc")]
 pub fn grpc_service_config<M>(policy: GrpcRetryPolicy) -> RetryLayer<GrpcRetryPolicy, M> {
     RetryLayer::new(policy).attempts(policy.attempts()).attempt_header(AttemptHeader::grpc())
+}
+
+/// For gRPC by a whole service config: each method has the `retryPolicy` that it names, and resends are paid by its
+/// `retryThrottling`, or else from the layer's own budget. Each layer has a budget of its own: make one for each server.
+///
+/// ```
+/// use tower_http_retry::{GrpcServiceConfig, RetryLayer, presets};
+///
+/// # fn main() -> Result<(), tower_http_retry::ServiceConfigError> {
+/// let config = GrpcServiceConfig::from_json(r#"{
+///     "methodConfig": [{ "name": [{ "service": "shop.Orders", "method": "List" }], "retryPolicy": {
+///         "maxAttempts": 4, "initialBackoff": "0.1s", "maxBackoff": "1s", "backoffMultiplier": 2,
+///         "retryableStatusCodes": ["UNAVAILABLE"]
+///     } }],
+///     "retryThrottling": { "maxTokens": 10, "tokenRatio": 0.1 }
+/// }"#)?;
+/// let layer: RetryLayer<_> = presets::grpc_by_method(config);
+/// # let _ = layer;
+/// # Ok(())
+/// # }
+/// ```
+#[cfg(feature = "service-config")]
+pub fn grpc_by_method<M>(config: GrpcServiceConfig) -> RetryLayer<GrpcServiceConfig, M> {
+    let throttling = config.throttling();
+    let layer = RetryLayer::new(config)
+        .attempts(GrpcRetryPolicy::MOST_ATTEMPTS)
+        .attempt_header(AttemptHeader::grpc());
+    match throttling {
+        Some(budget) => layer.budget(budget),
+        None => layer,
+    }
 }

@@ -3,7 +3,6 @@
 use std::marker::PhantomData;
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::Duration;
 use std::{fmt, future, mem};
 
 use http::{Request, Response, StatusCode, header};
@@ -12,7 +11,7 @@ use tower::retry;
 use tracing::Span;
 
 use crate::failure::outcome;
-use crate::future::itinerary::{self, policy};
+use crate::future::itinerary::{Itinerary, policy};
 use crate::layer::{Settings, Terms};
 use crate::randomness::Draws;
 use crate::timer::{self, Sleep};
@@ -47,8 +46,8 @@ use crate::{AttemptNumber, Concrete, ReadError, RetryInfo, RetryLayer, RetryOver
 /// policy for each request.
 pub struct TowerPolicy<P = RetryAfterFirst<Exponential>, M = Concrete> {
     terms: Arc<Terms<P>>,
-    /// When the request came, where it has a deadline. It is cloned for before the policy is.
-    started: Option<Duration>,
+    /// Of the request that was cloned for last, which is before the policy is cloned.
+    itinerary: Option<Itinerary>,
     /// From the first outcome on.
     session: Option<Session>,
     /// Open from the first retry on.
@@ -62,8 +61,8 @@ impl<P, M> TowerPolicy<P, M> {
         Self::of(Arc::new(layer.into_terms()), None)
     }
 
-    fn of(terms: Arc<Terms<P>>, started: Option<Duration>) -> Self {
-        Self { terms, started, session: None, span: Span::none(), marker: PhantomData }
+    fn of(terms: Arc<Terms<P>>, itinerary: Option<Itinerary>) -> Self {
+        Self { terms, itinerary, session: None, span: Span::none(), marker: PhantomData }
     }
 }
 
@@ -80,8 +79,8 @@ where
         request: &mut Request<B>,
         result: &mut Result<Response<R>, E>,
     ) -> Option<Self::Future> {
-        // Kept before the first attempt, and so kept now: a policy is a pure function.
-        let mut session = self.session.take().or_else(|| self.begin(request))?;
+        let begin = |itinerary: Itinerary| itinerary.session(&self.terms.settings);
+        let mut session = self.session.take().or_else(|| self.itinerary.map(begin))?;
         let overrides = request.extensions().get::<RetryOverride>();
         let attempt = Attempt::new(session.number(), &*request, outcome(result))
             .vouched(overrides.is_some_and(|overrides| overrides.vouched));
@@ -101,7 +100,7 @@ where
             self.span = trace::session(&RequestHead::from(&*request));
         }
         self.span.in_scope(|| trace::will_resend(&session, delay));
-        self.mark(request, session.number() + 1, result);
+        self.mark(request, &session, result);
         self.session = Some(session);
         Some(if delay.is_zero() { Box::pin(yielded()) } else { timer.sleep(delay) })
     }
@@ -113,8 +112,8 @@ where
                 session.resend();
             }
             None => {
-                let ends_at = itinerary::session(&self.terms, request)?.ends_at();
-                self.started = ends_at.map(|_| timer::monotonic(&*self.terms.settings.timer));
+                self.itinerary = Itinerary::of(&self.terms, request);
+                self.itinerary?;
             }
         }
         Some(request.clone())
@@ -122,20 +121,11 @@ where
 }
 
 impl<P: Policy, M> TowerPolicy<P, M> {
-    /// The session of a request that was first sent when it was cloned for.
-    fn begin<B>(&self, request: &Request<B>) -> Option<Session> {
-        let session = itinerary::session(&self.terms, request)?;
-        Some(match self.started {
-            Some(started) => session.started(started),
-            None => session,
-        })
-    }
-
     /// Makes the request the one that is sent next.
-    fn mark<B, R, E>(&self, request: &mut Request<B>, number: u32, result: &Result<Response<R>, E>) {
-        request.extensions_mut().insert(AttemptNumber::new(number));
+    fn mark<B, R, E>(&self, request: &mut Request<B>, session: &Session, result: &Result<Response<R>, E>) {
+        request.extensions_mut().insert(AttemptNumber::new(session.number() + 1));
         if let Some(header) = &self.terms.settings.attempt_header {
-            header.set(number, request.headers_mut());
+            header.set(request, session.retries());
         }
         if matches!(result, Ok(response) if response.status() == StatusCode::EXPECTATION_FAILED) {
             // RFC 9110 section 10.1.1.
@@ -157,7 +147,7 @@ impl<P: Policy, M> TowerPolicy<P, M> {
 
 impl<P, M> Clone for TowerPolicy<P, M> {
     fn clone(&self) -> Self {
-        Self::of(Arc::clone(&self.terms), self.started)
+        Self::of(Arc::clone(&self.terms), self.itinerary)
     }
 }
 

@@ -6,19 +6,29 @@ use std::fmt;
 /// A value of a gRPC service config that is not allowed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServiceConfigError {
-    field: &'static str,
+    field: String,
     value: String,
     allowed: &'static str,
 }
 
 impl ServiceConfigError {
-    pub(crate) fn new(field: &'static str, value: impl ToString, allowed: &'static str) -> Self {
-        Self { field, value: value.to_string(), allowed }
+    pub(crate) fn new(field: &str, value: impl ToString, allowed: &'static str) -> Self {
+        Self { field: field.to_owned(), value: value.to_string(), allowed }
     }
 
-    /// The field, by its name in JSON.
-    pub fn field(&self) -> &'static str {
-        self.field
+    /// The same in a larger object: in its field `parent`, or that field itself where this one has no name.
+    #[cfg(feature = "service-config")]
+    pub(crate) fn within(mut self, parent: &str) -> Self {
+        if !self.field.is_empty() {
+            self.field.insert(0, '.');
+        }
+        self.field.insert_str(0, parent);
+        self
+    }
+
+    /// The field, by its name in JSON, and by its place in what was read: `methodConfig[2].retryPolicy.maxAttempts`.
+    pub fn field(&self) -> &str {
+        &self.field
     }
 
     /// The value that it has.

@@ -9,10 +9,17 @@ use prost::Message;
 
 use super::{Hint, longest};
 use crate::ResponseHead;
+use crate::outcome::GRPC_STATUS;
 
 /// What is malformed, negative or out of protobuf's range is no hint. Several values may stand in one line, as in every
 /// binary header of gRPC's (PROTOCOL-HTTP2, "Custom-Metadata").
+///
+/// They are the details of a status, which stands in the same head: the server put it there (*Trailers-Only*), or a layer
+/// that moved the trailers there. A head without one ends no call of gRPC's.
 pub(super) fn read(name: &str, head: &ResponseHead<'_>, _: SystemTime) -> Option<Hint> {
+    if !head.headers().contains_key(&GRPC_STATUS) {
+        return None;
+    }
     let of_line = |line: &[u8]| line.split(|byte| *byte == b',').filter_map(delay).max();
     longest(head.headers(), name, of_line).map(Hint::After)
 }
@@ -97,7 +104,8 @@ mod tests {
 
     #[track_caller]
     fn check(lines: &[&str], expected: impl Into<Option<Duration>>) {
-        let answer = lines.iter().fold(Answer::of(200), |answer, line| answer.with(DETAILS, line));
+        let failed = Answer::of(200).with("grpc-status", "8");
+        let answer = lines.iter().fold(failed, |answer, line| answer.with(DETAILS, line));
         let expected = expected.into().map(|delay| (Hint::After(delay), DETAILS));
         assert_eq!(answer.hint(), expected, "{lines:?}");
     }
@@ -155,9 +163,22 @@ mod tests {
         }
     }
 
+    /// Those who do not call gRPC see no change where the feature is on.
+    #[test]
+    fn only_the_head_that_ends_a_call_has_details() {
+        for status in [200, 429, 503] {
+            let plain = Answer::of(status).with(DETAILS, ON_THE_WIRE);
+            assert_eq!(plain.hint(), None, "{status}");
+            // How this call ended is still to come, and what it ended with.
+            assert_eq!(plain.with("content-type", "application/grpc").hint(), None, "{status}");
+            let plain = Answer::of(status).with(DETAILS, ON_THE_WIRE).with("retry-after", "7");
+            assert_eq!(plain.hint(), Some((Hint::After(Duration::from_secs(7)), "retry-after")), "{status}");
+        }
+    }
+
     #[test]
     fn a_pushback_outranks_it() {
-        let answer = Answer::of(200).with(DETAILS, &of(5, 0)).with(PUSHBACK, "7");
+        let answer = Answer::of(200).with("grpc-status", "8").with(DETAILS, &of(5, 0)).with(PUSHBACK, "7");
         assert_eq!(answer.hint(), Some((Hint::After(Duration::from_millis(7)), PUSHBACK)));
     }
 

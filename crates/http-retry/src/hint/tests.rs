@@ -60,7 +60,14 @@ const RANKS: &[(&str, u64, Lines)] = &[
     (PUSHBACK, 1, &[(PUSHBACK, "1")]),
     // A `RetryInfo` of 7 s.
     #[cfg(feature = "grpc")]
-    (DETAILS, 7_000, &[(DETAILS, "GjAKKHR5cGUuZ29vZ2xlYXBpcy5jb20vZ29vZ2xlLnJwYy5SZXRyeUluZm8SBAoCCAc=")]),
+    (
+        DETAILS,
+        7_000,
+        &[
+            (DETAILS, "GjAKKHR5cGUuZ29vZ2xlYXBpcy5jb20vZ29vZ2xlLnJwYy5SZXRyeUluZm8SBAoCCAc="),
+            ("grpc-status", "8"),
+        ],
+    ),
     ("retry-after-ms", 2, &[("retry-after-ms", "2")]),
     ("x-ms-retry-after-ms", 3, &[("x-ms-retry-after-ms", "3")]),
     ("x-amz-retry-after", 4, &[("x-amz-retry-after", "4")]),

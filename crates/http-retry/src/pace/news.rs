@@ -2,6 +2,8 @@
 
 use std::time::{Duration, SystemTime};
 
+#[cfg(feature = "grpc")]
+use crate::GrpcCode;
 use crate::hint::{self, Refill};
 use crate::{Hint, ResponseHead};
 
@@ -36,11 +38,25 @@ fn asks(head: &ResponseHead<'_>, wall: SystemTime) -> Asks {
         Some((_, hint::PUSHBACK)) | None => None,
         Some((hint, _)) => hint.delay().filter(|delay| !delay.is_zero()),
     };
-    match head.status().as_u16() {
+    match status(head) {
         429 | 529 => Asks::Quiet(hint),
         403 if hint::is_quota_gone(head) => Asks::Quiet(hint),
         // A server that is broken says no time; one that is busy does.
         503 if hint.is_some() => Asks::Quiet(hint),
         _ => hint::window(head, wall).map_or(Asks::Nothing, Asks::Rest),
     }
+}
+
+/// The status of a response. One that has ended a call of gRPC's has that of its code, as google.rpc.Code maps it: the
+/// 200 says only that the call came to gRPC.
+fn status(head: &ResponseHead<'_>) -> u16 {
+    #[cfg(feature = "grpc")]
+    if head.status() == http::StatusCode::OK {
+        match GrpcCode::of(head) {
+            Some(GrpcCode::ResourceExhausted) => return 429,
+            Some(GrpcCode::Unavailable) => return 503,
+            _ => {}
+        }
+    }
+    head.status().as_u16()
 }

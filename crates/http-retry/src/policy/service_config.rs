@@ -1,10 +1,14 @@
-//! The `retryPolicy` of a gRPC service config (gRPC A6).
+//! What a gRPC service config says of retries (gRPC A6): the `retryPolicy` of one method, or all of it.
 
 #[cfg(feature = "service-config")]
 mod json;
+#[cfg(feature = "service-config")]
+mod whole;
 
 use std::time::Duration;
 
+#[cfg(feature = "service-config")]
+pub use self::whole::GrpcServiceConfig;
 use crate::grpc::Codes;
 use crate::table::grpc;
 use crate::{
@@ -34,7 +38,7 @@ use crate::{
 /// # Ok::<_, http_retry::ServiceConfigError>(())
 /// ```
 ///
-/// With the feature `service-config`, `from_json` reads the same from JSON.
+/// With the feature `service-config`, `from_json` reads the same from JSON, and `GrpcServiceConfig` has one for each method.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct GrpcRetryPolicy {
     attempts: u32,
@@ -58,6 +62,9 @@ pub struct GrpcRetryValues {
 }
 
 impl GrpcRetryPolicy {
+    /// The most attempts that there can be; more are treated as these (gRPC A6).
+    pub const MOST_ATTEMPTS: u32 = 5;
+
     /// Checks the values by the rules of gRPC A6.
     pub fn new(values: GrpcRetryValues) -> Result<Self, ServiceConfigError> {
         values.check()?;
@@ -65,7 +72,7 @@ impl GrpcRetryPolicy {
             .any_multiplier(values.backoff_multiplier)
             .jitter(Jitter::Proportional(0.2));
         Ok(Self {
-            attempts: values.max_attempts.min(MOST_ATTEMPTS),
+            attempts: values.max_attempts.min(Self::MOST_ATTEMPTS),
             policy: RetryAfterFirst::new(backoff),
             codes: values.retryable_status_codes.into_iter().fold(Codes::default(), Codes::with),
         })
@@ -121,9 +128,6 @@ impl GrpcRetryValues {
         Ok(())
     }
 }
-
-/// gRPC A6: more are treated as 5.
-const MOST_ATTEMPTS: u32 = 5;
 
 #[cfg(test)]
 mod tests;

@@ -10,6 +10,8 @@ use crate::{BodyState, Budget, Cause, Cost, Hint, Plan, Policy, Reason, Setback,
 pub(super) struct Next {
     pub(super) delay: Duration,
     pub(super) kind: Kind,
+    /// How many of the resends are retries, with this one.
+    pub(super) retries: u32,
     pub(super) withdrawal: Option<Withdrawal>,
 }
 
@@ -22,6 +24,11 @@ pub(super) enum Kind {
     Hinted,
     /// The policy.
     Scheduled,
+}
+
+/// Whether it is as if the attempt before had never been made (gRPC A6).
+pub(super) fn is_transparent(kind: Kind, cause: Cause) -> bool {
+    kind == Kind::AtOnce || cause == Cause::NeverSent
 }
 
 impl Session {
@@ -62,7 +69,12 @@ impl Session {
         budget: Option<&Budget>,
         moment: Moment,
     ) -> Result<Next, Reason> {
-        if !self.has_attempts_left(next.kind) {
+        let has_attempts_left = match next.kind {
+            // Uncounted, but one attempt means one.
+            Kind::AtOnce => self.attempts > 1,
+            Kind::Hinted | Kind::Scheduled => setback.counted < self.attempts,
+        };
+        if !has_attempts_left {
             return Err(Reason::Attempts);
         }
         if setback.attempt.body != BodyState::Replayable {
@@ -78,15 +90,6 @@ impl Session {
             next.withdrawal = Some(budget.withdraw(cost, moment.monotonic).ok_or(Reason::Budget)?);
         }
         Ok(next)
-    }
-
-    fn has_attempts_left(&self, kind: Kind) -> bool {
-        let counted = self.number.saturating_sub(u32::from(self.sent_at_once()));
-        match kind {
-            // Uncounted, but one attempt means one.
-            Kind::AtOnce => self.attempts > 1,
-            Kind::Hinted | Kind::Scheduled => counted < self.attempts,
-        }
     }
 }
 

@@ -191,6 +191,24 @@ fn steps_count_from_the_last_wait_that_the_server_named() {
 }
 
 #[test]
+fn all_attempts_count_but_for_the_resend_at_once() {
+    let seen = Mutex::new(Vec::new());
+    let policy = policy_fn(|setback| {
+        seen.lock().unwrap().push((setback.attempt.number, setback.counted));
+        Window::exactly(ms(10))
+    });
+    let timeline = [
+        (Failed(FailureKind::NeverSent), wait(10)),
+        (Hinted(429, 1_000), wait(1_000)),
+        (REFUSED, wait(0)),
+        (REFUSED, wait(10)),
+        (Status(503), wait(10)),
+    ];
+    check(&policy, Session::new().attempts(9), &timeline);
+    assert_eq!(*seen.lock().unwrap(), [(1, 1), (2, 2), (3, 3), (4, 3), (5, 4)]);
+}
+
+#[test]
 fn decorrelated_jitter_grows_from_its_own_last_delay() {
     let policy = RetryAfterFirst::new(DecorrelatedJitter::new(ms(10), ms(10_000)));
     let mut client = Client::new(&policy, Session::new().attempts(20));

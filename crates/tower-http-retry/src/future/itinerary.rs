@@ -9,47 +9,58 @@ use crate::RetryOverride;
 use crate::layer::{Settings, Terms};
 use crate::timer;
 
-/// The session of a request that comes now; `None` if it can never be sent again.
-#[cfg(feature = "tower-retry")]
-pub(crate) fn session<P: Policy, B>(terms: &Terms<P>, request: &Request<B>) -> Option<Session> {
-    let (session, called_at) = unstarted(terms, request)?;
-    Some(start(session, called_at))
+/// How a request is sent that may be sent again.
+#[derive(Clone, Copy)]
+pub(crate) struct Itinerary {
+    attempts: u32,
+    deadline: Option<Duration>,
+    /// When the request came, where it has a deadline. Few sessions ask for it.
+    pub(super) called_at: Option<Instant>,
 }
 
-/// The same, with its clock not running yet: where it has a deadline, the time from which it is to run. Few sessions ask
-/// for it.
-pub(super) fn unstarted<P: Policy, B>(
-    terms: &Terms<P>,
-    request: &Request<B>,
-) -> Option<(Session, Option<Instant>)> {
-    let settings = &terms.settings;
-    let overrides = request.extensions().get::<RetryOverride>();
-    let attempts = overrides.and_then(|overrides| overrides.attempts).unwrap_or(settings.attempts);
-    if attempts <= 1 || overrides.is_some_and(|overrides| overrides.never) {
-        return None;
+impl Itinerary {
+    /// Of a request that comes now; `None` if it can never be sent again.
+    pub(crate) fn of<P: Policy, B>(terms: &Terms<P>, request: &Request<B>) -> Option<Self> {
+        let settings = &terms.settings;
+        let overrides = request.extensions().get::<RetryOverride>();
+        let attempts = overrides.and_then(|overrides| overrides.attempts).unwrap_or(settings.attempts);
+        if attempts <= 1 || overrides.is_some_and(|overrides| overrides.never) {
+            return None;
+        }
+        let head = RequestHead::from(request).looked_over();
+        // A policy of the user's own may forget to ask for the second of these.
+        if !policy(terms, overrides).keep(&head) || head.leaves_http() {
+            return None;
+        }
+        let deadline = deadline(settings, overrides);
+        Some(Self { attempts, deadline, called_at: deadline.map(|_| settings.timer.now()) })
     }
-    let head = RequestHead::from(request).looked_over();
-    // A policy of the user's own may forget to ask for the second of these.
-    if !policy(terms, overrides).keep(&head) || head.leaves_http() {
-        return None;
-    }
-    let deadline = deadline(settings, overrides);
-    let called_at = deadline.map(|_| settings.timer.now());
-    let mut session = Session::new().attempts(attempts).deadline(deadline);
-    if !settings.heeds_hints {
-        session = session.ignore_hints();
-    }
-    if settings.pace.is_some() {
-        // Whoever stands in line is asked when it ends.
-        session = start(session.paced(), called_at);
-    }
-    Some((session, called_at))
-}
 
-fn start(session: Session, called_at: Option<Instant>) -> Session {
-    match called_at {
-        Some(called_at) => session.started(timer::on_scale(called_at)),
-        None => session,
+    /// Its session, whose clock does not run yet, unless somebody asks when it ends.
+    #[inline]
+    pub(super) fn unstarted(&self, settings: &Settings) -> Session {
+        let mut session = Session::new().attempts(self.attempts).deadline(self.deadline);
+        if !settings.heeds_hints {
+            session = session.ignore_hints();
+        }
+        if settings.pace.is_some() {
+            // Whoever stands in line is asked.
+            session = self.start(session.paced());
+        }
+        session
+    }
+
+    /// Its session, whose clock has run since the request came.
+    #[cfg(feature = "tower-retry")]
+    pub(crate) fn session(&self, settings: &Settings) -> Session {
+        self.start(self.unstarted(settings))
+    }
+
+    fn start(&self, session: Session) -> Session {
+        match self.called_at {
+            Some(called_at) => session.started(timer::on_scale(called_at)),
+            None => session,
+        }
     }
 }
 

@@ -264,8 +264,10 @@ where
         let paused_at = detour.paused_at.take();
         let waited = paused_at.map(|paused_at| timer::monotonic(timer).saturating_sub(paused_at));
         let number = self.session.resend_after(waited.unwrap_or_default());
-        let header = self.terms.settings.attempt_header.as_ref();
-        let request = self.snapshot.request(number, header, self.original.attempt());
+        let mut request = self.snapshot.request(number, self.original.attempt());
+        if let Some(header) = &self.terms.settings.attempt_header {
+            header.set(&mut request, self.session.retries());
+        }
         detour.resend = detour.span.in_scope(|| trace::resend(number));
         let attempt = detour.resend.in_scope(|| self.inner.call(request));
         ControlFlow::Continue(Stage::Attempt { attempt })

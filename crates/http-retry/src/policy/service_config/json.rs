@@ -5,7 +5,6 @@
 
 use std::time::Duration;
 
-use serde::Deserialize;
 use serde_json::Value;
 
 use super::{GrpcRetryPolicy, GrpcRetryValues};
@@ -23,15 +22,18 @@ impl GrpcRetryPolicy {
     /// # Ok::<_, http_retry::ServiceConfigError>(())
     /// ```
     pub fn from_json(text: &str) -> Result<Self, ServiceConfigError> {
-        let object: RetryPolicy = object("retryPolicy", text)?;
-        let codes = object.retryable_status_codes.as_array().ok_or_else(|| {
-            wrong("retryableStatusCodes", &object.retryable_status_codes, "a list of codes")
-        })?;
+        Self::of(&parse("retryPolicy", text)?)
+    }
+
+    pub(super) fn of(object: &Value) -> Result<Self, ServiceConfigError> {
+        let field = "retryableStatusCodes";
+        let codes = &object[field];
+        let codes = codes.as_array().ok_or_else(|| wrong(field, codes, "a list of codes"))?;
         Self::new(GrpcRetryValues {
-            max_attempts: whole("maxAttempts", &object.max_attempts)?,
-            initial_backoff: duration("initialBackoff", &object.initial_backoff)?,
-            max_backoff: duration("maxBackoff", &object.max_backoff)?,
-            backoff_multiplier: number("backoffMultiplier", &object.backoff_multiplier)?,
+            max_attempts: whole(object, "maxAttempts")?,
+            initial_backoff: duration(object, "initialBackoff")?,
+            max_backoff: duration(object, "maxBackoff")?,
+            backoff_multiplier: number(object, "backoffMultiplier")?,
             retryable_status_codes: codes.iter().map(code).collect::<Result<_, _>>()?,
         })
     }
@@ -41,51 +43,43 @@ impl Budget {
     /// Reads the object that the `retryThrottling` of a gRPC service config is; see
     /// [`throttling`](Self::throttling).
     pub fn throttling_from_json(text: &str) -> Result<Self, ServiceConfigError> {
-        let object: RetryThrottling = object("retryThrottling", text)?;
-        let max_tokens = whole("maxTokens", &object.max_tokens)?;
-        Self::throttling(max_tokens, number("tokenRatio", &object.token_ratio)?)
+        Self::throttling_of(&parse("retryThrottling", text)?)
+    }
+
+    pub(super) fn throttling_of(object: &Value) -> Result<Self, ServiceConfigError> {
+        Self::throttling(whole(object, "maxTokens")?, number(object, "tokenRatio")?)
     }
 }
 
-// What is missing is null, so that each field can say itself what it must be.
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct RetryPolicy {
-    max_attempts: Value,
-    initial_backoff: Value,
-    max_backoff: Value,
-    backoff_multiplier: Value,
-    retryable_status_codes: Value,
+/// The object that a text is. What is missing in it is null, so that each field can say itself what it must be.
+pub(super) fn parse(field: &str, text: &str) -> Result<Value, ServiceConfigError> {
+    match serde_json::from_str(text) {
+        Ok(value) => object(field, &value).map(|()| value),
+        Err(error) => Err(ServiceConfigError::new(field, format!("not readable ({error})"), AN_OBJECT)),
+    }
 }
 
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct RetryThrottling {
-    max_tokens: Value,
-    token_ratio: Value,
+pub(super) fn object(field: &str, value: &Value) -> Result<(), ServiceConfigError> {
+    value.is_object().then_some(()).ok_or_else(|| wrong(field, value, AN_OBJECT))
 }
 
-fn object<T: for<'de> Deserialize<'de>>(field: &'static str, text: &str) -> Result<T, ServiceConfigError> {
-    serde_json::from_str(text)
-        .map_err(|error| ServiceConfigError::new(field, format!("not readable ({error})"), "a JSON object"))
-}
-
-fn wrong(field: &'static str, value: &Value, allowed: &'static str) -> ServiceConfigError {
+pub(super) fn wrong(field: &str, value: &Value, allowed: &'static str) -> ServiceConfigError {
     ServiceConfigError::new(field, value, allowed)
 }
 
-fn whole(field: &'static str, value: &Value) -> Result<u32, ServiceConfigError> {
-    let whole = number(field, value)?;
+fn whole(object: &Value, field: &str) -> Result<u32, ServiceConfigError> {
+    let whole = number(object, field)?;
     let is_whole = whole.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(&whole);
-    is_whole.then_some(whole as u32).ok_or_else(|| wrong(field, value, "a whole number"))
+    is_whole.then_some(whole as u32).ok_or_else(|| wrong(field, &object[field], "a whole number"))
 }
 
-fn number(field: &'static str, value: &Value) -> Result<f64, ServiceConfigError> {
-    value.as_f64().ok_or_else(|| wrong(field, value, "a number"))
+fn number(object: &Value, field: &str) -> Result<f64, ServiceConfigError> {
+    object[field].as_f64().ok_or_else(|| wrong(field, &object[field], "a number"))
 }
 
 /// Seconds with up to nine decimals, and an `s`.
-fn duration(field: &'static str, value: &Value) -> Result<Duration, ServiceConfigError> {
+fn duration(object: &Value, field: &str) -> Result<Duration, ServiceConfigError> {
+    let value = &object[field];
     value.as_str().and_then(seconds).ok_or_else(|| wrong(field, value, "seconds, such as \"0.1s\""))
 }
 
@@ -106,6 +100,8 @@ fn code(value: &Value) -> Result<GrpcCode, ServiceConfigError> {
     };
     code.ok_or_else(|| wrong("retryableStatusCodes", value, "the names or numbers of codes"))
 }
+
+const AN_OBJECT: &str = "a JSON object";
 
 #[cfg(test)]
 mod tests {
@@ -173,7 +169,7 @@ mod tests {
 
     #[test]
     fn what_is_no_object_is_named() {
-        for text in ["", "{", "3", "\"4\""] {
+        for text in ["", "{", "3", "\"4\"", "[4]", "{} {}"] {
             let error = GrpcRetryPolicy::from_json(text).unwrap_err();
             assert_eq!((error.field(), error.allowed()), ("retryPolicy", "a JSON object"));
         }

@@ -193,6 +193,31 @@ fn a_resend_costs_by_its_cause_and_its_place() {
 }
 
 #[test]
+fn a_transparent_resend_is_no_retry() {
+    const NEVER_SENT: Back = Failed(FailureKind::NeverSent);
+    let policy = Constant::new(ms(0));
+    for (backs, expected) in [
+        (&[Status(500), Status(503)][..], &[1, 2][..]),
+        (&[REFUSED, REFUSED, Status(503)], &[0, 1, 2]),
+        (&[Status(503), REFUSED, Hinted(503, 1)], &[1, 1, 2]),
+        (&[NEVER_SENT, NEVER_SENT, REFUSED, REFUSED], &[0, 0, 0, 1]),
+    ] {
+        let mut client = Client::new(&policy, Session::new().attempts(5));
+        assert_eq!(client.session.retries(), 0);
+        for (back, expected) in backs.iter().zip(expected) {
+            assert!(matches!(client.decide(back), Step::Wait(_)), "{back:?}");
+            assert_eq!(client.session.retries(), *expected, "{back:?} of {backs:?}");
+            client.session.resend();
+            assert_eq!(client.session.retries(), *expected, "{back:?} of {backs:?}");
+        }
+        let retries = client.session.retries();
+        let _ = client.decide(&Status(503));
+        client.session.abandon();
+        assert_eq!(client.session.retries(), retries, "{backs:?}");
+    }
+}
+
+#[test]
 fn the_floor_of_the_budget_accrues_by_the_sessions_clock() {
     let policy = Constant::new(ms(0));
     let mut client = Client::new(&policy, Session::new().attempts(9));

@@ -42,6 +42,17 @@ fn the_policies_of_this_crate_keep_every_law() {
     }
     #[cfg(feature = "grpc")]
     assert_lawful(&crate::Grpc::default());
+    #[cfg(feature = "service-config")]
+    assert_lawful(&by_service_config());
+}
+
+#[cfg(feature = "service-config")]
+fn by_service_config() -> crate::GrpcServiceConfig {
+    let config = r#"{"methodConfig": [{"name": [{}], "retryPolicy": {
+        "maxAttempts": 5, "initialBackoff": "0.1s", "maxBackoff": "10s", "backoffMultiplier": 2,
+        "retryableStatusCodes": ["UNAVAILABLE", "UNKNOWN"]
+    }}]}"#;
+    crate::GrpcServiceConfig::from_json(config).unwrap()
 }
 
 #[test]

@@ -1,0 +1,243 @@
+use http::{Request, Response};
+
+use super::*;
+use crate::{Hint, ResponseHead};
+
+/// A `retryPolicy` with so many attempts, which retries `UNAVAILABLE`.
+fn policy(attempts: u32) -> String {
+    format!(
+        r#"{{"maxAttempts": {attempts}, "initialBackoff": "0.1s", "maxBackoff": "1s", "backoffMultiplier": 2,
+            "retryableStatusCodes": ["UNAVAILABLE"], "perAttemptRecvTimeout": "1s"}}"#
+    )
+}
+
+fn read(methods: &str) -> Result<GrpcServiceConfig, ServiceConfigError> {
+    GrpcServiceConfig::from_json(&format!(r#"{{"methodConfig": [{methods}]}}"#))
+}
+
+/// A shop that names methods, services and all.
+fn shop() -> GrpcServiceConfig {
+    let [five, four, three] = [5, 4, 3].map(policy);
+    let methods = format!(
+        r#"{{"name": [{{}}], "retryPolicy": {five}}},
+        {{"name": [{{"service": "shop.Orders"}}, {{"service": "shop.Prices", "method": ""}}], "retryPolicy": {four}}},
+        {{"name": [{{"service": "shop.Orders", "method": "List"}}], "retryPolicy": {three}, "timeout": "1s"}},
+        {{"name": [{{"service": "shop.Orders", "method": "Place"}}], "waitForReady": true}},
+        {{"name": [], "retryPolicy": {three}}},
+        {{"retryPolicy": {three}}}"#
+    );
+    read(&methods).unwrap()
+}
+
+#[test]
+fn the_most_specific_name_counts() {
+    for (path, attempts) in [
+        ("/shop.Orders/List", Some(3)),
+        ("/shop.Orders/Place", None),
+        ("/shop.Orders/place", Some(4)),
+        ("/shop.Orders/List/All", Some(5)),
+        ("/shop.Orders/", Some(4)),
+        ("/shop.Orders", Some(5)),
+        ("/shop.Prices/Get", Some(4)),
+        ("/shop.Other/List", Some(5)),
+        ("/", Some(5)),
+        ("", Some(5)),
+    ] {
+        assert_eq!(shop().retry_policy(path).map(GrpcRetryPolicy::attempts), attempts, "{path}");
+    }
+}
+
+#[test]
+fn without_a_default_the_methods_that_have_no_name_have_no_policy() {
+    for text in ["{}", r#"{"methodConfig": null, "loadBalancingConfig": [{"round_robin": {}}]}"#] {
+        let config = GrpcServiceConfig::from_json(text).unwrap();
+        assert!(config.retry_policy("/shop.Orders/List").is_none());
+        assert!(config.throttling().is_none());
+    }
+}
+
+#[test]
+fn each_budget_is_full() {
+    let text = r#"{"retryThrottling": {"maxTokens": 10, "tokenRatio": 0.1}}"#;
+    let config = GrpcServiceConfig::from_json(text).unwrap();
+    let budget = config.throttling().unwrap();
+    assert_eq!(budget.tokens(), 10.0);
+    let unavailable = Response::builder().header("grpc-status", 14).body(()).unwrap();
+    budget.observe(Verdict::Retry(Cause::Throttled), &ResponseHead::from(&unavailable).into());
+    assert_eq!((budget.tokens(), config.throttling().unwrap().tokens()), (9.0, 10.0));
+}
+
+/// An attempt at a method, and how it ended.
+#[derive(Clone, Copy, Debug)]
+struct Ended<'a> {
+    path: &'a str,
+    number: u32,
+    counted: u32,
+}
+
+impl Ended<'_> {
+    fn ask<T>(self, kind: FailureKind, ask: impl FnOnce(Attempt<'_>) -> T) -> T {
+        let request =
+            Request::post(format!("http://api.example{}", self.path)).header("idempotency-key", "a");
+        let request = request.body(()).unwrap();
+        ask(Attempt::new(self.number, &request, kind).vouched(true))
+    }
+
+    fn plan(self, kind: FailureKind, cause: Cause) -> Plan {
+        self.ask(kind, |attempt| shop().schedule(&Setback::new(attempt, cause).counted(self.counted)))
+    }
+}
+
+#[test]
+fn without_a_policy_only_what_was_not_processed_is_sent_again() {
+    let place = Ended { path: "/shop.Orders/Place", number: 1, counted: 1 };
+    for (kind, expected) in [
+        (FailureKind::NeverSent, Verdict::Retry(Cause::NeverSent)),
+        (FailureKind::Refused, Verdict::Retry(Cause::Refused)),
+        (FailureKind::LocalRefusal, Verdict::Accept),
+        (FailureKind::Timeout, Verdict::Accept),
+        (FailureKind::MaybeProcessed, Verdict::Accept),
+        (FailureKind::Permanent, Verdict::Accept),
+    ] {
+        assert_eq!(place.ask(kind, |attempt| shop().classify(&attempt)), expected, "{kind:?}");
+    }
+}
+
+#[test]
+fn a_code_is_retried_where_the_method_s_policy_lists_it() {
+    for (code, _) in GrpcCode::ALL {
+        for (path, has_policy) in
+            [("/shop.Orders/Place", false), ("/shop.Orders/List", true), ("/shop.Other/List", true)]
+        {
+            let request = Request::post(path).body(()).unwrap();
+            let response = Response::builder().header("grpc-status", code as u32).body(()).unwrap();
+            let expected = match code {
+                GrpcCode::Unavailable if has_policy => Verdict::Retry(Cause::Throttled),
+                _ => Verdict::Accept,
+            };
+            let attempt = Attempt::new(1, &request, ResponseHead::from(&response));
+            assert_eq!(shop().classify(&attempt), expected, "{code:?} {path}");
+        }
+    }
+}
+
+#[test]
+fn a_method_has_its_own_attempts() {
+    let gone = Plan::GiveUp(Reason::Attempts);
+    for (path, attempts) in [("/shop.Orders/List", 3), ("/shop.Orders/Get", 4), ("/shop.Other/Get", 5)] {
+        for counted in 1..=6 {
+            // With a transparent resend, and without.
+            for number in [counted, counted + 1] {
+                let ended = Ended { path, number, counted };
+                let plan = ended.plan(FailureKind::MaybeProcessed, Cause::Transient);
+                assert_eq!(plan == gone, counted >= attempts, "{ended:?}: {plan:?}");
+                // The first refusal is not counted, but only the first.
+                let plan = ended.plan(FailureKind::Refused, Cause::Refused);
+                assert_eq!(plan == gone, counted >= attempts && number > counted, "{ended:?}: {plan:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn without_a_policy_there_is_one_transparent_resend() {
+    let at_once = Plan::from(Window::exactly(Duration::ZERO));
+    let gone = Plan::GiveUp(Reason::Policy);
+    for (number, counted, cause, expected) in [
+        (1, 1, Cause::NeverSent, at_once),
+        (1, 1, Cause::Refused, at_once),
+        (2, 2, Cause::NeverSent, gone),
+        (2, 1, Cause::Refused, gone),
+        // It left at last, and was refused for the first time.
+        (2, 2, Cause::Refused, at_once),
+        (3, 2, Cause::Refused, gone),
+    ] {
+        let ended = Ended { path: "/shop.Orders/Place", number, counted };
+        assert_eq!(ended.plan(FailureKind::NeverSent, cause), expected, "{ended:?} {cause:?}");
+    }
+}
+
+#[test]
+fn the_time_is_that_of_the_method_s_policy() {
+    let list = Ended { path: "/shop.Orders/List", number: 1, counted: 1 };
+    list.ask(FailureKind::MaybeProcessed, |attempt| {
+        let setback = Setback::new(attempt, Cause::Throttled);
+        for setback in [setback, setback.step(1), setback.hint(Hint::After(Duration::from_secs(3)))] {
+            let config = shop();
+            let policy = config.retry_policy(list.path).unwrap();
+            assert_eq!(config.schedule(&setback), policy.schedule(&setback), "{setback:?}");
+        }
+    });
+}
+
+#[track_caller]
+fn check_error(methods: &str, expected: &str) {
+    assert_eq!(read(methods).unwrap_err().to_string(), expected, "{methods}");
+}
+
+#[test]
+fn what_is_not_allowed_is_named_with_its_place() {
+    let fine = r#"{"name": [{"service": "a", "method": "b"}]}"#;
+    for (methods, expected) in [
+        ("3", "`methodConfig[0]` is 3, and must be a JSON object"),
+        (r#"{"name": {}}"#, "`methodConfig[0].name` is {}, and must be a list"),
+        (r#"{"name": ["a"]}"#, "`methodConfig[0].name[0]` is \"a\", and must be a JSON object"),
+        (r#"{"name": [{"service": 1}]}"#, "`methodConfig[0].name[0].service` is 1, and must be a string"),
+        (
+            r#"{"name": [{}, {"method": "b"}]}"#,
+            "`methodConfig[0].name[1].service` is null, and must be the name of the method's service",
+        ),
+        (
+            r#"{"name": [{"service": "", "method": "b"}]}"#,
+            "`methodConfig[0].name[0].service` is \"\", and must be the name of the method's service",
+        ),
+        (r#"{"retryPolicy": []}"#, "`methodConfig[0].retryPolicy` is [], and must be a JSON object"),
+        (
+            &format!(r#"{fine}, {{"retryPolicy": {}}}"#, policy(1)),
+            "`methodConfig[1].retryPolicy.maxAttempts` is 1, and must be 2 or more",
+        ),
+        (
+            &format!(r#"{{"retryPolicy": {}, "hedgingPolicy": {{}}}}"#, policy(2)),
+            "`methodConfig[0].hedgingPolicy` is {}, and must be absent, since nothing here hedges",
+        ),
+        (
+            &format!(r#"{fine}, {{"hedgingPolicy": {{"maxAttempts": 2}}}}"#),
+            "`methodConfig[1].hedgingPolicy` is {\"maxAttempts\":2}, and must be absent, since nothing here hedges",
+        ),
+    ] {
+        check_error(methods, expected);
+    }
+}
+
+#[test]
+fn a_name_is_there_once() {
+    for name in ["{}", r#"{"service":"a"}"#, r#"{"method":"b","service":"a"}"#] {
+        let expected = |place| format!("`{place}` is {name}, and must be a name that no other has");
+        let once = format!(r#"{{"name": [{name}]}}"#);
+        check_error(&format!("{once}, {once}"), &expected("methodConfig[1].name[0]"));
+        check_error(&format!(r#"{{"name": [{name}, {name}]}}"#), &expected("methodConfig[0].name[1]"));
+    }
+    // Empty is absent.
+    let name = r#"{"method":"","service":""}"#;
+    check_error(
+        &format!(r#"{{"name": [{{}}, {name}]}}"#),
+        &format!("`methodConfig[0].name[1]` is {name}, and must be a name that no other has"),
+    );
+}
+
+#[test]
+fn what_is_no_service_config_is_named() {
+    for (text, expected) in [
+        ("[]", "`serviceConfig` is [], and must be a JSON object"),
+        (r#"{"methodConfig": {}}"#, "`methodConfig` is {}, and must be a list"),
+        (r#"{"retryThrottling": 1}"#, "`retryThrottling` is 1, and must be a JSON object"),
+        (
+            r#"{"retryThrottling": {"maxTokens": 0, "tokenRatio": 1}}"#,
+            "`retryThrottling.maxTokens` is 0, and must be from 1 to 1000",
+        ),
+    ] {
+        assert_eq!(GrpcServiceConfig::from_json(text).unwrap_err().to_string(), expected);
+    }
+    let error = GrpcServiceConfig::from_json("{").unwrap_err();
+    assert_eq!((error.field(), error.allowed()), ("serviceConfig", "a JSON object"));
+}
