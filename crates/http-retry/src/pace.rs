@@ -39,8 +39,8 @@ use crate::{Moment, RequestHead, ResponseHead};
 /// | any with OpenAI's `x-ratelimit-*-requests` | as many as are left, and then `(limit - remaining) / reset` a second |
 /// | any other | the server is fine |
 ///
-/// With the feature `grpc`, a 200 whose head says how a gRPC call failed counts as the status of that code (google.rpc.Code):
-/// 429 for `RESOURCE_EXHAUSTED`, 503 for `UNAVAILABLE`. gRPC's pushback is meant for one caller, and does not count.
+/// With the feature `grpc`, a 200 whose head says that a gRPC call failed with `RESOURCE_EXHAUSTED` or `UNAVAILABLE` counts as
+/// a 503. gRPC's pushback is meant for one caller, and is no hint here.
 ///
 /// Where nobody is served three times in a row, the server does not keep the times that it names, and the wait is also at
 /// least 500 ms, and twice as long each time. No wait is longer than [`longest`](Self::longest).

@@ -47,16 +47,15 @@ fn asks(head: &ResponseHead<'_>, wall: SystemTime) -> Asks {
     }
 }
 
-/// The status of a response. One that has ended a call of gRPC's has that of its code, as google.rpc.Code maps it: the
-/// 200 says only that the call came to gRPC.
+/// The status of a response. One that has ended a call of gRPC's for want of something, or of somebody, counts as a 503: its
+/// 200 says only that the call came to gRPC. Without a time `RESOURCE_EXHAUSTED` says no more, because it is also what
+/// becomes of a message that is too large.
 fn status(head: &ResponseHead<'_>) -> u16 {
     #[cfg(feature = "grpc")]
-    if head.status() == http::StatusCode::OK {
-        match GrpcCode::of(head) {
-            Some(GrpcCode::ResourceExhausted) => return 429,
-            Some(GrpcCode::Unavailable) => return 503,
-            _ => {}
-        }
+    if head.status() == http::StatusCode::OK
+        && matches!(GrpcCode::of(head), Some(GrpcCode::ResourceExhausted | GrpcCode::Unavailable))
+    {
+        return 503;
     }
     head.status().as_u16()
 }
