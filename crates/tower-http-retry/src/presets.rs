@@ -1,4 +1,4 @@
-//! Layers that are set up for a kind of server.
+//! Layers that are set up for a kind of server. Each can be changed as any [`RetryLayer`] can; [`llm`] shows one in use.
 
 use std::time::Duration;
 
@@ -71,6 +71,24 @@ pub fn grpc<M>() -> RetryLayer<Grpc<RetryAfterFirst<Exponential>>, M> {
 
 /// For gRPC by the `retryPolicy` of a service config, with as many attempts as it says. Its `retryThrottling` is a
 /// [`Budget::throttling`](crate::Budget::throttling). `grpc_by_method` takes the whole service config.
+///
+/// ```
+/// use std::time::Duration;
+/// use tower_http_retry::{Budget, GrpcCode, GrpcRetryPolicy, GrpcRetryValues, RetryLayer, presets};
+///
+/// # fn main() -> Result<(), tower_http_retry::ServiceConfigError> {
+/// let policy = GrpcRetryPolicy::new(GrpcRetryValues {
+///     max_attempts: 4,
+///     initial_backoff: Duration::from_millis(100),
+///     max_backoff: Duration::from_secs(1),
+///     backoff_multiplier: 2.0,
+///     retryable_status_codes: vec![GrpcCode::Unavailable],
+/// })?;
+/// let layer: RetryLayer<_> = presets::grpc_service_config(policy).budget(Budget::throttling(10, 0.1)?);
+/// # let _ = layer;
+/// # Ok(())
+/// # }
+/// ```
 #[cfg(feature = "grpc")]
 pub fn grpc_service_config<M>(policy: GrpcRetryPolicy) -> RetryLayer<GrpcRetryPolicy, M> {
     RetryLayer::new(policy).attempts(policy.attempts()).attempt_header(AttemptHeader::grpc())

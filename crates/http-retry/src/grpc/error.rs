@@ -4,6 +4,13 @@ use std::error::Error;
 use std::fmt;
 
 /// A value of a gRPC service config that is not allowed.
+///
+/// ```
+/// use http_retry::Budget;
+///
+/// let error = Budget::throttling(0, 0.1).unwrap_err();
+/// assert_eq!((error.field(), error.value()), ("maxTokens", "0"));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServiceConfigError {
     field: String,

@@ -46,7 +46,7 @@ pub struct GrpcRetryPolicy {
     codes: Codes,
 }
 
-/// The values of a `retryPolicy`, unchecked.
+/// The values of a `retryPolicy`, unchecked. [`GrpcRetryPolicy`] shows and checks them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct GrpcRetryValues {
     /// How often a call is sent in all: 2 or more, and what is above 5 counts as 5.
