@@ -76,17 +76,14 @@ async fn run(cli: &Cli) -> anyhow::Result<Vec<String>> {
         let seed = cli.seed.wrapping_mul(1_000_003).wrapping_add(round * 1000);
         let began = Instant::now();
         endpoints = shake(cli, &gateway, endpoints, seed, length, &books).await?;
-        endpoints.iter_mut().for_each(Endpoint::kill);
-        wrong.extend(account::settle(books.close(), began.elapsed()));
-        sleep(REST).await;
-        let held = gateway.held()?;
-        println!("after a rest: {held}");
+        let took = began.elapsed();
+        let held = rest(&gateway, &mut endpoints).await?;
+        wrong.extend(account::settle(books.close(), took));
         wrong.extend(held.beyond(begin, 48 * 1024));
         wrong.extend(held.beyond(*rested.get_or_insert(held), 16 * 1024));
         if !gateway.runs() {
             wrong.push("the gateway is gone".to_owned());
         }
-        endpoints.iter_mut().try_for_each(Endpoint::restart)?;
         if left.is_zero() {
             break;
         }
@@ -94,14 +91,22 @@ async fn run(cli: &Cli) -> anyhow::Result<Vec<String>> {
     println!("\n## Beside greedy clients\n");
     flood::run(gateway.address, &books).await?;
     wrong.append(&mut books.close().violations);
-    sleep(REST).await;
-    let held = gateway.held()?;
-    println!("after a rest: {held}");
+    let held = rest(&gateway, &mut endpoints).await?;
     wrong.extend(held.beyond(rested.unwrap_or(begin), 16 * 1024));
     println!("\n## Killed\n");
     wrong.extend(crash::run(&mut gateway, cli.seed, &books).await?);
     wrong.extend(gateway.panics());
     Ok(wrong)
+}
+
+/// What the gateway holds when nobody sends, and its upstreams are gone with the connections that it keeps to them.
+async fn rest(gateway: &Gateway, endpoints: &mut [Endpoint]) -> anyhow::Result<Held> {
+    endpoints.iter_mut().for_each(Endpoint::kill);
+    sleep(REST).await;
+    let held = gateway.held()?;
+    println!("after a rest: {held}");
+    endpoints.iter_mut().try_for_each(Endpoint::restart)?;
+    Ok(held)
 }
 
 /// Load, faults and reloads for so long. All is well when it returns, and nothing under way.
