@@ -231,16 +231,15 @@ impl Lengths {
 
 fn uri(scheme: &[u8], authority: Bytes, target: Bytes) -> Uri {
     let mut parts = Parts::default();
-    let has_target = !scheme.is_empty() || authority.is_empty();
     // They were parts of a URI before.
+    if !scheme.is_empty() || authority.is_empty() {
+        parts.path_and_query = PathAndQuery::from_maybe_shared(target).ok();
+    }
     if !scheme.is_empty() {
         parts.scheme = Scheme::try_from(scheme).ok();
     }
     if !authority.is_empty() {
         parts.authority = Authority::from_maybe_shared(authority).ok();
-    }
-    if has_target {
-        parts.path_and_query = PathAndQuery::from_maybe_shared(target).ok();
     }
     Uri::from_parts(parts).unwrap_or_default()
 }
