@@ -5,6 +5,7 @@ mod cost;
 #[cfg(feature = "grpc")]
 mod throttling;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -79,10 +80,10 @@ impl Budget {
     ///
     /// `now` is a monotonic time since any moment that all users of the budget share; the floor accrues by
     /// it, and only here. Readings up to a minute older than the newest one count as no time at all.
-    pub fn withdraw(&self, cost: Cost, now: Duration) -> Option<Withdrawal> {
+    pub fn withdraw(&self, cost: Cost, now: Duration) -> Option<Withdrawal<'_>> {
         self.bucket
             .withdraw(cost.thousandths(), now)
-            .then(|| Withdrawal { bucket: Some(Arc::clone(&self.bucket)), cost })
+            .then(|| Withdrawal { bucket: Some(Cow::Borrowed(&self.bucket)), cost })
     }
 
     /// Pays in what one success earns. A full bucket is only looked at.
@@ -127,13 +128,22 @@ impl fmt::Debug for Budget {
 }
 
 /// What a resend costs, taken out of a [`Budget`]. Dropped unspent, it goes back.
+///
+/// It borrows the handle that it was taken through: two threads that count references on one budget stand in each
+/// other's way longer than at its tokens. One that waits is made [owned](Self::into_owned).
 #[must_use = "a withdrawal that is dropped goes back into the budget"]
-pub struct Withdrawal {
-    bucket: Option<Arc<Bucket>>,
+pub struct Withdrawal<'a> {
+    bucket: Option<Cow<'a, Arc<Bucket>>>,
     cost: Cost,
 }
 
-impl Withdrawal {
+impl Withdrawal<'_> {
+    /// The same, with a handle of its own.
+    pub fn into_owned(mut self) -> Withdrawal<'static> {
+        let bucket = self.bucket.take().map(|bucket| Cow::Owned(bucket.into_owned()));
+        Withdrawal { bucket, cost: self.cost }
+    }
+
     /// The resend was sent: the token is gone.
     pub fn spend(mut self) {
         self.bucket = None;
@@ -145,7 +155,7 @@ impl Withdrawal {
     }
 }
 
-impl Drop for Withdrawal {
+impl Drop for Withdrawal<'_> {
     fn drop(&mut self) {
         if let Some(bucket) = &self.bucket {
             bucket.refund(self.cost.thousandths());
@@ -153,7 +163,7 @@ impl Drop for Withdrawal {
     }
 }
 
-impl fmt::Debug for Withdrawal {
+impl fmt::Debug for Withdrawal<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Withdrawal").field("cost", &self.cost).finish_non_exhaustive()
     }

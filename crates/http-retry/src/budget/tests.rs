@@ -73,6 +73,19 @@ fn the_capacity_is_ten_seconds_of_the_floor_but_at_least_a_hundred() {
 }
 
 #[test]
+fn a_withdrawal_outlives_the_handle_once_it_is_owned() {
+    let budget = Budget::percent(0).floor(0).capacity(2);
+    let other = budget.clone();
+    let spent = other.withdraw(Cost::ONE, START).unwrap().into_owned();
+    let unspent = other.withdraw(Cost::ONE, START).unwrap().into_owned();
+    drop(other);
+    assert_eq!((budget.tokens(), unspent.cost()), (0.0, Cost::ONE));
+    spent.spend();
+    drop(unspent);
+    assert_eq!(budget.tokens(), 1.0);
+}
+
+#[test]
 fn an_unspent_withdrawal_goes_back() {
     let budget = Budget::percent(0).floor(0).capacity(2);
     let token = budget.withdraw(Cost::TWO, START).unwrap();

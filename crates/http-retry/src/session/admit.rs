@@ -12,7 +12,7 @@ pub(super) struct Next {
     pub(super) kind: Kind,
     /// How many of the resends are retries, with this one.
     pub(super) retries: u32,
-    pub(super) withdrawal: Option<Withdrawal>,
+    pub(super) withdrawal: Option<Withdrawal<'static>>,
 }
 
 /// Who chose the time of a resend.
@@ -87,7 +87,8 @@ impl Session {
         }
         if let Some(budget) = budget {
             let cost = Cost::of(setback.cause, next.kind == Kind::Hinted, self.number == 1);
-            next.withdrawal = Some(budget.withdraw(cost, moment.monotonic).ok_or(Reason::Budget)?);
+            let withdrawal = budget.withdraw(cost, moment.monotonic).ok_or(Reason::Budget)?;
+            next.withdrawal = Some(withdrawal.into_owned());
         }
         Ok(next)
     }
