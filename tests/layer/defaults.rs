@@ -12,7 +12,7 @@ use tower_http_retry::{AttemptNumber, BoxError, Reason, RetryAfterFirst, RetryLa
 
 use crate::support::clock::Watch;
 use crate::support::upstream::Upstream;
-use crate::support::{Inner, eventually, get, info, request, status, with_header};
+use crate::support::{Answer, Inner, eventually, get, info, request, status, with_header};
 
 /// Twenty requests from ten workers, each refused three times for a second: the default budget lets every
 /// one through, with not a call more than it takes, in two rounds of three seconds.
@@ -117,13 +117,38 @@ async fn without_a_budget_and_a_deadline_there_is_no_bound_but_the_attempts() {
 
 /// The happy path reads no clock that it does not need.
 #[tokio::test(start_paused = true)]
-async fn a_success_reads_the_clock_once_and_without_a_deadline_never() {
-    for (deadline, reads) in [(Some(Duration::from_secs(60)), 1), (None, 0)] {
+async fn a_success_that_is_waited_for_reads_the_clock_once_and_without_a_deadline_never() {
+    let minute = Some(Duration::from_secs(60));
+    for (deadline, takes, reads) in [(minute, 1, 1), (minute, 0, 0), (None, 1, 0)] {
         let watch = Watch::new();
-        let layer = RetryLayer::default().deadline(deadline).timer(watch.clone());
-        let client = ServiceBuilder::new().layer(layer).service(Upstream::statuses([200]));
+        let server = service_fn(move |_: Inner| taking(takes, status(200)));
+        let client = RetryLayer::default().deadline(deadline).timer(watch.clone()).layer(server);
         client.oneshot(get("/")).await.unwrap();
-        assert_eq!(watch.reads(), reads);
+        assert_eq!(watch.reads(), reads, "{deadline:?}, an attempt of {takes} s");
         assert!(watch.sleeps().is_empty());
     }
+}
+
+/// What an attempt takes counts towards the deadline, the first one too.
+#[tokio::test(start_paused = true)]
+async fn the_deadline_counts_from_the_first_attempt_on() {
+    for (takes, sent) in [(0, 3), (1, 2), (3, 1)] {
+        let calls = Arc::<AtomicUsize>::default();
+        let counter = Arc::clone(&calls);
+        let server = service_fn(move |_: Inner| {
+            counter.fetch_add(1, Ordering::SeqCst);
+            taking(takes, with_header(503, "retry-after", "1"))
+        });
+        let layer = RetryLayer::new(RetryAfterFirst::default().spread(0.0));
+        let client = layer.deadline(Duration::from_millis(3_500)).layer(server);
+        client.oneshot(get("/")).await.unwrap();
+        assert_eq!(calls.load(Ordering::SeqCst), sent, "attempts of {takes} s");
+    }
+}
+
+async fn taking(seconds: u64, answer: Answer) -> Result<Answer, BoxError> {
+    if seconds > 0 {
+        tokio::time::sleep(Duration::from_secs(seconds)).await;
+    }
+    Ok(answer)
 }

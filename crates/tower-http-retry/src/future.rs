@@ -107,7 +107,7 @@ where
         let Some(itinerary) = Itinerary::of(terms, &request) else {
             return Self::once(inner, &terms.settings, request);
         };
-        let session = itinerary.unstarted(&terms.settings);
+        let (session, departure) = (itinerary.session(&terms.settings), itinerary.departure(&terms.settings));
         let snapshot = Snapshot::of(&request);
         let (limit, memory) = (terms.settings.replay_limit, terms.settings.replay_memory.as_ref());
         let (head, body) = request.into_parts();
@@ -125,8 +125,7 @@ where
             None => Stage::Attempt { attempt: inner.call(request) },
             Some(pace) => Stage::in_line(&inner, pace, &terms.settings, request, session.ends_at()),
         };
-        let journey =
-            Journey::new(inner, Arc::clone(terms), session, itinerary.called_at, snapshot, original);
+        let journey = Journey::new(inner, Arc::clone(terms), session, departure, snapshot, original);
         Self { stage, journey: Some(journey), marker: PhantomData }
     }
 
@@ -205,7 +204,12 @@ where
             let entered = this.journey.as_ref().and_then(Journey::enter);
             let mut outcome = attempt.poll(cx);
             drop(entered);
-            let Poll::Ready(result) = &mut outcome else { return Poll::Pending };
+            let Poll::Ready(result) = &mut outcome else {
+                if let Some(journey) = this.journey {
+                    journey.depart();
+                }
+                return Poll::Pending;
+            };
             let next = this.journey.as_mut().and_then(|journey| {
                 journey.observe(result);
                 journey.conclude(result, None)

@@ -87,9 +87,9 @@ impl<P, M, G> RetryLayer<P, M, G> {
         self.with(|settings| settings.attempts = attempts)
     }
 
-    /// Sets the time from the call to the start of the last attempt; `None` for no bound. An attempt that is
-    /// under way is not cut: that is for a timeout layer, outside of this one for all attempts, inside for
-    /// each.
+    /// Sets the time to the start of the last attempt, from when the first one is waited for; with a [pace](Self::pace),
+    /// from the call. `None` for no bound. An attempt that is under way is not cut: that is for a timeout layer, outside
+    /// of this one for all attempts, inside for each.
     pub fn deadline(self, deadline: impl Into<Option<Duration>>) -> Self {
         let deadline = deadline.into();
         self.with(|settings| settings.deadline = deadline)

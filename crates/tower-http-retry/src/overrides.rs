@@ -53,7 +53,8 @@ impl RetryOverride {
         Self { attempts: Some(attempts), ..self }
     }
 
-    /// Sets the time from the call to the start of the last attempt; `None` for no bound.
+    /// Sets the time to the start of the last attempt, from when the first one is waited for; with a pace, from the
+    /// call. `None` for no bound.
     pub fn deadline(self, deadline: impl Into<Option<Duration>>) -> Self {
         Self { deadline: Some(deadline.into()), ..self }
     }

@@ -3,6 +3,7 @@
 use std::marker::PhantomData;
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Instant;
 use std::{fmt, future, mem};
 
 use http::{Request, Response, StatusCode, header};
@@ -48,6 +49,8 @@ pub struct TowerPolicy<P = RetryAfterFirst<Exponential>, M = Concrete> {
     terms: Arc<Terms<P>>,
     /// Of the request that was cloned for last, which is before the policy is cloned.
     itinerary: Option<Itinerary>,
+    /// When that was, where it has a deadline.
+    called_at: Option<Instant>,
     /// From the first outcome on.
     session: Option<Session>,
     /// Open from the first retry on.
@@ -58,11 +61,11 @@ pub struct TowerPolicy<P = RetryAfterFirst<Exponential>, M = Concrete> {
 impl<P, M> TowerPolicy<P, M> {
     /// Decides as `layer` does.
     pub fn new(layer: RetryLayer<P, M>) -> Self {
-        Self::of(Arc::new(layer.into_terms()), None)
+        Self::of(Arc::new(layer.into_terms()), None, None)
     }
 
-    fn of(terms: Arc<Terms<P>>, itinerary: Option<Itinerary>) -> Self {
-        Self { terms, itinerary, session: None, span: Span::none(), marker: PhantomData }
+    fn of(terms: Arc<Terms<P>>, itinerary: Option<Itinerary>, called_at: Option<Instant>) -> Self {
+        Self { terms, itinerary, called_at, session: None, span: Span::none(), marker: PhantomData }
     }
 }
 
@@ -89,7 +92,7 @@ where
             policy(&self.terms, overrides),
             &attempt,
             budget.as_ref(),
-            || timer::moment(&**timer),
+            || timer::moment(&**timer).started(self.called_at.map(timer::on_scale)),
             &mut Draws(randomness),
         );
         let Step::Wait(delay) = step else {
@@ -113,7 +116,7 @@ where
             }
             None => {
                 self.itinerary = Itinerary::of(&self.terms, request);
-                self.itinerary?;
+                self.called_at = self.itinerary?.deadline.map(|_| self.terms.settings.timer.now());
             }
         }
         Some(request.clone())
@@ -147,7 +150,7 @@ impl<P: Policy, M> TowerPolicy<P, M> {
 
 impl<P, M> Clone for TowerPolicy<P, M> {
     fn clone(&self) -> Self {
-        Self::of(Arc::clone(&self.terms), self.itinerary)
+        Self::of(Arc::clone(&self.terms), self.itinerary, self.called_at)
     }
 }
 

@@ -9,13 +9,31 @@ use crate::RetryOverride;
 use crate::layer::{Settings, Terms};
 use crate::timer;
 
+/// From when a session counts.
+#[derive(Clone, Copy)]
+pub(super) enum Departure {
+    /// Nobody asks: there is no deadline, or the session knows.
+    Unasked,
+    /// Nothing has been waited for yet.
+    Ahead,
+    /// The first attempt was waited for from then on.
+    At(Instant),
+}
+
+impl Departure {
+    pub(super) fn time(self) -> Option<Duration> {
+        match self {
+            Self::At(time) => Some(timer::on_scale(time)),
+            Self::Unasked | Self::Ahead => None,
+        }
+    }
+}
+
 /// How a request is sent that may be sent again.
 #[derive(Clone, Copy)]
 pub(crate) struct Itinerary {
     attempts: u32,
-    deadline: Option<Duration>,
-    /// When the request came, where it has a deadline. Few sessions ask for it.
-    pub(super) called_at: Option<Instant>,
+    pub(crate) deadline: Option<Duration>,
 }
 
 impl Itinerary {
@@ -32,35 +50,26 @@ impl Itinerary {
         if !policy(terms, overrides).keep(&head) || head.leaves_http() {
             return None;
         }
-        let deadline = deadline(settings, overrides);
-        Some(Self { attempts, deadline, called_at: deadline.map(|_| settings.timer.now()) })
+        Some(Self { attempts, deadline: deadline(settings, overrides) })
     }
 
-    /// Its session, whose clock does not run yet, unless somebody asks when it ends.
+    /// Its session. Its clock does not run yet, but where there is a pace: whoever stands in line is asked when it ends.
     #[inline]
-    pub(super) fn unstarted(&self, settings: &Settings) -> Session {
+    pub(crate) fn session(&self, settings: &Settings) -> Session {
         let mut session = Session::new().attempts(self.attempts).deadline(self.deadline);
         if !settings.heeds_hints {
             session = session.ignore_hints();
         }
         if settings.pace.is_some() {
-            // Whoever stands in line is asked.
-            session = self.start(session.paced());
+            session = session.paced().started(timer::monotonic(&*settings.timer));
         }
         session
     }
 
-    /// Its session, whose clock has run since the request came.
-    #[cfg(feature = "tower-retry")]
-    pub(crate) fn session(&self, settings: &Settings) -> Session {
-        self.start(self.unstarted(settings))
-    }
-
-    fn start(&self, session: Session) -> Session {
-        match self.called_at {
-            Some(called_at) => session.started(timer::on_scale(called_at)),
-            None => session,
-        }
+    #[inline]
+    pub(super) fn departure(&self, settings: &Settings) -> Departure {
+        let is_known = settings.pace.is_some();
+        if self.deadline.is_none() || is_known { Departure::Unasked } else { Departure::Ahead }
     }
 }
 

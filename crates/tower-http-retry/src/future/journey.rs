@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use http::{Request, Response, StatusCode};
 use http_body::Body;
@@ -15,7 +15,7 @@ use tracing::span::Entered;
 use super::Stage;
 use super::detour::Detour;
 use super::drain::Drain;
-use super::itinerary::policy;
+use super::itinerary::{Departure, policy};
 use super::pause::Pause;
 use crate::body::Original;
 use crate::failure::outcome;
@@ -31,8 +31,7 @@ pub(super) struct Journey<S, P, B, T, E> {
     inner: S,
     terms: Arc<Terms<P>>,
     session: Session,
-    /// From when the session counts, where it has a deadline.
-    called_at: Option<Instant>,
+    departure: Departure,
     snapshot: Snapshot,
     original: Original<B>,
     /// From the first failure on.
@@ -51,11 +50,11 @@ where
         inner: S,
         terms: Arc<Terms<P>>,
         session: Session,
-        called_at: Option<Instant>,
+        departure: Departure,
         snapshot: Snapshot,
         original: Original<B>,
     ) -> Self {
-        Self { inner, terms, session, called_at, snapshot, original, detour: None, reason: None }
+        Self { inner, terms, session, departure, snapshot, original, detour: None, reason: None }
     }
 
     /// What happened on the way, once it has ended, unless the first outcome was accepted.
@@ -66,6 +65,15 @@ where
     /// Whatever is traced meanwhile belongs to the attempt.
     pub(super) fn enter(&self) -> Option<Entered<'_>> {
         self.detour.as_ref().map(|detour| detour.resend.enter())
+    }
+
+    /// An attempt is waited for. The clock is read once it is under way, where that delays nobody, and not for one that is
+    /// answered at once.
+    #[inline]
+    pub(super) fn depart(&mut self) {
+        if matches!(self.departure, Departure::Ahead) {
+            self.departure = Departure::At(self.terms.settings.timer.now());
+        }
     }
 
     /// Tells the others in line what came of a resend.
@@ -154,10 +162,11 @@ where
             policy(&self.terms, overrides),
             &attempt,
             settings.budget.as_ref(),
-            || timer::moment(&*settings.timer).started(self.called_at.map(timer::on_scale)),
+            || timer::moment(&*settings.timer).started(self.departure.time()),
             &mut Draws(&settings.randomness),
         );
         if let Step::Wait(_) = step {
+            self.departure = Departure::Unasked;
             // An upload that still runs may have outgrown the limit since its state was read.
             if !self.original.reclaim() {
                 self.session.abandon();
