@@ -28,6 +28,9 @@ struct Cli {
     /// Sends so many requests of a case through a subject, for callgrind to watch.
     #[arg(long, hide = true, num_args = 3, value_names = ["CASE", "SUBJECT", "REQUESTS"])]
     send: Vec<String>,
+    /// Prints the nanoseconds of a case for each subject, in this process.
+    #[arg(long, hide = true, value_name = "CASE")]
+    time: Option<Case>,
     /// What cargo passes to every bench.
     #[arg(long, hide = true)]
     bench: bool,
@@ -62,6 +65,10 @@ fn main() -> anyhow::Result<()> {
     if let [case, subject, requests] = &cli.send[..] {
         return send(case, subject, requests.parse()?);
     }
+    if let Some(case) = cli.time {
+        time::print(case, cli.rounds);
+        return Ok(());
+    }
     let mut report = Report::default();
     for part in Part::value_variants() {
         let is_asked_for = if cli.parts.is_empty() { part.is_usual() } else { cli.parts.contains(part) };
@@ -71,7 +78,7 @@ fn main() -> anyhow::Result<()> {
         match part {
             Part::Instructions => instructions::measure(&mut report)?,
             Part::Allocations => counts::allocations(&mut report)?,
-            Part::Time => time::measure(&mut report, cli.rounds),
+            Part::Time => time::measure(&mut report, cli.rounds)?,
             Part::Memory => counts::memory(&mut report)?,
             Part::Budget => budget::measure(&mut report, cli.rounds),
             Part::Million => counts::million(&mut report)?,

@@ -137,9 +137,18 @@ fn written(figure: f64) -> String {
 }
 
 /// The one in the middle.
-pub(crate) fn median(mut figures: Vec<f64>) -> f64 {
+pub(crate) fn median(figures: Vec<f64>) -> f64 {
+    quantile(figures, 2)
+}
+
+/// The one that a tenth are below.
+pub(crate) fn undisturbed(figures: Vec<f64>) -> f64 {
+    quantile(figures, 10)
+}
+
+fn quantile(mut figures: Vec<f64>, part: usize) -> f64 {
     figures.sort_by(f64::total_cmp);
-    figures.get(figures.len() / 2).copied().unwrap_or(f64::NAN)
+    figures.get(figures.len() / part).copied().unwrap_or(f64::NAN)
 }
 
 /// Nanoseconds that say nothing: what is measured takes forty times as long.
