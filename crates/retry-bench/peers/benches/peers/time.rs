@@ -12,15 +12,16 @@ use crate::argument;
 use crate::report::{Measure, Report, undisturbed};
 
 /// What a peer adds is what it takes, less what the server takes alone, each in the fastest of several processes: where one
-/// lies in memory moves a time by a tenth, and whether a neighbour is at work by a half.
+/// lies in memory moves a time by a tenth, and a neighbour on the machine by a half, for a while. So all cases take turns too.
 pub(crate) fn measure(report: &mut Report, rounds: usize) -> anyhow::Result<()> {
-    for case in Case::ALL {
-        let mut processes = Vec::new();
-        for _ in 0..PROCESSES {
-            processes.push(in_a_process_of_its_own(case, rounds.div_ceil(PROCESSES))?);
-        }
+    let mut passes = Vec::new();
+    for _ in 0..PROCESSES {
+        let pass = Case::ALL.map(|case| in_a_process_of_its_own(case, rounds.div_ceil(PROCESSES)));
+        passes.push(pass.into_iter().collect::<anyhow::Result<Vec<Times>>>()?);
+    }
+    for (place, case) in Case::ALL.into_iter().enumerate() {
         report.row(Measure::Time, case.name(), |subject| {
-            let least = |subject| processes.iter().filter_map(|times| of(times, subject)).reduce(f64::min);
+            let least = |subject| passes.iter().filter_map(|pass| of(&pass[place], subject)).reduce(f64::min);
             Some(least(subject)? - least(subject.without())?)
         });
     }
