@@ -68,8 +68,10 @@ impl Itinerary {
 
     #[inline]
     pub(super) fn departure(&self, settings: &Settings) -> Departure {
-        let is_known = settings.pace.is_some();
-        if self.deadline.is_none() || is_known { Departure::Unasked } else { Departure::Ahead }
+        match (self.deadline, &settings.pace) {
+            (Some(_), None) => Departure::Ahead,
+            (None, _) | (_, Some(_)) => Departure::Unasked,
+        }
     }
 }
 
