@@ -43,6 +43,17 @@ pub enum Subject {
 }
 
 impl Subject {
+    /// All of them.
+    pub const ALL: [Self; 7] = [
+        Self::Bare,
+        Self::BareReqwest,
+        Self::Ours,
+        Self::Tower,
+        Self::TowerBudget,
+        Self::Resilience,
+        Self::Reqwest,
+    ];
+
     /// All that resend.
     pub const PEERS: [Self; 5] =
         [Self::Ours, Self::Tower, Self::TowerBudget, Self::Resilience, Self::Reqwest];

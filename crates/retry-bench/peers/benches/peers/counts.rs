@@ -5,24 +5,20 @@ use std::process::Command;
 use anyhow::{Context, ensure};
 use retry_peers::{Case, Subject, Uri, future_bytes, prepare, sleeps_of_a_resend};
 
-use crate::report::{Measure, Report};
+use crate::report::{Measure, Report, of};
 use crate::{argument, promise};
 
 /// What each peer adds to what is there without it.
 pub(crate) fn allocations(report: &mut Report) -> anyhow::Result<()> {
     for case in Case::ALL {
-        let mut known: Vec<(Subject, [f64; 2])> = Vec::new();
-        let subjects = [Subject::Bare, Subject::BareReqwest].into_iter().chain(Subject::PEERS);
-        for subject in subjects.filter(|subject| prepare(case, *subject).is_some()) {
+        let [mut allocations, mut bytes] = [Vec::new(), Vec::new()];
+        for subject in Subject::ALL.into_iter().filter(|subject| prepare(case, *subject).is_some()) {
             let counts = ask(&["sent", &argument(case), &argument(subject), &SENT.to_string()])?;
-            known.push((subject, counts.map(|count| count / SENT as f64)));
+            allocations.push((subject, counts[0] / SENT as f64));
+            bytes.push((subject, counts[1] / SENT as f64));
         }
-        let of = |subject| known.iter().find(|(known, _)| *known == subject).map(|(_, counts)| *counts);
-        for (place, measure) in [Measure::Allocations, Measure::Bytes].into_iter().enumerate() {
-            report.row(measure, case.name(), |subject| {
-                Some(of(subject)?[place] - of(subject.without())?[place])
-            });
-        }
+        report.added(Measure::Allocations, case, &allocations);
+        report.added(Measure::Bytes, case, &bytes);
     }
     Ok(())
 }
@@ -40,9 +36,7 @@ pub(crate) fn memory(report: &mut Report) -> anyhow::Result<()> {
             known.push((subject, heap / WAITING as f64));
         }
         // The policy that neither waits nor counts has nobody wait.
-        report.row(Measure::WaitingBytes, name, |subject| {
-            known.iter().find(|(known, _)| *known == subject).map(|(_, bytes)| *bytes)
-        });
+        report.row(Measure::WaitingBytes, name, |subject| of(&known, subject));
     }
     Ok(())
 }

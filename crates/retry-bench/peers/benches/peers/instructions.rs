@@ -13,13 +13,11 @@ use crate::report::{Measure, Report};
 /// What each peer adds to what is there without it.
 pub(crate) fn measure(report: &mut Report) -> anyhow::Result<()> {
     for case in Case::ALL {
-        let mut known: Vec<(Subject, f64)> = Vec::new();
-        let subjects = [Subject::Bare, Subject::BareReqwest].into_iter().chain(Subject::PEERS);
-        for subject in subjects.filter(|subject| prepare(case, *subject).is_some()) {
-            known.push((subject, each(case, subject)?));
+        let mut taken: Vec<(Subject, f64)> = Vec::new();
+        for subject in Subject::ALL.into_iter().filter(|subject| prepare(case, *subject).is_some()) {
+            taken.push((subject, each(case, subject)?));
         }
-        let of = |subject| known.iter().find(|(known, _)| *known == subject).map(|(_, figure)| *figure);
-        report.row(Measure::Instructions, case.name(), |subject| Some(of(subject)? - of(subject.without())?));
+        report.added(Measure::Instructions, case, &taken);
     }
     Ok(())
 }

@@ -13,7 +13,7 @@ mod time;
 
 use anyhow::Context;
 use clap::{Parser, ValueEnum};
-use retry_peers::{Case, Subject, prepare};
+use retry_peers::{Case, prepare};
 
 use self::report::Report;
 
@@ -90,9 +90,7 @@ fn main() -> anyhow::Result<()> {
 }
 
 fn send(case: &str, subject: &str, requests: u64) -> anyhow::Result<()> {
-    let case = Case::from_str(case, false).map_err(anyhow::Error::msg)?;
-    let subject = Subject::from_str(subject, false).map_err(anyhow::Error::msg)?;
-    let mut run = prepare(case, subject).context("it would sleep")?;
+    let mut run = prepare(read(case)?, read(subject)?).context("it would sleep")?;
     run(requests);
     Ok(())
 }
@@ -100,4 +98,9 @@ fn send(case: &str, subject: &str, requests: u64) -> anyhow::Result<()> {
 /// As it is written on a command line.
 fn argument(value: impl ValueEnum) -> String {
     value.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
+}
+
+/// What [`argument`] wrote.
+fn read<T: ValueEnum>(argument: &str) -> anyhow::Result<T> {
+    T::from_str(argument, false).map_err(anyhow::Error::msg)
 }

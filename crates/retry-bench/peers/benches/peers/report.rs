@@ -2,7 +2,7 @@
 
 use comfy_table::presets::ASCII_MARKDOWN;
 use comfy_table::{CellAlignment, Table};
-use retry_peers::Subject;
+use retry_peers::{Case, Subject};
 
 use crate::promise;
 
@@ -60,6 +60,11 @@ impl Report {
     ) {
         let figures = Subject::PEERS.into_iter().map(figure).collect();
         self.rows.push(Row { measure, case: case.into(), figures });
+    }
+
+    /// What each peer adds to what is there without it.
+    pub(crate) fn added(&mut self, measure: Measure, case: Case, taken: &[(Subject, f64)]) {
+        self.row(measure, case.name(), |subject| Some(of(taken, subject)? - of(taken, subject.without())?));
     }
 
     pub(crate) fn print(&self) {
@@ -134,6 +139,11 @@ fn written(figure: f64) -> String {
     } else {
         format!("{figure:.2}")
     }
+}
+
+/// The figure of a subject, if it has one.
+pub(crate) fn of(figures: &[(Subject, f64)], subject: Subject) -> Option<f64> {
+    figures.iter().find(|(known, _)| *known == subject).map(|(_, figure)| *figure)
 }
 
 /// The one in the middle.

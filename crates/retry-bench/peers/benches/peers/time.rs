@@ -5,11 +5,10 @@ use std::process::Command;
 use std::time::Instant;
 
 use anyhow::{Context, ensure};
-use clap::ValueEnum;
 use retry_peers::{Case, Run, Subject, prepare};
 
-use crate::argument;
-use crate::report::{Measure, Report, undisturbed};
+use crate::report::{Measure, Report, of, undisturbed};
+use crate::{argument, read};
 
 /// What a peer adds is what it takes, less what the server takes alone, each in the fastest of several processes: where one
 /// lies in memory moves a time by a tenth, and a neighbour on the machine by a half, for a while. So all cases take turns too.
@@ -20,20 +19,15 @@ pub(crate) fn measure(report: &mut Report, rounds: usize) -> anyhow::Result<()> 
         passes.push(pass.into_iter().collect::<anyhow::Result<Vec<Times>>>()?);
     }
     for (place, case) in Case::ALL.into_iter().enumerate() {
-        report.row(Measure::Time, case.name(), |subject| {
-            let least = |subject| passes.iter().filter_map(|pass| of(&pass[place], subject)).reduce(f64::min);
-            Some(least(subject)? - least(subject.without())?)
-        });
+        let least = |subject| passes.iter().filter_map(|pass| of(&pass[place], subject)).reduce(f64::min);
+        let taken = Subject::ALL.into_iter().filter_map(|subject| Some((subject, least(subject)?)));
+        report.added(Measure::Time, case, &taken.collect::<Times>());
     }
     Ok(())
 }
 
 /// Nanoseconds for each request.
 type Times = Vec<(Subject, f64)>;
-
-fn of(times: &Times, subject: Subject) -> Option<f64> {
-    times.iter().find(|(known, _)| *known == subject).map(|(_, time)| *time)
-}
 
 fn in_a_process_of_its_own(case: Case, rounds: usize) -> anyhow::Result<Times> {
     let output = Command::new(env::current_exe()?)
@@ -42,7 +36,7 @@ fn in_a_process_of_its_own(case: Case, rounds: usize) -> anyhow::Result<Times> {
     ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let line = |line: &str| {
         let (subject, time) = line.split_once(' ').context("no time")?;
-        Ok((Subject::from_str(subject, false).map_err(anyhow::Error::msg)?, time.parse()?))
+        Ok((read(subject)?, time.parse()?))
     };
     String::from_utf8(output.stdout)?.lines().map(line).collect()
 }
@@ -57,7 +51,7 @@ pub(crate) fn print(case: Case, rounds: usize) {
 /// All of them take turns, so that what slows the machine down slows all of them down. What a subject takes is what it took
 /// in the round that a tenth were faster than: others at work on a machine make rounds slower, and never faster.
 fn time(case: Case, rounds: usize) -> Times {
-    let subjects = [Subject::Bare, Subject::BareReqwest].into_iter().chain(Subject::PEERS);
+    let subjects = Subject::ALL.into_iter();
     let mut runs: Vec<(Subject, Run)> =
         subjects.filter_map(|subject| Some((subject, prepare(case, subject)?))).collect();
     let sent = if matches!(case, Case::Replay64 | Case::Replay1024) { FEW } else { MANY };
