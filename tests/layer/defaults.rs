@@ -8,7 +8,7 @@ use futures_util::stream::{self, StreamExt};
 use http::Method;
 use tokio::time::Instant;
 use tower::{Layer, ServiceBuilder, ServiceExt, service_fn};
-use tower_http_retry::{AttemptNumber, BoxError, Reason, RetryAfterFirst, RetryLayer};
+use tower_http_retry::{AttemptNumber, BoxError, Pace, Reason, RetryAfterFirst, RetryLayer};
 
 use crate::support::clock::Watch;
 use crate::support::upstream::Upstream;
@@ -127,6 +127,20 @@ async fn a_success_that_is_waited_for_reads_the_clock_once_and_without_a_deadlin
         assert_eq!(watch.reads(), reads, "{deadline:?}, an attempt of {takes} s");
         assert!(watch.sleeps().is_empty());
     }
+}
+
+/// Who waits for a turn has a deadline from the call on, and without one reads no clock for it.
+#[tokio::test(start_paused = true)]
+async fn a_deadline_costs_one_reading_of_the_clock_under_a_pace_too() {
+    let mut reads = Vec::new();
+    for deadline in [None, Some(Duration::from_secs(60))] {
+        let watch = Watch::new();
+        let server = service_fn(|_: Inner| taking(1, status(200)));
+        let layer = RetryLayer::default().deadline(deadline).timer(watch.clone());
+        layer.pace(Pace::per_authority()).layer(server).oneshot(get("/")).await.unwrap();
+        reads.push(watch.reads());
+    }
+    assert_eq!(reads[0] + 1, reads[1]);
 }
 
 /// What an attempt takes counts towards the deadline, the first one too.

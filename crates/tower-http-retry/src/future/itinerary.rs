@@ -61,7 +61,10 @@ impl Itinerary {
             session = session.ignore_hints();
         }
         if settings.pace.is_some() {
-            session = session.paced().started(timer::monotonic(&*settings.timer));
+            session = session.paced();
+            if self.deadline.is_some() {
+                session = session.started(timer::monotonic(&*settings.timer));
+            }
         }
         session
     }
