@@ -1,10 +1,23 @@
-//! The bucket: thousandths of a token and wrapping milliseconds, packed into one atomic.
+//! The bucket: a few cups of tokens, of which each thread has one that it asks first.
+//!
+//! Threads that write to one word wait for it: two that withdrew and paid in took up to ten times as
+//! long as one.
 
-#[cfg(loom)]
-use loom::sync::atomic::{AtomicU64, Ordering};
-#[cfg(not(loom))]
-use std::sync::atomic::{AtomicU64, Ordering};
+mod cup;
+
 use std::time::Duration;
+
+use self::cup::Cup;
+#[cfg(loom)]
+use loom::sync::{
+    Mutex,
+    atomic::{AtomicU32, Ordering},
+};
+#[cfg(not(loom))]
+use std::sync::{
+    Mutex,
+    atomic::{AtomicU32, Ordering},
+};
 
 /// How a bucket is filled, and how much it holds.
 #[derive(Clone, Copy)]
@@ -22,50 +35,45 @@ pub(super) struct Terms {
 pub(super) struct Bucket {
     terms: Terms,
     capacity: u32,
-    state: AtomicU64,
-}
-
-/// What the atomic holds.
-#[derive(Clone, Copy)]
-struct State {
-    /// Thousandths of a token, in the upper half.
-    thousandths: u32,
-    /// The time up to which the floor has accrued: wrapping milliseconds, in the lower half.
-    accrued_at: u32,
+    cups: [Cup; cup::COUNT],
+    /// The time up to which the floor has accrued: wrapping milliseconds.
+    accrued_at: AtomicU32,
+    /// Held by whoever takes from more than one cup. Two who did so at once could each hold half of what one needs, and
+    /// both go without.
+    gathers: Mutex<()>,
 }
 
 impl Bucket {
     pub(super) fn new(terms: Terms) -> Self {
         let tokens = terms.capacity.unwrap_or(terms.floor.saturating_mul(10).max(100));
         let capacity = tokens.saturating_mul(1_000);
-        let full = State { thousandths: capacity, accrued_at: 0 };
-        Self { terms, capacity, state: AtomicU64::new(full.pack()) }
+        let cups = Cup::share(capacity);
+        Self { terms, capacity, cups, accrued_at: AtomicU32::new(0), gathers: Mutex::new(()) }
     }
 
     pub(super) fn terms(&self) -> Terms {
         self.terms
     }
 
+    /// All that is in it. While others take out and pay in, it is what they could have left.
     pub(super) fn thousandths(&self) -> u32 {
-        State::unpack(self.state.load(Ordering::Relaxed)).thousandths
+        let sum = self.cups.iter().map(Cup::thousandths).fold(0, u32::saturating_add);
+        // What one took out of a cup may have been counted, and what another pays into the next one too.
+        sum.min(self.capacity)
     }
 
-    /// Whether `cost` could be taken out.
+    /// Takes `cost` out, if there is as much.
     pub(super) fn withdraw(&self, cost: u32, now: Duration) -> bool {
         if self.terms.throttles {
             return self.thousandths() > self.capacity / 2;
         }
-        let now = wrapping_millis(now);
-        self.update(|state| {
-            let state = self.accrue(state, now);
-            let thousandths = state.thousandths.checked_sub(cost)?;
-            Some(State { thousandths, ..state })
-        })
+        self.accrue(wrapping_millis(now));
+        self.cups[cup::own()].take(cost) || self.gather(cost)
     }
 
     /// Whether it is full, and no failure takes anything out.
     pub(super) fn is_sated(&self) -> bool {
-        !self.terms.throttles && self.thousandths() >= self.capacity
+        !self.terms.throttles && self.is_full()
     }
 
     pub(super) fn deposit(&self) {
@@ -82,50 +90,65 @@ impl Bucket {
     /// Takes out what a failure costs, or all that is left.
     pub(super) fn fail(&self) {
         if self.terms.throttles {
-            self.update(|state| {
-                let thousandths = state.thousandths.saturating_sub(1_000);
-                (state.thousandths > 0).then_some(State { thousandths, ..state })
-            });
+            self.take_up_to(1_000);
         }
     }
 
+    /// Takes `cost` out of all cups together, if there is as much. Most of those who ask in vain only look.
+    #[cold]
+    fn gather(&self, cost: u32) -> bool {
+        if self.thousandths() < cost {
+            return false;
+        }
+        let _gathers = self.gathers.lock();
+        let taken = self.take_up_to(cost);
+        if taken < cost {
+            self.pay(taken);
+        }
+        taken == cost
+    }
+
+    /// Takes what is there, `thousandths` at most; how much that was.
+    fn take_up_to(&self, thousandths: u32) -> u32 {
+        thousandths - self.for_each_cup(thousandths, Cup::take_up_to)
+    }
+
+    /// Pays in. What there is no room for is lost, and where there is none, nothing is written.
     fn pay(&self, thousandths: u32) {
-        self.update(|state| {
-            // A full bucket is one load, and nothing is written.
-            (state.thousandths < self.capacity).then(|| self.pay_in(state, u64::from(thousandths)))
-        });
-    }
-
-    fn accrue(&self, state: State, now: u32) -> State {
-        let elapsed = now.wrapping_sub(state.accrued_at);
-        // Another thread may have read the clock after us and got here first.
-        if elapsed > u32::MAX - LATE_READING {
-            return state;
+        // Not even a look at the others, where that will do: it would wait for those who write there.
+        let rest = thousandths - self.cups[cup::own()].put_up_to(thousandths);
+        if rest > 0 && !self.is_full() {
+            self.for_each_cup(rest, Cup::put_up_to);
         }
-        let accrued = u64::from(elapsed) * u64::from(self.terms.floor);
-        State { accrued_at: now, ..self.pay_in(state, accrued) }
     }
 
-    fn pay_in(&self, state: State, thousandths: u64) -> State {
-        let sum = u64::from(state.thousandths).saturating_add(thousandths);
-        State { thousandths: u32::try_from(sum).unwrap_or(u32::MAX).min(self.capacity), ..state }
+    fn is_full(&self) -> bool {
+        self.cups.iter().all(Cup::is_full)
     }
 
-    /// Replaces the state unless `next` declines; whether it did. Relaxed, since the bucket guards no other
-    /// memory.
-    fn update(&self, next: impl Fn(State) -> Option<State>) -> bool {
-        let next = |bits| next(State::unpack(bits)).map(State::pack);
-        self.state.try_update(Ordering::Relaxed, Ordering::Relaxed, next).is_ok()
+    /// Has one cup after the other do what it can of what is left; what is left in the end.
+    fn for_each_cup(&self, thousandths: u32, part: impl Fn(&Cup, u32) -> u32) -> u32 {
+        let mut rest = thousandths;
+        let own = cup::own();
+        for place in own..own + cup::COUNT {
+            rest -= part(&self.cups[place % cup::COUNT], rest);
+            if rest == 0 {
+                break;
+            }
+        }
+        rest
     }
-}
 
-impl State {
-    fn pack(self) -> u64 {
-        u64::from(self.thousandths) << 32 | u64::from(self.accrued_at)
-    }
-
-    fn unpack(bits: u64) -> Self {
-        Self { thousandths: (bits >> 32) as u32, accrued_at: bits as u32 }
+    fn accrue(&self, now: u32) {
+        if self.terms.floor == 0 {
+            return;
+        }
+        let elapsed = |accrued_at| now.wrapping_sub(accrued_at);
+        // Another thread may have read the clock after us and got here first.
+        let next = |at| (1..=u32::MAX - LATE_READING).contains(&elapsed(at)).then_some(now);
+        if let Ok(accrued_at) = self.accrued_at.try_update(Ordering::Relaxed, Ordering::Relaxed, next) {
+            self.pay(elapsed(accrued_at).saturating_mul(self.terms.floor));
+        }
     }
 }
 

@@ -73,6 +73,20 @@ fn the_capacity_is_ten_seconds_of_the_floor_but_at_least_a_hundred() {
 }
 
 #[test]
+fn one_thread_may_fill_it_and_another_spend_all() {
+    let budget = Budget::percent(100).floor(0).capacity(5);
+    drained(&budget);
+    for tokens in [1, 2, 3, 4, 5, 5] {
+        budget.deposit();
+        assert_eq!(budget.tokens(), f64::from(tokens));
+    }
+    thread::scope(|scope| {
+        scope.spawn(|| assert_eq!(spend_all(&budget, Cost::TWO, START), 2));
+    });
+    assert_eq!((budget.tokens(), spend_all(&budget, Cost::ONE, START)), (1.0, 1));
+}
+
+#[test]
 fn a_withdrawal_outlives_the_handle_once_it_is_owned() {
     let budget = Budget::percent(0).floor(0).capacity(2);
     let other = budget.clone();

@@ -1,0 +1,82 @@
+//! A cup: a part of the bucket, on a cache line of its own.
+
+#[cfg(loom)]
+use loom::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+#[cfg(loom)]
+use loom::{lazy_static, thread_local};
+#[cfg(not(loom))]
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+
+/// As much as its share of the capacity, in thousandths of a token.
+///
+/// All is relaxed, since no other memory is guarded by it. Processors fetch lines in pairs.
+#[repr(align(128))]
+pub(super) struct Cup {
+    capacity: u32,
+    thousandths: AtomicU32,
+}
+
+impl Cup {
+    /// Full ones, which hold `capacity` together.
+    pub(super) fn share(capacity: u32) -> [Self; COUNT] {
+        let count = COUNT as u32;
+        std::array::from_fn(|place| {
+            let capacity = capacity / count + u32::from((place as u32) < capacity % count);
+            Self { capacity, thousandths: AtomicU32::new(capacity) }
+        })
+    }
+
+    pub(super) fn thousandths(&self) -> u32 {
+        self.thousandths.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.thousandths() >= self.capacity
+    }
+
+    /// Takes all of `cost`, or nothing where there is less; whether it did.
+    pub(super) fn take(&self, cost: u32) -> bool {
+        self.update(|thousandths| thousandths.checked_sub(cost)).is_some()
+    }
+
+    /// Takes what is there, `cost` at most; how much that was.
+    pub(super) fn take_up_to(&self, cost: u32) -> u32 {
+        let before = self.update(|thousandths| (thousandths > 0).then(|| thousandths.saturating_sub(cost)));
+        before.map_or(0, |before| before.min(cost))
+    }
+
+    /// Puts in what there is room for, `reward` at most; how much that was.
+    pub(super) fn put_up_to(&self, reward: u32) -> u32 {
+        let more = |thousandths| reward.min(self.capacity - thousandths);
+        let before = self.update(|thousandths| {
+            Some(more(thousandths)).filter(|&more| more > 0).map(|more| thousandths + more)
+        });
+        before.map_or(0, more)
+    }
+
+    /// What was in it, unless `next` declines and nothing is written.
+    fn update(&self, next: impl Fn(u32) -> Option<u32>) -> Option<u32> {
+        self.thousandths.try_update(Ordering::Relaxed, Ordering::Relaxed, next).ok()
+    }
+}
+
+/// The place of the one that the thread asks first.
+pub(super) fn own() -> usize {
+    // None is told while the thread ends.
+    OWN.try_with(|own| *own).unwrap_or_default()
+}
+
+thread_local! {
+    static OWN: usize = THREADS.fetch_add(1, Ordering::Relaxed) % COUNT;
+}
+
+#[cfg(not(loom))]
+static THREADS: AtomicUsize = AtomicUsize::new(0);
+
+#[cfg(loom)]
+lazy_static! {
+    static ref THREADS: AtomicUsize = AtomicUsize::new(0);
+}
+
+/// To look at all of them is part of each success.
+pub(super) const COUNT: usize = if cfg!(loom) { 2 } else { 4 };
