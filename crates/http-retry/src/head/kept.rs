@@ -7,7 +7,7 @@ use http::uri::{Authority, Parts, PathAndQuery, Scheme};
 use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version, request};
 
 use super::RequestHead;
-use super::known::Known;
+use super::known::{Known, MARK};
 
 /// A request head that is kept for a resend, which most requests never need.
 ///
@@ -198,8 +198,8 @@ fn write<B>(request: &Request<B>, bytes: &mut [u8]) -> Option<(Lengths, usize)> 
         let line = is_sensitive | u64::from(value.len() as u32);
         let number;
         (number, rest) = rest.split_first_chunk_mut()?;
-        match known.place(name) {
-            Some(place) => *number = (line | KNOWN | (place as u64) << 32).to_ne_bytes(),
+        match known.mark(name) {
+            Some(mark) => *number = (line | mark.get()).to_ne_bytes(),
             None => {
                 // A name has at most 65,535 bytes.
                 *number = (line | (name.as_str().len() as u64) << 32).to_ne_bytes();
@@ -290,8 +290,8 @@ impl<'a> Iterator for Lines<'a> {
     fn next(&mut self) -> Option<Line<'a>> {
         let (line, rest) = self.0.split_first_chunk()?;
         let line = u64::from_ne_bytes(*line);
-        let place = ((line & !(KNOWN | SENSITIVE)) >> 32) as usize;
-        let known = if line & KNOWN == 0 { None } else { Some(Known::get().name(place)?) };
+        let place = ((line & !(MARK | SENSITIVE)) >> 32) as usize;
+        let known = if line & MARK == 0 { None } else { Some(Known::get().name(place)?) };
         let (name, rest) = match known {
             Some(name) => (name.as_str().as_bytes(), rest),
             None => rest.split_at_checked(place)?,
@@ -305,8 +305,6 @@ impl<'a> Iterator for Lines<'a> {
 /// Bytes that most lines do not need.
 const USUAL: usize = 64;
 const SENSITIVE: u64 = 1 << 62;
-/// A name that is not there, but known by its place.
-const KNOWN: u64 = 1 << 63;
 
 #[cfg(test)]
 mod tests;

@@ -6,6 +6,7 @@
 //! kept as text.
 
 use std::hash::{Hash, Hasher};
+use std::num::NonZeroU64;
 use std::sync::LazyLock;
 
 use http::{HeaderName, header};
@@ -13,6 +14,8 @@ use http::{HeaderName, header};
 /// The standard names, each in its place.
 pub(super) struct Known {
     names: [Option<HeaderName>; 256],
+    /// What is written for each of them.
+    marks: [Option<NonZeroU64>; 256],
 }
 
 impl Known {
@@ -27,27 +30,28 @@ impl Known {
     fn of(names: &[HeaderName]) -> Option<Self> {
         let mut known = Self::nothing();
         for name in names {
-            let place = known.names.get_mut(number(name)?)?;
+            let number = number(name)?;
+            let place = known.names.get_mut(number)?;
             if place.replace(name.clone()).is_some() {
                 return None;
             }
+            known.marks[number] = NonZeroU64::new(MARK | (number as u64) << 32);
         }
         // Neither has any other, but its text.
         number(&HeaderName::from_static("x-known")).is_none().then_some(known)
     }
 
     fn nothing() -> Self {
-        Self { names: [const { None }; 256] }
+        Self { names: [const { None }; 256], marks: [None; 256] }
     }
 
-    /// The place of a name, if it has one.
+    /// What is written for a name, if it has a place: that, in the upper half of a number, below a [`MARK`].
     #[inline]
-    pub(super) fn place(&self, name: &HeaderName) -> Option<usize> {
-        let number = number(name)?;
-        self.names.get(number)?.is_some().then_some(number)
+    pub(super) fn mark(&self, name: &HeaderName) -> Option<NonZeroU64> {
+        *self.marks.get(number(name)?)?
     }
 
-    /// The name that stands there.
+    /// The name that stands in a place.
     pub(super) fn name(&self, place: usize) -> Option<&HeaderName> {
         self.names.get(place)?.as_ref()
     }
@@ -84,6 +88,9 @@ impl Hasher for Told {
     }
 }
 
+/// That a number tells the place of a name.
+pub(super) const MARK: u64 = 1 << 63;
+
 #[rustfmt::skip]
 static STANDARD: [HeaderName; 81] = [
     header::ACCEPT, header::ACCEPT_CHARSET, header::ACCEPT_ENCODING, header::ACCEPT_LANGUAGE, header::ACCEPT_RANGES,
@@ -113,16 +120,18 @@ mod tests {
     #[test]
     fn every_standard_name_has_a_place_of_its_own() {
         for name in &STANDARD {
-            let place = Known::get().place(name);
-            assert_eq!(place.and_then(|place| Known::get().name(place)), Some(name));
-            assert_eq!(Known::get().place(&name.as_str().parse().unwrap()), place, "{name}");
+            let mark = Known::get().mark(name).unwrap();
+            let place = (mark.get() & !MARK) >> 32;
+            assert_eq!(mark.get(), MARK | place << 32);
+            assert_eq!(Known::get().name(place as usize), Some(name));
+            assert_eq!(Known::get().mark(&name.as_str().parse().unwrap()), Some(mark), "{name}");
         }
     }
 
     #[test]
     fn other_names_have_none() {
         for name in ["x-one", "a", "accepts", "sec-fetch-mode"] {
-            assert_eq!(Known::get().place(&HeaderName::from_static(name)), None, "{name}");
+            assert_eq!(Known::get().mark(&HeaderName::from_static(name)), None, "{name}");
         }
         assert_eq!(Known::get().name(usize::MAX), None);
     }
@@ -132,6 +141,6 @@ mod tests {
         assert!(Known::of(&[header::HOST, header::ACCEPT]).is_some());
         assert!(Known::of(&[header::HOST, header::HOST]).is_none(), "two have the same");
         assert!(Known::of(&[header::HOST, HeaderName::from_static("x-one")]).is_none(), "one has none");
-        assert_eq!(Known::nothing().place(&header::HOST), None);
+        assert_eq!(Known::nothing().mark(&header::HOST), None);
     }
 }
