@@ -195,7 +195,7 @@ fn write<B>(request: &Request<B>, bytes: &mut [u8]) -> Option<(Lengths, usize)> 
         let is_sensitive = if value.is_sensitive() { SENSITIVE } else { 0 };
         let value = value.as_bytes();
         // What is longer than a number of four bytes can tell does not come over any connection.
-        let line = is_sensitive | u64::from(value.len() as u32);
+        let line = is_sensitive | value.len() as u64;
         let number;
         (number, rest) = rest.split_first_chunk_mut()?;
         match known.mark(name) {
