@@ -88,12 +88,8 @@ impl<B> ReplayBody<B>
 where
     B: BytesBody,
 {
-    /// A body of nothing.
-    pub(crate) fn empty() -> Self {
-        Self { inner: Inner::Empty }
-    }
-
     /// A body that is read once and never remembered.
+    #[inline]
     pub(crate) fn once(body: B) -> Self {
         let (size, ended) = (body.size_hint(), body.is_end_stream());
         Self { inner: Inner::Once { body: SyncWrapper::new(body), size, ended } }
@@ -215,12 +211,6 @@ where
             return Self::Single { data, _share: share };
         }
         Self::Shared(Shared(Arc::new(Mutex::new(Source::new(body, share)))))
-    }
-
-    /// Whether there is nothing to read, and so nothing to give to an attempt.
-    #[inline]
-    pub(crate) fn is_empty(&self) -> bool {
-        matches!(self, Self::Empty)
     }
 
     /// A body for the next attempt, which takes the source over from the one before.

@@ -104,42 +104,31 @@ where
     where
         B: 'static,
     {
+        let settings = &terms.settings;
         let Some(itinerary) = Itinerary::of(terms, &request) else {
-            return Self::once(inner, &terms.settings, request);
+            let ends_at = itinerary::ends_at(settings, &request);
+            let stage = Stage::first(inner, settings, request.map(ReplayBody::once), ends_at);
+            // One that is sent once takes nothing along, not even the service.
+            return Self { stage, journey: None, marker: PhantomData };
         };
-        let (session, departure) = (itinerary.session(&terms.settings), itinerary.departure(&terms.settings));
+        let (session, departure) = (itinerary.session(settings), itinerary.departure(settings));
         let snapshot = Snapshot::of(&request);
-        let (limit, memory) = (terms.settings.replay_limit, terms.settings.replay_memory.as_ref());
-        let (head, body) = request.into_parts();
-        // Its head is large, and is moved but once where nothing comes in between.
-        let mut request = Request::from_parts(head, ReplayBody::empty());
-        let original = Original::new(body, limit, memory);
-        if !original.is_empty() {
-            *request.body_mut() = original.attempt();
-        }
         // The instance that was readied sends every attempt. Its clone is not ready, and behind a limit of
         // one might never be while this one holds the permit.
         let clone = inner.clone();
         let mut inner = mem::replace(inner, clone);
-        let stage = match &terms.settings.pace {
-            None => Stage::Attempt { attempt: inner.call(request) },
-            Some(pace) => Stage::in_line(&inner, pace, &terms.settings, request, session.ends_at()),
+        // The head is large, and is moved but once where nothing comes in between.
+        let (stage, original) = if request.body().is_end_stream() {
+            let request = request.map(ReplayBody::once);
+            (Stage::first(&mut inner, settings, request, session.ends_at()), Original::Empty)
+        } else {
+            let (head, body) = request.into_parts();
+            let original = Original::new(body, settings.replay_limit, settings.replay_memory.as_ref());
+            let request = Request::from_parts(head, original.attempt());
+            (Stage::first(&mut inner, settings, request, session.ends_at()), original)
         };
         let journey = Journey::new(inner, Arc::clone(terms), session, departure, snapshot, original);
         Self { stage, journey: Some(journey), marker: PhantomData }
-    }
-
-    /// One that is sent once takes nothing along, not even the service.
-    #[inline]
-    fn once(inner: &mut S, settings: &Settings, request: Request<B>) -> Self {
-        let ends_at = itinerary::ends_at(settings, &request);
-        let (head, body) = request.into_parts();
-        let request = Request::from_parts(head, ReplayBody::once(body));
-        let stage = match &settings.pace {
-            None => Stage::Attempt { attempt: inner.call(request) },
-            Some(pace) => Stage::in_line(inner, pace, settings, request, ends_at),
-        };
-        Self { stage, journey: None, marker: PhantomData }
     }
 }
 
@@ -161,6 +150,20 @@ impl<S, B, R> Stage<S, B>
 where
     S: Service<Request<ReplayBody<B>>, Response = Response<R>> + CloneService,
 {
+    /// The first attempt. The service must be ready, unless there is a pace.
+    #[inline]
+    fn first(
+        inner: &mut S,
+        settings: &Settings,
+        request: Request<ReplayBody<B>>,
+        ends_at: Option<Duration>,
+    ) -> Self {
+        match &settings.pace {
+            None => Self::Attempt { attempt: inner.call(request) },
+            Some(pace) => Self::in_line(inner, pace, settings, request, ends_at),
+        }
+    }
+
     /// The first attempt, which waits for its turn.
     #[cold]
     fn in_line(
@@ -201,25 +204,27 @@ where
                 }
                 continue;
             };
-            let entered = this.journey.as_ref().and_then(Journey::enter);
+            let Some(journey) = this.journey else {
+                let outcome = attempt.poll(cx);
+                if outcome.is_ready() {
+                    this.stage.set(Stage::Done { info: None });
+                }
+                return outcome.map_err(|error| G::error(PaceError::Inner(error)));
+            };
+            let entered = journey.enter();
             let mut outcome = attempt.poll(cx);
             drop(entered);
             let Poll::Ready(result) = &mut outcome else {
-                if let Some(journey) = this.journey {
-                    journey.depart();
-                }
+                journey.depart();
                 return Poll::Pending;
             };
-            let next = this.journey.as_mut().and_then(|journey| {
-                journey.observe(result);
-                journey.conclude(result, None)
-            });
-            let Some(stage) = next else {
+            journey.observe(result);
+            let Some(stage) = journey.conclude(result, None) else {
                 self.end();
                 return outcome.map_err(|error| G::error(PaceError::Inner(error)));
             };
             this.stage.set(stage);
-            if let (Poll::Ready(result), Some(journey)) = (outcome, this.journey) {
+            if let Poll::Ready(result) = outcome {
                 journey.keep(result);
             }
         }
