@@ -93,13 +93,20 @@ impl Budget {
     }
 
     /// Counts what came of an attempt.
+    #[inline]
     pub(crate) fn observe(&self, verdict: Verdict, outcome: &Outcome<'_>) {
+        // Most are accepted, and change nothing.
+        if verdict != Verdict::Accept || !self.bucket.is_sated() {
+            self.count(verdict, outcome);
+        }
+    }
+
+    fn count(&self, verdict: Verdict, outcome: &Outcome<'_>) {
         match verdict {
             // The server says that it did nothing: it neither failed nor served.
             Verdict::Retry(Cause::Refused) => {}
             Verdict::Retry(_) => self.bucket.fail(),
             // Whether it was one, the head of a gRPC call tells, which costs a search.
-            Verdict::Accept if self.bucket.is_sated() => {}
             Verdict::Accept if outcome.is_success() => self.deposit(),
             Verdict::Accept if outcome.response().is_some_and(|head| hint::is_pushed_back(&head)) => {
                 self.bucket.fail();

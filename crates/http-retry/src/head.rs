@@ -165,6 +165,7 @@ impl<'a> From<&'a request::Parts> for RequestHead<'a> {
 }
 
 impl<'a> From<&'a KeptHead> for RequestHead<'a> {
+    #[inline]
     fn from(head: &'a KeptHead) -> Self {
         let KeptHead { method, extensions, .. } = head;
         Self { method, form: Form::Kept(head), extensions, leaves_http: None }

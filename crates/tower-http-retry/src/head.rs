@@ -35,6 +35,7 @@ impl Snapshot {
         self.kept_mut().shrink();
     }
 
+    #[inline]
     pub(crate) fn head(&self) -> RequestHead<'_> {
         self.kept().head()
     }
@@ -51,6 +52,7 @@ impl Snapshot {
         Request::from_parts(parts, body)
     }
 
+    #[inline]
     fn kept(&self) -> &KeptHead {
         self.head.as_ref().expect(THERE)
     }

@@ -72,6 +72,7 @@ impl Bucket {
     }
 
     /// Whether it is full, and no failure takes anything out.
+    #[inline]
     pub(super) fn is_sated(&self) -> bool {
         !self.terms.throttles && self.is_full()
     }

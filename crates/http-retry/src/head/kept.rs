@@ -94,6 +94,7 @@ impl KeptHead {
     }
 
     /// What a policy sees of it.
+    #[inline]
     pub fn head(&self) -> RequestHead<'_> {
         RequestHead::from(self)
     }
