@@ -85,10 +85,12 @@ impl Hint {
 
     /// The same, with the name of the header that held it, in lower case as in [`read`](Self::read)'s list.
     pub fn read_with_header(response: &ResponseHead<'_>, now: SystemTime) -> Option<(Self, &'static str)> {
-        // Most are not there, and to compare names is less than to look for each.
-        let is_there = |pattern: &str| response.headers().keys().any(|name| fits(pattern, name.as_str()));
-        let present = HEADERS.iter().filter(|(pattern, _)| is_there(pattern));
-        let mut hints = present.filter_map(|(name, read)| Some((read(name, response, now)?, *name)));
+        let present = present(response.headers());
+        if present == 0 {
+            return None;
+        }
+        let present = HEADERS.iter().enumerate().filter(|(place, _)| present & 1 << place != 0);
+        let mut hints = present.filter_map(|(_, (name, read))| Some((read(name, response, now)?, *name)));
         let says_now =
             |(hint, name): &(Self, &str)| *hint == Self::After(Duration::ZERO) && *name != PUSHBACK;
         let first = hints.next()?;
@@ -128,13 +130,43 @@ const HEADERS: &[(&str, Read)] = &[
     ("x-ratelimit-retry-after", reset::read_delay),
 ];
 
+/// Which of [`HEADERS`] are there: a bit for the place of each. Most are not, and to go over all names once is less than to
+/// look for each.
+fn present(headers: &HeaderMap) -> u32 {
+    let places = headers.keys().filter_map(|name| place(name.as_str()));
+    places.fold(0, |present, place| present | 1 << place)
+}
+
+/// The place of the header of that name among [`HEADERS`].
+fn place(name: &str) -> Option<usize> {
+    let begins_as_one = BEGINNINGS & beginning(name) != 0;
+    begins_as_one.then(|| HEADERS.iter().position(|(pattern, _)| fits(pattern, name)))?
+}
+
 /// Whether this is the header of that name, or one of the family.
 fn fits(pattern: &str, name: &str) -> bool {
-    match pattern.split_once('*') {
-        None => pattern == name,
-        Some((start, end)) => name.starts_with(start) && name.ends_with(end),
+    let is_of_family = |(start, end)| name.starts_with(start) && name.ends_with(end);
+    pattern == name
+        || (beginning(pattern) == beginning(name) && pattern.split_once('*').is_some_and(is_of_family))
+}
+
+/// The first letter of a name, which tells most of them from any other, as a bit.
+const fn beginning(name: &str) -> u32 {
+    match name.as_bytes() {
+        [first, ..] => 1 << (*first & 31),
+        [] => 0,
     }
 }
+
+/// How [`HEADERS`] begin.
+const BEGINNINGS: u32 = {
+    let (mut beginnings, mut place) = (0, 0);
+    while place < HEADERS.len() {
+        beginnings |= beginning(HEADERS[place].0);
+        place += 1;
+    }
+    beginnings
+};
 
 /// The one hint that is aimed at a single caller.
 pub(crate) const PUSHBACK: &str = "grpc-retry-pushback-ms";

@@ -125,6 +125,19 @@ fn pushback_that_cannot_be_read_outranks_all_the_same() {
 }
 
 #[test]
+fn each_name_has_the_place_of_what_it_fits_and_others_have_none() {
+    for (expected, (pattern, _)) in HEADERS.iter().enumerate() {
+        assert_eq!(place(pattern), Some(expected), "{pattern}");
+        assert_eq!(place(&pattern.replace('*', "output-tokens")), Some(expected), "{pattern}");
+        assert_eq!(place(&format!("{pattern}s")), None, "{pattern}");
+    }
+    for name in ["", "date", "server", "age", "x-request-id", "anthropic-ratelimit-requests", "retry-after-s"]
+    {
+        assert_eq!(place(name), None, "{name}");
+    }
+}
+
+#[test]
 fn without_any_there_is_no_hint() {
     for status in [200, 403, 429, 503] {
         assert_eq!(Answer::of(status).with("date", "Thu, 01 Jan 2026 00:00:00 GMT").hint(), None);
