@@ -17,6 +17,8 @@
 #[cfg(feature = "grpc")]
 pub mod grpc;
 
+use std::cell::LazyCell;
+
 use crate::Cause::{NeverSent, Refused, Throttled, Timeout, Transient};
 #[cfg(feature = "grpc")]
 use crate::GrpcCode;
@@ -38,12 +40,14 @@ pub fn row(attempt: &Attempt<'_>) -> Option<&'static Row> {
 }
 
 fn find(rows: &'static [Row], attempt: &Attempt<'_>) -> Option<&'static Row> {
-    rows.iter().find(|row| row.outcome.fits(&attempt.outcome) && row.request.fits(attempt))
+    // Several rows ask for it.
+    let said = LazyCell::new(|| attempt.outcome.response().and_then(|head| head.should_retry()));
+    rows.iter().find(|row| row.outcome.fits(&attempt.outcome, || *said) && row.request.fits(attempt))
 }
 
 /// Whether the server says outright that trying again is no use.
 pub(crate) fn server_forbids(outcome: &Outcome<'_>) -> bool {
-    When::ShouldNotRetry.fits(outcome)
+    outcome.response().is_some_and(|head| head.should_retry() == Some(false))
 }
 
 /// One rule of the standard [table](self).
@@ -89,27 +93,28 @@ pub enum When {
 }
 
 impl When {
-    fn fits(self, outcome: &Outcome<'_>) -> bool {
+    /// Whether it is about this outcome, in which the server says outright whether to try again.
+    fn fits(self, outcome: &Outcome<'_>, said: impl Fn() -> Option<bool>) -> bool {
         let head = match outcome {
             Outcome::Failure(failure) => return matches!(self, Self::Failed(kind) if kind == failure.kind()),
             Outcome::Response(head) => head,
         };
         let status = head.status().as_u16();
+        #[expect(clippy::manual_contains, reason = "that is made for long lists, and these are short")]
+        let is_one = |statuses: &[u16]| statuses.iter().any(|one| *one == status);
         match self {
             Self::Failed(_) => false,
-            Self::Status(statuses) => statuses.contains(&status),
-            Self::StatusWithRetryAfter(statuses) => statuses.contains(&status) && hint::has_retry_after(head),
-            Self::StatusWithQuotaGone(statuses) => statuses.contains(&status) && hint::is_quota_gone(head),
-            Self::StatusWithShouldRetry(statuses) => {
-                statuses.contains(&status) && head.should_retry() == Some(true)
-            }
-            Self::ShouldRetry => (400..600).contains(&status) && head.should_retry() == Some(true),
-            Self::ShouldNotRetry => head.should_retry() == Some(false),
+            Self::Status(statuses) => is_one(statuses),
+            Self::StatusWithRetryAfter(statuses) => is_one(statuses) && hint::has_retry_after(head),
+            Self::StatusWithQuotaGone(statuses) => is_one(statuses) && hint::is_quota_gone(head),
+            Self::StatusWithShouldRetry(statuses) => is_one(statuses) && said() == Some(true),
+            Self::ShouldRetry => (400..600).contains(&status) && said() == Some(true),
+            Self::ShouldNotRetry => said() == Some(false),
             #[cfg(feature = "grpc")]
             Self::GrpcStatus(codes) => GrpcCode::of(head).is_some_and(|code| codes.contains(&code)),
             #[cfg(feature = "grpc")]
             Self::GrpcStatusWithHint(codes) => {
-                Self::GrpcStatus(codes).fits(outcome) && hint::has_grpc_hint(head)
+                Self::GrpcStatus(codes).fits(outcome, said) && hint::has_grpc_hint(head)
             }
         }
     }
