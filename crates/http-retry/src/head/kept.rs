@@ -1,10 +1,12 @@
 //! A request head in the form in which it is kept for a resend.
 
+mod restore;
+
+use std::ops::Range;
 use std::{fmt, mem};
 
-use bytes::Bytes;
-use http::uri::{Authority, Parts, PathAndQuery, Scheme};
-use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version, request};
+use http::uri::{Authority, PathAndQuery};
+use http::{Extensions, Method, Request, Version, request};
 
 use super::RequestHead;
 use super::known::{Known, MARK};
@@ -101,27 +103,7 @@ impl KeptHead {
 
     /// A head to send, the same as was kept.
     pub fn restore(&self) -> request::Parts {
-        let (mut parts, ()) = Request::new(()).into_parts();
-        parts.method = self.method.clone();
-        parts.version = self.version;
-        parts.extensions = self.extensions.clone();
-        // One buffer for all of it.
-        let bytes = Bytes::copy_from_slice(self.bytes());
-        let [scheme, authority, target, lines] = self.uri.split(&bytes);
-        parts.uri = uri(scheme, bytes.slice_ref(authority), bytes.slice_ref(target));
-        parts.headers = HeaderMap::with_capacity(Lines(lines).count());
-        for line in Lines(lines) {
-            let name = match line.known {
-                Some(name) => Ok(name.clone()),
-                None => HeaderName::from_bytes(line.name),
-            };
-            let value = HeaderValue::from_maybe_shared(bytes.slice_ref(line.value));
-            // They were a name and a value before.
-            let (Ok(name), Ok(mut value)) = (name, value) else { continue };
-            value.set_sensitive(line.is_sensitive);
-            parts.headers.append(name, value);
-        }
-        parts
+        restore::parts(self)
     }
 
     /// Forgets all lines of a header; `name` is matched without regard to case.
@@ -221,6 +203,13 @@ fn put<'a>(rest: &'a mut [u8], piece: &[u8]) -> Option<&'a mut [u8]> {
 }
 
 impl Lengths {
+    /// Where scheme, authority, path and query are.
+    fn places(self) -> [Range<usize>; 3] {
+        let authority = self.scheme as usize;
+        let target = authority + self.authority as usize;
+        [0..authority, authority..target, target..target + self.target as usize]
+    }
+
     /// Scheme, authority, path and query, and what follows.
     fn split(self, bytes: &[u8]) -> [&[u8]; 4] {
         let (scheme, rest) = bytes.split_at(self.scheme as usize);
@@ -228,21 +217,6 @@ impl Lengths {
         let (target, lines) = rest.split_at(self.target as usize);
         [scheme, authority, target, lines]
     }
-}
-
-fn uri(scheme: &[u8], authority: Bytes, target: Bytes) -> Uri {
-    let mut parts = Parts::default();
-    // They were parts of a URI before.
-    if !scheme.is_empty() || authority.is_empty() {
-        parts.path_and_query = PathAndQuery::from_maybe_shared(target).ok();
-    }
-    if !scheme.is_empty() {
-        parts.scheme = Scheme::try_from(scheme).ok();
-    }
-    if !authority.is_empty() {
-        parts.authority = Authority::from_maybe_shared(authority).ok();
-    }
-    Uri::from_parts(parts).unwrap_or_default()
 }
 
 impl Default for KeptHead {
@@ -277,30 +251,41 @@ pub(super) struct Line<'a> {
     /// In lower case.
     pub(super) name: &'a [u8],
     pub(super) value: &'a [u8],
-    /// The name, where it was kept as its place.
-    known: Option<&'static HeaderName>,
-    is_sensitive: bool,
 }
 
 #[derive(Clone)]
 pub(super) struct Lines<'a>(&'a [u8]);
 
+impl<'a> Lines<'a> {
+    /// The number of a line, what follows it of the name, and the value.
+    #[inline]
+    fn pieces(&mut self) -> Option<(u64, &'a [u8], &'a [u8])> {
+        let (number, rest) = self.0.split_first_chunk()?;
+        let number = u64::from_ne_bytes(*number);
+        let name = if number & MARK == 0 { upper(number) } else { 0 };
+        let (name, rest) = rest.split_at_checked(name)?;
+        let (value, rest) = rest.split_at_checked(number as u32 as usize)?;
+        self.0 = rest;
+        Some((number, name, value))
+    }
+}
+
 impl<'a> Iterator for Lines<'a> {
     type Item = Line<'a>;
 
     fn next(&mut self) -> Option<Line<'a>> {
-        let (line, rest) = self.0.split_first_chunk()?;
-        let line = u64::from_ne_bytes(*line);
-        let place = ((line & !(MARK | SENSITIVE)) >> 32) as usize;
-        let known = if line & MARK == 0 { None } else { Some(Known::get().name(place)?) };
-        let (name, rest) = match known {
-            Some(name) => (name.as_str().as_bytes(), rest),
-            None => rest.split_at_checked(place)?,
+        let (number, name, value) = self.pieces()?;
+        let name = match number & MARK {
+            0 => name,
+            _ => Known::get().name(upper(number))?.as_str().as_bytes(),
         };
-        let (value, rest) = rest.split_at_checked(line as u32 as usize)?;
-        self.0 = rest;
-        Some(Line { name, value, known, is_sensitive: line & SENSITIVE != 0 })
+        Some(Line { name, value })
     }
+}
+
+/// The upper half of a line's number, but for the highest two bits.
+fn upper(number: u64) -> usize {
+    ((number & !(MARK | SENSITIVE)) >> 32) as usize
 }
 
 /// Bytes that most lines do not need.
