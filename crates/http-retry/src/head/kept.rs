@@ -1,5 +1,6 @@
 //! A request head in the form in which it is kept for a resend.
 
+mod common;
 mod restore;
 
 use std::ops::Range;

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::uri::{Authority, Parts, PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Uri, request};
 
-use super::{KeptHead, Known, Lengths, Lines, MARK, SENSITIVE, upper};
+use super::{KeptHead, Known, Lengths, Lines, MARK, SENSITIVE, common, upper};
 
 /// A head to send, the same as was kept.
 pub(super) fn parts(kept: &KeptHead) -> request::Parts {
@@ -40,13 +40,14 @@ fn headers(mut lines: Lines<'_>, bytes: &Bytes) -> HeaderMap {
     let known = Known::get();
     while let Some((number, name, value)) = lines.pieces() {
         let name = match number & MARK {
-            0 => HeaderName::from_bytes(name).ok(),
+            0 => common::name(name).or_else(|| HeaderName::from_bytes(name).ok()),
             _ => known.name(upper(number)).cloned(),
         };
+        // They were a name and a value before.
+        let Some(name) = name else { continue };
         let end = bytes.len() - lines.0.len();
         let value = HeaderValue::from_maybe_shared(bytes.slice(end - value.len()..end));
-        // They were a name and a value before.
-        let (Some(name), Ok(mut value)) = (name, value) else { continue };
+        let Ok(mut value) = value else { continue };
         if number & SENSITIVE != 0 {
             value.set_sensitive(true);
         }
