@@ -79,6 +79,7 @@ impl KeptHead {
     }
 
     /// Forgets the head, and lets go of what is in its extensions. The memory stays, for another.
+    #[inline]
     pub fn clear(&mut self) {
         self.extensions = Extensions::new();
         self.uri = Lengths::default();
