@@ -40,6 +40,8 @@ pub struct KeptHead {
     bytes: Vec<u8>,
     /// How many of them are written; the rest is there to be written over.
     written: usize,
+    /// How many lines there were at most.
+    lines: u32,
 }
 
 /// Of the parts of a URI; what is not there is empty.
@@ -76,6 +78,7 @@ impl KeptHead {
         self.version = request.version();
         self.extensions = request.extensions().clone();
         (self.uri, self.bytes, self.written) = (uri, bytes, written);
+        self.lines = request.headers().len() as u32;
     }
 
     /// Forgets the head, and lets go of what is in its extensions. The memory stays, for another.
@@ -231,6 +234,7 @@ impl Default for KeptHead {
             uri: Lengths::default(),
             bytes: Vec::new(),
             written: 0,
+            lines: 0,
         }
     }
 }

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::uri::{Authority, Parts, PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Uri, request};
 
-use super::{KeptHead, Known, Lengths, Lines, MARK, SENSITIVE, common, upper};
+use super::{KeptHead, Known, Lengths, MARK, SENSITIVE, common, upper};
 
 /// A head to send, the same as was kept.
 pub(super) fn parts(kept: &KeptHead) -> request::Parts {
@@ -15,7 +15,7 @@ pub(super) fn parts(kept: &KeptHead) -> request::Parts {
     parts.version = kept.version;
     parts.extensions = kept.extensions.clone();
     parts.uri = uri(kept.uri, &bytes);
-    parts.headers = headers(kept.lines(), &bytes);
+    parts.headers = headers(kept, &bytes);
     parts
 }
 
@@ -34,9 +34,10 @@ fn uri(lengths: Lengths, bytes: &Bytes) -> Uri {
     Uri::from_parts(parts).unwrap_or_default()
 }
 
-/// The headers of these lines, which are the last of the bytes.
-fn headers(mut lines: Lines<'_>, bytes: &Bytes) -> HeaderMap {
-    let mut headers = HeaderMap::with_capacity(count(lines.clone()));
+/// The headers, whose lines are the last of the bytes.
+fn headers(kept: &KeptHead, bytes: &Bytes) -> HeaderMap {
+    let mut headers = HeaderMap::with_capacity(kept.lines as usize);
+    let mut lines = kept.lines();
     let known = Known::get();
     while let Some((number, name, value)) = lines.pieces() {
         let name = match number & MARK {
@@ -54,12 +55,4 @@ fn headers(mut lines: Lines<'_>, bytes: &Bytes) -> HeaderMap {
         headers.append(name, value);
     }
     headers
-}
-
-fn count(mut lines: Lines<'_>) -> usize {
-    let mut count = 0;
-    while lines.pieces().is_some() {
-        count += 1;
-    }
-    count
 }
