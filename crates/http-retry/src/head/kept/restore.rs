@@ -36,7 +36,8 @@ fn uri(lengths: Lengths, bytes: &Bytes) -> Uri {
 
 /// The headers, whose lines are the last of the bytes.
 fn headers(kept: &KeptHead, bytes: &Bytes) -> HeaderMap {
-    let mut headers = HeaderMap::with_capacity(kept.lines as usize);
+    // More lines than a map has room for may be of a few names.
+    let mut headers = HeaderMap::try_with_capacity(kept.lines as usize).unwrap_or_default();
     let mut lines = kept.lines();
     let known = Known::get();
     while let Some((number, name, value)) = lines.pieces() {

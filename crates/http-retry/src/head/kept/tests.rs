@@ -74,6 +74,12 @@ fn every_kind_of_uri_is_restored() {
 }
 
 #[test]
+fn one_name_may_have_more_lines_than_a_map_has_room_for_names() {
+    let (parts, kept) = kept(&vec![("x-one".to_owned(), b"1".to_vec(), false); 30_000]);
+    assert_eq!(kept.restore().headers, parts.headers);
+}
+
+#[test]
 fn memory_is_used_again() {
     let request = Request::get("http://host.example/a").header("x-one", "1").body(()).unwrap();
     let mut kept = KeptHead::of(&request);
