@@ -108,7 +108,7 @@ where
         S::Error: ReadError<M>,
     {
         match self.decide(result, ticket) {
-            ControlFlow::Continue(stage) => Some(stage),
+            ControlFlow::Continue(()) => Some(Stage::Wait),
             ControlFlow::Break(reason) => {
                 self.finish(result, reason);
                 None
@@ -116,19 +116,24 @@ where
         }
     }
 
-    /// The stage that follows, or why none does, unless the outcome is as good as any.
+    /// Whether a wait follows, or why none does, unless the outcome is as good as any.
     fn decide<M>(
         &mut self,
         result: &Result<Response<R>, S::Error>,
         ticket: Option<Ticket>,
-    ) -> ControlFlow<Option<Reason>, Stage<S, B>>
+    ) -> ControlFlow<Option<Reason>>
     where
         S::Error: ReadError<M>,
     {
-        let delay = match self.settle(result) {
-            Step::Wait(delay) => delay,
-            ending => return ControlFlow::Break(ending.reason()),
-        };
+        match self.settle(result) {
+            Step::Wait(delay) => self.wait(delay, ticket).map_break(Some),
+            ending => ControlFlow::Break(ending.reason()),
+        }
+    }
+
+    /// Begins the wait that was decided on. Apart, so that what needs none is done with soon.
+    #[inline(never)]
+    fn wait(&mut self, delay: Duration, ticket: Option<Ticket>) -> ControlFlow<Reason> {
         if !delay.is_zero() {
             self.snapshot.shrink();
         }
@@ -136,13 +141,13 @@ where
         detour.resend = Span::none();
         detour.ticket = detour.ticket.or(ticket);
         match self.pause(delay) {
-            Ok(stage) => {
+            Ok(()) => {
                 self.trace_wait(delay);
-                ControlFlow::Continue(stage)
+                ControlFlow::Continue(())
             }
             Err(refusal) => {
                 self.session.abandon();
-                ControlFlow::Break(Some(reason(refusal)))
+                ControlFlow::Break(reason(refusal))
             }
         }
     }
@@ -180,7 +185,7 @@ where
     }
 
     /// Begins the wait before a resend.
-    fn pause(&mut self, delay: Duration) -> Result<Stage<S, B>, Refusal> {
+    fn pause(&mut self, delay: Duration) -> Result<(), Refusal> {
         let settings = &self.terms.settings;
         let detour = self.detour.get_or_insert_default();
         let yielded = !delay.is_zero();
@@ -195,7 +200,7 @@ where
             _ if yielded => Pause::Sleep(settings.timer.sleep(delay)),
             _ => Pause::Yield { yielded },
         });
-        Ok(Stage::Wait)
+        Ok(())
     }
 
     /// The request is not let through after all: the caller gets the outcome before the wait, if it is still here.
@@ -262,7 +267,7 @@ where
             detour.passage = None;
             self.inner = self.inner.clone();
             return match self.pause(Duration::ZERO) {
-                Ok(stage) => ControlFlow::Continue(stage),
+                Ok(()) => ControlFlow::Continue(Stage::Wait),
                 Err(refusal) => ControlFlow::Break(self.turned_away(refusal)),
             };
         }
@@ -278,8 +283,9 @@ where
             header.set(&mut request, self.session.retries());
         }
         detour.resend = detour.span.in_scope(|| trace::resend(number));
-        let attempt = detour.resend.in_scope(|| self.inner.call(request));
-        ControlFlow::Continue(Stage::Attempt { attempt })
+        // Not in a closure: the request is large, and would be moved into it.
+        let _entered = detour.resend.enter();
+        ControlFlow::Continue(Stage::Attempt { attempt: self.inner.call(request) })
     }
 
     /// Adds what happened on the way to the last outcome, which is the caller's.
