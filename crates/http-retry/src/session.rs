@@ -227,7 +227,24 @@ impl Session {
         let Verdict::Retry(cause) = verdict else {
             return Step::Accept;
         };
-        let moment = clock();
+        self.answer(policy, attempt, cause, budget, clock(), rng)
+    }
+
+    /// What follows an outcome that is worth retrying. Apart, so that any other is done with soon.
+    #[inline(never)]
+    fn answer<P, R>(
+        &mut self,
+        policy: &P,
+        attempt: &Attempt<'_>,
+        cause: Cause,
+        budget: Option<&Budget>,
+        moment: Moment,
+        rng: &mut R,
+    ) -> Step
+    where
+        P: Policy + ?Sized,
+        R: Rng + ?Sized,
+    {
         let setback = self.setback(attempt, cause, moment);
         let admitted = self.schedule(policy, &setback).and_then(|(window, kind)| {
             let retries = self.retries().saturating_add(u32::from(!is_transparent(kind, cause)));
