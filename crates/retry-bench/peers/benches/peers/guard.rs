@@ -26,12 +26,12 @@ pub(crate) fn check() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What is promised where that holds, else what is, and a little more.
+/// What is, and a little more: allocators and machines differ by a few.
 const GUARDED: &[(Case, f64)] = &[
-    (Case::Get12, 0.65),
-    (Case::Get30, 0.40),
-    (Case::Owned, 0.30),
-    (Case::Post, 0.72),
-    (Case::Once, 2.20),
-    (Case::Resend, 3.40),
+    (Case::Get12, 0.55),
+    (Case::Get30, 0.32),
+    (Case::Owned, 0.25),
+    (Case::Post, 0.65),
+    (Case::Once, 1.80),
+    (Case::Resend, 2.70),
 ];
