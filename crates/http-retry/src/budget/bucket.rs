@@ -123,6 +123,7 @@ impl Bucket {
         }
     }
 
+    #[inline]
     fn is_full(&self) -> bool {
         self.cups.iter().all(Cup::is_full)
     }

@@ -97,6 +97,6 @@ pub(crate) fn policy<'a, P: Policy>(
 ) -> &'a dyn Policy {
     match overrides.and_then(|overrides| overrides.policy.as_deref()) {
         Some(policy) => policy,
-        None => &terms.policy,
+        None => &*terms.policy,
     }
 }

@@ -26,10 +26,12 @@ impl Cup {
         })
     }
 
+    #[inline]
     pub(super) fn thousandths(&self) -> u32 {
         self.thousandths.load(Ordering::Relaxed)
     }
 
+    #[inline]
     pub(super) fn is_full(&self) -> bool {
         self.thousandths() >= self.capacity
     }
