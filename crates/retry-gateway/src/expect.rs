@@ -15,7 +15,9 @@ use http::{HeaderMap, Request, StatusCode, header};
 use http_body::{Body, Frame, SizeHint};
 use hyper::ext;
 use tokio::time::Sleep;
-use tower_http_retry::BoxError;
+use tower_http_retry::{BoxError, ReplayBody};
+
+use crate::upload::Upload;
 
 /// A body that may have to be asked for. It is one pointer wide, because the client moves it about with its request.
 pub(crate) struct AskedBody<B>(Option<Box<Asked<B>>>);
@@ -145,10 +147,7 @@ impl<B> AskedBody<B> {
     }
 }
 
-impl<B> Body for AskedBody<B>
-where
-    B: Body<Data = Bytes, Error = BoxError> + Unpin,
-{
+impl Body for AskedBody<ReplayBody<Upload>> {
     type Data = Bytes;
     type Error = BoxError;
 
@@ -160,6 +159,8 @@ where
             return Poll::Ready(None);
         };
         if let Some(hold) = &mut asked.hold {
+            // It is, but not for the upstream.
+            asked.body.begin();
             if let Err(unasked) = ready!(hold.poll(cx)) {
                 // hyper ends the connection, on which the upstream would take the next request for this body.
                 return Poll::Ready(Some(Err(unasked.into())));

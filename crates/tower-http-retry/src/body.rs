@@ -1,5 +1,6 @@
 //! The body that an attempt reads: the caller's own, which can be read again.
 
+mod asked;
 mod kept;
 mod memory;
 #[cfg(any(test, fuzzing))]
@@ -19,6 +20,7 @@ use http_retry::BodyState;
 use pin_project_lite::pin_project;
 use sync_wrapper::SyncWrapper;
 
+use self::asked::{Asked, Question};
 pub use self::kept::KeptBody;
 pub use self::memory::ReplayMemory;
 use self::memory::Share;
@@ -76,7 +78,7 @@ pin_project! {
         /// Nothing to read, and so nothing to remember.
         Empty,
         /// One frame, which was there from the start.
-        Single { data: Option<Bytes> },
+        Single { data: Option<Bytes>, question: Option<Question> },
         /// Read once, remembered nowhere.
         Once { #[pin] body: SyncWrapper<B>, size: SizeHint, ended: bool },
         /// Read through what all attempts share.
@@ -96,6 +98,28 @@ where
     }
 }
 
+impl<B> ReplayBody<B>
+where
+    B: BytesBody,
+{
+    /// Says that the body is asked for, though nothing is read of it yet: for those between the layer and hyper who hold it
+    /// back. Whoever polls it says so anyway.
+    ///
+    /// hyper asks for the body of a request that it has begun to send, and only of such a request is what it says about a
+    /// GOAWAY exact. Before, the layer does not send again what must not be processed twice.
+    pub fn begin(&mut self) {
+        match &mut self.inner {
+            Inner::Empty | Inner::Once { .. } => {}
+            Inner::Single { question, .. } => {
+                if let Some(question) = question.take() {
+                    question.ask();
+                }
+            }
+            Inner::Shared { source, reader } => lock(source).begin(*reader),
+        }
+    }
+}
+
 impl<B> Body for ReplayBody<B>
 where
     B: BytesBody,
@@ -109,7 +133,12 @@ where
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         match self.project().inner.project() {
             InnerProj::Empty => Poll::Ready(None),
-            InnerProj::Single { data } => Poll::Ready(data.take().map(|data| Ok(Frame::data(data)))),
+            InnerProj::Single { data, question } => {
+                if let Some(question) = question.take() {
+                    question.ask();
+                }
+                Poll::Ready(data.take().map(|data| Ok(Frame::data(data))))
+            }
             InnerProj::Once { body, size, ended } => {
                 let mut body = body.get_pin_mut();
                 let frame = std::task::ready!(body.as_mut().poll_frame(cx));
@@ -123,7 +152,7 @@ where
     fn is_end_stream(&self) -> bool {
         match &self.inner {
             Inner::Empty => true,
-            Inner::Single { data } => data.is_none(),
+            Inner::Single { data, .. } => data.is_none(),
             Inner::Once { ended, .. } => *ended,
             Inner::Shared { source, reader } => lock(source).is_end_stream(*reader),
         }
@@ -132,7 +161,9 @@ where
     fn size_hint(&self) -> SizeHint {
         match &self.inner {
             Inner::Empty => SizeHint::with_exact(0),
-            Inner::Single { data } => SizeHint::with_exact(data.as_ref().map_or(0, |data| data.len() as u64)),
+            Inner::Single { data, .. } => {
+                SizeHint::with_exact(data.as_ref().map_or(0, |data| data.len() as u64))
+            }
             Inner::Once { size, .. } => *size,
             Inner::Shared { source, reader } => lock(source).size_hint(*reader),
         }
@@ -159,6 +190,7 @@ pub(crate) enum Original<B> {
     /// All of it was there from the start.
     Single {
         data: Bytes,
+        asked: Asked,
         /// Holds the room that it takes.
         _share: Share,
     },
@@ -208,7 +240,7 @@ where
     {
         let mut share = Share::new(limit, memory.cloned());
         if let Some(data) = whole(&mut body, &mut share) {
-            return Self::Single { data, _share: share };
+            return Self::Single { data, asked: Asked::new(), _share: share };
         }
         Self::Shared(Shared(Arc::new(Mutex::new(Source::new(body, share)))))
     }
@@ -218,7 +250,9 @@ where
     pub(crate) fn attempt(&self) -> ReplayBody<B> {
         let inner = match self {
             Self::Empty => Inner::Empty,
-            Self::Single { data, .. } => Inner::Single { data: Some(data.clone()) },
+            Self::Single { data, asked, .. } => {
+                Inner::Single { data: Some(data.clone()), question: asked.question() }
+            }
             Self::Shared(shared) => shared.attempt(),
         };
         ReplayBody { inner }
@@ -238,6 +272,15 @@ where
         drop(source);
         waiting.into_iter().for_each(Waker::wake);
         true
+    }
+
+    /// Whether the newest attempt asked for the body. Nobody can tell where there is nothing to ask for.
+    pub(crate) fn is_asked(&self) -> bool {
+        match self {
+            Self::Empty => false,
+            Self::Single { asked, .. } => asked.is_asked(),
+            Self::Shared(Shared(source)) => lock(source).is_asked(),
+        }
     }
 
     /// Whether another attempt can have the whole body.

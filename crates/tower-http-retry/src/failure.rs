@@ -11,14 +11,15 @@ mod tower;
 use std::error::Error;
 
 use http::Response;
-use http_retry::{Failure, FailureKind, Outcome, Refusal, ResponseHead};
+use http_retry::{Attempt, Failure, FailureKind, Outcome, Refusal, ResponseHead};
 
 use crate::ReadError;
 
 /// How far a request got, as an error and its sources tell: what a [`RetryLayer`](crate::RetryLayer) goes by.
 ///
 /// Reads the chain from the outside in. The first error that somebody knows decides; one that nobody knows may have
-/// been processed. Which are known depends on the crate's features.
+/// been processed. Which are known depends on the crate's features. Of a GOAWAY an error tells less than it says, and the
+/// layer also looks at whether the request's body was asked for: see [`ReplayBody::begin`](crate::ReplayBody::begin).
 ///
 /// ```
 /// use std::io::{Error, ErrorKind};
@@ -40,6 +41,34 @@ pub(crate) fn outcome<R, E: ReadError<M>, M>(result: &Result<Response<R>, E>) ->
             Failure::new(failure_kind(error)).error(error).into()
         }
     }
+}
+
+/// An attempt as it came back, if it is sure. A GOAWAY is no proof that the request was not processed, unless the inner service
+/// began with the body; to process some requests twice does no harm.
+///
+/// h2 says GOAWAY of the streams that the peer leaves out. hyper asks h2 for the state of the connection once more when it
+/// has handed a request over, and before it begins with the body (`ClientTask::poll` of its `proto::h2::client`): of a
+/// GOAWAY that has come meanwhile it tells that request, also where the peer counts it in, or will.
+pub(crate) fn doubt(mut attempt: Attempt<'_>, has_begun: impl FnOnce() -> bool) -> Attempt<'_> {
+    if let Outcome::Failure(failure) = attempt.outcome
+        && is_goaway(&failure)
+        && !attempt.is_repeatable()
+        && !has_begun()
+    {
+        let doubted = Failure::new(FailureKind::MaybeProcessed);
+        attempt.outcome = failure.chain().next().map_or(doubted, |error| doubted.error(error)).into();
+    }
+    attempt
+}
+
+#[cfg(feature = "hyper")]
+fn is_goaway(failure: &Failure<'_>) -> bool {
+    failure.kind() == FailureKind::Refused && hyper::is_goaway(failure)
+}
+
+#[cfg(not(feature = "hyper"))]
+fn is_goaway(_: &Failure<'_>) -> bool {
+    false
 }
 
 fn read(error: &(dyn Error + 'static)) -> Option<FailureKind> {

@@ -102,7 +102,7 @@
 //! | | never read | read, within the limit | read, over the limit | failed itself |
 //! |---|---|---|---|---|
 //! | connect failed, or queued and cancelled | resent | resent[^early] | not resent | not resent |
-//! | REFUSED_STREAM, GOAWAY below our stream | resent at once | resent at once | not resent | not resent |
+//! | REFUSED_STREAM, GOAWAY below our stream | resent at once[^goaway] | resent at once | not resent | not resent |
 //! | reset, EOF or timeout before a response head | resent if it may be repeated | the same | not resent | not resent |
 //! | a response worth retrying, after the upload | resent | resent | not resent | |
 //! | a response worth retrying, while the upload runs | resent | the new attempt reads what was kept, then the rest as it comes | not resent | not resent |
@@ -113,6 +113,9 @@
 //! whose size is known, is so on every attempt. Frames are shared and never copied; trailers are kept.
 //!
 //! [^early]: hyper may have asked for the first frames by then.
+//!
+//! [^goaway]: After a GOAWAY only if it may be repeated, or its body was asked for: of a request with which hyper has not
+//! begun it says GOAWAY also where the server counts that request in.
 //!
 //! # Retries of the clients below
 //!

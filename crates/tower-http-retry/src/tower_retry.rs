@@ -11,7 +11,7 @@ use http_retry::{Attempt, Exponential, Policy, Reason, RequestHead, RetryAfterFi
 use tower::retry;
 use tracing::Span;
 
-use crate::failure::outcome;
+use crate::failure::{doubt, outcome};
 use crate::future::itinerary::{Itinerary, policy};
 use crate::layer::{Settings, Terms};
 use crate::randomness::Draws;
@@ -87,6 +87,8 @@ where
         let overrides = request.extensions().get::<RetryOverride>();
         let attempt = Attempt::new(session.number(), &*request, outcome(result))
             .vouched(overrides.is_some_and(|overrides| overrides.vouched));
+        // Nobody sees the body.
+        let attempt = doubt(attempt, || false);
         let Settings { budget, timer, randomness, .. } = &self.terms.settings;
         let step = session.decide(
             policy(&self.terms, overrides),

@@ -26,6 +26,8 @@ pub(super) struct Source<B> {
     /// that it reads. Past the last of them it reads `live`.
     reader: u32,
     has_reader: bool,
+    /// Whether that one asked for the body.
+    is_asked: bool,
     position: usize,
     waiting: Option<Waker>,
 }
@@ -69,6 +71,7 @@ where
             keeping: Keeping::All,
             reader: 0,
             has_reader: false,
+            is_asked: false,
             position: 0,
             waiting: None,
         }
@@ -78,6 +81,7 @@ where
     /// it must be woken when the source is no longer locked.
     pub(super) fn take_over(&mut self) -> (u32, Option<Waker>) {
         self.has_reader = true;
+        self.is_asked = false;
         self.reader += 1;
         self.position = 0;
         (self.reader, self.waiting.take())
@@ -88,6 +92,15 @@ where
         let (_, waiting) = self.take_over();
         self.has_reader = false;
         waiting
+    }
+
+    /// The attempt asks for the body, unless another one owns it now.
+    pub(super) fn begin(&mut self, reader: u32) {
+        self.is_asked |= reader == self.reader && self.has_reader;
+    }
+
+    pub(super) fn is_asked(&self) -> bool {
+        self.is_asked
     }
 
     pub(super) fn state(&self) -> BodyState {
@@ -106,6 +119,7 @@ where
         if reader != self.reader {
             return Poll::Ready(Some(Err(Unreadable::TakenOver.into())));
         }
+        self.begin(reader);
         if let Some(frame) = self.next_kept() {
             return Poll::Ready(Some(Ok(frame.into())));
         }

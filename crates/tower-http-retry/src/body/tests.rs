@@ -262,6 +262,34 @@ fn frames_are_shared_and_not_copied() {
     }
 }
 
+/// Each attempt asks for itself, by a poll or because somebody says so.
+fn check_asked<B: BytesBody + Unpin + 'static>(body: B) {
+    let original = Original::new(body, 1_000, None);
+    for polls in [true, false, true] {
+        let mut attempt = original.attempt();
+        assert!(!original.is_asked());
+        if polls {
+            let _ = Pin::new(&mut attempt).poll_frame(&mut Context::from_waker(Waker::noop()));
+        } else {
+            attempt.begin();
+        }
+        assert!(original.is_asked());
+        // An older one has no say any more.
+        assert!(original.reclaim());
+        let mut older = std::mem::replace(&mut attempt, original.attempt());
+        older.begin();
+        assert!(!original.is_asked());
+    }
+}
+
+#[test]
+fn whether_an_attempt_asked_for_the_body_is_known() {
+    check_asked(Full::<Bytes>::from("whole"));
+    check_asked(Box::pin(Full::<Bytes>::from("whole")));
+    check_asked(Scripted([Next::Wait, Next::Data("one")].into()));
+    assert!(!Original::new(Full::<Bytes>::default(), 1_000, None).is_asked());
+}
+
 #[test]
 fn debug_shows_nothing_of_the_body() {
     let original = original([Next::Data("secret")], 100);

@@ -18,7 +18,7 @@ use super::drain::Drain;
 use super::itinerary::{Departure, policy};
 use super::pause::Pause;
 use crate::body::Original;
-use crate::failure::outcome;
+use crate::failure::{doubt, outcome};
 use crate::head::Snapshot;
 use crate::layer::Terms;
 use crate::pace::Line;
@@ -163,6 +163,7 @@ where
         let attempt = Attempt::new(self.session.number(), head, outcome(result))
             .body(self.original.state())
             .vouched(overrides.is_some_and(|overrides| overrides.vouched));
+        let attempt = doubt(attempt, || self.original.is_asked());
         let step = self.session.decide(
             policy(&self.terms, overrides),
             &attempt,
