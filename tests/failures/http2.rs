@@ -1,11 +1,12 @@
 //! HTTP/2: streams that are refused, and servers that leave (RFC 9113 sections 6.8 and 8.7).
 
 use http::Method;
-use tower_http_retry::FailureKind;
+use tower_http_retry::{FailureKind, KeptBody, cautious_failure_kind, failure_kind};
 
 use super::failures;
 use crate::support::http2::http2_client;
 use crate::support::raw_http2::{RawHttp2Server, StreamDeed};
+use crate::support::{request, soon};
 
 const NO_ERROR: u32 = 0;
 const INTERNAL_ERROR: u32 = 2;
@@ -50,6 +51,21 @@ async fn a_stream_above_the_last_of_a_goaway_was_not_processed() {
 async fn a_stream_at_or_below_the_last_of_a_goaway_may_have_been_processed() {
     for code in [NO_ERROR, INTERNAL_ERROR] {
         check(StreamDeed::GoAway(1, code), FailureKind::MaybeProcessed).await;
+    }
+}
+
+/// hyper says GOAWAY also of a request that it has handed over and not begun with, and that the server counts in.
+#[tokio::test]
+async fn who_is_cautious_takes_no_goaway_for_a_proof() {
+    for (deed, cautious) in [
+        (StreamDeed::GoAway(0, NO_ERROR), FailureKind::MaybeProcessed),
+        (StreamDeed::ResetStream(REFUSED_STREAM), FailureKind::Refused),
+    ] {
+        let server = RawHttp2Server::start([deed]).await;
+        let sent = request(Method::PUT, &server.uri(), "text");
+        let sent = sent.map(|body| KeptBody::new(body, 8, None).attempt());
+        let error = soon(http2_client().request(sent)).await.unwrap_err();
+        assert_eq!((failure_kind(&error), cautious_failure_kind(&error)), (FailureKind::Refused, cautious));
     }
 }
 

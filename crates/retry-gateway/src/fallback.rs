@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use tower::Service;
 use tower_http_retry::{
     Attempt, BodyState, Failure, FailureKind, KeptBody, KeptHead, Outcome, PaceError, Reason, ReplayMemory,
-    ResponseHead, RetryInfo, RetryOverride, failure_kind,
+    ResponseHead, RetryInfo, RetryOverride, cautious_failure_kind,
 };
 
 use crate::alarm::Alarms;
@@ -191,7 +191,7 @@ impl<'a> Trip<'a> {
         }
         let outcome: Outcome<'_> = match result {
             Err(PaceError::Refused(_) | PaceError::Inner(AttemptError::Paced(_))) => return Some(PACED),
-            Err(PaceError::Inner(error)) => match failure_kind(error) {
+            Err(PaceError::Inner(error)) => match cautious_failure_kind(error) {
                 FailureKind::NeverSent => return Some(NEVER_SENT),
                 kind => Failure::new(kind).into(),
             },
@@ -230,7 +230,7 @@ fn is_unsent(error: &PaceError<AttemptError>) -> bool {
     match error {
         PaceError::Refused(_) | PaceError::Inner(AttemptError::Paced(_)) => true,
         PaceError::Inner(error) => {
-            matches!(failure_kind(error), FailureKind::NeverSent | FailureKind::Refused)
+            matches!(cautious_failure_kind(error), FailureKind::NeverSent | FailureKind::Refused)
         }
     }
 }

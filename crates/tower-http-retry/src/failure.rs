@@ -13,13 +13,16 @@ use std::error::Error;
 use http::Response;
 use http_retry::{Attempt, Failure, FailureKind, Outcome, Refusal, ResponseHead};
 
+#[cfg(feature = "hyper")]
+use self::hyper::is_goaway;
 use crate::ReadError;
 
 /// How far a request got, as an error and its sources tell: what a [`RetryLayer`](crate::RetryLayer) goes by.
 ///
 /// Reads the chain from the outside in. The first error that somebody knows decides; one that nobody knows may have
-/// been processed. Which are known depends on the crate's features. Of a GOAWAY an error tells less than it says, and the
-/// layer also looks at whether the request's body was asked for: see [`ReplayBody::begin`](crate::ReplayBody::begin).
+/// been processed. Which are known depends on the crate's features. Of a GOAWAY an error tells less than it says: the layer
+/// also looks at whether the request's body was asked for, and who cannot asks
+/// [`cautious_failure_kind`].
 ///
 /// ```
 /// use std::io::{Error, ErrorKind};
@@ -30,6 +33,19 @@ use crate::ReadError;
 /// ```
 pub fn failure_kind(error: &(dyn Error + 'static)) -> FailureKind {
     chain(error).find_map(read).unwrap_or(FailureKind::MaybeProcessed)
+}
+
+/// The same, for those who do not know whether the inner service began with the request's body: a GOAWAY is no proof then
+/// that it was not processed, and counts as [`FailureKind::MaybeProcessed`].
+///
+/// h2 says GOAWAY of the streams that the peer leaves out. hyper asks h2 for the state of the connection once more when it
+/// has handed a request over, and before it begins with the body (`ClientTask::poll` of its `proto::h2::client`): of a
+/// GOAWAY that has come meanwhile it tells that request, also where the peer counts it in, or will.
+pub fn cautious_failure_kind(error: &(dyn Error + 'static)) -> FailureKind {
+    match failure_kind(error) {
+        FailureKind::Refused if chain(error).any(is_goaway) => FailureKind::MaybeProcessed,
+        kind => kind,
+    }
 }
 
 /// What an attempt came back with, in the words of a policy.
@@ -45,29 +61,20 @@ pub(crate) fn outcome<R, E: ReadError<M>, M>(result: &Result<Response<R>, E>) ->
 
 /// An attempt as it came back, if it is sure. A GOAWAY is no proof that the request was not processed, unless the inner service
 /// began with the body; to process some requests twice does no harm.
-///
-/// h2 says GOAWAY of the streams that the peer leaves out. hyper asks h2 for the state of the connection once more when it
-/// has handed a request over, and before it begins with the body (`ClientTask::poll` of its `proto::h2::client`): of a
-/// GOAWAY that has come meanwhile it tells that request, also where the peer counts it in, or will.
 pub(crate) fn doubt(mut attempt: Attempt<'_>, has_begun: impl FnOnce() -> bool) -> Attempt<'_> {
     if let Outcome::Failure(failure) = attempt.outcome
-        && is_goaway(&failure)
+        && failure.kind() == FailureKind::Refused
         && !attempt.is_repeatable()
         && !has_begun()
+        && let Some(error) = failure.chain().next()
     {
-        let doubted = Failure::new(FailureKind::MaybeProcessed);
-        attempt.outcome = failure.chain().next().map_or(doubted, |error| doubted.error(error)).into();
+        attempt.outcome = Failure::new(cautious_failure_kind(error)).error(error).into();
     }
     attempt
 }
 
-#[cfg(feature = "hyper")]
-fn is_goaway(failure: &Failure<'_>) -> bool {
-    failure.kind() == FailureKind::Refused && hyper::is_goaway(failure)
-}
-
 #[cfg(not(feature = "hyper"))]
-fn is_goaway(_: &Failure<'_>) -> bool {
+fn is_goaway(_: &(dyn Error + 'static)) -> bool {
     false
 }
 

@@ -193,7 +193,7 @@ pub use self::attempt_header::AttemptHeader;
 pub use self::body::{KeptBody, ReplayBody, ReplayMemory};
 pub use self::bounds::{BytesBody, CloneService};
 pub use self::error::{BoxError, Boxed, Concrete, ReadError};
-pub use self::failure::failure_kind;
+pub use self::failure::{cautious_failure_kind, failure_kind};
 pub use self::future::ResponseFuture;
 #[cfg(feature = "grpc")]
 pub use self::grpc::{GrpcTrailers, GrpcTrailersFuture, GrpcTrailersLayer, PeekedBody, UnaryCall};

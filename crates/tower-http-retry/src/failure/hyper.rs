@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::io::ErrorKind;
 
-use http_retry::{Failure, FailureKind};
+use http_retry::FailureKind;
 use hyper_util::client::legacy;
 
 use super::chain;
@@ -78,7 +78,7 @@ fn of_broken_connection(error: &hyper::Error) -> Option<FailureKind> {
 
 fn of_stream(error: &h2::Error) -> Option<FailureKind> {
     // h2 reports a peer's GOAWAY only to the streams above its last-stream-id, and to those never opened. hyper is not as
-    // exact: see `doubt`.
+    // exact: see `cautious_failure_kind`.
     let is_refused = error.is_remote() && error.reason() == Some(h2::Reason::REFUSED_STREAM);
     if is_refused || is_remote_goaway(error) {
         Some(FailureKind::Refused)
@@ -88,8 +88,8 @@ fn of_stream(error: &h2::Error) -> Option<FailureKind> {
 }
 
 /// Whether a peer's GOAWAY is all that is known.
-pub(super) fn is_goaway(failure: &Failure<'_>) -> bool {
-    failure.find().is_some_and(is_remote_goaway)
+pub(super) fn is_goaway(error: &(dyn Error + 'static)) -> bool {
+    error.downcast_ref().is_some_and(is_remote_goaway)
 }
 
 fn is_remote_goaway(error: &h2::Error) -> bool {
