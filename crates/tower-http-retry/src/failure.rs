@@ -61,6 +61,7 @@ pub(crate) fn outcome<R, E: ReadError<M>, M>(result: &Result<Response<R>, E>) ->
 
 /// An attempt as it came back, if it is sure. A GOAWAY is no proof that the request was not processed, unless the inner service
 /// began with the body; to process some requests twice does no harm.
+#[cold]
 pub(crate) fn doubt(mut attempt: Attempt<'_>, has_begun: impl FnOnce() -> bool) -> Attempt<'_> {
     if let Outcome::Failure(failure) = attempt.outcome
         && failure.kind() == FailureKind::Refused

@@ -269,6 +269,7 @@ where
     }
 
     /// What is held goes back now, and not when somebody drops this.
+    #[inline(always)]
     fn end(self: Pin<&mut Self>) {
         let mut this = self.project();
         let info = this.journey.as_ref().and_then(Journey::info);

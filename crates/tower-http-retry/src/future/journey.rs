@@ -163,7 +163,10 @@ where
         let attempt = Attempt::new(self.session.number(), head, outcome(result))
             .body(self.original.state())
             .vouched(overrides.is_some_and(|overrides| overrides.vouched));
-        let attempt = doubt(attempt, || self.original.is_asked());
+        let attempt = match result {
+            Ok(_) => attempt,
+            Err(_) => doubt(attempt, || self.original.is_asked()),
+        };
         let step = self.session.decide(
             policy(&self.terms, overrides),
             &attempt,
