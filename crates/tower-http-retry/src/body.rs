@@ -96,12 +96,7 @@ where
         let (size, ended) = (body.size_hint(), body.is_end_stream());
         Self { inner: Inner::Once { body: SyncWrapper::new(body), size, ended } }
     }
-}
 
-impl<B> ReplayBody<B>
-where
-    B: BytesBody,
-{
     /// Says that the body is asked for, though nothing is read of it yet: for those between the layer and hyper who hold it
     /// back. Whoever polls it says so anyway.
     ///
@@ -110,11 +105,7 @@ where
     pub fn begin(&mut self) {
         match &mut self.inner {
             Inner::Empty | Inner::Once { .. } => {}
-            Inner::Single { question, .. } => {
-                if let Some(question) = question.take() {
-                    question.ask();
-                }
-            }
+            Inner::Single { question, .. } => Question::ask(question),
             Inner::Shared { source, reader } => lock(source).begin(*reader),
         }
     }
@@ -134,9 +125,7 @@ where
         match self.project().inner.project() {
             InnerProj::Empty => Poll::Ready(None),
             InnerProj::Single { data, question } => {
-                if let Some(question) = question.take() {
-                    question.ask();
-                }
+                Question::ask(question);
                 Poll::Ready(data.take().map(|data| Ok(Frame::data(data))))
             }
             InnerProj::Once { body, size, ended } => {

@@ -1,11 +1,10 @@
 //! The head of the caller's request, as it is kept for a resend.
 
-use std::cell::RefCell;
-
 use http::{Request, header};
 use http_retry::{KeptHead, RequestHead};
 
 use crate::AttemptNumber;
+use crate::spare::{self, Spares};
 
 /// A snapshot of the caller's request head.
 ///
@@ -17,15 +16,14 @@ pub(crate) struct Snapshot {
 }
 
 thread_local! {
-    /// Those of snapshots that are gone, for others: their memory is what is of use.
-    #[expect(clippy::vec_box, reason = "a head goes from here into a future and back, and is large")]
-    static SPARE: RefCell<Vec<Box<KeptHead>>> = const { RefCell::new(Vec::new()) };
+    /// Those of snapshots that are gone, for others: their memory is what is of use. In boxes, because a head goes from here
+    /// into a future and back, and is large.
+    static SPARE: Spares<Box<KeptHead>> = const { Spares::new(Vec::new()) };
 }
 
 impl Snapshot {
     pub(crate) fn of<B>(request: &Request<B>) -> Self {
-        let spare = SPARE.try_with(|spare| spare.borrow_mut().pop());
-        let mut head = spare.ok().flatten().unwrap_or_default();
+        let mut head = spare::take(&SPARE).unwrap_or_default();
         head.replace(request);
         Self { head: Some(head) }
     }
@@ -68,16 +66,9 @@ impl Drop for Snapshot {
     fn drop(&mut self) {
         let Some(mut head) = self.head.take().filter(|head| head.capacity() <= LARGEST) else { return };
         head.clear();
-        // There are none while the thread ends.
-        let _ = SPARE.try_with(|spare| {
-            let mut spare = spare.borrow_mut();
-            if spare.len() < MOST {
-                spare.push(head);
-            }
-        });
+        spare::give(&SPARE, head);
     }
 }
 
-/// So many are spare for each thread, of so many bytes at most: 512 KiB in all.
-const MOST: usize = 64;
+/// So many bytes has one that is spare at most: 512 KiB in all for each thread.
 const LARGEST: usize = 8 * 1024;

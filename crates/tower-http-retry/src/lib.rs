@@ -171,6 +171,7 @@ mod randomness;
 #[cfg(feature = "reqwest")]
 mod reqwest;
 mod service;
+mod spare;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod timer;
