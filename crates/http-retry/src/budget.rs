@@ -39,8 +39,8 @@ use crate::{Cause, Outcome, Verdict, hint};
 /// ```
 ///
 /// All arithmetic is in whole thousandths of a token, each of which is in one place at a time, so the ratio is exact and no
-/// interleaving of threads can overdraw it. Threads seldom meet there: each has a place that it asks first. Values too
-/// large to be counted saturate at 4,294,967 tokens.
+/// interleaving of threads can overdraw it. Threads seldom meet there: each has a place that it asks first, and goes
+/// to another after it met one. Values too large to be counted saturate at 4,294,967 tokens.
 #[derive(Clone)]
 pub struct Budget {
     bucket: Arc<Bucket>,

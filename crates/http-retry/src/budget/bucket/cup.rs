@@ -1,5 +1,7 @@
 //! A cup: a part of the bucket, on a cache line of its own.
 
+use std::cell::Cell;
+
 #[cfg(loom)]
 use loom::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 #[cfg(loom)]
@@ -56,20 +58,35 @@ impl Cup {
         before.map_or(0, more)
     }
 
-    /// What was in it, unless `next` declines and nothing is written.
+    /// What was in it, unless `next` declines and nothing is written. Whoever met another thread here goes elsewhere from now
+    /// on.
     fn update(&self, next: impl Fn(u32) -> Option<u32>) -> Option<u32> {
-        self.thousandths.try_update(Ordering::Relaxed, Ordering::Relaxed, next).ok()
+        let mut tries = 0;
+        let before = self.thousandths.try_update(Ordering::Relaxed, Ordering::Relaxed, |thousandths| {
+            tries += 1;
+            next(thousandths)
+        });
+        if tries > 1 {
+            move_on();
+        }
+        before.ok()
     }
 }
 
 /// The place of the one that the thread asks first.
+#[inline]
 pub(super) fn own() -> usize {
-    // None is told while the thread ends.
-    OWN.try_with(|own| *own).unwrap_or_default()
+    OWN.with(Cell::get)
+}
+
+/// Has the thread ask the next one first.
+#[cold]
+fn move_on() {
+    OWN.with(|own| own.set((own.get() + 1) % COUNT));
 }
 
 thread_local! {
-    static OWN: usize = THREADS.fetch_add(1, Ordering::Relaxed) % COUNT;
+    static OWN: Cell<usize> = Cell::new(THREADS.fetch_add(1, Ordering::Relaxed) % COUNT);
 }
 
 #[cfg(not(loom))]
@@ -82,3 +99,26 @@ lazy_static! {
 
 /// To look at all of them is part of each success.
 pub(super) const COUNT: usize = if cfg!(loom) { 2 } else { 4 };
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_meets_another_thread_goes_elsewhere() {
+        let [cup, ..] = Cup::share(100_000);
+        let before = own();
+        assert!(cup.take(1_000));
+        assert_eq!(own(), before, "it met nobody");
+
+        let is_first = Cell::new(true);
+        let taken = cup.update(|thousandths| {
+            if is_first.take() {
+                cup.thousandths.store(thousandths - 500, Ordering::Relaxed);
+            }
+            thousandths.checked_sub(1_000)
+        });
+        assert_eq!((taken, cup.thousandths()), (Some(23_500), 22_500));
+        assert_eq!(own(), (before + 1) % COUNT);
+    }
+}
