@@ -217,10 +217,9 @@ impl Lengths {
 
     /// Scheme, authority, path and query, and what follows.
     fn split(self, bytes: &[u8]) -> [&[u8]; 4] {
-        let (scheme, rest) = bytes.split_at(self.scheme as usize);
-        let (authority, rest) = rest.split_at(self.authority as usize);
-        let (target, lines) = rest.split_at(self.target as usize);
-        [scheme, authority, target, lines]
+        let [scheme, authority, target] = self.places();
+        let lines = target.end..;
+        [&bytes[scheme], &bytes[authority], &bytes[target], &bytes[lines]]
     }
 }
 
