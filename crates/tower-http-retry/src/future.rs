@@ -205,11 +205,8 @@ where
                 continue;
             };
             let Some(journey) = this.journey else {
-                let outcome = attempt.poll(cx);
-                if outcome.is_ready() {
-                    this.stage.set(Stage::Done { info: None });
-                }
-                return outcome.map_err(|error| G::error(PaceError::Inner(error)));
+                // Not even looked at, so that the attempt writes it where the caller reads it.
+                return G::outcome(attempt.poll(cx));
             };
             let entered = journey.enter();
             let mut outcome = attempt.poll(cx);
@@ -221,7 +218,7 @@ where
             journey.observe(result);
             let Some(stage) = journey.conclude(result, None) else {
                 self.end();
-                return outcome.map_err(|error| G::error(PaceError::Inner(error)));
+                return G::outcome(outcome);
             };
             this.stage.set(stage);
             if let Poll::Ready(result) = outcome {

@@ -11,9 +11,7 @@ use http_retry::{Exponential, Policy, RetryAfterFirst};
 use tower_service::Service;
 
 use crate::layer::Terms;
-use crate::{
-    BytesBody, CloneService, Concrete, NoPace, PaceError, Pacing, ReadError, ReplayBody, ResponseFuture,
-};
+use crate::{BytesBody, CloneService, Concrete, NoPace, Pacing, ReadError, ReplayBody, ResponseFuture};
 
 /// Sends requests through `S`, again where the policy `P` says so. Made by [`RetryLayer`](crate::RetryLayer).
 ///
@@ -68,7 +66,7 @@ where
         if self.terms.settings.pace.is_some() {
             return Poll::Ready(Ok(()));
         }
-        self.inner.poll_ready(cx).map_err(|error| G::error(PaceError::Inner(error)))
+        G::outcome(self.inner.poll_ready(cx))
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {

@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::fmt;
+use std::task::Poll;
 
 use http_retry::Refusal;
 
@@ -77,6 +78,11 @@ pub trait Pacing<E, M>: sealed::Sealed {
 
     #[doc(hidden)]
     fn error(error: PaceError<E>) -> Self::Error;
+
+    #[doc(hidden)]
+    fn outcome<T>(outcome: Poll<Result<T, E>>) -> Poll<Result<T, Self::Error>> {
+        outcome.map_err(|error| Self::error(PaceError::Inner(error)))
+    }
 }
 
 /// Marks a [`RetryLayer`](crate::RetryLayer) without a pace: nobody waits before the first attempt.
@@ -95,6 +101,12 @@ impl<E, M> Pacing<E, M> for NoPace {
             PaceError::Inner(error) => error,
             PaceError::Refused(_) => unreachable!("where there is no pace, nobody is refused"),
         }
+    }
+
+    // As it is, and not moved.
+    #[inline]
+    fn outcome<T>(outcome: Poll<Result<T, E>>) -> Poll<Result<T, E>> {
+        outcome
     }
 }
 
