@@ -41,6 +41,15 @@ pub fn failure_kind(error: &(dyn Error + 'static)) -> FailureKind {
 /// h2 says GOAWAY of the streams that the peer leaves out. hyper asks h2 for the state of the connection once more when it
 /// has handed a request over, and before it begins with the body (`ClientTask::poll` of its `proto::h2::client`): of a
 /// GOAWAY that has come meanwhile it tells that request, also where the peer counts it in, or will.
+///
+/// ```
+/// use std::io::{Error, ErrorKind};
+/// use tower_http_retry::{FailureKind, cautious_failure_kind};
+///
+/// // A connection that was not taken is proof, whoever asks.
+/// let not_taken = Error::from(ErrorKind::ConnectionRefused);
+/// assert_eq!(cautious_failure_kind(&not_taken), FailureKind::NeverSent);
+/// ```
 pub fn cautious_failure_kind(error: &(dyn Error + 'static)) -> FailureKind {
     match failure_kind(error) {
         FailureKind::Refused if chain(error).any(is_goaway) => FailureKind::MaybeProcessed,
