@@ -32,6 +32,6 @@ const GUARDED: &[(Case, f64)] = &[
     (Case::Get30, 0.32),
     (Case::Owned, 0.25),
     (Case::Post, 0.65),
-    (Case::Once, 1.80),
+    (Case::Once, 1.55),
     (Case::Resend, 2.70),
 ];
