@@ -112,21 +112,22 @@ where
             return Self { stage, journey: None, marker: PhantomData };
         };
         let (session, departure) = (itinerary.session(settings), itinerary.departure(settings));
+        // The head is large, and is moved but once.
+        let original;
+        let request = if request.body().is_end_stream() {
+            original = Original::Empty;
+            request.map(ReplayBody::once)
+        } else {
+            let (head, body) = request.into_parts();
+            original = Original::new(body, settings.replay_limit, settings.replay_memory.as_ref());
+            Request::from_parts(head, original.attempt())
+        };
         let snapshot = Snapshot::of(&request);
         // The instance that was readied sends every attempt. Its clone is not ready, and behind a limit of
         // one might never be while this one holds the permit.
         let clone = inner.clone();
         let mut inner = mem::replace(inner, clone);
-        // The head is large, and is moved but once where nothing comes in between.
-        let (stage, original) = if request.body().is_end_stream() {
-            let request = request.map(ReplayBody::once);
-            (Stage::first(&mut inner, settings, request, session.ends_at()), Original::Empty)
-        } else {
-            let (head, body) = request.into_parts();
-            let original = Original::new(body, settings.replay_limit, settings.replay_memory.as_ref());
-            let request = Request::from_parts(head, original.attempt());
-            (Stage::first(&mut inner, settings, request, session.ends_at()), original)
-        };
+        let stage = Stage::first(&mut inner, settings, request, session.ends_at());
         let journey = Journey::new(inner, Arc::clone(terms), session, departure, snapshot, original);
         Self { stage, journey: Some(journey), marker: PhantomData }
     }
