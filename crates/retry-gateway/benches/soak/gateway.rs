@@ -144,7 +144,7 @@ impl Gateway {
         }
         // More than all who come in the flood, and less time for heads than it takes them to send one.
         let text = format!(
-            "listen = \"{}\"\n[limits]\nconnections = 20000\nheader_timeout = \"3s\"\n[upstreams.api]\n\
+            "listen = \"{}\"\n[limits]\nconnections = 20000\nheader_timeout = \"{HEADER_TIMEOUT:?}\"\n[upstreams.api]\n\
              endpoints = [{}]\nconnect_timeout = \"{connect}\"\n\
              retry_budget = {{ percent = {PERCENT}, min_retries_per_second = {PER_SECOND} }}\n{routes}",
             self.address,
@@ -162,6 +162,8 @@ impl Drop for Gateway {
     }
 }
 
+/// How long it waits for a head.
+pub(crate) const HEADER_TIMEOUT: Duration = Duration::from_secs(3);
 /// What its budget earns: by each success, and by each second.
 pub(crate) const PERCENT: u32 = 10;
 pub(crate) const PER_SECOND: u32 = 2;

@@ -25,7 +25,7 @@ use tokio::time::{Instant, sleep};
 use crate::book::Books;
 use crate::chaos::Stop;
 use crate::endpoint::Endpoint;
-use crate::gateway::{Gateway, Held};
+use crate::gateway::{Gateway, HEADER_TIMEOUT, Held};
 
 /// Has the gateway work under load while everything around it fails, and settles the account.
 #[derive(Debug, Parser)]
@@ -163,8 +163,8 @@ impl std::fmt::Display for Held {
 }
 
 const ROUND: Duration = Duration::from_secs(300);
-/// Twice as long as the gateway waits for a head. Where more connections come at once than a listener holds, the kernel hands
+/// Longer than the gateway waits for a head. Where more connections come at once than a listener holds, the kernel hands
 /// some over when their clients are gone, and does not say so at once.
-const REST: Duration = Duration::from_secs(6);
+const REST: Duration = HEADER_TIMEOUT.saturating_mul(2);
 /// Violations in full; one mistake may make thousands.
 const SHOWN: usize = 50;
