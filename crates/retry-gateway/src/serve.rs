@@ -15,7 +15,7 @@ use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tower::BoxError;
 
 use crate::access;
@@ -45,9 +45,8 @@ impl Server {
     /// Binds the address of the configuration.
     pub async fn bind(config: &Config) -> anyhow::Result<Self> {
         let current = Arc::new(Current::new(Gateway::new(config)?));
-        let listener = TcpListener::bind(config.listen)
-            .await
-            .with_context(|| format!("listen: cannot bind {}", config.listen))?;
+        let listener =
+            listen(config.listen).with_context(|| format!("listen: cannot bind {}", config.listen))?;
         let admin = match config.admin {
             Some(address) => Some(Admin::bind(address).await?),
             None => None,
@@ -128,6 +127,18 @@ impl Server {
             }
         });
     }
+}
+
+/// As `TcpListener::bind`, whose queue holds no more than 128 that are not accepted yet. Who finds it full knocks again
+/// after a second, and a burst of clients is nothing unusual for a gateway.
+fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    // Windows would let another process take the address away.
+    if cfg!(unix) {
+        socket.set_reuseaddr(true)?;
+    }
+    socket.bind(address)?;
+    socket.listen(QUEUE)
 }
 
 /// A connection that was accepted.
@@ -219,6 +230,9 @@ impl fmt::Debug for Server {
     }
 }
 
+/// How many may wait to be accepted. The kernel makes no more of it than it allows, which is this on Linux
+/// (`net.core.somaxconn`) unless somebody changed it.
+const QUEUE: u32 = 4_096;
 /// After an `accept` that failed.
 pub(crate) const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// How long a client may take for its TLS handshake.
