@@ -2,7 +2,7 @@
 
 use std::net::TcpStream;
 use std::os::unix::fs::symlink;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -28,33 +28,35 @@ fn no_request_is_lost_while_the_configuration_changes() {
     let (first, second) = (answering("first"), answering("second"));
     let gateway = Gateway::by(&config(&first, "/", ""));
     let stop = AtomicBool::new(false);
+    let served: [AtomicUsize; 4] = Default::default();
     thread::scope(|scope| {
-        let callers: Vec<_> = (0..4)
-            .map(|number| {
-                let (stop, address) = (&stop, gateway.address);
-                scope.spawn(move || {
-                    let mut open = TcpStream::connect(address).unwrap();
-                    let mut statuses = Vec::new();
-                    while !stop.load(Ordering::Relaxed) {
-                        let reply = match number % 2 {
-                            0 => call(address, "GET /", &[], ""),
-                            _ => call_over(&mut open, "GET /"),
-                        };
-                        statuses.push(reply.status);
-                    }
-                    statuses
-                })
+        let call_on = |number: usize| {
+            let (served, stop, address) = (&served[number], &stop, gateway.address);
+            scope.spawn(move || {
+                let mut open = TcpStream::connect(address).unwrap();
+                while !stop.load(Ordering::Relaxed) {
+                    let reply = match number % 2 {
+                        0 => call(address, "GET /", &[], ""),
+                        _ => call_over(&mut open, "GET /"),
+                    };
+                    assert_eq!(reply.status, 200);
+                    served.fetch_add(1, Ordering::Relaxed);
+                }
             })
-            .collect();
+        };
+        let callers = [0, 1, 2, 3].map(call_on);
         for number in 0..20 {
             let upstream = if number % 2 == 0 { &second } else { &first };
             assert!(gateway.reload(&config(upstream, "/", "")).contains("read again"));
+            // Of two more that each has got one was asked for after this.
+            let enough = served.each_ref().map(|served| served.load(Ordering::Relaxed) + 2);
+            let missing =
+                || served.iter().zip(enough).any(|(served, enough)| served.load(Ordering::Relaxed) < enough);
+            while missing() && !callers.iter().any(|caller| caller.is_finished()) {
+                thread::sleep(Duration::from_millis(1));
+            }
         }
         stop.store(true, Ordering::Relaxed);
-        for caller in callers {
-            let statuses = caller.join().unwrap();
-            assert!(statuses.len() > 20 && statuses.iter().all(|status| *status == 200), "{statuses:?}");
-        }
     });
     assert!(first.seen().len() > 20 && second.seen().len() > 20);
     assert_eq!(gateway.metric("config_reloads_total{outcome=\"applied\"}"), 20.0);
