@@ -4,8 +4,8 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, Request};
 use http_body::Body;
 use http_body_util::BodyExt;
-use tower::{ServiceBuilder, ServiceExt};
-use tower_http_retry::{Reason, ReplayBody, ReplayMemory, RetryLayer};
+use tower::{Layer, ServiceBuilder, ServiceExt};
+use tower_http_retry::{Budget, Reason, ReplayBody, ReplayMemory, RetryInfo, RetryLayer, RetryOverride};
 
 use crate::support::bodies::Frames;
 use crate::support::server::Server;
@@ -130,4 +130,25 @@ async fn a_request_for_which_there_is_no_memory_is_sent_once() {
     assert_eq!(memory.used(), 0);
     let third = client.oneshot(request(Method::PUT, "/", "five!")).await.unwrap();
     assert_eq!(info(&third).attempts(), 3);
+}
+
+/// Nothing is kept for a resend that nobody can ever pay for, whatever the request wishes.
+#[tokio::test]
+async fn a_request_whose_budget_holds_nothing_is_sent_once_and_not_kept() {
+    for (capacity, kept) in [(0, 0), (1, 4)] {
+        let memory = ReplayMemory::new(10);
+        let used = memory.clone();
+        let upstream = Upstream::answers(move |_| {
+            assert_eq!(used.used(), kept);
+            status(503)
+        });
+        let budget = Budget::percent(20).capacity(capacity);
+        let layer = RetryLayer::new(QUICKLY).replay_memory(memory).budget(budget);
+        let mut put = request(Method::PUT, "/", "text");
+        put.extensions_mut().insert(RetryOverride::new().attempts(2));
+        let response = layer.layer(upstream.handle()).oneshot(put).await.unwrap();
+        assert_status(&response, 503);
+        assert_eq!(upstream.sent(), if kept == 0 { 1 } else { 2 });
+        assert_eq!(response.extensions().get::<RetryInfo>().is_some(), kept > 0);
+    }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use http::Method;
 use tower::{Service, ServiceBuilder, ServiceExt};
-use tower_http_retry::{Cause, Constant, Policy, Reason, RetryInfo, RetryLayer, Verdict};
+use tower_http_retry::{Budget, Cause, Constant, Cost, Policy, Reason, RetryInfo, RetryLayer, Verdict};
 
 use crate::support::upstream::Upstream;
 use crate::support::{A_SECOND, Answer, Sent, assert_status, get, info, request, reset, status, with_header};
@@ -50,7 +50,8 @@ async fn an_answer_that_was_given_up_on_tells_why() {
     check(layer(), Method::GET, Reason::Attempts).await;
     check(layer().deadline(Duration::from_secs(3)), Method::GET, Reason::Deadline).await;
     check(layer().replay_limit(3), Method::PUT, Reason::Body).await;
-    let empty = tower_http_retry::Budget::percent(0).floor(0).capacity(0);
+    let empty = Budget::percent(0).floor(0).capacity(1);
+    empty.withdraw(Cost::ONE, Duration::ZERO).expect("it starts full").spend();
     check(layer().budget(empty), Method::GET, Reason::Budget).await;
 }
 

@@ -61,7 +61,7 @@ impl Budget {
         Self::with(Terms { floor: per_second, ..self.bucket.terms() })
     }
 
-    /// Sets how many tokens the bucket holds. The bucket starts afresh, apart from earlier clones.
+    /// Sets how many tokens the bucket holds; with 0, nothing is ever sent again. The bucket starts afresh, apart from earlier clones.
     #[must_use]
     pub fn capacity(self, tokens: u32) -> Self {
         Self::with(Terms { capacity: Some(tokens), ..self.bucket.terms() })
@@ -113,6 +113,11 @@ impl Budget {
             }
             Verdict::Accept => {}
         }
+    }
+
+    /// Whether it can ever pay for a resend: not with a [capacity](Self::capacity) of 0.
+    pub fn can_pay(&self) -> bool {
+        self.bucket.has_room()
     }
 
     /// The tokens in the bucket, without what the floor has accrued since the last withdrawal.

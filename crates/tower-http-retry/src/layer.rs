@@ -42,6 +42,8 @@ pub struct RetryLayer<P = RetryAfterFirst<Exponential>, M = Concrete, G = NoPace
 pub(crate) struct Terms<P> {
     pub(crate) policy: Arc<P>,
     pub(crate) settings: Settings,
+    /// Whether the budget can ever pay for a resend.
+    pub(crate) can_pay: bool,
 }
 
 #[derive(Clone)]
@@ -96,7 +98,8 @@ impl<P, M, G> RetryLayer<P, M, G> {
     }
 
     /// Sets the tokens that resends are paid from; `None` for no bound. Clones of the handle share them, so
-    /// one budget can serve several layers.
+    /// one budget can serve several layers. With one that [can never pay](Budget::can_pay) all requests are sent once, as
+    /// with one [attempt](Self::attempts), and nothing of them is kept.
     pub fn budget(self, budget: impl Into<Option<Budget>>) -> Self {
         let budget = budget.into();
         self.with(|settings| settings.budget = budget)
@@ -163,7 +166,8 @@ impl<P, M, G> RetryLayer<P, M, G> {
     }
 
     pub(crate) fn into_terms(self) -> Terms<P> {
-        Terms { policy: self.policy, settings: self.settings }
+        let can_pay = self.settings.budget.as_ref().is_none_or(Budget::can_pay);
+        Terms { policy: self.policy, settings: self.settings, can_pay }
     }
 
     fn with(mut self, set: impl FnOnce(&mut Settings)) -> Self {

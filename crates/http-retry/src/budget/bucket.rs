@@ -55,6 +55,11 @@ impl Bucket {
         self.terms
     }
 
+    /// Whether it ever holds anything.
+    pub(super) fn has_room(&self) -> bool {
+        self.capacity > 0
+    }
+
     /// All that is in it. While others take out and pay in, it is what they could have left.
     pub(super) fn thousandths(&self) -> u32 {
         let sum = self.cups.iter().map(Cup::thousandths).fold(0, u32::saturating_add);

@@ -42,7 +42,7 @@ impl Itinerary {
         let settings = &terms.settings;
         let overrides = request.extensions().get::<RetryOverride>();
         let attempts = overrides.and_then(|overrides| overrides.attempts).unwrap_or(settings.attempts);
-        if attempts <= 1 || overrides.is_some_and(|overrides| overrides.never) {
+        if !terms.can_pay || attempts <= 1 || overrides.is_some_and(|overrides| overrides.never) {
             return None;
         }
         let head = RequestHead::from(request).looked_over();
