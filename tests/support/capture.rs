@@ -1,12 +1,12 @@
 //! What the layer told `tracing`, as lines of text.
 
 use std::fmt::{self, Write};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id};
 use tracing::subscriber::DefaultGuard;
-use tracing::{Event, Subscriber};
+use tracing::{Dispatch, Event, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::{Context, SubscriberExt};
 use tracing_subscriber::registry::LookupSpan;
@@ -20,6 +20,7 @@ pub(crate) struct Capture {
 
 impl Capture {
     pub(crate) fn start() -> Self {
+        LazyLock::force(&OTHERS);
         let lines = Arc::<Mutex<Vec<String>>>::default();
         let subscriber = tracing_subscriber::registry().with(Lines(Arc::clone(&lines)));
         Self { lines, _guard: tracing::subscriber::set_default(subscriber) }
@@ -29,6 +30,11 @@ impl Capture {
         self.lines.lock().unwrap().clone()
     }
 }
+
+/// While there is but one subscriber, `tracing` takes a thread that has none for all of them: what such a thread is the first
+/// to say is then never heard again. With these there are always more.
+static OTHERS: LazyLock<[Dispatch; 2]> =
+    LazyLock::new(|| [(); 2].map(|()| Dispatch::new(tracing_subscriber::registry())));
 
 struct Lines(Arc<Mutex<Vec<String>>>);
 
