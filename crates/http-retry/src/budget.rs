@@ -61,7 +61,8 @@ impl Budget {
         Self::with(Terms { floor: per_second, ..self.bucket.terms() })
     }
 
-    /// Sets how many tokens the bucket holds; with 0, nothing is ever sent again. The bucket starts afresh, apart from earlier clones.
+    /// Sets how many tokens the bucket holds; with 0 it never [pays](Self::can_pay). The bucket starts afresh, apart
+    /// from earlier clones.
     #[must_use]
     pub fn capacity(self, tokens: u32) -> Self {
         Self::with(Terms { capacity: Some(tokens), ..self.bucket.terms() })
