@@ -50,9 +50,7 @@ fn headers(kept: &KeptHead, bytes: &Bytes) -> HeaderMap {
         let end = bytes.len() - lines.0.len();
         let value = HeaderValue::from_maybe_shared(bytes.slice(end - value.len()..end));
         let Ok(mut value) = value else { continue };
-        if number & SENSITIVE != 0 {
-            value.set_sensitive(true);
-        }
+        value.set_sensitive(number & SENSITIVE != 0);
         headers.append(name, value);
     }
     headers
