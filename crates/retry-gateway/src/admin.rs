@@ -4,7 +4,6 @@ use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use anyhow::Context;
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::Full;
@@ -18,15 +17,15 @@ use tokio::net::TcpListener;
 use crate::current::Current;
 use crate::metrics::CountsStatus;
 use crate::page;
+use crate::serve::{ACCEPT_PAUSE, listen};
 
 /// The admin listener, before it answers.
 #[derive(Debug)]
 pub(crate) struct Admin(TcpListener);
 
 impl Admin {
-    pub(crate) async fn bind(address: SocketAddr) -> anyhow::Result<Self> {
-        let listener = TcpListener::bind(address).await;
-        Ok(Self(listener.with_context(|| format!("admin: cannot bind {address}"))?))
+    pub(crate) fn bind(address: SocketAddr) -> anyhow::Result<Self> {
+        listen("admin", address).map(Self)
     }
 
     pub(crate) fn address(&self) -> std::io::Result<SocketAddr> {
@@ -37,7 +36,7 @@ impl Admin {
     pub(crate) async fn run(self, current: Arc<Current>) {
         loop {
             let Ok((socket, _)) = self.0.accept().await else {
-                tokio::time::sleep(super::serve::ACCEPT_PAUSE).await;
+                tokio::time::sleep(ACCEPT_PAUSE).await;
                 continue;
             };
             let current = Arc::clone(&current);

@@ -45,12 +45,8 @@ impl Server {
     /// Binds the address of the configuration.
     pub async fn bind(config: &Config) -> anyhow::Result<Self> {
         let current = Arc::new(Current::new(Gateway::new(config)?));
-        let listener =
-            listen(config.listen).with_context(|| format!("listen: cannot bind {}", config.listen))?;
-        let admin = match config.admin {
-            Some(address) => Some(Admin::bind(address).await?),
-            None => None,
-        };
+        let listener = listen("listen", config.listen)?;
+        let admin = config.admin.map(Admin::bind).transpose()?;
         Ok(Self { listener, admin, current, pools: Pools::default(), farewells: Capacity::default() })
     }
 
@@ -129,16 +125,19 @@ impl Server {
     }
 }
 
-/// As `TcpListener::bind`, whose queue holds no more than 128 that are not accepted yet. Who finds it full knocks again
-/// after a second, and a burst of clients is nothing unusual for a gateway.
-fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
-    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-    // Windows would let another process take the address away.
-    if cfg!(unix) {
-        socket.set_reuseaddr(true)?;
-    }
-    socket.bind(address)?;
-    socket.listen(QUEUE)
+/// Listens at the address of this key, as `TcpListener::bind` does, whose queue holds no more than 128 that are not
+/// accepted yet. Who finds it full knocks again after a second, and a burst of clients is nothing unusual for a gateway.
+pub(crate) fn listen(key: &str, address: SocketAddr) -> anyhow::Result<TcpListener> {
+    let bind = || {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+        // Windows would let another process take the address away.
+        if cfg!(unix) {
+            socket.set_reuseaddr(true)?;
+        }
+        socket.bind(address)?;
+        socket.listen(QUEUE)
+    };
+    bind().with_context(|| format!("{key}: cannot bind {address}"))
 }
 
 /// A connection that was accepted.
