@@ -8,16 +8,16 @@ use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use http_body_util::Full;
 use tower::{BoxError, ServiceBuilder, ServiceExt, service_fn};
-use tower_http_retry::{AttemptNumber, Plan, Policy, ReplayBody, RetryLayer, Setback, Window};
+use tower_http_retry::{AttemptNumber, Plan, Policy, ReplayBody, RetryContext, RetryLayer, Window};
 
 /// Backs off in even steps, and lets those who pay go first.
 struct PayingFirst;
 
 impl Policy for PayingFirst {
-    fn schedule(&self, setback: &Setback<'_>) -> Plan {
-        let pays = setback.attempt.request.header("x-plan") == Some("pro");
+    fn schedule(&self, context: &RetryContext<'_>) -> Plan {
+        let pays = context.attempt.request.header("x-plan") == Some("pro");
         let step = Duration::from_millis(if pays { 20 } else { 200 });
-        let backoff = step * (setback.step + 1);
+        let backoff = step * (context.backoff_step + 1);
         Window::between(backoff / 2, backoff).into()
     }
 }

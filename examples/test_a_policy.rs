@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use tower_http_retry::testing::{Ending, Plot, Script, assert_lawful, check};
-use tower_http_retry::{Plan, Policy, Session, Setback, Window};
+use tower_http_retry::{Plan, Policy, RetryContext, Session, Window};
 
 /// Waits longer by an even step each time, and in the second half of each wait.
 struct Steps {
@@ -14,9 +14,9 @@ struct Steps {
 }
 
 impl Policy for Steps {
-    fn schedule(&self, setback: &Setback<'_>) -> Plan {
+    fn schedule(&self, context: &RetryContext<'_>) -> Plan {
         // Saturates: a test may ask for the four billionth step.
-        let backoff = self.step.saturating_mul(setback.step.saturating_add(1)).min(self.cap);
+        let backoff = self.step.saturating_mul(context.backoff_step.saturating_add(1)).min(self.cap);
         Window::between(backoff / 2, backoff).into()
     }
 }
@@ -25,8 +25,8 @@ impl Policy for Steps {
 struct Faulty;
 
 impl Policy for Faulty {
-    fn schedule(&self, setback: &Setback<'_>) -> Plan {
-        let backoff = Duration::from_millis(200).saturating_mul(setback.step.saturating_add(1));
+    fn schedule(&self, context: &RetryContext<'_>) -> Plan {
+        let backoff = Duration::from_millis(200).saturating_mul(context.backoff_step.saturating_add(1));
         Window::between(backoff / 2, backoff.min(Duration::from_millis(400))).into()
     }
 }

@@ -10,7 +10,7 @@ use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
 use libfuzzer_sys::fuzz_target;
 use tower_http_retry::{
     Attempt, Cause, Exponential, Hint, Moment, Pace, Plan, Policy, RequestHead, ResponseHead,
-    RetryAfterFirst, Setback, Turn,
+    RetryAfterFirst, RetryContext, Turn,
 };
 
 #[derive(Arbitrary, Debug)]
@@ -42,12 +42,12 @@ fn schedule(response: &Response<()>, read: Option<(Hint, &'static str)>, now: Sy
     let policy = RetryAfterFirst::new(Exponential::default()).longest(LONGEST);
     let request = Request::new(());
     let attempt = Attempt::new(1, &request, ResponseHead::from(response));
-    let setback = Setback::new(attempt, Cause::Throttled)
+    let context = RetryContext::new(attempt, Cause::Throttled)
         .hint(read.map(|(hint, _)| hint))
-        .hinted_by(read.map(|(_, header)| header))
+        .hint_header(read.map(|(_, header)| header))
         .now(now);
     let asked = read.and_then(|(hint, _)| hint.delay());
-    if let (Plan::Resend(window), Some(asked)) = (policy.schedule(&setback), asked) {
+    if let (Plan::Resend(window), Some(asked)) = (policy.schedule(&context), asked) {
         assert!(window.earliest >= asked && asked <= LONGEST, "{window:?} after {asked:?}");
         assert!(window.latest <= asked + Duration::from_secs(5), "{window:?} after {asked:?}");
     }

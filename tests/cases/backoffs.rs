@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use http::{Request, Response};
 use http_retry::{
     Attempt, Cause, Constant, DecorrelatedJitter, Exponential, Jitter, Moment, Plan, Policy, ResponseHead,
-    RetryAfterFirst, Session, Setback, Step, Window,
+    RetryAfterFirst, RetryContext, Session, Step, Window,
 };
 use rand::{SeedableRng, rngs::SmallRng};
 use serde::Deserialize;
@@ -149,8 +149,8 @@ fn vector(id: &str) -> Vector {
 fn window(policy: &dyn Policy, step: u32, previous: Option<Duration>) -> Window {
     let (request, response) = (Request::new(()), Response::builder().status(503).body(()).unwrap());
     let attempt = Attempt::new(step.saturating_add(1), &request, ResponseHead::from(&response));
-    let setback = Setback::new(attempt, Cause::Transient).step(step).previous_delay(previous);
-    match policy.schedule(&setback) {
+    let context = RetryContext::new(attempt, Cause::Transient).backoff_step(step).previous_delay(previous);
+    match policy.schedule(&context) {
         Plan::Resend(window) => window,
         Plan::GiveUp(reason) => panic!("gave up: {reason}"),
     }

@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex};
 use http::Method;
 use http_retry::Budget;
 use tower::{ServiceBuilder, ServiceExt};
-use tower_http_retry::{Attempt, Constant, Plan, Policy, RequestHead, RetryLayer, Setback, Verdict, table};
+use tower_http_retry::{
+    Attempt, Constant, Plan, Policy, RequestHead, RetryContext, RetryLayer, Verdict, table,
+};
 
 use crate::support::raw::{Deed, RawServer, nobody};
 use crate::support::upstream::Upstream;
@@ -33,9 +35,9 @@ impl Policy for Spy {
         table::classify(attempt)
     }
 
-    fn schedule(&self, setback: &Setback<'_>) -> Plan {
+    fn schedule(&self, context: &RetryContext<'_>) -> Plan {
         self.0.scheduled.fetch_add(1, Ordering::SeqCst);
-        A_SECOND.schedule(setback)
+        A_SECOND.schedule(context)
     }
 }
 

@@ -79,23 +79,23 @@ pub enum BodyState {
 
 /// An attempt worth retrying, and where its session stands.
 ///
-/// Rows for tests are built with [`new`](Setback::new) and the setters:
+/// Rows for tests are built with [`new`](RetryContext::new) and the setters:
 ///
 /// ```
 /// use std::time::Duration;
 /// use http::{Request, Response};
-/// use http_retry::{Attempt, Cause, Exponential, Policy, ResponseHead, Setback, Window};
+/// use http_retry::{Attempt, Cause, Exponential, Policy, ResponseHead, RetryContext, Window};
 ///
 /// let (request, response) = (Request::new(()), Response::new(()));
 /// let attempt = Attempt::new(1, &request, ResponseHead::from(&response));
 /// let policy = Exponential::new(Duration::from_millis(100), Duration::from_secs(10));
 ///
-/// let third = Setback::new(attempt, Cause::Transient).step(2);
+/// let third = RetryContext::new(attempt, Cause::Transient).backoff_step(2);
 /// assert_eq!(policy.schedule(&third), Window::up_to(Duration::from_millis(400)).into());
 /// ```
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
-pub struct Setback<'a> {
+pub struct RetryContext<'a> {
     /// The attempt that set the session back.
     pub attempt: Attempt<'a>,
     /// Why it is worth retrying.
@@ -103,7 +103,7 @@ pub struct Setback<'a> {
     /// What the server wishes about time, if it says so.
     pub hint: Option<Hint>,
     /// The header that holds the hint, by its name in the list of [`Hint::read`].
-    pub hinted_by: Option<&'static str>,
+    pub hint_header: Option<&'static str>,
     /// Time since the session began.
     pub elapsed: Duration,
     /// Time until the deadline, if there is one.
@@ -112,27 +112,27 @@ pub struct Setback<'a> {
     pub now: SystemTime,
     /// How many attempts count where they are bounded, with this one: all that were sent, but for the resend that
     /// goes out at once.
-    pub counted: u32,
+    pub attempts_used: u32,
     /// Resends at a time of the policy's own since the session began, or since the last wait that the server
     /// named. Backoffs count this.
-    pub step: u32,
+    pub backoff_step: u32,
     /// The last delay that was drawn from a policy's own window.
     pub previous_delay: Option<Duration>,
 }
 
-impl<'a> Setback<'a> {
-    /// The first setback of a session without a deadline, at the Unix epoch and without a hint.
+impl<'a> RetryContext<'a> {
+    /// The first context of a session without a time limit, at the Unix epoch and without a hint.
     pub fn new(attempt: Attempt<'a>, cause: Cause) -> Self {
         Self {
             attempt,
             cause,
             hint: None,
-            hinted_by: None,
+            hint_header: None,
             elapsed: Duration::ZERO,
             remaining: None,
             now: SystemTime::UNIX_EPOCH,
-            counted: attempt.number,
-            step: 0,
+            attempts_used: attempt.number,
+            backoff_step: 0,
             previous_delay: None,
         }
     }
@@ -143,8 +143,8 @@ impl<'a> Setback<'a> {
     }
 
     /// Sets the header that holds the hint.
-    pub fn hinted_by(self, header: impl Into<Option<&'static str>>) -> Self {
-        Self { hinted_by: header.into(), ..self }
+    pub fn hint_header(self, header: impl Into<Option<&'static str>>) -> Self {
+        Self { hint_header: header.into(), ..self }
     }
 
     /// Sets the time since the session began.
@@ -163,13 +163,13 @@ impl<'a> Setback<'a> {
     }
 
     /// Sets how many attempts count; without this, all that were sent.
-    pub fn counted(self, counted: u32) -> Self {
-        Self { counted, ..self }
+    pub fn attempts_used(self, attempts_used: u32) -> Self {
+        Self { attempts_used, ..self }
     }
 
     /// Sets the number of resends since the last wait that the server named.
-    pub fn step(self, step: u32) -> Self {
-        Self { step, ..self }
+    pub fn backoff_step(self, backoff_step: u32) -> Self {
+        Self { backoff_step, ..self }
     }
 
     /// Sets the last delay that was drawn from a policy's own window.

@@ -72,7 +72,7 @@ pub mod testing;
 mod verdict;
 mod window;
 
-pub use self::attempt::{Attempt, BodyState, Setback};
+pub use self::attempt::{Attempt, BodyState, RetryContext};
 pub use self::budget::{Budget, Cost, Withdrawal};
 #[cfg(feature = "grpc")]
 pub use self::grpc::{GrpcCode, ServiceConfigError};

@@ -34,7 +34,7 @@ pub use self::retry_after_first::RetryAfterFirst;
 pub use self::service_config::GrpcServiceConfig;
 #[cfg(feature = "grpc")]
 pub use self::service_config::{GrpcRetryPolicy, GrpcRetryValues};
-use crate::{Attempt, Plan, RequestHead, Setback, Verdict, table};
+use crate::{Attempt, Plan, RequestHead, RetryContext, Verdict, table};
 
 /// Decides whether, and when, a request is sent again.
 ///
@@ -61,7 +61,7 @@ use crate::{Attempt, Plan, RequestHead, Setback, Verdict, table};
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a retry policy",
     label = "this must implement `Policy`",
-    note = "wrap a closure with `policy_fn(|setback| ..)`, or implement `Policy::schedule`"
+    note = "wrap a closure with `policy_fn(|context| ..)`, or implement `Policy::schedule`"
 )]
 pub trait Policy: Send + Sync {
     /// Whether a request with this head may ever be sent again. Asked once, before the first attempt; where
@@ -80,7 +80,7 @@ pub trait Policy: Send + Sync {
     }
 
     /// When the next attempt may start, if at all.
-    fn schedule(&self, setback: &Setback<'_>) -> Plan;
+    fn schedule(&self, context: &RetryContext<'_>) -> Plan;
 
     /// Also retries this status, for requests that may be repeated. Follow it with
     /// [`any_method`](Self::any_method) to include the others.
@@ -156,8 +156,8 @@ macro_rules! point {
                 (**self).classify(attempt)
             }
 
-            fn schedule(&self, setback: &Setback<'_>) -> Plan {
-                (**self).schedule(setback)
+            fn schedule(&self, context: &RetryContext<'_>) -> Plan {
+                (**self).schedule(context)
             }
         }
     )*};

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use rand::Rng;
 
 use self::admit::{Kind, Next, is_transparent};
-use crate::{Attempt, Budget, Cause, Hint, Outcome, Policy, Reason, Setback, Verdict};
+use crate::{Attempt, Budget, Cause, Hint, Outcome, Policy, Reason, RetryContext, Verdict};
 
 /// One request's life across its attempts, without I/O, clock or randomness of its own.
 ///
@@ -158,7 +158,7 @@ impl Session {
         Self { is_paced: true, ..self }
     }
 
-    /// Starts the session's clock, in the time of [`Moment::monotonic`]. Without this it starts when the first setback
+    /// Starts the session's clock, in the time of [`Moment::monotonic`]. Without this it starts when the first context
     /// says ([`Moment::started`]), or else with it, so that a session without a deadline reads no clock for a success.
     pub fn started(self, monotonic: Duration) -> Self {
         Self { started: Some(monotonic), ..self }
@@ -192,7 +192,7 @@ impl Session {
     }
 
     /// The header that held it, by its name in the list of [`Hint::read`].
-    pub fn hinted_by(&self) -> Option<&'static str> {
+    pub fn hint_header(&self) -> Option<&'static str> {
         self.past.as_ref()?.hint.map(|(_, header)| header)
     }
 
@@ -245,11 +245,11 @@ impl Session {
         P: Policy + ?Sized,
         R: Rng + ?Sized,
     {
-        let setback = self.setback(attempt, cause, moment);
-        let admitted = self.schedule(policy, &setback).and_then(|(window, kind)| {
+        let context = self.context(attempt, cause, moment);
+        let admitted = self.schedule(policy, &context).and_then(|(window, kind)| {
             let retries = self.retries().saturating_add(u32::from(!is_transparent(kind, cause)));
             let next = Next { delay: window.draw(rng), kind, retries, withdrawal: None };
-            self.admit(next, &setback, budget, moment)
+            self.admit(next, &context, budget, moment)
         });
         match admitted {
             Err(reason) => Step::GiveUp(reason),
@@ -301,7 +301,7 @@ impl Session {
         }
     }
 
-    fn setback<'a>(&mut self, attempt: &Attempt<'a>, cause: Cause, moment: Moment) -> Setback<'a> {
+    fn context<'a>(&mut self, attempt: &Attempt<'a>, cause: Cause, moment: Moment) -> RetryContext<'a> {
         let past = self.past.get_or_insert_default();
         past.cause = Some(cause);
         past.hint = match attempt.outcome {
@@ -310,14 +310,14 @@ impl Session {
         };
         let started = *self.started.get_or_insert(moment.started.unwrap_or(moment.monotonic));
         let elapsed = moment.monotonic.saturating_sub(started);
-        Setback::new(*attempt, cause)
+        RetryContext::new(*attempt, cause)
             .hint(past.hint.map(|(hint, _)| hint))
-            .hinted_by(past.hint.map(|(_, header)| header))
+            .hint_header(past.hint.map(|(_, header)| header))
             .elapsed(elapsed)
             .remaining(self.deadline.map(|deadline| deadline.saturating_sub(elapsed)))
             .now(moment.wall)
-            .counted(self.number.saturating_sub(u32::from(past.sent_at_once)))
-            .step(past.step)
+            .attempts_used(self.number.saturating_sub(u32::from(past.sent_at_once)))
+            .backoff_step(past.step)
             .previous_delay(past.previous_delay)
     }
 

@@ -6,8 +6,8 @@
 //! use http_retry::testing::{Ending, Plot, Script, assert_lawful};
 //! use http_retry::{Jitter, Session, Window, policy_fn};
 //!
-//! let policy = policy_fn(|setback| {
-//!     let backoff = Duration::from_millis(50) * setback.step.min(100);
+//! let policy = policy_fn(|context| {
+//!     let backoff = Duration::from_millis(50) * context.backoff_step.min(100);
 //!     Window::between(backoff, backoff + Duration::from_millis(50))
 //! });
 //!

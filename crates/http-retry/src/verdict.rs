@@ -54,17 +54,17 @@ impl fmt::Display for Cause {
 /// ```
 /// use std::time::Duration;
 /// use http::{Request, Response};
-/// use http_retry::{Attempt, Cause, Plan, Policy, Reason, ResponseHead, Setback, Window, policy_fn};
+/// use http_retry::{Attempt, Cause, Plan, Policy, Reason, ResponseHead, RetryContext, Window, policy_fn};
 ///
 /// // What took too long once would do so again.
-/// let policy = policy_fn(|setback| match setback.cause {
+/// let policy = policy_fn(|context| match context.cause {
 ///     Cause::Timeout => Plan::GiveUp(Reason::Policy),
 ///     _ => Window::up_to(Duration::from_secs(1)).into(),
 /// });
 ///
 /// let (request, response) = (Request::new(()), Response::new(()));
 /// let attempt = Attempt::new(1, &request, ResponseHead::from(&response));
-/// assert_eq!(policy.schedule(&Setback::new(attempt, Cause::Timeout)), Plan::GiveUp(Reason::Policy));
+/// assert_eq!(policy.schedule(&RetryContext::new(attempt, Cause::Timeout)), Plan::GiveUp(Reason::Policy));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Plan {

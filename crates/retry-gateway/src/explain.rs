@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 use tower_http_retry::{
-    Attempt, Failure, FailureKind, Hint, Outcome, Plan, Policy, Reason, ResponseHead, Setback, Window,
+    Attempt, Failure, FailureKind, Hint, Outcome, Plan, Policy, Reason, ResponseHead, RetryContext, Window,
 };
 
 use crate::config::{Fallback, Route};
@@ -84,12 +84,12 @@ fn write(text: &mut String, route: &Route, case: &Case, now: SystemTime) -> fmt:
         None => (route.timeout, "the route's"),
     };
     for step in 0..retry.num_retries {
-        let setback = Setback::new(attempt, cause)
+        let context = RetryContext::new(attempt, cause)
             .hint(hint.map(|(hint, _)| hint))
-            .hinted_by(hint.map(|(_, header)| header))
+            .hint_header(hint.map(|(_, header)| header))
             .now(now)
-            .step(step);
-        match at_hint(policy.schedule(&setback), hint.and_then(|(hint, _)| hint.delay())) {
+            .backoff_step(step);
+        match at_hint(policy.schedule(&context), hint.and_then(|(hint, _)| hint.delay())) {
             Plan::GiveUp(reason) => {
                 return gets(text, other.filter(|_| reason != Reason::ServerRefused), words(reason));
             }

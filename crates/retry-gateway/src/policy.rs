@@ -6,7 +6,7 @@
 use http::{HeaderName, StatusCode};
 use tower_http_retry::{
     Attempt, Cause, DecorrelatedJitter, Exponential, FailureKind, Outcome, Plan, Policy, RequestHead,
-    RetryAfterFirst, Setback, Verdict,
+    RetryAfterFirst, RetryContext, Verdict,
 };
 
 use crate::care::Mark;
@@ -118,8 +118,8 @@ impl Policy for GatewayPolicy {
         self.row(attempt).map_or(Verdict::Accept, |(cause, _)| Verdict::Retry(cause))
     }
 
-    fn schedule(&self, setback: &Setback<'_>) -> Plan {
-        self.schedule.schedule(setback)
+    fn schedule(&self, context: &RetryContext<'_>) -> Plan {
+        self.schedule.schedule(context)
     }
 }
 
@@ -136,10 +136,10 @@ impl Waits {
 }
 
 impl Policy for Waits {
-    fn schedule(&self, setback: &Setback<'_>) -> Plan {
+    fn schedule(&self, context: &RetryContext<'_>) -> Plan {
         match self {
-            Self::Exponential(policy) => policy.schedule(setback),
-            Self::Decorrelated(policy) => policy.schedule(setback),
+            Self::Exponential(policy) => policy.schedule(context),
+            Self::Decorrelated(policy) => policy.schedule(context),
         }
     }
 }

@@ -25,7 +25,7 @@ pub(crate) fn will_resend(session: &Session, delay: Duration) {
     let attempt = session.number();
     let cause = session.cause().map(Cause::as_str);
     let hint_ms = session.hint().and_then(Hint::delay).map(millis);
-    let hint_header = session.hinted_by();
+    let hint_header = session.hint_header();
     debug!(attempt, cause, hint_ms, hint_header, delay_ms = millis(delay), "will resend");
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{Jitter, Plan, Policy, Setback};
+use crate::{Jitter, Plan, Policy, RetryContext};
 
 /// Waits the same time before every resend.
 ///
@@ -12,13 +12,13 @@ use crate::{Jitter, Plan, Policy, Setback};
 /// ```
 /// use std::time::Duration;
 /// use http::{Request, Response};
-/// use http_retry::{Attempt, Cause, Constant, Jitter, Policy, ResponseHead, Setback, Window};
+/// use http_retry::{Attempt, Cause, Constant, Jitter, Policy, ResponseHead, RetryContext, Window};
 ///
 /// let policy = Constant::new(Duration::from_secs(2)).jitter(Jitter::Equal);
 ///
 /// let (request, response) = (Request::new(()), Response::new(()));
 /// let attempt = Attempt::new(1, &request, ResponseHead::from(&response));
-/// let tenth = Setback::new(attempt, Cause::Transient).step(9);
+/// let tenth = RetryContext::new(attempt, Cause::Transient).backoff_step(9);
 /// let window = Window::between(Duration::from_secs(1), Duration::from_secs(2));
 /// assert_eq!(policy.schedule(&tenth), window.into());
 /// ```
@@ -41,7 +41,7 @@ impl Constant {
 }
 
 impl Policy for Constant {
-    fn schedule(&self, _: &Setback<'_>) -> Plan {
+    fn schedule(&self, _: &RetryContext<'_>) -> Plan {
         self.jitter.window(self.delay).into()
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{Plan, Policy, Setback, Window};
+use crate::{Plan, Policy, RetryContext, Window};
 
 /// Backoff in which each wait is drawn around the one before it: uniform in
 /// `[base, min(cap, 3 * previous)]`, where the wait before the first is `base`.
@@ -13,15 +13,15 @@ use crate::{Plan, Policy, Setback, Window};
 /// ```
 /// use std::time::Duration;
 /// use http::{Request, Response};
-/// use http_retry::{Attempt, Cause, DecorrelatedJitter, Policy, ResponseHead, Setback, Window};
+/// use http_retry::{Attempt, Cause, DecorrelatedJitter, Policy, ResponseHead, RetryContext, Window};
 ///
 /// let (base, cap) = (Duration::from_millis(100), Duration::from_secs(5));
 /// let policy = DecorrelatedJitter::new(base, cap);
 ///
 /// let (request, response) = (Request::new(()), Response::new(()));
 /// let attempt = Attempt::new(1, &request, ResponseHead::from(&response));
-/// let setback = Setback::new(attempt, Cause::Transient).previous_delay(Duration::from_millis(700));
-/// assert_eq!(policy.schedule(&setback), Window::between(base, Duration::from_millis(2_100)).into());
+/// let context = RetryContext::new(attempt, Cause::Transient).previous_delay(Duration::from_millis(700));
+/// assert_eq!(policy.schedule(&context), Window::between(base, Duration::from_millis(2_100)).into());
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DecorrelatedJitter {
@@ -37,8 +37,8 @@ impl DecorrelatedJitter {
 }
 
 impl Policy for DecorrelatedJitter {
-    fn schedule(&self, setback: &Setback<'_>) -> Plan {
-        let previous = setback.previous_delay.unwrap_or(self.base);
+    fn schedule(&self, context: &RetryContext<'_>) -> Plan {
+        let previous = context.previous_delay.unwrap_or(self.base);
         let latest = previous.saturating_mul(3).clamp(self.base, self.cap);
         Window::between(self.base, latest).into()
     }

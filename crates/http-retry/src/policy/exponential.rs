@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{Plan, Policy, Setback, Window};
+use crate::{Plan, Policy, RetryContext, Window};
 
 /// Backoff that grows by a factor: the `n`th resend waits around `min(cap, base * multiplier^(n - 1))`.
 ///
@@ -12,7 +12,7 @@ use crate::{Plan, Policy, Setback, Window};
 /// ```
 /// use std::time::Duration;
 /// use http::{Request, Response};
-/// use http_retry::{Attempt, Cause, Exponential, Jitter, Policy, ResponseHead, Setback, Window};
+/// use http_retry::{Attempt, Cause, Exponential, Jitter, Policy, ResponseHead, RetryContext, Window};
 ///
 /// let policy = Exponential::new(Duration::from_millis(40), Duration::from_secs(5))
 ///     .multiplier(1.5)
@@ -20,7 +20,7 @@ use crate::{Plan, Policy, Setback, Window};
 ///
 /// let (request, response) = (Request::new(()), Response::new(()));
 /// let attempt = Attempt::new(1, &request, ResponseHead::from(&response));
-/// let third = Setback::new(attempt, Cause::Transient).step(2);
+/// let third = RetryContext::new(attempt, Cause::Transient).backoff_step(2);
 /// let window = Window::between(Duration::from_millis(45), Duration::from_millis(90));
 /// assert_eq!(policy.schedule(&third), window.into());
 /// ```
@@ -78,8 +78,8 @@ impl Default for Exponential {
 }
 
 impl Policy for Exponential {
-    fn schedule(&self, setback: &Setback<'_>) -> Plan {
-        self.jitter.window(self.cap_at(setback.step)).into()
+    fn schedule(&self, context: &RetryContext<'_>) -> Plan {
+        self.jitter.window(self.cap_at(context.backoff_step)).into()
     }
 }
 

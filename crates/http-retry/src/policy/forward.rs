@@ -14,8 +14,8 @@ macro_rules! forward {
         }
     };
     (@schedule $field:ident) => {
-        fn schedule(&self, setback: &$crate::Setback<'_>) -> $crate::Plan {
-            self.$field.schedule(setback)
+        fn schedule(&self, context: &$crate::RetryContext<'_>) -> $crate::Plan {
+            self.$field.schedule(context)
         }
     };
 }

@@ -2,25 +2,25 @@
 
 use std::fmt;
 
-use crate::{Plan, Policy, Setback};
+use crate::{Plan, Policy, RetryContext};
 
 /// Makes a policy of a closure that returns a [`Window`](crate::Window) or a [`Plan`].
 ///
 /// ```
 /// use std::time::Duration;
 /// use http::{Request, Response};
-/// use http_retry::{Attempt, Cause, Policy, ResponseHead, Setback, Window, policy_fn};
+/// use http_retry::{Attempt, Cause, Policy, ResponseHead, RetryContext, Window, policy_fn};
 ///
-/// let linear = policy_fn(|setback| Window::up_to(Duration::from_millis(50) * (setback.step + 1)));
+/// let linear = policy_fn(|context| Window::up_to(Duration::from_millis(50) * (context.backoff_step + 1)));
 ///
 /// let (request, response) = (Request::new(()), Response::new(()));
 /// let attempt = Attempt::new(1, &request, ResponseHead::from(&response));
-/// let third = Setback::new(attempt, Cause::Transient).step(2);
+/// let third = RetryContext::new(attempt, Cause::Transient).backoff_step(2);
 /// assert_eq!(linear.schedule(&third), Window::up_to(Duration::from_millis(150)).into());
 /// ```
 pub fn policy_fn<F, R>(schedule: F) -> PolicyFn<F>
 where
-    F: Fn(&Setback<'_>) -> R + Send + Sync,
+    F: Fn(&RetryContext<'_>) -> R + Send + Sync,
     R: Into<Plan>,
 {
     PolicyFn { schedule }
@@ -34,11 +34,11 @@ pub struct PolicyFn<F> {
 
 impl<F, R> Policy for PolicyFn<F>
 where
-    F: Fn(&Setback<'_>) -> R + Send + Sync,
+    F: Fn(&RetryContext<'_>) -> R + Send + Sync,
     R: Into<Plan>,
 {
-    fn schedule(&self, setback: &Setback<'_>) -> Plan {
-        (self.schedule)(setback).into()
+    fn schedule(&self, context: &RetryContext<'_>) -> Plan {
+        (self.schedule)(context).into()
     }
 }
 

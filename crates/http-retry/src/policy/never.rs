@@ -1,6 +1,6 @@
 //! The policy that sends everything once.
 
-use crate::{Attempt, Plan, Policy, Reason, RequestHead, Setback, Verdict};
+use crate::{Attempt, Plan, Policy, Reason, RequestHead, RetryContext, Verdict};
 
 /// Sends everything once. Requests pass straight through, unbuffered.
 ///
@@ -28,7 +28,7 @@ impl Policy for Never {
         Verdict::Accept
     }
 
-    fn schedule(&self, _: &Setback<'_>) -> Plan {
+    fn schedule(&self, _: &RetryContext<'_>) -> Plan {
         Plan::GiveUp(Reason::Policy)
     }
 }

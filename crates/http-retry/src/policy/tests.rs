@@ -24,8 +24,8 @@ impl Policy for Spy {
         }
     }
 
-    fn schedule(&self, setback: &Setback<'_>) -> Plan {
-        Window::exactly(ms(7_919) + ms(1) * setback.step).into()
+    fn schedule(&self, context: &RetryContext<'_>) -> Plan {
+        Window::exactly(ms(7_919) + ms(1) * context.backoff_step).into()
     }
 }
 
@@ -45,11 +45,11 @@ fn classified(policy: &dyn Policy, request: &Request<()>, response: &Response<()
     policy.classify(&Attempt::new(1, request, ResponseHead::from(response)))
 }
 
-/// What a policy plans for the row that `set` makes of a first setback.
-fn planned(policy: &dyn Policy, set: impl FnOnce(Setback<'_>) -> Setback<'_>) -> Plan {
+/// What a policy plans for the row that `set` makes of a first context.
+fn planned(policy: &dyn Policy, set: impl FnOnce(RetryContext<'_>) -> RetryContext<'_>) -> Plan {
     let (request, response) = (request("GET", "/"), response(503));
     let attempt = Attempt::new(1, &request, ResponseHead::from(&response));
-    policy.schedule(&set(Setback::new(attempt, Cause::Throttled)))
+    policy.schedule(&set(RetryContext::new(attempt, Cause::Throttled)))
 }
 
 #[track_caller]
@@ -68,7 +68,7 @@ fn check_forwards(name: &str, policy: &dyn Policy) {
 
     for step in [0, 3] {
         let expected = Window::exactly(ms(7_919 + u64::from(step))).into();
-        assert_eq!(planned(policy, |setback| setback.step(step)), expected, "{name} schedule");
+        assert_eq!(planned(policy, |context| context.backoff_step(step)), expected, "{name} schedule");
     }
 }
 
@@ -125,9 +125,9 @@ fn a_policy_that_only_schedules_has_the_standard_answers() {
 #[test]
 fn a_closure_returns_a_window_or_a_plan() {
     let window = Window::up_to(ms(3));
-    assert_eq!(planned(&policy_fn(move |_| window), |setback| setback), window.into());
+    assert_eq!(planned(&policy_fn(move |_| window), |context| context), window.into());
     let never = Plan::GiveUp(Reason::Policy);
-    assert_eq!(planned(&policy_fn(move |_| never), |setback| setback), never);
+    assert_eq!(planned(&policy_fn(move |_| never), |context| context), never);
 }
 
 #[test]
@@ -135,5 +135,5 @@ fn never_sends_everything_once() {
     let get = request("GET", "/");
     assert!(!Never.keep(&RequestHead::from(&get)));
     assert_eq!(classified(&Never, &get, &response(503)), Verdict::Accept);
-    assert_eq!(planned(&Never, |setback| setback), Plan::GiveUp(Reason::Policy));
+    assert_eq!(planned(&Never, |context| context), Plan::GiveUp(Reason::Policy));
 }

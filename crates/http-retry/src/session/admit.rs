@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use super::{Moment, Session};
-use crate::{BodyState, Budget, Cause, Cost, Hint, Plan, Policy, Reason, Setback, Window, Withdrawal, hint};
+use crate::{
+    BodyState, Budget, Cause, Cost, Hint, Plan, Policy, Reason, RetryContext, Window, Withdrawal, hint,
+};
 
 /// A resend that was admitted and has not gone out.
 #[derive(Debug)]
@@ -36,25 +38,25 @@ impl Session {
     pub(super) fn schedule<P: Policy + ?Sized>(
         &self,
         policy: &P,
-        setback: &Setback<'_>,
+        context: &RetryContext<'_>,
     ) -> Result<(Window, Kind), Reason> {
-        if setback.hint == Some(Hint::Never) {
+        if context.hint == Some(Hint::Never) {
             return Err(Reason::ServerRefused);
         }
-        let window = match policy.schedule(setback) {
+        let window = match policy.schedule(context) {
             Plan::Resend(window) => window,
             Plan::GiveUp(reason) => return Err(reason),
         };
-        match setback.hint {
+        match context.hint {
             // "Now" leaves the time to the policy, but for gRPC's pushback, which means exactly that (A6).
-            Some(Hint::After(hint)) if !hint.is_zero() || setback.hinted_by == Some(hint::PUSHBACK) => {
+            Some(Hint::After(hint)) if !hint.is_zero() || context.hint_header == Some(hint::PUSHBACK) => {
                 let window = window.opening_at(hint);
                 match self.is_paced {
                     true => Ok((Window::exactly(window.earliest), Kind::Hinted)),
-                    false => Ok((spread_within(window, setback.remaining), Kind::Hinted)),
+                    false => Ok((spread_within(window, context.remaining), Kind::Hinted)),
                 }
             }
-            _ if setback.cause == Cause::Refused && !self.sent_at_once() => {
+            _ if context.cause == Cause::Refused && !self.sent_at_once() => {
                 Ok((Window::exactly(Duration::ZERO), Kind::AtOnce))
             }
             _ => Ok((window, Kind::Scheduled)),
@@ -65,28 +67,28 @@ impl Session {
     pub(super) fn admit(
         &self,
         mut next: Next,
-        setback: &Setback<'_>,
+        context: &RetryContext<'_>,
         budget: Option<&Budget>,
         moment: Moment,
     ) -> Result<Next, Reason> {
         let has_attempts_left = match next.kind {
             // Uncounted, but one attempt means one.
             Kind::AtOnce => self.attempts > 1,
-            Kind::Hinted | Kind::Scheduled => setback.counted < self.attempts,
+            Kind::Hinted | Kind::Scheduled => context.attempts_used < self.attempts,
         };
         if !has_attempts_left {
             return Err(Reason::Attempts);
         }
-        if setback.attempt.body != BodyState::Replayable {
+        if context.attempt.body != BodyState::Replayable {
             return Err(Reason::Body);
         }
         // Not by what remains, which is zero at the deadline and ever after.
-        let starts_at = setback.elapsed.checked_add(next.delay);
+        let starts_at = context.elapsed.checked_add(next.delay);
         if self.deadline.is_some_and(|deadline| starts_at.is_none_or(|start| start > deadline)) {
             return Err(Reason::Deadline);
         }
         if let Some(budget) = budget {
-            let cost = Cost::of(setback.cause, next.kind == Kind::Hinted, self.number == 1);
+            let cost = Cost::of(context.cause, next.kind == Kind::Hinted, self.number == 1);
             let withdrawal = budget.withdraw(cost, moment.monotonic).ok_or(Reason::Budget)?;
             next.withdrawal = Some(withdrawal.into_owned());
         }

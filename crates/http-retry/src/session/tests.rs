@@ -142,8 +142,8 @@ fn a_hint_is_heeded_on_every_status_that_is_worth_retrying() {
 
 #[test]
 fn ignored_hints_are_hidden_from_the_policy() {
-    let policy = policy_fn(|setback| {
-        assert_eq!((setback.hint, setback.hinted_by), (None, None));
+    let policy = policy_fn(|context| {
+        assert_eq!((context.hint, context.hint_header), (None, None));
         Window::exactly(ms(7))
     });
     let session = Session::new().ignore_hints();
@@ -155,17 +155,19 @@ fn ignored_hints_are_hidden_from_the_policy() {
 fn a_hint_of_never_ends_the_session_whatever_the_policy_says() {
     let (request, response) = (Request::new(()), Response::new(()));
     let attempt = Attempt::new(1, &request, ResponseHead::from(&response));
-    let setback = Setback::new(attempt, Cause::Refused).hint(Hint::Never);
-    let planned = Session::new().schedule(&Constant::new(ms(1)), &setback);
+    let context = RetryContext::new(attempt, Cause::Refused).hint(Hint::Never);
+    let planned = Session::new().schedule(&Constant::new(ms(1)), &context);
     assert_eq!(planned, Err(Reason::ServerRefused));
 }
 
 #[test]
 fn steps_count_from_the_last_wait_that_the_server_named() {
     let seen = Mutex::new(Vec::new());
-    let policy = policy_fn(|setback| {
-        seen.lock().unwrap().push((setback.step, setback.previous_delay.map(|delay| delay.as_millis())));
-        Window::exactly(ms(10) * (setback.step + 1))
+    let policy = policy_fn(|context| {
+        seen.lock()
+            .unwrap()
+            .push((context.backoff_step, context.previous_delay.map(|delay| delay.as_millis())));
+        Window::exactly(ms(10) * (context.backoff_step + 1))
     });
     let timeline = [
         (Status(503), wait(10)),
@@ -193,8 +195,8 @@ fn steps_count_from_the_last_wait_that_the_server_named() {
 #[test]
 fn all_attempts_count_but_for_the_resend_at_once() {
     let seen = Mutex::new(Vec::new());
-    let policy = policy_fn(|setback| {
-        seen.lock().unwrap().push((setback.attempt.number, setback.counted));
+    let policy = policy_fn(|context| {
+        seen.lock().unwrap().push((context.attempt.number, context.attempts_used));
         Window::exactly(ms(10))
     });
     let timeline = [
@@ -225,12 +227,12 @@ fn decorrelated_jitter_grows_from_its_own_last_delay() {
 
 #[test]
 fn the_policy_sees_where_the_session_stands() {
-    let policy = policy_fn(|setback| {
-        assert_eq!(setback.elapsed, ms(400));
-        assert_eq!(setback.remaining, Some(ms(600)));
-        assert_eq!(setback.now, SystemTime::UNIX_EPOCH + ms(1_400));
-        assert_eq!((setback.cause, setback.hint), (Cause::Throttled, Some(Hint::After(ms(3)))));
-        assert_eq!(setback.hinted_by, Some("retry-after-ms"));
+    let policy = policy_fn(|context| {
+        assert_eq!(context.elapsed, ms(400));
+        assert_eq!(context.remaining, Some(ms(600)));
+        assert_eq!(context.now, SystemTime::UNIX_EPOCH + ms(1_400));
+        assert_eq!((context.cause, context.hint), (Cause::Throttled, Some(Hint::After(ms(3)))));
+        assert_eq!(context.hint_header, Some("retry-after-ms"));
         Plan::GiveUp(Reason::Policy)
     });
     let mut client = Client::new(&policy, Session::new().deadline(ms(1_000)).started(ms(1_000)));
@@ -239,11 +241,11 @@ fn the_policy_sees_where_the_session_stands() {
     assert_eq!(client.session.ends_at(), Some(ms(2_000)));
     assert_eq!(client.session.cause(), Some(Cause::Throttled));
     assert_eq!(client.session.hint(), Some(Hint::After(ms(3))));
-    assert_eq!(client.session.hinted_by(), Some("retry-after-ms"));
+    assert_eq!(client.session.hint_header(), Some("retry-after-ms"));
 }
 
 #[test]
-fn without_a_start_the_clock_starts_with_the_first_setback() {
+fn without_a_start_the_clock_starts_with_the_first_outcome_worth_a_retry() {
     let policy = Constant::new(ms(10));
     let mut client = Client::new(&policy, Session::new().deadline(ms(100)));
     client.now = ms(5_000);

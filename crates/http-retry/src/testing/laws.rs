@@ -135,10 +135,10 @@ impl Laws {
         !self.skipped.contains(&law)
     }
 
-    /// Asks for the window of every setback of the grid.
+    /// Asks for the window of every context of the grid.
     fn windows<P: Policy + ?Sized>(&self, policy: &P) -> Result<(), Violation> {
         for row in Row::all() {
-            let plan = match row.ask(|setback| calmly(|| policy.schedule(setback))) {
+            let plan = match row.ask(|context| calmly(|| policy.schedule(context))) {
                 Ok(plan) => plan,
                 Err(said) if self.applies(Law::NoPanic) => return Err(row.breaks(Law::NoPanic, said)),
                 Err(_) => continue,

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use http::{Request, Response, StatusCode};
 
-use crate::{Attempt, Cause, Plan, Policy, Reason, ResponseHead, Setback, Window};
+use crate::{Attempt, Cause, Plan, Policy, Reason, ResponseHead, RetryContext, Window};
 
 /// A picture of when a policy sends again: as text where it is displayed, or as [`svg`](Self::svg).
 ///
@@ -36,8 +36,8 @@ impl Plot {
         let (mut elapsed, mut previous_delay) = (Duration::ZERO, None);
         let plans = (0..resends).map(|step| {
             let attempt = Attempt::new(step.saturating_add(1), &request, ResponseHead::from(&response));
-            let setback = Setback::new(attempt, Cause::Throttled).step(step).elapsed(elapsed);
-            match policy.schedule(&setback.previous_delay(previous_delay)) {
+            let context = RetryContext::new(attempt, Cause::Throttled).backoff_step(step).elapsed(elapsed);
+            match policy.schedule(&context.previous_delay(previous_delay)) {
                 Plan::GiveUp(reason) => Err(reason),
                 Plan::Resend(window) => {
                     // As long as it waits on the average.

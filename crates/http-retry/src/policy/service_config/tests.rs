@@ -1,7 +1,7 @@
 use http::{Request, Response};
 
 use super::*;
-use crate::{ResponseHead, Setback, Window};
+use crate::{ResponseHead, RetryContext, Window};
 
 fn values() -> GrpcRetryValues {
     GrpcRetryValues {
@@ -20,9 +20,9 @@ fn check_windows(multiplier: f64, expected_ms: &[(u64, u64)]) {
     let (request, response) = (Request::new(()), Response::new(()));
     let attempt = Attempt::new(1, &request, ResponseHead::from(&response));
     for (step, (earliest, latest)) in (0..).zip(expected_ms) {
-        let setback = Setback::new(attempt, Cause::Transient).step(step);
+        let context = RetryContext::new(attempt, Cause::Transient).backoff_step(step);
         let (earliest, latest) = (Duration::from_millis(*earliest), Duration::from_millis(*latest));
-        assert_eq!(policy.schedule(&setback), Window::between(earliest, latest).into(), "{step}");
+        assert_eq!(policy.schedule(&context), Window::between(earliest, latest).into(), "{step}");
     }
 }
 

@@ -9,7 +9,7 @@ use super::json::{object, parse, wrong};
 use crate::table::grpc;
 use crate::{
     Attempt, Budget, Cause, FailureKind, GrpcCode, GrpcRetryPolicy, Outcome, Plan, Policy, Reason,
-    ServiceConfigError, Setback, Verdict, Window,
+    RetryContext, ServiceConfigError, Verdict, Window,
 };
 
 /// A whole gRPC service config, as a policy that knows each method by the path of its calls, `/service/method`.
@@ -91,12 +91,14 @@ impl Policy for GrpcServiceConfig {
         }
     }
 
-    fn schedule(&self, setback: &Setback<'_>) -> Plan {
-        let number = setback.attempt.number;
+    fn schedule(&self, context: &RetryContext<'_>) -> Plan {
+        let number = context.attempt.number;
         // The session sends it at once, and does not count it.
-        let is_transparent = setback.cause == Cause::Refused && setback.counted == number;
-        match self.retry_policy(setback.attempt.request.path()) {
-            Some(policy) if is_transparent || setback.counted < policy.attempts() => policy.schedule(setback),
+        let is_transparent = context.cause == Cause::Refused && context.attempts_used == number;
+        match self.retry_policy(context.attempt.request.path()) {
+            Some(policy) if is_transparent || context.attempts_used < policy.attempts() => {
+                policy.schedule(context)
+            }
             Some(_) => Plan::GiveUp(Reason::Attempts),
             None if is_transparent || number == 1 => Window::exactly(Duration::ZERO).into(),
             None => Plan::GiveUp(Reason::Policy),

@@ -41,7 +41,7 @@ fn a_hint_opens_the_window_and_the_spread_closes_it() {
         (default.spread(f64::NEG_INFINITY), 1_000, between(1_000, 1_000)),
     ] {
         let hint = Hint::After(ms(hint));
-        assert_eq!(planned(&policy, |setback| setback.hint(hint)), expected, "{hint:?} {policy:?}");
+        assert_eq!(planned(&policy, |context| context.hint(hint)), expected, "{hint:?} {policy:?}");
         // As `new` says.
         assert_eq!(default, RetryAfterFirst::new(Never).longest(longest).spread(1.0));
     }
@@ -51,13 +51,13 @@ fn a_hint_opens_the_window_and_the_spread_closes_it() {
 fn a_hint_of_never_is_obeyed_and_no_hint_is_left_to_the_other_policy() {
     let policy = RetryAfterFirst::new(Spy);
     assert_eq!(planned(&policy, |s| s.hint(Hint::Never)), Plan::GiveUp(Reason::ServerRefused));
-    assert_eq!(planned(&policy, |s| s.step(2)), between(7_921, 7_921));
+    assert_eq!(planned(&policy, |s| s.backoff_step(2)), between(7_921, 7_921));
 }
 
 #[test]
 fn a_hint_of_all_time_saturates() {
     let policy = RetryAfterFirst::new(Never).longest(Duration::MAX);
-    let plan = planned(&policy, |setback| setback.hint(Hint::After(Duration::MAX)));
+    let plan = planned(&policy, |context| context.hint(Hint::After(Duration::MAX)));
     assert_eq!(plan, Window::exactly(Duration::MAX).into());
 }
 
@@ -94,7 +94,7 @@ fn exponential_grows_from_the_base_by_the_multiplier_up_to_the_cap() {
             Duration::from_nanos(1 << 40),
         ),
     ] {
-        let plan = planned(&policy, |setback| setback.step(step));
+        let plan = planned(&policy, |context| context.backoff_step(step));
         assert_eq!(plan, Window::exactly(expected).into(), "{policy:?} step {step}");
     }
 }
@@ -102,8 +102,16 @@ fn exponential_grows_from_the_base_by_the_multiplier_up_to_the_cap() {
 #[test]
 fn the_default_doubles_from_100_ms_to_10_s_with_full_jitter() {
     for (step, latest) in [(0, 100), (1, 200), (2, 400), (6, 6_400), (7, 10_000)] {
-        assert_eq!(planned(&Exponential::default(), |s| s.step(step)), between(0, latest), "step {step}");
-        assert_eq!(planned(&RetryAfterFirst::default(), |s| s.step(step)), between(0, latest), "step {step}");
+        assert_eq!(
+            planned(&Exponential::default(), |s| s.backoff_step(step)),
+            between(0, latest),
+            "step {step}"
+        );
+        assert_eq!(
+            planned(&RetryAfterFirst::default(), |s| s.backoff_step(step)),
+            between(0, latest),
+            "step {step}"
+        );
     }
 }
 
@@ -127,7 +135,7 @@ fn jitter_is_the_width_of_the_window() {
         (Jitter::Proportional(0.5), ms(0), ms(0), ms(0)),
     ] {
         assert_eq!(jitter.window(backoff), Window::between(earliest, latest), "{jitter:?} {backoff:?}");
-        let plan = planned(&Constant::new(backoff).jitter(jitter), |setback| setback.step(9));
+        let plan = planned(&Constant::new(backoff).jitter(jitter), |context| context.backoff_step(9));
         assert_eq!(plan, Window::between(earliest, latest).into(), "{jitter:?} {backoff:?}");
     }
     assert_eq!(Jitter::default(), Jitter::Full);
@@ -148,7 +156,7 @@ fn decorrelated_jitter_is_three_times_the_last_delay_at_most() {
         (10, 0, Some(5), between(0, 0)),
     ] {
         let policy = DecorrelatedJitter::new(ms(base), ms(cap));
-        let plan = planned(&policy, |setback| setback.step(7).previous_delay(previous.map(ms)));
+        let plan = planned(&policy, |context| context.backoff_step(7).previous_delay(previous.map(ms)));
         assert_eq!(plan, expected, "{base} {cap} {previous:?}");
     }
 }
@@ -197,7 +205,7 @@ fn draws_are_uniform() {
 fn a_backoff_of_years_is_rounded_to_no_more_than_its_cap() {
     let base = Duration::from_nanos(34_995_961_231_873_301);
     let cap = base + Duration::from_nanos(1);
-    let plan = planned(&Exponential::new(base, cap).jitter(Jitter::None), |setback| setback);
+    let plan = planned(&Exponential::new(base, cap).jitter(Jitter::None), |context| context);
     assert_eq!(plan, Window::exactly(cap).into());
 }
 
@@ -220,7 +228,7 @@ proptest! {
         step in prop_oneof![0..100_u32, any::<u32>()],
     ) {
         let policy = Exponential::new(base, cap).multiplier(multiplier);
-        let width = |step| match planned(&policy, |setback: Setback<'_>| setback.step(step)) {
+        let width = |step| match planned(&policy, |context: RetryContext<'_>| context.backoff_step(step)) {
             Plan::Resend(window) => window.width(),
             Plan::GiveUp(reason) => panic!("{reason}"),
         };

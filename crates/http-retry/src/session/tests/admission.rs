@@ -124,7 +124,7 @@ fn the_budget_hears_of_a_success_on_the_last_attempt() {
 }
 
 #[test]
-fn a_setback_earns_nothing() {
+fn a_failed_attempt_earns_nothing() {
     let policy = Constant::new(ms(0)).classify_with(|_| Verdict::Retry(Cause::Transient));
     let mut client = Client::new(&policy, Session::new().attempts(2));
     let budget = Budget::percent(100).floor(0).capacity(5);

@@ -61,10 +61,10 @@ fn back() -> impl Strategy<Value = Back> {
     ]
 }
 
-fn setback(step: u32, previous: Option<Duration>, of: impl FnOnce(&Setback<'_>)) {
+fn context(step: u32, previous: Option<Duration>, of: impl FnOnce(&RetryContext<'_>)) {
     let (request, response) = (Request::new(()), Response::new(()));
     let attempt = Attempt::new(1, &request, ResponseHead::from(&response));
-    of(&Setback::new(attempt, Cause::Transient).step(step).previous_delay(previous));
+    of(&RetryContext::new(attempt, Cause::Transient).backoff_step(step).previous_delay(previous));
 }
 
 proptest! {
@@ -74,8 +74,8 @@ proptest! {
         step in prop_oneof![0..64_u32, any::<u32>()],
         previous in prop::option::of(duration(CAP * 10)),
     ) {
-        setback(step, previous, |setback| {
-            let Plan::Resend(window) = policy.schedule(setback) else { panic!("gave up") };
+        context(step, previous, |context| {
+            let Plan::Resend(window) = policy.schedule(context) else { panic!("gave up") };
             assert!(window.earliest <= window.latest && window.latest <= CAP, "{window:?}");
         });
     }
@@ -138,10 +138,10 @@ proptest! {
         ];
         for policy in &policies {
             for hint in [None, Some(Hint::After(hint))] {
-                setback(step, Some(base), |setback| {
+                context(step, Some(base), |context| {
                     let session = Session::new().deadline(deadline);
-                    let setback = setback.hint(hint).elapsed(elapsed).remaining(deadline);
-                    if let Ok((window, kind)) = session.schedule(policy, &setback) {
+                    let context = context.hint(hint).elapsed(elapsed).remaining(deadline);
+                    if let Ok((window, kind)) = session.schedule(policy, &context) {
                         let delay = window.draw(&mut SmallRng::seed_from_u64(1));
                         assert!(hint.and_then(Hint::delay) <= Some(delay), "{window:?} {kind:?}");
                     }

@@ -13,7 +13,7 @@ fn a_pushback_of_never_ends_the_session_whatever_the_policy_says() {
             client.expect(&Status(503), wait(100));
             client.expect(&Pushed(value), Step::GiveUp(Reason::ServerRefused));
             assert_eq!(client.session.hint(), Some(Hint::Never), "{value:?}");
-            assert_eq!(client.session.hinted_by(), Some("grpc-retry-pushback-ms"));
+            assert_eq!(client.session.hint_header(), Some("grpc-retry-pushback-ms"));
             assert_eq!(client.session.resend(), 2, "nothing was admitted");
         }
     }
@@ -57,5 +57,5 @@ fn every_pushback_counts_as_an_attempt() {
 #[test]
 fn an_ignored_pushback_is_none() {
     let session = check(&A_TENTH, Session::new().ignore_hints(), &[(Pushed("-1"), wait(100))]);
-    assert_eq!((session.hint(), session.hinted_by()), (None, None));
+    assert_eq!((session.hint(), session.hint_header()), (None, None));
 }

@@ -1,11 +1,11 @@
-//! The setbacks that a policy is asked about: ordinary ones first, and then such as no session will ever see.
+//! The contexts that a policy is asked about: ordinary ones first, and then such as no session will ever see.
 
 use std::time::{Duration, SystemTime};
 
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 
 use super::{Law, Violation};
-use crate::{Attempt, Cause, FailureKind, Hint, Outcome, ResponseHead, Setback};
+use crate::{Attempt, Cause, FailureKind, Hint, Outcome, ResponseHead, RetryContext};
 
 /// What one question is about.
 #[derive(Clone, Copy, Debug)]
@@ -49,8 +49,8 @@ impl Row {
         Self { step, back, cause, hint, previous_delay, elapsed, remaining, now }
     }
 
-    /// Asks a question about this setback.
-    pub(super) fn ask<T>(&self, ask: impl FnOnce(&Setback<'_>) -> T) -> T {
+    /// Asks a question about this context.
+    pub(super) fn ask<T>(&self, ask: impl FnOnce(&RetryContext<'_>) -> T) -> T {
         let request = Request::new(());
         let mut response = Response::new(());
         let outcome = match self.back {
@@ -60,15 +60,15 @@ impl Row {
                 Outcome::from(ResponseHead::from(&response))
             }
         };
-        let setback = Setback::new(Attempt::new(self.number(), &request, outcome), self.cause)
+        let context = RetryContext::new(Attempt::new(self.number(), &request, outcome), self.cause)
             .hint(self.hint)
-            .hinted_by(self.hint.map(|_| "retry-after"))
+            .hint_header(self.hint.map(|_| "retry-after"))
             .elapsed(self.elapsed)
             .remaining(self.remaining)
             .now(self.now)
-            .step(self.step)
+            .backoff_step(self.step)
             .previous_delay(self.previous_delay);
-        ask(&setback)
+        ask(&context)
     }
 
     /// How long the server asks to wait.

@@ -66,7 +66,7 @@ fn a_policy_without_jitter_keeps_all_but_one() {
 
 #[test]
 fn variety_is_asked_of_every_resend() {
-    let policy = policy_fn(|setback| match setback.step {
+    let policy = policy_fn(|context| match context.backoff_step {
         1 => Window::exactly(ms(100)),
         _ => Window::up_to(ms(100)),
     });
@@ -75,7 +75,7 @@ fn variety_is_asked_of_every_resend() {
 
 #[test]
 fn an_inverted_window_is_found() {
-    let policy = policy_fn(|setback| match setback.step {
+    let policy = policy_fn(|context| match context.backoff_step {
         0 | 1 => Window::up_to(ms(100)),
         step => Window::between(ms(200), ms(200) / step),
     });
@@ -84,7 +84,8 @@ fn an_inverted_window_is_found() {
 
 #[test]
 fn a_window_without_end_is_found() {
-    let growing = policy_fn(|setback| Window::up_to(ms(100).saturating_mul(1 << setback.step.min(31))));
+    let growing =
+        policy_fn(|context| Window::up_to(ms(100).saturating_mul(1 << context.backoff_step.min(31))));
     check_breaks(&growing, Law::Bounded, 32, &["3600s is allowed", "step 31"]);
     let day = policy_fn(|_| Window::up_to(ms(86_400_000)));
     check_breaks(&day, Law::Bounded, 1, &["closes after 86400s"]);
@@ -95,13 +96,13 @@ fn a_window_without_end_is_found() {
 
 #[test]
 fn arithmetic_that_overflows_is_found() {
-    let factor = policy_fn(|setback| {
-        let factor = 2_u32.checked_pow(setback.step).expect("small");
+    let factor = policy_fn(|context| {
+        let factor = 2_u32.checked_pow(context.backoff_step).expect("small");
         Window::up_to((ms(1) * factor).min(ms(1_000)))
     });
     check_breaks(&factor, Law::NoPanic, 33, &["it panics: small", "step 32"]);
-    let previous = policy_fn(|setback| {
-        let backoff = setback.previous_delay.unwrap_or_default() * 3;
+    let previous = policy_fn(|context| {
+        let backoff = context.previous_delay.unwrap_or_default() * 3;
         Window::between(ms(1), backoff.clamp(ms(10), ms(1_000)))
     });
     check_breaks(&previous, Law::NoPanic, 1, &["previous delay 18446744073709551615"]);

@@ -84,7 +84,9 @@ impl Ended<'_> {
     }
 
     fn plan(self, kind: FailureKind, cause: Cause) -> Plan {
-        self.ask(kind, |attempt| shop().schedule(&Setback::new(attempt, cause).counted(self.counted)))
+        self.ask(kind, |attempt| {
+            shop().schedule(&RetryContext::new(attempt, cause).attempts_used(self.counted))
+        })
     }
 }
 
@@ -161,11 +163,11 @@ fn without_a_policy_there_is_one_transparent_resend() {
 fn the_time_is_that_of_the_method_s_policy() {
     let list = Ended { path: "/shop.Orders/List", number: 1, counted: 1 };
     list.ask(FailureKind::MaybeProcessed, |attempt| {
-        let setback = Setback::new(attempt, Cause::Throttled);
-        for setback in [setback, setback.step(1), setback.hint(Hint::After(Duration::from_secs(3)))] {
+        let context = RetryContext::new(attempt, Cause::Throttled);
+        for context in [context, context.backoff_step(1), context.hint(Hint::After(Duration::from_secs(3)))] {
             let config = shop();
             let policy = config.retry_policy(list.path).unwrap();
-            assert_eq!(config.schedule(&setback), policy.schedule(&setback), "{setback:?}");
+            assert_eq!(config.schedule(&context), policy.schedule(&context), "{context:?}");
         }
     });
 }
