@@ -104,7 +104,7 @@ impl Row {
         let attempt = Attempt::new(self.attempt, &request, outcome).body(self.body());
         let budget = self.retry_budget_available.map(|tokens| Budget::percent(20).floor(0).capacity(tokens));
         let policy = self.policy();
-        if !policy.keep(&RequestHead::from(&request)) {
+        if !policy.is_retryable(&RequestHead::from(&request)) {
             return Step::Accept;
         }
         session.decide(&policy, &attempt, budget.as_ref(), clock, &mut rng)

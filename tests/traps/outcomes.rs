@@ -25,7 +25,7 @@ struct Asked {
 struct Spy(Arc<Asked>, bool);
 
 impl Policy for Spy {
-    fn keep(&self, _: &RequestHead<'_>) -> bool {
+    fn is_retryable(&self, _: &RequestHead<'_>) -> bool {
         self.0.keep.fetch_add(1, Ordering::SeqCst);
         self.1
     }

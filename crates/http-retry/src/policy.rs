@@ -52,7 +52,7 @@ use crate::{Attempt, Plan, RequestHead, RetryContext, Verdict, table};
 ///     .only(|head| head.path().starts_with("/v1/"));
 ///
 /// let request = Request::get("http://api.example/v2/models").body(()).unwrap();
-/// assert!(!policy.keep(&RequestHead::from(&request)));
+/// assert!(!policy.is_retryable(&RequestHead::from(&request)));
 ///
 /// let response = Response::builder().status(StatusCode::NOT_FOUND).body(()).unwrap();
 /// let attempt = Attempt::new(1, &request, ResponseHead::from(&response));
@@ -68,7 +68,7 @@ pub trait Policy: Send + Sync {
     /// it says no, the request passes straight through.
     ///
     /// Provided: anything but CONNECT and upgrades (RFC 9110 sections 9.3.6 and 7.8).
-    fn keep(&self, head: &RequestHead<'_>) -> bool {
+    fn is_retryable(&self, head: &RequestHead<'_>) -> bool {
         !head.leaves_http()
     }
 
@@ -148,8 +148,8 @@ pub trait Policy: Send + Sync {
 macro_rules! point {
     ($($pointer:ty),*) => {$(
         impl<P: Policy + ?Sized> Policy for $pointer {
-            fn keep(&self, head: &RequestHead<'_>) -> bool {
-                (**self).keep(head)
+            fn is_retryable(&self, head: &RequestHead<'_>) -> bool {
+                (**self).is_retryable(head)
             }
 
             fn classify(&self, attempt: &Attempt<'_>) -> Verdict {

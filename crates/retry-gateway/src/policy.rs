@@ -109,7 +109,7 @@ impl GatewayPolicy {
 }
 
 impl Policy for GatewayPolicy {
-    fn keep(&self, _: &RequestHead<'_>) -> bool {
+    fn is_retryable(&self, _: &RequestHead<'_>) -> bool {
         // The layer itself asks whether the head leaves HTTP.
         self.retry.num_retries > 0
     }

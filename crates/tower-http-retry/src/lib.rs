@@ -68,7 +68,7 @@
 //!
 //! # What happens to a request
 //!
-//! The policy is asked once whether the request may [ever](Policy::keep) be sent again. If not, it passes
+//! The policy is asked once whether the request may [ever](Policy::is_retryable) be sent again. If not, it passes
 //! straight through, unbuffered. Otherwise its head is kept, its body is remembered while the first attempt
 //! reads it, and each outcome is classified, scheduled and admitted (see [`Session`]). While the layer waits,
 //! the attempt is gone, with every permit that it held, and a failed response is read to its end, so that its

@@ -98,8 +98,8 @@ where
     P: Policy,
     F: Fn(&RequestHead<'_>) -> bool + Send + Sync,
 {
-    fn keep(&self, head: &RequestHead<'_>) -> bool {
-        (self.scope)(head) && self.policy.keep(head)
+    fn is_retryable(&self, head: &RequestHead<'_>) -> bool {
+        (self.scope)(head) && self.policy.is_retryable(head)
     }
 
     forward!(policy: classify, schedule);

@@ -4,8 +4,8 @@
 macro_rules! forward {
     ($field:ident: $($method:ident),*) => { $(forward!(@$method $field);)* };
     (@keep $field:ident) => {
-        fn keep(&self, head: &$crate::RequestHead<'_>) -> bool {
-            self.$field.keep(head)
+        fn is_retryable(&self, head: &$crate::RequestHead<'_>) -> bool {
+            self.$field.is_retryable(head)
         }
     };
     (@classify $field:ident) => {

@@ -88,8 +88,8 @@ mod tests {
     #[test]
     fn whether_a_call_is_kept_is_for_the_other_policy_to_say() {
         let request = Request::post("http://api.example/shop.Orders/Place").body(()).unwrap();
-        assert!(Grpc::default().keep(&RequestHead::from(&request)));
-        assert!(!Grpc::new(Never).keep(&RequestHead::from(&request)));
+        assert!(Grpc::default().is_retryable(&RequestHead::from(&request)));
+        assert!(!Grpc::new(Never).is_retryable(&RequestHead::from(&request)));
     }
 
     #[test]

@@ -13,14 +13,14 @@ use crate::{Attempt, Plan, Policy, Reason, RequestHead, RetryContext, Verdict};
 /// }
 ///
 /// let request = Request::new(());
-/// assert!(policy(true).keep(&RequestHead::from(&request)));
-/// assert!(!policy(false).keep(&RequestHead::from(&request)));
+/// assert!(policy(true).is_retryable(&RequestHead::from(&request)));
+/// assert!(!policy(false).is_retryable(&RequestHead::from(&request)));
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Never;
 
 impl Policy for Never {
-    fn keep(&self, _: &RequestHead<'_>) -> bool {
+    fn is_retryable(&self, _: &RequestHead<'_>) -> bool {
         false
     }
 

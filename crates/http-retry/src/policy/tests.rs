@@ -13,7 +13,7 @@ use crate::{Cause, FailureKind, Outcome, Reason, ResponseHead, Window};
 struct Spy;
 
 impl Policy for Spy {
-    fn keep(&self, head: &RequestHead<'_>) -> bool {
+    fn is_retryable(&self, head: &RequestHead<'_>) -> bool {
         head.path() != "/no"
     }
 
@@ -54,7 +54,7 @@ fn planned(policy: &dyn Policy, set: impl FnOnce(RetryContext<'_>) -> RetryConte
 
 #[track_caller]
 fn check_forwards(name: &str, policy: &dyn Policy) {
-    let kept = |method, path| policy.keep(&RequestHead::from(&request(method, path)));
+    let kept = |method, path| policy.is_retryable(&RequestHead::from(&request(method, path)));
     assert!(!kept("GET", "/no"), "{name} keep");
     assert!(kept("GET", "/yes"), "{name} keep");
     // The provided method would say no.
@@ -114,7 +114,7 @@ fn a_policy_that_only_schedules_has_the_standard_answers() {
             if upgrade {
                 request.headers_mut().insert("upgrade", "websocket".parse().unwrap());
             }
-            assert_eq!(policy.keep(&RequestHead::from(&request)), kept, "{method} {upgrade}");
+            assert_eq!(policy.is_retryable(&RequestHead::from(&request)), kept, "{method} {upgrade}");
         }
         let get = request("GET", "/");
         assert_eq!(classified(policy, &get, &response(503)), Verdict::Retry(Cause::Throttled));
@@ -133,7 +133,7 @@ fn a_closure_returns_a_window_or_a_plan() {
 #[test]
 fn never_sends_everything_once() {
     let get = request("GET", "/");
-    assert!(!Never.keep(&RequestHead::from(&get)));
+    assert!(!Never.is_retryable(&RequestHead::from(&get)));
     assert_eq!(classified(&Never, &get, &response(503)), Verdict::Accept);
     assert_eq!(planned(&Never, |context| context), Plan::GiveUp(Reason::Policy));
 }

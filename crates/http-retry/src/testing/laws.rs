@@ -222,7 +222,7 @@ fn heads<P: Policy + ?Sized>(policy: &P) -> Result<(), Violation> {
             let breaks = |said, what: &dyn std::fmt::Debug| {
                 Violation::new(Law::NoPanic, 1, said, format!("{method} and {what:?}"))
             };
-            calmly(|| policy.keep(&RequestHead::from(&request)))
+            calmly(|| policy.is_retryable(&RequestHead::from(&request)))
                 .map_err(|said| breaks(said, &"no answer yet"))?;
             for response in &responses {
                 let attempt = Attempt::new(1, &request, ResponseHead::from(response));

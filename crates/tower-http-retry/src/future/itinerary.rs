@@ -47,7 +47,7 @@ impl Itinerary {
         }
         let head = RequestHead::from(request).looked_over();
         // A policy of the user's own may forget to ask for the second of these.
-        if !policy(terms, overrides).keep(&head) || head.leaves_http() {
+        if !policy(terms, overrides).is_retryable(&head) || head.leaves_http() {
             return None;
         }
         Some(Self { attempts, deadline: deadline(settings, overrides) })

@@ -58,7 +58,7 @@ fn any_method_lifts_the_guard_of_what_stands_before_it() {
         assert_eq!(base().any_method().classify(&Attempt::new(1, &post, kind)), verdict, "{kind:?}");
     }
     // No vouching makes a request out of a tunnel.
-    assert!(!base().any_method().keep(&RequestHead::from(&request("CONNECT", "example.com:443"))));
+    assert!(!base().any_method().is_retryable(&RequestHead::from(&request("CONNECT", "example.com:443"))));
 }
 
 #[test]
@@ -102,13 +102,13 @@ fn only_keeps_what_is_in_scope() {
     for (method, path, kept) in
         [("GET", "/v1/models", true), ("GET", "/v2/models", false), ("CONNECT", "example.com:443", false)]
     {
-        assert_eq!(policy.keep(&RequestHead::from(&request(method, path))), kept, "{method} {path}");
+        assert_eq!(policy.is_retryable(&RequestHead::from(&request(method, path))), kept, "{method} {path}");
     }
     let all = base().only(|_| true);
-    assert!(!all.keep(&RequestHead::from(&request("CONNECT", "example.com:443"))));
+    assert!(!all.is_retryable(&RequestHead::from(&request("CONNECT", "example.com:443"))));
     let both = base().only(|head| head.path() != "/a").only(|head| head.path() != "/b");
     for (path, kept) in [("/a", false), ("/b", false), ("/c", true)] {
-        assert_eq!(both.keep(&RequestHead::from(&request("GET", path))), kept, "{path}");
+        assert_eq!(both.is_retryable(&RequestHead::from(&request("GET", path))), kept, "{path}");
     }
 }
 
