@@ -28,8 +28,8 @@ async fn main() -> anyhow::Result<()> {
     let client = ServiceBuilder::new()
         .layer(
             RetryLayer::new(RetryAfterFirst::default())
-                .attempts(4)
-                .deadline(Duration::from_secs(30))
+                .max_attempts(4)
+                .max_elapsed(Duration::from_secs(30))
                 .budget(Budget::percent(20)),
         )
         .map_request(|request: Request<_>| {

@@ -21,9 +21,9 @@ async fn main() -> Result<(), BoxError> {
     let requests = [
         (Method::GET, "as the layer does", RetryOverride::new()),
         (Method::GET, "never", RetryOverride::never()),
-        (Method::GET, "more often", RetryOverride::new().attempts(5)),
+        (Method::GET, "more often", RetryOverride::new().max_attempts(5)),
         (Method::GET, "by another policy", RetryOverride::new().policy(Constant::new(Duration::ZERO))),
-        (Method::GET, "while there is time", RetryOverride::new().deadline(Duration::ZERO)),
+        (Method::GET, "while there is time", RetryOverride::new().max_elapsed(Duration::ZERO)),
         // 502 may come from a proxy whose upstream took the order, so a POST is not sent again ..
         (Method::POST, "as the layer does", RetryOverride::new()),
         // .. unless somebody knows that the server takes no order twice.

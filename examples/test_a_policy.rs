@@ -42,7 +42,7 @@ fn main() -> std::io::Result<()> {
 
     // A server by script, in virtual time.
     let busy = Script::new().status(503).times(2).status(429).header("retry-after", "7").status(200);
-    let story = busy.play(&policy, Session::new().attempts(4));
+    let story = busy.play(&policy, Session::new().max_attempts(4));
     println!("sent at {:?}\n", story.sent_at);
     assert_eq!(story.ending, Ending::Accepted);
     assert!(story.sent_at[3] >= story.sent_at[2] + Duration::from_secs(7));

@@ -96,9 +96,9 @@ impl Row {
             (None, None) => panic!("{}: no outcome", self.id),
         };
 
-        let mut session = Session::new().attempts(self.max_attempts);
+        let mut session = Session::new().max_attempts(self.max_attempts);
         if let Some(remaining) = self.deadline_remaining_ms {
-            session = session.deadline(Duration::from_millis(remaining));
+            session = session.max_elapsed(Duration::from_millis(remaining));
         }
         walk(&mut session, self.attempt, &mut rng);
         let attempt = Attempt::new(self.attempt, &request, outcome).body(self.body());

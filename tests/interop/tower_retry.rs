@@ -54,7 +54,7 @@ async fn check<P: Policy + Copy>(
 ) -> Seen {
     let layer = |budget: &Budget| {
         let layer = RetryLayer::<_, Boxed>::new(policy).budget(budget.clone()).seed(7);
-        layer.attempt_header(NUMBER).deadline(Duration::from_secs(20))
+        layer.attempt_header(NUMBER).max_elapsed(Duration::from_secs(20))
     };
     let (budget, upstream) = (scarce(), Upstream::new(script));
     let client = layer(&budget).layer(upstream.handle());
@@ -108,7 +108,7 @@ async fn tower_s_retry_decides_as_the_layer_does() {
     once.extensions_mut().insert(RetryOverride::never());
     assert_eq!(sends(check("override", A_SECOND, once, answers([503; 3])).await), 1);
     let mut more = get("/");
-    more.extensions_mut().insert(RetryOverride::new().attempts(5).policy(Constant::new(Duration::ZERO)));
+    more.extensions_mut().insert(RetryOverride::new().max_attempts(5).policy(Constant::new(Duration::ZERO)));
     assert_eq!(sends(check("override", A_SECOND, more, answers([503; 3])).await), 5);
 }
 
@@ -168,7 +168,7 @@ async fn the_policy_is_asked_once_whether_to_keep_a_request() {
 #[tokio::test(start_paused = true)]
 async fn each_request_has_a_session_of_its_own() {
     let upstream = Upstream::statuses([503]);
-    let layer = RetryLayer::new(A_SECOND).deadline(Duration::from_secs(3));
+    let layer = RetryLayer::new(A_SECOND).max_elapsed(Duration::from_secs(3));
     let mut client = Retry::new(TowerPolicy::new(layer), upstream.handle());
     for sent in [3, 6, 9] {
         let response = ServiceExt::<Sent>::ready(&mut client).await.unwrap().call(get("/")).await.unwrap();

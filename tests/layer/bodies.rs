@@ -145,7 +145,7 @@ async fn a_request_whose_budget_holds_nothing_is_sent_once_and_not_kept() {
         let budget = Budget::percent(20).capacity(capacity);
         let layer = RetryLayer::new(QUICKLY).replay_memory(memory).budget(budget);
         let mut put = request(Method::PUT, "/", "text");
-        put.extensions_mut().insert(RetryOverride::new().attempts(2));
+        put.extensions_mut().insert(RetryOverride::new().max_attempts(2));
         let response = layer.layer(upstream.handle()).oneshot(put).await.unwrap();
         assert_status(&response, 503);
         assert_eq!(upstream.sent(), sent);

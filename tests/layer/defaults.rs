@@ -27,7 +27,7 @@ async fn the_default_budget_does_not_starve_callers_who_wait_as_they_are_told() 
             Ok::<_, BoxError>(if is_refused { with_header(429, "retry-after", "1") } else { status(200) })
         }
     });
-    let client = RetryLayer::new(RetryAfterFirst::default().spread(0.0)).attempts(4).layer(server);
+    let client = RetryLayer::new(RetryAfterFirst::default().spread(0.0)).max_attempts(4).layer(server);
     let start = Instant::now();
     let sent = stream::iter(0..20).map(|_| client.clone().oneshot(get("/")));
     let responses = eventually(sent.buffer_unordered(10).collect::<Vec<_>>()).await;
@@ -83,7 +83,7 @@ async fn a_body_of_64_kib_is_kept() {
 #[tokio::test(start_paused = true)]
 async fn the_default_budget_ends_a_storm() {
     let upstream = Upstream::statuses([500]);
-    let layer = RetryLayer::new(crate::support::A_SECOND).attempts(2);
+    let layer = RetryLayer::new(crate::support::A_SECOND).max_attempts(2);
     let client = layer.layer(upstream.handle());
     let storm = |count| futures_util::future::join_all((0..count).map(|_| client.clone().oneshot(get("/"))));
     storm(1_000).await;
@@ -99,7 +99,7 @@ async fn the_default_budget_ends_a_storm() {
 async fn the_default_budget_is_not_shared_between_layers() {
     for _ in 0..2 {
         let upstream = Upstream::statuses([500]);
-        let client = RetryLayer::new(crate::support::A_SECOND).attempts(2).layer(upstream.handle());
+        let client = RetryLayer::new(crate::support::A_SECOND).max_attempts(2).layer(upstream.handle());
         futures_util::future::join_all((0..200).map(|_| client.clone().oneshot(get("/")))).await;
         assert_eq!(upstream.sent(), 300);
     }
@@ -109,7 +109,7 @@ async fn the_default_budget_is_not_shared_between_layers() {
 #[tokio::test(start_paused = true)]
 async fn without_a_budget_and_a_deadline_there_is_no_bound_but_the_attempts() {
     let upstream = Upstream::answers(|_| with_header(503, "retry-after", "100"));
-    let layer = RetryLayer::default().budget(None).deadline(None).replay_memory(None).attempts(200);
+    let layer = RetryLayer::default().budget(None).max_elapsed(None).replay_memory(None).max_attempts(200);
     let client = ServiceBuilder::new().layer(layer).service(upstream.handle());
     let response = eventually(client.oneshot(get("/"))).await.unwrap();
     assert_eq!((upstream.sent(), info(&response).reason()), (200, Some(Reason::Attempts)));
@@ -122,7 +122,7 @@ async fn a_success_that_is_waited_for_reads_the_clock_once_and_without_a_deadlin
     for (deadline, takes, reads) in [(minute, 1, 1), (minute, 0, 0), (None, 1, 0)] {
         let watch = Watch::new();
         let server = service_fn(move |_: Inner| taking(takes, status(200)));
-        let client = RetryLayer::default().deadline(deadline).timer(watch.clone()).layer(server);
+        let client = RetryLayer::default().max_elapsed(deadline).timer(watch.clone()).layer(server);
         client.oneshot(get("/")).await.unwrap();
         assert_eq!(watch.reads(), reads, "{deadline:?}, an attempt of {takes} s");
         assert!(watch.sleeps().is_empty());
@@ -136,7 +136,7 @@ async fn a_deadline_costs_one_reading_of_the_clock_under_a_pace_too() {
     for deadline in [None, Some(Duration::from_secs(60))] {
         let watch = Watch::new();
         let server = service_fn(|_: Inner| taking(1, status(200)));
-        let layer = RetryLayer::default().deadline(deadline).timer(watch.clone());
+        let layer = RetryLayer::default().max_elapsed(deadline).timer(watch.clone());
         layer.pace(Pace::per_authority()).layer(server).oneshot(get("/")).await.unwrap();
         reads.push(watch.reads());
     }
@@ -154,7 +154,7 @@ async fn the_deadline_counts_from_the_first_attempt_on() {
             taking(takes, with_header(503, "retry-after", "1"))
         });
         let layer = RetryLayer::new(RetryAfterFirst::default().spread(0.0));
-        let client = layer.deadline(Duration::from_millis(3_500)).layer(server);
+        let client = layer.max_elapsed(Duration::from_millis(3_500)).layer(server);
         client.oneshot(get("/")).await.unwrap();
         assert_eq!(calls.load(Ordering::SeqCst), sent, "attempts of {takes} s");
     }

@@ -48,7 +48,7 @@ async fn an_answer_that_was_given_up_on_tells_why() {
     };
     let layer = || RetryLayer::new(A_SECOND);
     check(layer(), Method::GET, Reason::Attempts).await;
-    check(layer().deadline(Duration::from_secs(3)), Method::GET, Reason::Deadline).await;
+    check(layer().max_elapsed(Duration::from_secs(3)), Method::GET, Reason::Deadline).await;
     check(layer().replay_limit(3), Method::PUT, Reason::Body).await;
     let empty = Budget::percent(0).floor(0).capacity(1);
     empty.withdraw(Cost::ONE, Duration::ZERO).expect("it starts full").spend();
@@ -157,7 +157,8 @@ async fn a_policy_sees_extensions_of_request_and_response() {
         response.extensions_mut().insert(Tenant(if number < 3 { "far" } else { "near" }));
         response
     });
-    let client = ServiceBuilder::new().layer(RetryLayer::new(policy).attempts(9)).service(upstream.handle());
+    let client =
+        ServiceBuilder::new().layer(RetryLayer::new(policy).max_attempts(9)).service(upstream.handle());
     let mut request = get("/");
     request.extensions_mut().insert(Tenant("ours"));
     client.oneshot(request).await.unwrap();

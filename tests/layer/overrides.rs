@@ -31,7 +31,7 @@ async fn never_means_once() {
 
 #[tokio::test(start_paused = true)]
 async fn never_outranks_the_rest() {
-    let say = RetryOverride::never().idempotent().attempts(9).policy(A_SECOND);
+    let say = RetryOverride::never().idempotent().max_attempts(9).policy(A_SECOND);
     assert_eq!(sent(Method::POST, 503, say).await.0, 1);
 }
 
@@ -55,14 +55,14 @@ async fn a_vouched_request_is_repeated_after_a_reset() {
 #[tokio::test(start_paused = true)]
 async fn attempts_are_those_of_the_request() {
     for (attempts, expected) in [(0, 1), (1, 1), (2, 2), (5, 5)] {
-        assert_eq!(sent(Method::GET, 503, RetryOverride::new().attempts(attempts)).await.0, expected);
+        assert_eq!(sent(Method::GET, 503, RetryOverride::new().max_attempts(attempts)).await.0, expected);
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_deadline_is_that_of_the_request() {
     let (count, info, _) =
-        sent(Method::GET, 503, RetryOverride::new().deadline(Duration::from_millis(1_500))).await;
+        sent(Method::GET, 503, RetryOverride::new().max_elapsed(Duration::from_millis(1_500))).await;
     assert_eq!((count, info.unwrap().reason()), (2, Some(Reason::Deadline)));
 }
 
@@ -91,7 +91,7 @@ async fn the_override_reaches_every_attempt() {
     let upstream = Upstream::statuses([503]);
     let client = ServiceBuilder::new().layer(RetryLayer::new(A_SECOND)).service(upstream.handle());
     let mut request = get("/");
-    request.extensions_mut().insert(RetryOverride::new().attempts(2));
+    request.extensions_mut().insert(RetryOverride::new().max_attempts(2));
     client.oneshot(request).await.unwrap();
     let has = upstream
         .calls()
@@ -107,7 +107,7 @@ async fn one_attempt_keeps_nothing() {
     let (memory, budget) = (ReplayMemory::new(0), Budget::percent(0).floor(0).capacity(1));
     for attempts in [0, 1] {
         let upstream = Upstream::statuses([503]);
-        let layer = RetryLayer::new(A_SECOND).attempts(attempts);
+        let layer = RetryLayer::new(A_SECOND).max_attempts(attempts);
         let layer = layer.replay_memory(memory.clone()).budget(budget.clone());
         let client = ServiceBuilder::new().layer(layer).service(upstream.handle());
         let response = client.oneshot(request(Method::PUT, "/", "text")).await.unwrap();
@@ -138,7 +138,7 @@ async fn grpc_is_told_of_retries_alone() {
         2 | 4 => Err(BoxError::from(refused())),
         _ => Ok(status(503)),
     });
-    let layer = RetryLayer::<_, Boxed>::new(A_SECOND).attempts(5).attempt_header(AttemptHeader::grpc());
+    let layer = RetryLayer::<_, Boxed>::new(A_SECOND).max_attempts(5).attempt_header(AttemptHeader::grpc());
     let client = ServiceBuilder::new().layer(layer).service(upstream.handle());
     let mut request = get("/");
     request.headers_mut().insert("content-type", "application/grpc".parse().unwrap());

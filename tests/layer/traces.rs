@@ -100,7 +100,7 @@ async fn a_late_resend_is_told_of() {
     let capture = Capture::start();
     let (mock, mut handle) = tower_test::mock::pair::<Inner, crate::support::Answer>();
     handle.allow(1);
-    let layer = RetryLayer::new(A_SECOND).deadline(Duration::from_secs(5));
+    let layer = RetryLayer::new(A_SECOND).max_elapsed(Duration::from_secs(5));
     let client = ServiceBuilder::new().layer(layer).service(mock);
     let sent = tokio::spawn(client.oneshot(get("http://host.example/")));
     let (_, respond) = next(&mut handle).await;

@@ -42,7 +42,7 @@ fn the_types_go_across_threads() {
 fn debug_says_what_it_is() {
     #[derive(Clone, Debug)]
     struct Plain;
-    let layer = PaceLayer::new(Pace::per_authority()).deadline(SECOND);
+    let layer = PaceLayer::new(Pace::per_authority()).max_wait(SECOND);
     assert!(format!("{layer:?}").starts_with("PaceLayer { pace: Pace { longest: 120s"), "{layer:?}");
     assert!(format!("{:?}", layer.layer(Plain)).starts_with("Paced { inner: Plain, pace: Pace {"));
     let retry = RetryLayer::<_>::default().pace(per_authority());

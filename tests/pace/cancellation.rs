@@ -188,8 +188,11 @@ async fn a_crowd_that_comes_and_goes_leaves_nothing_behind() {
     let pace = SharedPace::from(Pace::per_authority());
     let bucket = Bucket::new(20, 5);
     let upstream = Upstream::answers(move |_| bucket.answer());
-    let client =
-        RetryLayer::new(A_SECOND).attempts(9).budget(None).pace(pace.clone()).layer(far(&upstream, 30 * MS));
+    let client = RetryLayer::new(A_SECOND)
+        .max_attempts(9)
+        .budget(None)
+        .pace(pace.clone())
+        .layer(far(&upstream, 30 * MS));
     let tasks = (0..200).map(|number| {
         let sent = client.clone().oneshot(request(Method::PUT, "http://api.example/", "text"));
         tokio::spawn(async move {

@@ -29,18 +29,20 @@ async fn check_first(by: By, deadline: Option<Duration>, expected: Result<u128, 
     let budget = Budget::percent(0).floor(0).capacity(10);
     let say = |say: RetryOverride| {
         let mut request = numbered(1);
-        request.extensions_mut().insert(say.deadline(deadline));
+        request.extensions_mut().insert(say.max_elapsed(deadline));
         request
     };
     let layer = RetryLayer::default().budget(budget.clone());
     let retry = |layer: RetryLayer<_, _>| layer.pace(pace.clone()).layer(upstream.handle());
     let start = Instant::now();
     let result = match by {
-        By::Layer => retry(layer.deadline(deadline)).oneshot(numbered(1)).await,
-        By::Request => retry(layer.deadline(MS)).oneshot(say(RetryOverride::new())).await,
-        By::RequestThatIsNeverResent => retry(layer.deadline(MS)).oneshot(say(RetryOverride::never())).await,
+        By::Layer => retry(layer.max_elapsed(deadline)).oneshot(numbered(1)).await,
+        By::Request => retry(layer.max_elapsed(MS)).oneshot(say(RetryOverride::new())).await,
+        By::RequestThatIsNeverResent => {
+            retry(layer.max_elapsed(MS)).oneshot(say(RetryOverride::never())).await
+        }
         By::PaceLayer => {
-            let layer = PaceLayer::new(pace.clone()).deadline(deadline);
+            let layer = PaceLayer::new(pace.clone()).max_wait(deadline);
             layer.layer(upstream.handle()).oneshot(numbered(1)).await.map_err(|error| error.flatten())
         }
     };
@@ -79,17 +81,17 @@ async fn a_first_attempt_is_refused_as_soon_as_the_gate_is_closed_for_longer() {
     let probe = PaceLayer::new(pace.clone()).layer(probe);
     let probe = tokio::spawn(probe.oneshot(numbered(1)));
     sleep(MS).await;
-    let retried = RetryLayer::default().deadline(4 * SECOND).pace(pace.clone()).layer(upstream.handle());
+    let retried = RetryLayer::default().max_elapsed(4 * SECOND).pace(pace.clone()).layer(upstream.handle());
     let retried = tokio::spawn(async move {
         let error = retried.oneshot(numbered(2)).await.unwrap_err();
         (refusal(&error), Instant::now())
     });
-    let paced = PaceLayer::new(pace.clone()).deadline(4 * SECOND).layer(upstream.handle());
+    let paced = PaceLayer::new(pace.clone()).max_wait(4 * SECOND).layer(upstream.handle());
     let paced = tokio::spawn(async move {
         let error = paced.oneshot(numbered(3)).await.unwrap_err();
         (error.refusal().unwrap(), Instant::now())
     });
-    let patient = PaceLayer::new(pace.clone()).deadline(9 * SECOND).layer(upstream.handle());
+    let patient = PaceLayer::new(pace.clone()).max_wait(9 * SECOND).layer(upstream.handle());
     let patient = tokio::spawn(patient.oneshot(numbered(4)));
     assert_status(&probe.await.unwrap().unwrap(), 429);
     for task in [retried, paced] {
@@ -104,7 +106,7 @@ async fn a_first_attempt_is_refused_as_soon_as_the_gate_is_closed_for_longer() {
 async fn a_first_attempt_that_is_not_ready_in_time_is_refused() {
     let (mock, mut handle) = tower_test::mock::pair::<Sent, Answer>();
     handle.allow(0);
-    let client = PaceLayer::new(Pace::per_authority()).deadline(2 * SECOND).layer(mock);
+    let client = PaceLayer::new(Pace::per_authority()).max_wait(2 * SECOND).layer(mock);
     let start = Instant::now();
     let error = eventually(client.oneshot(numbered(1))).await.unwrap_err();
     assert_eq!((error.refusal(), start.elapsed()), (Some(Refusal::Deadline), 2 * SECOND));
@@ -125,9 +127,9 @@ async fn a_resend_that_waits_in_vain_returns_the_last_outcome() {
         let pace = per_authority();
         let service = far(&upstream, 20 * MS);
         let start = Instant::now();
-        let patient = layer.clone().attempts(2).pace(pace.clone()).layer(service.clone());
+        let patient = layer.clone().max_attempts(2).pace(pace.clone()).layer(service.clone());
         let patient = tokio::spawn(patient.oneshot(numbered(1)));
-        let hurried = layer.deadline(4 * SECOND).pace(pace.clone()).layer(service);
+        let hurried = layer.max_elapsed(4 * SECOND).pace(pace.clone()).layer(service);
         let hurried = tokio::spawn(hurried.oneshot(numbered(2)));
         let result = eventually(hurried).await.unwrap();
         assert_eq!(start.elapsed(), 2_040 * MS);
@@ -154,7 +156,7 @@ async fn a_resend_that_waits_in_vain_returns_the_last_outcome() {
 async fn a_resend_whose_turn_comes_too_late_returns_the_last_response_at_once() {
     let (pace, upstream) = (per_authority(), Upstream::answers(|_| status(500).map(|_| "broken".into())));
     let budget = Budget::percent(0).floor(0).capacity(10);
-    let layer = RetryLayer::new(A_SECOND).deadline(3 * SECOND).budget(budget.clone()).pace(pace.clone());
+    let layer = RetryLayer::new(A_SECOND).max_elapsed(3 * SECOND).budget(budget.clone()).pace(pace.clone());
     let start = Instant::now();
     let sent = tokio::spawn(layer.layer(far(&upstream, 20 * MS)).oneshot(numbered(1)));
     sleep(10 * MS).await;

@@ -23,7 +23,7 @@ async fn check_probe(error: fn() -> io::Error, attempts: u32) {
     let (pace, upstream) = (closed(1).await, Upstream::statuses([200]));
     let start = Instant::now();
     let probe = far(&Upstream::new(move |_| Err::<Answer, _>(error())), 20 * MS);
-    let probe = RetryLayer::new(A_SECOND).attempts(attempts).pace(pace.clone()).layer(probe);
+    let probe = RetryLayer::new(A_SECOND).max_attempts(attempts).pace(pace.clone()).layer(probe);
     let probe = tokio::spawn(probe.oneshot(numbered(1)));
     sleep(MS).await;
     let client = PaceLayer::new(pace.clone()).layer(upstream.handle());

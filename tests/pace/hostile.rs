@@ -44,7 +44,7 @@ async fn a_hint_that_is_too_long_is_returned_to_whom_it_was_said() {
         _ => busy(1),
     });
     let pace = Pace::per_authority().longest(50 * MS);
-    let client = RetryLayer::default().attempts(2).pace(pace).layer(upstream.handle());
+    let client = RetryLayer::default().max_attempts(2).pace(pace).layer(upstream.handle());
     let start = Instant::now();
     let response = client.clone().oneshot(numbered(1)).await.unwrap();
     assert_eq!(info(&response).reason(), Some(Reason::HintTooLong));
@@ -62,7 +62,7 @@ async fn a_server_that_refuses_everything_freezes_nobody() {
         with_header(429, "retry-after", hint)
     });
     let pace = SharedPace::from(Pace::per_authority().longest(50 * MS));
-    let layer = RetryLayer::default().deadline(5 * SECOND).pace(pace.clone());
+    let layer = RetryLayer::default().max_elapsed(5 * SECOND).pace(pace.clone());
     let client = layer.layer(far(&upstream, 20 * MS));
     let start = Instant::now();
     let results = eventually(crowd(&client, 300)).await;

@@ -91,7 +91,7 @@ impl Line {
 
     /// One more; what becomes of it, and at how many milliseconds.
     async fn join(&self, number: usize, deadline: impl Into<Option<Duration>>) -> JoinHandle<Told> {
-        let client = PaceLayer::new(self.pace.clone()).deadline(deadline).layer(self.upstream.handle());
+        let client = PaceLayer::new(self.pace.clone()).max_wait(deadline).layer(self.upstream.handle());
         let start = self.start;
         let task = tokio::spawn(async move {
             let result = client.oneshot(numbered(number)).await;

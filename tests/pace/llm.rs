@@ -143,7 +143,7 @@ async fn ten_minutes_are_enough_for_four_attempts_and_not_for_more() {
     assert_eq!((upstream.sent(), info(&response).reason()), (4, Some(Reason::Attempts)));
 
     let upstream = Upstream::answers(|_| busy(120));
-    let layer = presets::llm().attempts(99);
+    let layer = presets::llm().max_attempts(99);
     let start = Instant::now();
     let response = eventually(layer.layer(upstream.handle()).oneshot(post("ours"))).await.unwrap();
     assert_eq!((upstream.sent(), info(&response).reason()), (6, Some(Reason::Deadline)));
@@ -154,7 +154,7 @@ async fn ten_minutes_are_enough_for_four_attempts_and_not_for_more() {
 #[tokio::test(start_paused = true)]
 async fn a_first_attempt_that_does_not_fit_is_refused() {
     let upstream = Upstream::answers(|_| busy(120));
-    let client = presets::llm().deadline(60 * SECOND).layer(fallible(&upstream));
+    let client = presets::llm().max_elapsed(60 * SECOND).layer(fallible(&upstream));
     client.clone().oneshot(post("ours")).await.unwrap();
     let error = client.oneshot(post("ours")).await.unwrap_err();
     assert!(matches!(error, PaceError::Refused(Refusal::Deadline)), "{error:?}");

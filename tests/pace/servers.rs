@@ -31,7 +31,7 @@ async fn check_bucket(bucket: Bucket, answer: fn(&Bucket) -> Answer) {
     });
     let server = server.await;
     let pace = SharedPace::from(Pace::per_authority());
-    let client = RetryLayer::default().attempts(50).budget(None).pace(pace.clone()).layer(client());
+    let client = RetryLayer::default().max_attempts(50).budget(None).pace(pace.clone()).layer(client());
     let sent = (0..60).map(|number| {
         let sent = client.clone().oneshot(get(&server.uri(&format!("/{number}"))));
         tokio::spawn(async move { sent.await.map(|response| response.status()) })
@@ -78,7 +78,7 @@ async fn a_hostile_server_freezes_nobody() {
     })
     .await;
     let pace = SharedPace::from(Pace::per_authority().longest(50 * MS));
-    let client = RetryLayer::default().deadline(SECOND).pace(pace.clone()).layer(client());
+    let client = RetryLayer::default().max_elapsed(SECOND).pace(pace.clone()).layer(client());
     let sent = (0..60).map(|_| client.clone().oneshot(get(&server.uri("/"))));
     for result in soon(join_all(sent)).await {
         match result {

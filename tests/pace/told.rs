@@ -86,7 +86,7 @@ async fn a_request_that_is_not_let_through_is_told_of() {
     let upstream = Upstream::statuses([200]);
     let retried = || RetryLayer::default().pace(pace.clone());
     retried().layer(upstream.handle()).oneshot(numbered(1)).await.unwrap_err();
-    retried().deadline(SECOND).layer(upstream.handle()).oneshot(numbered(2)).await.unwrap_err();
+    retried().max_elapsed(SECOND).layer(upstream.handle()).oneshot(numbered(2)).await.unwrap_err();
     PaceLayer::new(pace.clone()).layer(upstream.handle()).oneshot(numbered(3)).await.unwrap_err();
     assert_eq!(
         capture.lines(),
@@ -113,7 +113,7 @@ async fn a_resend_that_has_nothing_to_return_is_told_of_inside_of_its_session() 
     let pace = per_authority();
     let capture = Capture::start();
     let upstream = Upstream::answers(|_| status(500).map(|_| "a long page".repeat(10_000).into()));
-    let layer = RetryLayer::new(A_SECOND).deadline(4 * SECOND).pace(pace.clone());
+    let layer = RetryLayer::new(A_SECOND).max_elapsed(4 * SECOND).pace(pace.clone());
     let sent = tokio::spawn(layer.layer(upstream).oneshot(numbered(1)));
     sleep(500 * MS).await;
     close(&pace, 5).await;

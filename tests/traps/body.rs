@@ -96,7 +96,7 @@ async fn a_body_over_the_limit_that_was_never_read_is_resent() {
 #[tokio::test(start_paused = true)]
 async fn every_attempt_reads_the_body_from_its_start() {
     let (mock, mut handle) = tower_test::mock::pair::<Request<_>, crate::support::Answer>();
-    let client = ServiceBuilder::new().layer(RetryLayer::new(A_SECOND).attempts(4)).service(mock);
+    let client = ServiceBuilder::new().layer(RetryLayer::new(A_SECOND).max_attempts(4)).service(mock);
     let mut trailers = HeaderMap::new();
     trailers.insert("checksum", "abc".parse().unwrap());
     let body = Frames::new(["one ", "two ", "three"]).trailers(trailers.clone());

@@ -17,7 +17,7 @@ async fn the_ratio_of_resends_to_successes_is_exact() {
         let budget = Budget::percent(percent).floor(0).capacity(100);
         budget.withdraw(Cost::from_thousandths(100_000), Duration::ZERO).unwrap().spend();
         let upstream = Upstream::answers(|number| status(if number <= 100 { 200 } else { 500 }));
-        let client = RetryLayer::new(A_SECOND).attempts(2).budget(budget).layer(upstream.handle());
+        let client = RetryLayer::new(A_SECOND).max_attempts(2).budget(budget).layer(upstream.handle());
         for _ in 0..100 {
             client.clone().oneshot(get("/")).await.unwrap();
         }
@@ -30,7 +30,7 @@ async fn the_ratio_of_resends_to_successes_is_exact() {
 /// Trap 4: one bucket, however many clones of the service and of the layer there are.
 #[tokio::test(start_paused = true)]
 async fn all_clones_of_a_layer_share_one_budget() {
-    let layer = RetryLayer::new(A_SECOND).budget(Budget::percent(0).floor(0).capacity(3)).attempts(2);
+    let layer = RetryLayer::new(A_SECOND).budget(Budget::percent(0).floor(0).capacity(3)).max_attempts(2);
     let upstream = Upstream::statuses([500]);
     let first = layer.layer(upstream.handle());
     let clients =
@@ -48,7 +48,7 @@ async fn all_clones_of_a_layer_share_one_budget() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_crowd_does_not_overdraw() {
     let budget = Budget::percent(0).floor(0).capacity(37);
-    let layer = RetryLayer::new(crate::support::QUICKLY).attempts(2).budget(budget.clone());
+    let layer = RetryLayer::new(crate::support::QUICKLY).max_attempts(2).budget(budget.clone());
     let upstream = Upstream::statuses([500]);
     let client = layer.layer(upstream.handle());
     let sent = (0..1_000).map(|_| tokio::spawn(client.clone().oneshot(get("/"))));
@@ -69,10 +69,10 @@ async fn a_resend_that_is_not_allowed_costs_nothing() {
         assert_eq!(info(&response).reason(), Some(reason));
         before - budget.tokens()
     };
-    assert_eq!(check(layer().deadline(Duration::from_millis(999)), Reason::Deadline).await, 0.0);
+    assert_eq!(check(layer().max_elapsed(Duration::from_millis(999)), Reason::Deadline).await, 0.0);
     assert_eq!(check(layer().replay_limit(5), Reason::Body).await, 0.0);
     // Two resends are paid for; the third cannot happen.
-    assert_eq!(check(layer().attempts(3), Reason::Attempts).await, 2.0);
+    assert_eq!(check(layer().max_attempts(3), Reason::Attempts).await, 2.0);
 }
 
 /// Trap 20, where the server forbids it, or asks for too much.

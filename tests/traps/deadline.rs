@@ -16,8 +16,8 @@ use crate::support::{
 #[tokio::test(start_paused = true)]
 async fn a_wait_that_does_not_fit_is_not_begun() {
     let upstream = Upstream::answers(|_| status(503).map(|_| "busy".into()));
-    let layer = RetryLayer::new(Constant::new(Duration::from_secs(10))).deadline(Duration::from_secs(25));
-    let client = ServiceBuilder::new().layer(layer.attempts(9)).service(upstream.handle());
+    let layer = RetryLayer::new(Constant::new(Duration::from_secs(10))).max_elapsed(Duration::from_secs(25));
+    let client = ServiceBuilder::new().layer(layer.max_attempts(9)).service(upstream.handle());
     let start = Instant::now();
     let response = eventually(client.oneshot(get("/"))).await.unwrap();
     // 0 s, 10 s, 20 s; the next would be at 30 s.
@@ -31,7 +31,7 @@ async fn a_wait_that_does_not_fit_is_not_begun() {
 #[tokio::test(start_paused = true)]
 async fn the_last_error_is_returned_before_the_deadline() {
     let upstream = Upstream::new(|_| Err::<Answer, _>(reset()));
-    let layer = RetryLayer::new(Constant::new(Duration::from_secs(10))).deadline(Duration::from_secs(5));
+    let layer = RetryLayer::new(Constant::new(Duration::from_secs(10))).max_elapsed(Duration::from_secs(5));
     let client = ServiceBuilder::new().layer(layer).service(upstream.handle());
     let start = Instant::now();
     let error = eventually(client.oneshot(get("/"))).await.unwrap_err();
@@ -43,7 +43,7 @@ async fn the_last_error_is_returned_before_the_deadline() {
 #[tokio::test(start_paused = true)]
 async fn a_wait_that_ends_with_the_deadline_fits() {
     let upstream = Upstream::statuses([503, 200]);
-    let layer = RetryLayer::new(A_SECOND).deadline(Duration::from_secs(1));
+    let layer = RetryLayer::new(A_SECOND).max_elapsed(Duration::from_secs(1));
     let client = ServiceBuilder::new().layer(layer).service(upstream.handle());
     assert_status(&eventually(client.oneshot(get("/"))).await.unwrap(), 200);
     assert_eq!(upstream.gaps(), [1_000]);
@@ -60,10 +60,10 @@ async fn the_longest_times_there_are_do_not_panic() {
     let response = eventually(client.oneshot(get("/"))).await.unwrap();
     assert_eq!(info(&response).reason(), Some(Reason::Deadline));
 
-    let client = ServiceBuilder::new().layer(RetryLayer::new(policy()).deadline(None)).service(upstream());
+    let client = ServiceBuilder::new().layer(RetryLayer::new(policy()).max_elapsed(None)).service(upstream());
     timeout(never, client.oneshot(get("/"))).await.expect_err("it waits for as long as it was told");
 
-    let layer = RetryLayer::new(Constant::new(Duration::MAX)).deadline(Duration::MAX).ignore_hints();
+    let layer = RetryLayer::new(Constant::new(Duration::MAX)).max_elapsed(Duration::MAX).ignore_hints();
     let client = ServiceBuilder::new().layer(layer).service(upstream());
     timeout(never, client.oneshot(get("/"))).await.expect_err("it waits for as long as it was told");
 }
@@ -75,7 +75,7 @@ async fn an_attempt_under_way_is_not_cut() {
         tokio::time::sleep(Duration::from_secs(90)).await;
         Ok::<_, BoxError>(status(200))
     });
-    let layer = RetryLayer::new(A_SECOND).deadline(Duration::from_secs(5));
+    let layer = RetryLayer::new(A_SECOND).max_elapsed(Duration::from_secs(5));
     let client = ServiceBuilder::new().layer(layer).service(slow);
     assert_status(&eventually(client.oneshot(get("/"))).await.unwrap(), 200);
 }
@@ -108,7 +108,7 @@ async fn busy_after(outcome: Result<Answer, BoxError>) -> (Result<Answer, BoxErr
     let (mock, mut handle) = tower_test::mock::pair::<Inner, Answer>();
     handle.allow(1);
     let budget = Budget::percent(0).floor(0).capacity(10);
-    let layer = RetryLayer::new(A_SECOND).deadline(Duration::from_secs(5)).budget(budget.clone());
+    let layer = RetryLayer::new(A_SECOND).max_elapsed(Duration::from_secs(5)).budget(budget.clone());
     let client = ServiceBuilder::new().layer(layer).service(mock);
     let start = Instant::now();
     let sent = tokio::spawn(client.oneshot(get("/")));

@@ -18,7 +18,7 @@ async fn first_delays(
     let watch = Watch::new();
     let budget = Budget::percent(0).floor(0).capacity(1_000);
     let policy = Exponential::new(Duration::from_secs(1), Duration::from_secs(10));
-    let layer = layer(policy).attempts(2).budget(budget).timer(watch.clone());
+    let layer = layer(policy).max_attempts(2).budget(budget).timer(watch.clone());
     let service = layer.layer(Upstream::statuses([503]));
     let sent = (0..1_000).map(|number| {
         // Clones of the service, and services of clones of the layer.

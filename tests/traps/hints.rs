@@ -27,7 +27,7 @@ async fn a_hint_above_the_longest_is_not_shortened() {
         let value = seconds.to_owned();
         let upstream = Upstream::answers(move |_| with_header(429, "retry-after", &value));
         // A deadline far away, so that it is not what forbids it.
-        let layer = RetryLayer::new(policy).deadline(None);
+        let layer = RetryLayer::new(policy).max_elapsed(None);
         let client = ServiceBuilder::new().layer(layer).service(upstream.handle());
         let response = eventually(client.oneshot(get("/"))).await.unwrap();
         let reason = if sent == 1 { Reason::HintTooLong } else { Reason::Attempts };
@@ -75,7 +75,7 @@ async fn nothing_is_sent_earlier_than_asked() {
 /// What is waited after this response, by a wall clock that shows this time.
 async fn waited(wall: SystemTime, answer: impl Fn() -> Answer + Send + Sync + 'static) -> Duration {
     let watch = Watch::at(wall);
-    let layer = RetryLayer::new(to_the_letter()).attempts(2).timer(watch.clone());
+    let layer = RetryLayer::new(to_the_letter()).max_attempts(2).timer(watch.clone());
     let upstream = Upstream::answers(move |_| answer());
     ServiceBuilder::new().layer(layer).service(upstream).oneshot(get("/")).await.unwrap();
     let sleeps = watch.sleeps();

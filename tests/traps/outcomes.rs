@@ -97,7 +97,7 @@ async fn the_policy_sees_every_outcome() {
 #[tokio::test(start_paused = true)]
 async fn the_budget_hears_of_the_final_success() {
     let budget = Budget::percent(50).floor(0).capacity(10);
-    let layer = RetryLayer::new(A_SECOND).attempts(2).budget(budget.clone());
+    let layer = RetryLayer::new(A_SECOND).max_attempts(2).budget(budget.clone());
     let upstream = Upstream::statuses([500, 200]);
     let client = ServiceBuilder::new().layer(layer).service(upstream.handle());
     let response = client.oneshot(get("/")).await.unwrap();
@@ -157,7 +157,7 @@ async fn a_resend_without_a_delay_yields_and_is_counted() {
     });
     let upstream = Upstream::statuses([503]);
     let policy = Constant::new(std::time::Duration::ZERO);
-    let layer = RetryLayer::new(policy).attempts(50);
+    let layer = RetryLayer::new(policy).max_attempts(50);
     let client = ServiceBuilder::new().layer(layer).service(upstream.handle());
     eventually(client.oneshot(get("/"))).await.unwrap();
     assert_eq!(upstream.sent(), 50);

@@ -76,7 +76,7 @@ async fn the_readied_instance_sends_every_attempt() {
 async fn the_inner_service_is_readied_before_each_call() {
     let upstream = Upstream::new(|_| Err::<Answer, _>(reset()));
     let client =
-        ServiceBuilder::new().layer(RetryLayer::new(A_SECOND).attempts(5)).service(upstream.handle());
+        ServiceBuilder::new().layer(RetryLayer::new(A_SECOND).max_attempts(5)).service(upstream.handle());
     client.oneshot(get("/")).await.unwrap_err();
     assert_eq!(upstream.sent(), 5);
 }

@@ -41,7 +41,7 @@ async fn tunnels_are_sent_once() {
 #[tokio::test(start_paused = true)]
 async fn a_tunnel_that_fails_is_sent_once() {
     for mut tunnel in tunnels() {
-        tunnel.extensions_mut().insert(RetryOverride::new().idempotent().attempts(9));
+        tunnel.extensions_mut().insert(RetryOverride::new().idempotent().max_attempts(9));
         let upstream = Upstream::new(|_| Err::<Answer, _>(refused()));
         let client = ServiceBuilder::new().layer(RetryLayer::new(A_SECOND)).service(upstream.handle());
         client.oneshot(tunnel).await.unwrap_err();

@@ -27,7 +27,7 @@ async fn a_refused_stream_is_resent_at_once_for_any_method() {
             _ => Ok(status(200)),
         })
         .await;
-        let client = RetryLayer::new(IN_AN_HOUR).deadline(None).layer(http2_client());
+        let client = RetryLayer::new(IN_AN_HOUR).max_elapsed(None).layer(http2_client());
         let response = soon(client.oneshot(request(method, &server.uri(), "order"))).await.unwrap();
         assert_status(&response, 200);
         assert_eq!(info(&response).attempts(), 2);
@@ -46,7 +46,7 @@ async fn the_resend_at_once_is_not_counted_and_there_is_only_one() {
     .await;
     let start = Instant::now();
     let pause = Constant::new(Duration::from_millis(60));
-    let client = RetryLayer::new(pause).attempts(3).layer(http2_client());
+    let client = RetryLayer::new(pause).max_attempts(3).layer(http2_client());
     let response = soon(client.oneshot(request(Method::GET, &server.uri(), ""))).await.unwrap();
     assert_status(&response, 200);
     assert_eq!(info(&response).attempts(), 4);
@@ -57,7 +57,7 @@ async fn the_resend_at_once_is_not_counted_and_there_is_only_one() {
 #[tokio::test]
 async fn a_stream_that_is_refused_for_ever_is_sent_once_more_than_the_attempts() {
     let server = Http2Server::start(|_| Err(Code::REFUSED_STREAM)).await;
-    let client = RetryLayer::new(QUICKLY).attempts(3).layer(http2_client());
+    let client = RetryLayer::new(QUICKLY).max_attempts(3).layer(http2_client());
     soon(client.oneshot(request(Method::POST, &server.uri(), "order"))).await.unwrap_err();
     assert_eq!(server.seen().len(), 4);
 }
@@ -178,7 +178,7 @@ async fn a_hundred_requests_share_a_connection_of_one_stream() {
     // Every third stream is refused.
     let script = |number| if number % 3 == 0 { Err(Code::REFUSED_STREAM) } else { Ok(Answer::default()) };
     let server = Http2Server::with_streams(1, script).await;
-    let answers = a_hundred_times(RetryLayer::new(QUICKLY).attempts(20), &server).await;
+    let answers = a_hundred_times(RetryLayer::new(QUICKLY).max_attempts(20), &server).await;
     assert!(answers.iter().all(|answer| answer.as_ref().is_ok_and(|status| *status == 200)), "{answers:?}");
     assert_eq!(server.seen().iter().filter(|upload| upload.body.is_none()).count(), 0);
 }

@@ -74,7 +74,7 @@ fn failed(content: usize) -> Answer {
 async fn the_head_of_a_drained_response_is_returned_at_the_deadline() {
     let busy = Busy::new(Duration::from_secs(9), [failed(7)]);
     let start = Instant::now();
-    let layer = RetryLayer::new(A_SECOND).deadline(Duration::from_secs(5));
+    let layer = RetryLayer::new(A_SECOND).max_elapsed(Duration::from_secs(5));
     let response = eventually(layer.layer(busy.clone()).oneshot(get("http://api/"))).await.unwrap();
     assert_eq!(start.elapsed().as_secs(), 5);
     assert_status(&response, 503);
@@ -90,7 +90,7 @@ async fn the_head_of_a_drained_response_is_returned_at_the_deadline() {
 #[tokio::test(start_paused = true)]
 async fn a_response_without_content_keeps_its_headers() {
     let busy = Busy::new(Duration::from_secs(9), [failed(0)]);
-    let layer = RetryLayer::new(A_SECOND).deadline(Duration::from_secs(5));
+    let layer = RetryLayer::new(A_SECOND).max_elapsed(Duration::from_secs(5));
     let response = eventually(layer.layer(busy).oneshot(get("http://api/"))).await.unwrap();
     assert_eq!(response.headers()["content-length"], "0");
 }
@@ -99,7 +99,7 @@ async fn a_response_without_content_keeps_its_headers() {
 async fn where_the_response_was_too_large_to_drain_the_resend_goes_out_late() {
     let busy = Busy::new(Duration::from_secs(9), [failed(1_000_000), Answer::default()]);
     let start = Instant::now();
-    let layer = RetryLayer::new(A_SECOND).deadline(Duration::from_secs(5));
+    let layer = RetryLayer::new(A_SECOND).max_elapsed(Duration::from_secs(5));
     let response = eventually(layer.layer(busy.clone()).oneshot(get("http://api/"))).await.unwrap();
     assert_status(&response, 200);
     assert_eq!(start.elapsed().as_secs(), 10);
@@ -109,7 +109,7 @@ async fn where_the_response_was_too_large_to_drain_the_resend_goes_out_late() {
 #[tokio::test(start_paused = true)]
 async fn a_service_that_is_ready_before_the_deadline_gets_the_resend() {
     let busy = Busy::new(Duration::from_secs(3), [failed(7), Answer::default()]);
-    let layer = RetryLayer::new(A_SECOND).deadline(Duration::from_secs(5));
+    let layer = RetryLayer::new(A_SECOND).max_elapsed(Duration::from_secs(5));
     let start = Instant::now();
     let response = eventually(layer.layer(busy).oneshot(get("http://api/"))).await.unwrap();
     assert_status(&response, 200);
@@ -120,7 +120,7 @@ async fn a_service_that_is_ready_before_the_deadline_gets_the_resend() {
 #[tokio::test(start_paused = true)]
 async fn nothing_is_sent_after_the_deadline_however_late_the_future_is_polled() {
     let busy = Busy::new(Duration::ZERO, [failed(7), Answer::default()]);
-    let layer = RetryLayer::new(A_SECOND).deadline(Duration::from_secs(5));
+    let layer = RetryLayer::new(A_SECOND).max_elapsed(Duration::from_secs(5));
     let mut call = Box::pin(layer.layer(busy.clone()).oneshot(get("http://api/")));
     let mut cx = Context::from_waker(Waker::noop());
     assert!(call.as_mut().poll(&mut cx).is_pending());

@@ -26,7 +26,7 @@ use crate::{Attempt, Budget, Cause, Hint, Outcome, Policy, Reason, RetryContext,
 /// # let mut send = || Response::builder().status(answers.next().unwrap()).body(()).unwrap();
 /// let policy = RetryAfterFirst::default();
 /// let request = Request::new(());
-/// let mut session = Session::new().attempts(3);
+/// let mut session = Session::new().max_attempts(3);
 ///
 /// let response = loop {
 ///     let response = send();
@@ -48,8 +48,8 @@ use crate::{Attempt, Budget, Cause, Hint, Outcome, Policy, Reason, RetryContext,
 /// budget is asked last, and a token that was withdrawn for a resend that never went out goes back.
 #[derive(Debug)]
 pub struct Session {
-    attempts: u32,
-    deadline: Option<Duration>,
+    max_attempts: u32,
+    max_elapsed: Option<Duration>,
     heeds_hints: bool,
     is_paced: bool,
     started: Option<Duration>,
@@ -118,17 +118,17 @@ impl Moment {
 }
 
 impl Session {
-    /// How often a request is sent in all, unless [`attempts`](Self::attempts) says otherwise.
-    pub const ATTEMPTS: u32 = 3;
+    /// How often a request is sent in all, unless [`max_attempts`](Self::max_attempts) says otherwise.
+    pub const MAX_ATTEMPTS: u32 = 3;
 
-    /// The time to the start of the last attempt, unless [`deadline`](Self::deadline) says otherwise.
-    pub const DEADLINE: Duration = Duration::from_secs(60);
+    /// The time to the start of the last attempt, unless [`max_elapsed`](Self::max_elapsed) says otherwise.
+    pub const MAX_ELAPSED: Duration = Duration::from_secs(60);
 
-    /// At most [`ATTEMPTS`](Self::ATTEMPTS), the last of which starts within [`DEADLINE`](Self::DEADLINE).
+    /// At most [`MAX_ATTEMPTS`](Self::MAX_ATTEMPTS), the last of which starts within [`MAX_ELAPSED`](Self::MAX_ELAPSED).
     pub const fn new() -> Self {
         Self {
-            attempts: Self::ATTEMPTS,
-            deadline: Some(Self::DEADLINE),
+            max_attempts: Self::MAX_ATTEMPTS,
+            max_elapsed: Some(Self::MAX_ELAPSED),
             heeds_hints: true,
             is_paced: false,
             started: None,
@@ -138,13 +138,13 @@ impl Session {
     }
 
     /// Sets how often the request may be sent in all; 0 means 1.
-    pub fn attempts(self, attempts: u32) -> Self {
-        Self { attempts, ..self }
+    pub fn max_attempts(self, max_attempts: u32) -> Self {
+        Self { max_attempts, ..self }
     }
 
     /// Sets the time from the start of the session to the start of its last attempt; `None` for no bound.
-    pub fn deadline(self, deadline: impl Into<Option<Duration>>) -> Self {
-        Self { deadline: deadline.into(), ..self }
+    pub fn max_elapsed(self, max_elapsed: impl Into<Option<Duration>>) -> Self {
+        Self { max_elapsed: max_elapsed.into(), ..self }
     }
 
     /// Does not read what the server wishes about time, and hides it from the policy.
@@ -199,8 +199,8 @@ impl Session {
     /// The moment after which nothing may be sent, in the time of [`Moment::monotonic`], once the session's
     /// clock runs.
     #[inline]
-    pub fn ends_at(&self) -> Option<Duration> {
-        Some(self.started?.saturating_add(self.deadline?))
+    pub fn gives_up_at(&self) -> Option<Duration> {
+        Some(self.started?.saturating_add(self.max_elapsed?))
     }
 
     /// Decides what follows an outcome: classify, schedule, admit.
@@ -314,7 +314,7 @@ impl Session {
             .hint(past.hint.map(|(hint, _)| hint))
             .hint_header(past.hint.map(|(_, header)| header))
             .elapsed(elapsed)
-            .remaining(self.deadline.map(|deadline| deadline.saturating_sub(elapsed)))
+            .remaining(self.max_elapsed.map(|max_elapsed| max_elapsed.saturating_sub(elapsed)))
             .now(moment.wall)
             .attempts_used(self.number.saturating_sub(u32::from(past.sent_at_once)))
             .backoff_step(past.step)

@@ -30,7 +30,7 @@ impl Call {
 
     /// The same where it is never sent again.
     pub fn measure_once(self) -> AllocationInfo {
-        self.measure_through(RetryLayer::new(Never).attempts(1))
+        self.measure_through(RetryLayer::new(Never).max_attempts(1))
     }
 
     /// The bytes of the layer's future beyond those of the attempt's and of the service.

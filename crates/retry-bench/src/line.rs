@@ -29,7 +29,7 @@ pub fn waiting(requests: usize, wait: Wait) -> AllocationInfo {
         }
         Wait::Retried => {
             let server = service_fn(|_: Request<ReplayBody<Full<Bytes>>>| ready(busy()));
-            let layer = RetryLayer::default().attempts(1).deadline(None).timer(Still);
+            let layer = RetryLayer::default().max_attempts(1).max_elapsed(None).timer(Still);
             // A request that may be sent again also keeps its head, which has a bench of its own.
             measure(layer.pace(Pace::per_authority()).layer(server), requests)
         }

@@ -88,7 +88,7 @@ impl Caller {
             Way::NoRetry => plain(1),
             Way::Naive => plain(NAIVE_TRIES),
             Way::Ours => Kind::Layered(
-                RetryLayer::default().attempts(plan.attempts).seed(plan.seed).layer(hyper_client()),
+                RetryLayer::default().max_attempts(plan.attempts).seed(plan.seed).layer(hyper_client()),
             ),
             Way::Paced => paced(Pace::per_authority()),
             Way::SlowStart => paced(Pace::per_authority().slow_start()),

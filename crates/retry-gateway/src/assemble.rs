@@ -266,8 +266,8 @@ fn retries(route: &config::Route, shared: &Shared, memory: &ReplayMemory) -> Ret
     let never = never(route);
     let retry = route.retry.as_ref().unwrap_or(&never);
     let mut layer = RetryLayer::new(GatewayPolicy::new(retry))
-        .attempts(retry.num_retries.saturating_add(1))
-        .deadline(route.timeout)
+        .max_attempts(retry.num_retries.saturating_add(1))
+        .max_elapsed(route.timeout)
         .budget(shared.budget.clone())
         .replay_limit(retry.request_body_buffer_limit)
         .replay_memory(memory.clone())

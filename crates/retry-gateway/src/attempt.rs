@@ -69,7 +69,7 @@ impl Sent {
                 let way = &way;
                 std::future::poll_fn(move |cx| attempt.poll(way, cx))
             });
-            match pace.deadline(left).layer(send).oneshot(request).await {
+            match pace.max_wait(left).layer(send).oneshot(request).await {
                 Err(PaceError::Refused(refusal)) => Err(AttemptError::Paced(refusal)),
                 Err(PaceError::Inner(error)) => Err(error),
                 Ok(response) => Ok(response),

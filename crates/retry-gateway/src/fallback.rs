@@ -178,7 +178,7 @@ impl<'a> Trip<'a> {
         let left = self.ends_at.saturating_duration_since(Instant::now());
         let is_last = number + 1 == self.fallback.legs.len();
         let wait = if is_last { left } else { left.min(self.fallback.after) };
-        request.extensions_mut().insert(RetryOverride::new().deadline(wait));
+        request.extensions_mut().insert(RetryOverride::new().max_elapsed(wait));
         let (trail, origin) = (self.trail.clone(), self.origin.clone());
         tried(leg, request, Attempts::new(Arc::clone(&leg.way), trail, origin, self.expects)).await
     }

@@ -25,7 +25,7 @@ pub struct World {
 impl World {
     /// So many requests at once to the server with this bucket.
     pub fn new(bucket: Bucket, requests: u32) -> Self {
-        Self { bucket, requests, attempts: Session::ATTEMPTS, latency_ms: 1..=200, pace: None }
+        Self { bucket, requests, attempts: Session::MAX_ATTEMPTS, latency_ms: 1..=200, pace: None }
     }
 
     /// Sets how often a request may be sent.
@@ -46,7 +46,7 @@ impl World {
     /// Lets time pass until nothing happens any more.
     pub fn run(self, seed: u64) -> Report {
         // No deadline: what is asked is how long it takes.
-        let session = || Session::new().attempts(self.attempts).deadline(None).started(Duration::ZERO);
+        let session = || Session::new().max_attempts(self.attempts).max_elapsed(None).started(Duration::ZERO);
         let sessions = (0..self.requests).map(|_| match &self.pace {
             Some(_) => session().paced(),
             None => session(),

@@ -127,7 +127,7 @@ where
         // one might never be while this one holds the permit.
         let clone = inner.clone();
         let mut inner = mem::replace(inner, clone);
-        let stage = Stage::first(&mut inner, settings, request, session.ends_at());
+        let stage = Stage::first(&mut inner, settings, request, session.gives_up_at());
         let journey = Journey::new(inner, Arc::clone(terms), session, departure, snapshot, original);
         Self { stage, journey: Some(journey), marker: PhantomData }
     }

@@ -23,8 +23,8 @@ use crate::{AttemptHeader, CloneService, Concrete, NoPace, ReplayMemory, Retry, 
 ///
 /// let backoff = DecorrelatedJitter::new(Duration::from_millis(100), Duration::from_secs(5));
 /// let layer = RetryLayer::new(RetryAfterFirst::new(backoff))
-///     .attempts(4)
-///     .deadline(Duration::from_secs(30))
+///     .max_attempts(4)
+///     .max_elapsed(Duration::from_secs(30))
 ///     .budget(Budget::percent(20))
 ///     .replay_limit(64 * 1024);
 /// # let _: RetryLayer<_> = layer;
@@ -48,8 +48,8 @@ pub(crate) struct Terms<P> {
 
 #[derive(Clone)]
 pub(crate) struct Settings {
-    pub(crate) attempts: u32,
-    pub(crate) deadline: Option<Duration>,
+    pub(crate) max_attempts: u32,
+    pub(crate) max_elapsed: Option<Duration>,
     pub(crate) heeds_hints: bool,
     pub(crate) budget: Option<Budget>,
     pub(crate) replay_limit: usize,
@@ -66,8 +66,8 @@ impl<P: Policy, M> RetryLayer<P, M> {
     /// of its own, and up to 64 KiB of body kept per request.
     pub fn new(policy: P) -> Self {
         let settings = Settings {
-            attempts: Session::ATTEMPTS,
-            deadline: Some(Session::DEADLINE),
+            max_attempts: Session::MAX_ATTEMPTS,
+            max_elapsed: Some(Session::MAX_ELAPSED),
             heeds_hints: true,
             budget: Some(Budget::default()),
             replay_limit: 64 * 1024,
@@ -85,21 +85,21 @@ impl<P: Policy, M> RetryLayer<P, M> {
 impl<P, M, G> RetryLayer<P, M, G> {
     /// Sets how often a request may be sent in all; 0 means 1. The first resend of a request that the peer
     /// refused unprocessed is not counted (gRPC A6), so there is at most one send more.
-    pub fn attempts(self, attempts: u32) -> Self {
-        self.with(|settings| settings.attempts = attempts)
+    pub fn max_attempts(self, max_attempts: u32) -> Self {
+        self.with(|settings| settings.max_attempts = max_attempts)
     }
 
     /// Sets the time to the start of the last attempt, from when the first one is waited for; with a [pace](Self::pace),
     /// from the call. `None` for no bound. An attempt that is under way is not cut: that is for a timeout layer, outside
     /// of this one for all attempts, inside for each.
-    pub fn deadline(self, deadline: impl Into<Option<Duration>>) -> Self {
-        let deadline = deadline.into();
-        self.with(|settings| settings.deadline = deadline)
+    pub fn max_elapsed(self, max_elapsed: impl Into<Option<Duration>>) -> Self {
+        let max_elapsed = max_elapsed.into();
+        self.with(|settings| settings.max_elapsed = max_elapsed)
     }
 
     /// Sets the tokens that resends are paid from; `None` for no bound. Clones of the handle share them, so
     /// one budget can serve several layers. With one that [can never pay](Budget::can_pay) all requests are sent once, as
-    /// with one [attempt](Self::attempts), and nothing of them is kept.
+    /// with one [attempt](Self::max_attempts), and nothing of them is kept.
     pub fn budget(self, budget: impl Into<Option<Budget>>) -> Self {
         let budget = budget.into();
         self.with(|settings| settings.budget = budget)
@@ -141,7 +141,7 @@ impl<P, M, G> RetryLayer<P, M, G> {
     /// one after the other, as fast as the server seems to allow. A resend keeps its place in line.
     ///
     /// The wait before a resend and the wait for its turn are one, and where the server names the time, it is not
-    /// spread: the pace keeps the callers apart. The [deadline](Self::deadline) also holds for the first attempt.
+    /// spread: the pace keeps the callers apart. The [limit](Self::max_elapsed) also holds for the first attempt.
     /// The inner service is readied when a request's turn has come, so the layer's service is always ready.
     ///
     /// A request that is not let through, because its deadline comes first or because too many wait, is not sent.
@@ -202,8 +202,8 @@ impl<P: fmt::Debug, M, G> fmt::Debug for RetryLayer<P, M, G> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RetryLayer")
             .field("policy", &self.policy)
-            .field("attempts", &self.settings.attempts)
-            .field("deadline", &self.settings.deadline)
+            .field("max_attempts", &self.settings.max_attempts)
+            .field("max_elapsed", &self.settings.max_elapsed)
             .field("budget", &self.settings.budget)
             .field("replay_limit", &self.settings.replay_limit)
             .field("pace", &self.settings.pace)

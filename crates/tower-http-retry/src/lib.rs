@@ -48,7 +48,7 @@
 //! * Where doing the request twice does harm and the server knows no `Idempotency-Key`. The standard table
 //!   sends such a request again only if it was never processed.
 //! * Where nobody waits for the answer any more. Put a timeout outside of the layer, or set a
-//!   [`deadline`](RetryLayer::deadline).
+//!   [`max_elapsed`](RetryLayer::max_elapsed).
 //!
 //! # Defaults
 //!
@@ -57,11 +57,11 @@
 //! | setting | default | because |
 //! |---|---|---|
 //! | policy | [`RetryAfterFirst`] over [`Exponential`] | the server knows best when it has room |
-//! | [`attempts`](RetryLayer::attempts) | 3 | most faults that heal do so at the second send, and a budget is no use if each session takes ten |
+//! | [`max_attempts`](RetryLayer::max_attempts) | 3 | most faults that heal do so at the second send, and a budget is no use if each session takes ten |
 //! | backoff | 100 ms, doubling, up to 10 s | the first outlasts a failover inside of a data centre, the last is as long as people wait |
 //! | [`Jitter`] | full | callers that fail together must not come back together |
 //! | hints | obeyed up to 120 s, spread over as much again (250 ms to 5 s) | never earlier than asked, and not all at the same moment; the official OpenAI client gives up beyond 120 s too |
-//! | [`deadline`](RetryLayer::deadline) | 60 s to the start of the last attempt | a caller that is still there after a minute is rare |
+//! | [`max_elapsed`](RetryLayer::max_elapsed) | 60 s to the start of the last attempt | a caller that is still there after a minute is rare |
 //! | [`budget`](RetryLayer::budget) | 20 % of successes, and 10 a second | resends that cost the server work are at most a fifth of its successes, those that cost it none count a quarter, and quiet clients can still retry |
 //! | [`replay_limit`](RetryLayer::replay_limit) | 64 KiB | holds nearly every JSON request, and ten thousand requests in flight keep 625 MiB at worst |
 //! | [`drain_limit`](RetryLayer::drain_limit) | 16 KiB, 10 ms | holds every error page worth a connection, and no wait is felt |

@@ -13,7 +13,7 @@ use http_retry::Policy;
 /// use tower_http_retry::RetryOverride;
 ///
 /// let order = Request::post("http://shop.example/orders")
-///     .extension(RetryOverride::new().idempotent().attempts(5))
+///     .extension(RetryOverride::new().idempotent().max_attempts(5))
 ///     .body(())
 ///     .unwrap();
 ///
@@ -27,8 +27,8 @@ use http_retry::Policy;
 pub struct RetryOverride {
     pub(crate) never: bool,
     pub(crate) vouched: bool,
-    pub(crate) attempts: Option<u32>,
-    pub(crate) deadline: Option<Option<Duration>>,
+    pub(crate) max_attempts: Option<u32>,
+    pub(crate) max_elapsed: Option<Option<Duration>>,
     pub(crate) policy: Option<Arc<dyn Policy>>,
 }
 
@@ -49,14 +49,14 @@ impl RetryOverride {
     }
 
     /// Sets how often the request may be sent in all; 0 means 1.
-    pub fn attempts(self, attempts: u32) -> Self {
-        Self { attempts: Some(attempts), ..self }
+    pub fn max_attempts(self, max_attempts: u32) -> Self {
+        Self { max_attempts: Some(max_attempts), ..self }
     }
 
     /// Sets the time to the start of the last attempt, from when the first one is waited for; with a pace, from the
     /// call. `None` for no bound.
-    pub fn deadline(self, deadline: impl Into<Option<Duration>>) -> Self {
-        Self { deadline: Some(deadline.into()), ..self }
+    pub fn max_elapsed(self, max_elapsed: impl Into<Option<Duration>>) -> Self {
+        Self { max_elapsed: Some(max_elapsed.into()), ..self }
     }
 
     /// Asks this policy instead of the layer's.
@@ -70,8 +70,8 @@ impl fmt::Debug for RetryOverride {
         f.debug_struct("RetryOverride")
             .field("never", &self.never)
             .field("idempotent", &self.vouched)
-            .field("attempts", &self.attempts)
-            .field("deadline", &self.deadline)
+            .field("max_attempts", &self.max_attempts)
+            .field("max_elapsed", &self.max_elapsed)
             .field("policy", &self.policy.as_ref().map(|_| ".."))
             .finish()
     }

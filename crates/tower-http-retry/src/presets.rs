@@ -43,8 +43,8 @@ use crate::{RetryLayer, WithPace};
 /// changed like those of any [`RetryLayer`].
 pub fn llm<M>() -> RetryLayer<LlmPolicy, M, WithPace> {
     RetryLayer::new(LlmPolicy::new())
-        .attempts(4)
-        .deadline(Duration::from_secs(600))
+        .max_attempts(4)
+        .max_elapsed(Duration::from_secs(600))
         .pace(Pace::per_header(AUTHORIZATION))
 }
 
@@ -62,7 +62,7 @@ pub fn llm<M>() -> RetryLayer<LlmPolicy, M, WithPace> {
 /// ```
 ///
 /// A `grpc-timeout` that the caller has set goes out unchanged with each resend, and so bounds each attempt: bound them
-/// together with a [`deadline`](RetryLayer::deadline). Resends are paid from the layer's own budget, unless it is given
+/// together with a [`max_elapsed`](RetryLayer::max_elapsed). Resends are paid from the layer's own budget, unless it is given
 /// a [`Budget::throttling`](crate::Budget::throttling).
 #[cfg(feature = "grpc")]
 pub fn grpc<M>() -> RetryLayer<Grpc<RetryAfterFirst<Exponential>>, M> {
@@ -91,7 +91,7 @@ pub fn grpc<M>() -> RetryLayer<Grpc<RetryAfterFirst<Exponential>>, M> {
 /// ```
 #[cfg(feature = "grpc")]
 pub fn grpc_service_config<M>(policy: GrpcRetryPolicy) -> RetryLayer<GrpcRetryPolicy, M> {
-    RetryLayer::new(policy).attempts(policy.attempts()).attempt_header(AttemptHeader::grpc())
+    RetryLayer::new(policy).max_attempts(policy.max_attempts()).attempt_header(AttemptHeader::grpc())
 }
 
 /// For gRPC by a whole service config: each method has the `retryPolicy` that it names, and resends are paid by its
@@ -117,7 +117,7 @@ pub fn grpc_service_config<M>(policy: GrpcRetryPolicy) -> RetryLayer<GrpcRetryPo
 pub fn grpc_by_method<M>(config: GrpcServiceConfig) -> RetryLayer<GrpcServiceConfig, M> {
     let throttling = config.throttling();
     let layer = RetryLayer::new(config)
-        .attempts(GrpcRetryPolicy::MOST_ATTEMPTS)
+        .max_attempts(GrpcRetryPolicy::MAX_ATTEMPTS)
         .attempt_header(AttemptHeader::grpc());
     match throttling {
         Some(budget) => layer.budget(budget),

@@ -28,7 +28,7 @@ use crate::{AttemptNumber, Concrete, ReadError, RetryInfo, RetryLayer, RetryOver
 ///
 /// # type Service = tower::util::BoxCloneSyncService<http::Request<()>, http::Response<()>, std::io::Error>;
 /// # fn retry(service: Service) -> Retry<TowerPolicy, Service> {
-/// let layer = RetryLayer::default().attempts(4).deadline(Duration::from_secs(30));
+/// let layer = RetryLayer::default().max_attempts(4).max_elapsed(Duration::from_secs(30));
 /// Retry::new(TowerPolicy::new(layer), service)
 /// # }
 /// ```

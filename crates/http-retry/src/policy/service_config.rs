@@ -34,7 +34,7 @@ use crate::{
 ///     backoff_multiplier: 2.0,
 ///     retryable_status_codes: vec![GrpcCode::Unavailable],
 /// })?;
-/// assert_eq!(policy.attempts(), 4);
+/// assert_eq!(policy.max_attempts(), 4);
 /// # Ok::<_, http_retry::ServiceConfigError>(())
 /// ```
 ///
@@ -63,7 +63,7 @@ pub struct GrpcRetryValues {
 
 impl GrpcRetryPolicy {
     /// The most attempts that there can be; more are treated as these (gRPC A6).
-    pub const MOST_ATTEMPTS: u32 = 5;
+    pub const MAX_ATTEMPTS: u32 = 5;
 
     /// Checks the values by the rules of gRPC A6.
     pub fn new(values: GrpcRetryValues) -> Result<Self, ServiceConfigError> {
@@ -72,15 +72,15 @@ impl GrpcRetryPolicy {
             .any_multiplier(values.backoff_multiplier)
             .jitter(Jitter::Proportional(0.2));
         Ok(Self {
-            attempts: values.max_attempts.min(Self::MOST_ATTEMPTS),
+            attempts: values.max_attempts.min(Self::MAX_ATTEMPTS),
             policy: RetryAfterFirst::new(backoff),
             codes: values.retryable_status_codes.into_iter().fold(Codes::default(), Codes::with),
         })
     }
 
-    /// How often a call is sent in all. It is for [`Session::attempts`](crate::Session::attempts), or the layer's: a
+    /// How often a call is sent in all. It is for [`Session::max_attempts`](crate::Session::max_attempts), or the layer's: a
     /// policy only says when.
-    pub fn attempts(&self) -> u32 {
+    pub fn max_attempts(&self) -> u32 {
         self.attempts
     }
 }

@@ -73,8 +73,8 @@ impl Session {
     ) -> Result<Next, Reason> {
         let has_attempts_left = match next.kind {
             // Uncounted, but one attempt means one.
-            Kind::AtOnce => self.attempts > 1,
-            Kind::Hinted | Kind::Scheduled => context.attempts_used < self.attempts,
+            Kind::AtOnce => self.max_attempts > 1,
+            Kind::Hinted | Kind::Scheduled => context.attempts_used < self.max_attempts,
         };
         if !has_attempts_left {
             return Err(Reason::Attempts);

@@ -178,7 +178,7 @@ fn steps_count_from_the_last_wait_that_the_server_named() {
         (REFUSED, wait(0)),
         (Status(503), wait(20)),
     ];
-    check(&policy, Session::new().attempts(9), &timeline);
+    check(&policy, Session::new().max_attempts(9), &timeline);
     let expected = [
         (0, None),
         (1, Some(10)),
@@ -206,14 +206,14 @@ fn all_attempts_count_but_for_the_resend_at_once() {
         (REFUSED, wait(10)),
         (Status(503), wait(10)),
     ];
-    check(&policy, Session::new().attempts(9), &timeline);
+    check(&policy, Session::new().max_attempts(9), &timeline);
     assert_eq!(*seen.lock().unwrap(), [(1, 1), (2, 2), (3, 3), (4, 3), (5, 4)]);
 }
 
 #[test]
 fn decorrelated_jitter_grows_from_its_own_last_delay() {
     let policy = RetryAfterFirst::new(DecorrelatedJitter::new(ms(10), ms(10_000)));
-    let mut client = Client::new(&policy, Session::new().attempts(20));
+    let mut client = Client::new(&policy, Session::new().max_attempts(20));
     let mut previous = ms(10);
     for back in [Status(503), Hinted(429, 5_000), Status(503), Status(503), Status(503)] {
         let Step::Wait(delay) = client.decide(&back) else { panic!() };
@@ -235,10 +235,10 @@ fn the_policy_sees_where_the_session_stands() {
         assert_eq!(context.hint_header, Some("retry-after-ms"));
         Plan::GiveUp(Reason::Policy)
     });
-    let mut client = Client::new(&policy, Session::new().deadline(ms(1_000)).started(ms(1_000)));
+    let mut client = Client::new(&policy, Session::new().max_elapsed(ms(1_000)).started(ms(1_000)));
     client.now = ms(1_400);
     client.expect(&Hinted(429, 3), Step::GiveUp(Reason::Policy));
-    assert_eq!(client.session.ends_at(), Some(ms(2_000)));
+    assert_eq!(client.session.gives_up_at(), Some(ms(2_000)));
     assert_eq!(client.session.cause(), Some(Cause::Throttled));
     assert_eq!(client.session.hint(), Some(Hint::After(ms(3))));
     assert_eq!(client.session.hint_header(), Some("retry-after-ms"));
@@ -247,17 +247,17 @@ fn the_policy_sees_where_the_session_stands() {
 #[test]
 fn without_a_start_the_clock_starts_with_the_first_outcome_worth_a_retry() {
     let policy = Constant::new(ms(10));
-    let mut client = Client::new(&policy, Session::new().deadline(ms(100)));
+    let mut client = Client::new(&policy, Session::new().max_elapsed(ms(100)));
     client.now = ms(5_000);
-    assert_eq!(client.session.ends_at(), None);
+    assert_eq!(client.session.gives_up_at(), None);
     client.expect(&Status(503), wait(10));
-    assert_eq!(client.session.ends_at(), Some(ms(5_100)));
+    assert_eq!(client.session.gives_up_at(), Some(ms(5_100)));
 }
 
 #[test]
 fn every_resend_is_counted_and_every_wait_added_up() {
     let timeline = [(REFUSED, wait(0)), (Status(503), wait(30)), (Hinted(429, 50), wait(50))];
-    let mut session = check(&Constant::new(ms(30)), Session::new().attempts(4), &timeline);
+    let mut session = check(&Constant::new(ms(30)), Session::new().max_attempts(4), &timeline);
     assert_eq!(session.number(), 4);
     assert_eq!(session.waited(), ms(80));
     assert_eq!(session.resend(), 4, "nothing was admitted");
@@ -284,7 +284,7 @@ fn an_accepted_outcome_reads_no_clock_and_draws_no_number() {
         let step =
             session.decide(&RetryAfterFirst::default(), &attempt, Some(&Budget::default()), clock, &mut rng);
         assert_eq!(step, Step::Accept, "{status}");
-        assert_eq!((session.cause(), session.ends_at()), (None, None));
+        assert_eq!((session.cause(), session.gives_up_at()), (None, None));
     }
     assert_eq!(rng, SmallRng::seed_from_u64(1));
 }
@@ -317,5 +317,5 @@ fn now_leaves_the_time_to_the_policy_and_its_backoff_grows() {
     let policy = Exponential::new(ms(100), ms(10_000)).jitter(crate::Jitter::None);
     let now = || Hinted(503, 0);
     let timeline = [(now(), wait(100)), (now(), wait(200)), (now(), wait(400)), (now(), wait(800))];
-    check(&policy, Session::new().attempts(9), &timeline);
+    check(&policy, Session::new().max_attempts(9), &timeline);
 }

@@ -84,7 +84,7 @@ pub fn assert_lawful<P: Policy + ?Sized>(policy: &P) {
 impl Laws {
     /// All of them; windows close within an hour, and sessions have no deadline and as many attempts as it takes.
     pub fn new() -> Self {
-        let session = || Session::new().attempts(u32::MAX).deadline(None);
+        let session = || Session::new().max_attempts(u32::MAX).max_elapsed(None);
         Self { skipped: HashSet::new(), longest: Duration::from_secs(3_600), session }
     }
 

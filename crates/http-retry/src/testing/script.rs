@@ -16,7 +16,7 @@ use crate::FailureKind;
 ///     .status(429).header("retry-after", "1").times(2)
 ///     .status(200);
 ///
-/// let story = script.play(&RetryAfterFirst::default(), Session::new().attempts(4));
+/// let story = script.play(&RetryAfterFirst::default(), Session::new().max_attempts(4));
 /// assert_eq!(story.ending, Ending::Accepted);
 /// assert!(story.sent_at[3] >= Duration::from_secs(2));
 /// ```

@@ -78,7 +78,7 @@ mod tests {
     #[track_caller]
     fn check(script: Script, request: Request<()>, expected_ms: &[u64], ending: Ending) {
         let policy = Constant::new(Duration::from_millis(100));
-        let session = Session::new().deadline(Duration::from_secs(5));
+        let session = Session::new().max_elapsed(Duration::from_secs(5));
         let sent_at = expected_ms.iter().map(|millis| Duration::from_millis(*millis)).collect();
         assert_eq!(script.play_to(&policy, &request, session), Story { sent_at, ending });
     }

@@ -41,7 +41,8 @@ impl Itinerary {
     pub(crate) fn of<P: Policy, B>(terms: &Terms<P>, request: &Request<B>) -> Option<Self> {
         let settings = &terms.settings;
         let overrides = request.extensions().get::<RetryOverride>();
-        let attempts = overrides.and_then(|overrides| overrides.attempts).unwrap_or(settings.attempts);
+        let attempts =
+            overrides.and_then(|overrides| overrides.max_attempts).unwrap_or(settings.max_attempts);
         if !terms.can_pay || attempts <= 1 || overrides.is_some_and(|overrides| overrides.never) {
             return None;
         }
@@ -56,7 +57,7 @@ impl Itinerary {
     /// Its session. Its clock does not run yet, but where there is a pace: whoever stands in line is asked when it ends.
     #[inline]
     pub(crate) fn session(&self, settings: &Settings) -> Session {
-        let mut session = Session::new().attempts(self.attempts).deadline(self.deadline);
+        let mut session = Session::new().max_attempts(self.attempts).max_elapsed(self.deadline);
         if !settings.heeds_hints {
             session = session.ignore_hints();
         }
@@ -87,7 +88,7 @@ pub(super) fn ends_at<B>(settings: &Settings, request: &Request<B>) -> Option<Du
 
 /// The deadline of the request, else the layer's.
 fn deadline(settings: &Settings, overrides: Option<&RetryOverride>) -> Option<Duration> {
-    overrides.and_then(|overrides| overrides.deadline).unwrap_or(settings.deadline)
+    overrides.and_then(|overrides| overrides.max_elapsed).unwrap_or(settings.max_elapsed)
 }
 
 /// The policy of the request, else the layer's.

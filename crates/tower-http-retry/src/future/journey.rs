@@ -196,7 +196,7 @@ where
         detour.pause = Some(match (&settings.pace, detour.ticket) {
             (Some(pace), Some(ticket)) => {
                 let now = timer::monotonic(&*settings.timer);
-                let ticket = ticket.not_before(now.saturating_add(delay)).ends_at(self.session.ends_at());
+                let ticket = ticket.not_before(now.saturating_add(delay)).ends_at(self.session.gives_up_at());
                 detour.paused_at.get_or_insert(now);
                 let line = Line::join(pace.clone(), ticket, Arc::clone(&settings.timer))?;
                 Pause::Line { line, yielded }
@@ -335,7 +335,7 @@ where
                 Reason::NotReady
             }
             Poll::Pending => {
-                ready!(detour.poll_deadline(self.session.ends_at(), timer, cx));
+                ready!(detour.poll_deadline(self.session.gives_up_at(), timer, cx));
                 Reason::NotReady
             }
         };
@@ -357,7 +357,7 @@ where
 }
 
 fn is_late(session: &Session, timer: &dyn Timer) -> bool {
-    session.ends_at().is_some_and(|end| timer::monotonic(timer) > end)
+    session.gives_up_at().is_some_and(|end| timer::monotonic(timer) > end)
 }
 
 /// The stage that follows, or the end.

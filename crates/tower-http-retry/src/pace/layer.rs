@@ -44,8 +44,8 @@ impl PaceLayer {
 
     /// Sets the time from the call to the send; `None` for no bound. As soon as it is known that a request would
     /// wait for longer, it is [refused](crate::Refusal::Deadline).
-    pub fn deadline(mut self, deadline: impl Into<Option<Duration>>) -> Self {
-        self.terms.deadline = deadline.into();
+    pub fn max_wait(mut self, max_wait: impl Into<Option<Duration>>) -> Self {
+        self.terms.deadline = max_wait.into();
         self
     }
 

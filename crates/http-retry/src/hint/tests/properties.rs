@@ -97,7 +97,7 @@ proptest! {
         let request = http::Request::new(());
         let attempt = Attempt::new(1, &request, head);
         let policy = RetryAfterFirst::default().longest(Duration::MAX);
-        let mut session = Session::new().deadline(deadline).started(monotonic);
+        let mut session = Session::new().max_elapsed(deadline).started(monotonic);
         let clock = || Moment::new(monotonic, wall);
         let step = session.decide(&policy, &attempt, None, clock, &mut SmallRng::seed_from_u64(1));
         if let Step::Wait(delay) = step {

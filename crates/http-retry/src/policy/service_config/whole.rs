@@ -37,7 +37,7 @@ use crate::{
 /// ```
 ///
 /// It gives up where a method's `maxAttempts` were made, so the attempts of the [`Session`](crate::Session), or the
-/// layer's, are [`GrpcRetryPolicy::MOST_ATTEMPTS`].
+/// layer's, are [`GrpcRetryPolicy::MAX_ATTEMPTS`].
 #[derive(Clone, Debug)]
 pub struct GrpcServiceConfig {
     /// By `/service/method`, `/service/`, and nothing at all for `{}`.
@@ -96,7 +96,7 @@ impl Policy for GrpcServiceConfig {
         // The session sends it at once, and does not count it.
         let is_transparent = context.cause == Cause::Refused && context.attempts_used == number;
         match self.retry_policy(context.attempt.request.path()) {
-            Some(policy) if is_transparent || context.attempts_used < policy.attempts() => {
+            Some(policy) if is_transparent || context.attempts_used < policy.max_attempts() => {
                 policy.schedule(context)
             }
             Some(_) => Plan::GiveUp(Reason::Attempts),

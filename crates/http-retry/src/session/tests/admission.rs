@@ -13,7 +13,7 @@ fn attempts_count_the_original() {
         (2, &[(Status(503), wait(5)), (Status(503), GONE)]),
         (3, &[(Status(503), wait(5)), (Hinted(429, 9), wait(9)), (Failed(FailureKind::NeverSent), GONE)]),
     ] {
-        let session = check(&policy, Session::new().attempts(attempts), timeline);
+        let session = check(&policy, Session::new().max_attempts(attempts), timeline);
         assert_eq!(session.number(), attempts.max(1));
     }
 }
@@ -34,7 +34,7 @@ fn one_refused_resend_goes_out_at_once_and_uncounted() {
         (1, &[(REFUSED, GONE)], 1),
         (0, &[(REFUSED, GONE)], 1),
     ] {
-        let session = check(&policy, Session::new().attempts(attempts), timeline);
+        let session = check(&policy, Session::new().max_attempts(attempts), timeline);
         assert_eq!(session.number(), sends, "{attempts} {timeline:?}");
     }
 }
@@ -64,7 +64,8 @@ fn the_cheapest_check_comes_first_and_nothing_is_spent_on_a_resend_that_cannot_h
         (2, Replayable, 900, 0, Err(Reason::Budget)),
         (2, Replayable, 500, 9, Ok(())),
     ] {
-        let mut client = Client::new(&policy, Session::new().attempts(attempts).deadline(ms(deadline)));
+        let mut client =
+            Client::new(&policy, Session::new().max_attempts(attempts).max_elapsed(ms(deadline)));
         let budget = Budget::percent(0).floor(0).capacity(tokens);
         (client.body, client.budget) = (body, Some(budget.clone()));
         let expected_step = expected.map_or_else(Step::GiveUp, |()| wait(500));
@@ -89,11 +90,11 @@ fn a_delay_that_does_not_fit_before_the_deadline_gives_up_now() {
         (REFUSED, 999, wait(0)),
         (Status(503), 5_000, late),
     ] {
-        let mut client = Client::new(&policy, Session::new().deadline(ms(1_000)).started(Duration::ZERO));
+        let mut client = Client::new(&policy, Session::new().max_elapsed(ms(1_000)).started(Duration::ZERO));
         client.now = ms(elapsed);
         client.expect(&back, expected);
     }
-    check(&policy, Session::new().deadline(None), &[(Hinted(503, 100_000), wait(100_000))]);
+    check(&policy, Session::new().max_elapsed(None), &[(Hinted(503, 100_000), wait(100_000))]);
 }
 
 #[test]
@@ -101,7 +102,7 @@ fn the_spread_above_a_hint_is_narrowed_to_the_deadline() {
     let policy = RetryAfterFirst::default();
     // A hint of 10 s spreads over 5 s, of which the deadline leaves 1 ms.
     for seed in 0..100 {
-        let mut client = Client::new(&policy, Session::new().deadline(ms(10_001)));
+        let mut client = Client::new(&policy, Session::new().max_elapsed(ms(10_001)));
         client.rng = SmallRng::seed_from_u64(seed);
         let Step::Wait(delay) = client.decide(&Hinted(429, 10_000)) else { panic!("gave up") };
         assert!((ms(10_000)..=ms(10_001)).contains(&delay), "{delay:?}");
@@ -114,7 +115,7 @@ fn the_budget_hears_of_a_success_on_the_last_attempt() {
     for (last, earned) in
         [(Status(200), 0.5), (Status(304), 0.5), (Status(404), 0.0), (Failed(FailureKind::Permanent), 0.0)]
     {
-        let mut client = Client::new(&policy, Session::new().attempts(2));
+        let mut client = Client::new(&policy, Session::new().max_attempts(2));
         let budget = Budget::percent(50).floor(0).capacity(5);
         client.budget = Some(budget.clone());
         client.expect(&Status(500), wait(0));
@@ -126,7 +127,7 @@ fn the_budget_hears_of_a_success_on_the_last_attempt() {
 #[test]
 fn a_failed_attempt_earns_nothing() {
     let policy = Constant::new(ms(0)).classify_with(|_| Verdict::Retry(Cause::Transient));
-    let mut client = Client::new(&policy, Session::new().attempts(2));
+    let mut client = Client::new(&policy, Session::new().max_attempts(2));
     let budget = Budget::percent(100).floor(0).capacity(5);
     client.budget = Some(budget.clone());
     client.expect(&Status(200), wait(0));
@@ -181,7 +182,7 @@ fn a_resend_costs_by_its_cause_and_its_place() {
         (&[Hinted(500, 1), Failed(FailureKind::MaybeProcessed)], 1_000 + 1_000),
         (&[Failed(FailureKind::Timeout)], 2_000),
     ] {
-        let mut client = Client::new(&policy, Session::new().attempts(5));
+        let mut client = Client::new(&policy, Session::new().max_attempts(5));
         let budget = Budget::percent(0).floor(0).capacity(10);
         client.budget = Some(budget.clone());
         for back in backs {
@@ -202,7 +203,7 @@ fn a_transparent_resend_is_no_retry() {
         (&[Status(503), REFUSED, Hinted(503, 1)], &[1, 1, 2]),
         (&[NEVER_SENT, NEVER_SENT, REFUSED, REFUSED], &[0, 0, 0, 1]),
     ] {
-        let mut client = Client::new(&policy, Session::new().attempts(5));
+        let mut client = Client::new(&policy, Session::new().max_attempts(5));
         assert_eq!(client.session.retries(), 0);
         for (back, expected) in backs.iter().zip(expected) {
             assert!(matches!(client.decide(back), Step::Wait(_)), "{back:?}");
@@ -220,7 +221,7 @@ fn a_transparent_resend_is_no_retry() {
 #[test]
 fn the_floor_of_the_budget_accrues_by_the_sessions_clock() {
     let policy = Constant::new(ms(0));
-    let mut client = Client::new(&policy, Session::new().attempts(9));
+    let mut client = Client::new(&policy, Session::new().max_attempts(9));
     client.budget = Some(Budget::percent(0).floor(1).capacity(1));
     client.expect(&Status(500), wait(0));
     client.expect(&Status(500), Step::GiveUp(Reason::Budget));
@@ -232,7 +233,7 @@ fn the_floor_of_the_budget_accrues_by_the_sessions_clock() {
 fn nothing_is_sent_after_the_deadline_not_even_at_once() {
     let policy = RetryAfterFirst::default();
     for back in [REFUSED, Status(425), Hinted(429, 0), Hinted(503, 0)] {
-        let mut client = Client::new(&policy, Session::new().deadline(ms(1_000)).started(Duration::ZERO));
+        let mut client = Client::new(&policy, Session::new().max_elapsed(ms(1_000)).started(Duration::ZERO));
         client.now = ms(1_001);
         client.expect(&back, Step::GiveUp(Reason::Deadline));
     }

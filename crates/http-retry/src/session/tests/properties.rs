@@ -88,7 +88,7 @@ proptest! {
         attempts in 0..8_u32,
         deadline in duration(CAP * 6),
     ) {
-        let session = Session::new().attempts(attempts).deadline(deadline).started(Duration::ZERO);
+        let session = Session::new().max_attempts(attempts).max_elapsed(deadline).started(Duration::ZERO);
         let mut client = Client::new(&policy, session);
         let (mut sends, mut refused) = (1, false);
         for (back, took) in &backs {
@@ -110,7 +110,7 @@ proptest! {
         deadline in prop::option::of(duration(CAP * 6)),
         seed in any::<u64>(),
     ) {
-        let mut client = Client::new(&policy, Session::new().attempts(20).deadline(deadline));
+        let mut client = Client::new(&policy, Session::new().max_attempts(20).max_elapsed(deadline));
         client.rng = SmallRng::seed_from_u64(seed);
         for back in &backs {
             let step = client.decide(back);
@@ -139,7 +139,7 @@ proptest! {
         for policy in &policies {
             for hint in [None, Some(Hint::After(hint))] {
                 context(step, Some(base), |context| {
-                    let session = Session::new().deadline(deadline);
+                    let session = Session::new().max_elapsed(deadline);
                     let context = context.hint(hint).elapsed(elapsed).remaining(deadline);
                     if let Ok((window, kind)) = session.schedule(policy, &context) {
                         let delay = window.draw(&mut SmallRng::seed_from_u64(1));
@@ -167,7 +167,7 @@ fn enormous_hints_give_up_or_wait_but_never_panic() {
             let response = Response::builder().status(429).header(name, value).body(()).unwrap();
             for deadline in [Some(Duration::from_secs(60)), Some(Duration::MAX), None] {
                 let attempt = Attempt::new(1, &request, ResponseHead::from(&response));
-                let mut session = Session::new().deadline(deadline).started(ms(5));
+                let mut session = Session::new().max_elapsed(deadline).started(ms(5));
                 let clock = || Moment::new(Duration::MAX, SystemTime::UNIX_EPOCH);
                 let step = session.decide(policy, &attempt, None, clock, &mut SmallRng::seed_from_u64(1));
                 if let Step::Wait(delay) = step {

@@ -27,7 +27,7 @@ fn a_pushback_is_waited_for_exactly() {
         assert_eq!(delays(&policy, &pushed), (ms(millis), ms(millis)), "{value}");
     }
     let too_long = Step::GiveUp(Reason::HintTooLong);
-    check(&policy, Session::new().deadline(None), &[(Pushed("120001"), too_long)]);
+    check(&policy, Session::new().max_elapsed(None), &[(Pushed("120001"), too_long)]);
 }
 
 #[test]
@@ -43,7 +43,7 @@ fn after_a_pushback_the_backoff_starts_again() {
         (Pushed("0"), wait(0)),
         (Status(503), wait(10)),
     ];
-    check(&policy, Session::new().attempts(9), &timeline);
+    check(&policy, Session::new().max_attempts(9), &timeline);
 }
 
 #[test]

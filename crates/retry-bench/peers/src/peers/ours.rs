@@ -25,7 +25,7 @@ pub(super) fn send<B: AnyBody>(
     request: impl FnMut() -> Request<B> + 'static,
 ) -> Run {
     match case {
-        Case::Once => repeat(RetryLayer::default().attempts(1).layer(server), request),
+        Case::Once => repeat(RetryLayer::default().max_attempts(1).layer(server), request),
         _ if case.is_resent() => repeat(at_once().layer(server), request),
         _ => repeat(RetryLayer::default().layer(server), request),
     }
@@ -42,7 +42,7 @@ fn at_once() -> RetryLayer<impl Policy> {
 pub(super) fn waits(server: Server) -> Wait {
     let minute = Exponential::new(Duration::from_secs(60), Duration::from_secs(3_600)).jitter(Jitter::None);
     // A budget would let only a hundred of them wait, and the deadline none.
-    boxed(RetryLayer::new(RetryAfterFirst::new(minute)).budget(None).deadline(None).layer(server))
+    boxed(RetryLayer::new(RetryAfterFirst::new(minute)).budget(None).max_elapsed(None).layer(server))
 }
 
 pub(super) fn future_bytes(server: Server) -> i64 {

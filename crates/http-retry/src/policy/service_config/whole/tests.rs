@@ -43,7 +43,7 @@ fn the_most_specific_name_counts() {
         ("/", Some(5)),
         ("", Some(5)),
     ] {
-        assert_eq!(shop().retry_policy(path).map(GrpcRetryPolicy::attempts), attempts, "{path}");
+        assert_eq!(shop().retry_policy(path).map(GrpcRetryPolicy::max_attempts), attempts, "{path}");
     }
 }
 
