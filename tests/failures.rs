@@ -46,7 +46,7 @@ where
     let (gets, posts) = match kind {
         FailureKind::NeverSent => (3, 3),
         FailureKind::Timeout | FailureKind::MaybeProcessed => (3, 1),
-        FailureKind::LocalRefusal | FailureKind::Permanent => (1, 1),
+        FailureKind::Overloaded | FailureKind::Permanent => (1, 1),
         // The first resend after a refusal is not counted.
         _ => (4, 4),
     };

@@ -9,7 +9,7 @@ use arbitrary::Arbitrary;
 use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
 use libfuzzer_sys::fuzz_target;
 use tower_http_retry::{
-    Attempt, Cause, Exponential, Hint, Moment, Pace, Plan, Policy, RequestHead, ResponseHead,
+    Attempt, RetryCause, Exponential, RetryHint, Moment, Pace, Plan, Policy, RequestHead, ResponseHead,
     RetryAfterFirst, RetryContext, Turn,
 };
 
@@ -31,18 +31,18 @@ fuzz_target!(|input: Input| {
     }
     let now = SystemTime::UNIX_EPOCH + Duration::from_secs(input.now.into());
     let head = ResponseHead::from(&response);
-    let read = Hint::read_with_header(&head, now);
-    assert_eq!(Hint::read(&head, now), read.map(|(hint, _)| hint));
+    let read = RetryHint::read_with_header(&head, now);
+    assert_eq!(RetryHint::read(&head, now), read.map(|(hint, _)| hint));
     schedule(&response, read, now);
     hold(&response, now);
 });
 
 /// A policy that obeys never comes earlier, nor later than it says.
-fn schedule(response: &Response<()>, read: Option<(Hint, &'static str)>, now: SystemTime) {
+fn schedule(response: &Response<()>, read: Option<(RetryHint, &'static str)>, now: SystemTime) {
     let policy = RetryAfterFirst::new(Exponential::default()).longest(LONGEST);
     let request = Request::new(());
     let attempt = Attempt::new(1, &request, ResponseHead::from(response));
-    let context = RetryContext::new(attempt, Cause::Throttled)
+    let context = RetryContext::new(attempt, RetryCause::Throttled)
         .hint(read.map(|(hint, _)| hint))
         .hint_header(read.map(|(_, header)| header))
         .now(now);

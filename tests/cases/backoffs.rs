@@ -5,8 +5,8 @@ use std::time::{Duration, SystemTime};
 
 use http::{Request, Response};
 use http_retry::{
-    Attempt, Cause, Constant, DecorrelatedJitter, Exponential, Jitter, Moment, Plan, Policy, ResponseHead,
-    RetryAfterFirst, RetryContext, Session, Step, Window,
+    Attempt, Constant, DecorrelatedJitter, Exponential, Jitter, Moment, Plan, Policy, ResponseHead,
+    RetryAfterFirst, RetryCause, RetryContext, Session, Step, Window,
 };
 use rand::{SeedableRng, rngs::SmallRng};
 use serde::Deserialize;
@@ -149,7 +149,8 @@ fn vector(id: &str) -> Vector {
 fn window(policy: &dyn Policy, step: u32, previous: Option<Duration>) -> Window {
     let (request, response) = (Request::new(()), Response::builder().status(503).body(()).unwrap());
     let attempt = Attempt::new(step.saturating_add(1), &request, ResponseHead::from(&response));
-    let context = RetryContext::new(attempt, Cause::Transient).backoff_step(step).previous_delay(previous);
+    let context =
+        RetryContext::new(attempt, RetryCause::Transient).backoff_step(step).previous_delay(previous);
     match policy.schedule(&context) {
         Plan::Resend(window) => window,
         Plan::GiveUp(reason) => panic!("gave up: {reason}"),

@@ -160,8 +160,8 @@ fn failure(kind: &str) -> FailureKind {
         | "dns_temporary"
         | "network_unreachable"
         | "proxy_connect_error" => FailureKind::NeverSent,
-        "h2_refused_stream" | "h2_goaway_unprocessed" => FailureKind::Refused,
-        "pool_timeout" => FailureKind::LocalRefusal,
+        "h2_refused_stream" | "h2_goaway_unprocessed" => FailureKind::Unprocessed,
+        "pool_timeout" => FailureKind::Overloaded,
         "read_timeout" => FailureKind::Timeout,
         "reset_before_response"
         | "reset_idle_reused_conn"

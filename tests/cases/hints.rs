@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use http::{HeaderMap, Response, StatusCode};
-use http_retry::{Hint, ResponseHead};
+use http_retry::{ResponseHead, RetryHint};
 use serde::Deserialize;
 
 use super::{Headers, append, check_exceptions, header_map};
@@ -45,14 +45,14 @@ impl Row {
     fn is_met(&self) -> bool {
         let (hint, expected) = (self.read(), self.expect_ms.map(Duration::from_millis));
         match self.expect_kind.as_str() {
-            "exact" => hint == expected.map(Hint::After),
-            "saturate" => hint.and_then(Hint::delay) >= Some(SATURATED),
-            "stop" => hint == Some(Hint::Never),
+            "exact" => hint == expected.map(RetryHint::After),
+            "saturate" => hint.and_then(RetryHint::delay) >= Some(SATURATED),
+            "stop" => hint == Some(RetryHint::Never),
             other => panic!("{}: {other}", self.id),
         }
     }
 
-    fn read(&self) -> Option<Hint> {
+    fn read(&self) -> Option<RetryHint> {
         let mut headers = header_map(&self.headers);
         for (name, lines) in &self.raw_hex {
             headers.remove(name);
@@ -68,12 +68,12 @@ fn rows() -> Vec<Row> {
     super::rows(DATA)
 }
 
-fn read(headers: HeaderMap, now: &str) -> Option<Hint> {
+fn read(headers: HeaderMap, now: &str) -> Option<RetryHint> {
     let mut response = Response::new(());
     // What the rows leave out: most are about this status, and none is about another.
     *response.status_mut() = StatusCode::TOO_MANY_REQUESTS;
     *response.headers_mut() = headers;
-    Hint::read(&ResponseHead::from(&response), moment(now))
+    RetryHint::read(&ResponseHead::from(&response), moment(now))
 }
 
 fn bytes(hex: &str) -> Vec<u8> {
@@ -182,7 +182,7 @@ fn contested_values_are_read_as_documented() {
         for (name, line) in headers {
             append(&mut map, name, line.as_bytes());
         }
-        let expected = expected_ms.map(Duration::from_millis).map(Hint::After);
+        let expected = expected_ms.map(Duration::from_millis).map(RetryHint::After);
         assert_eq!(read(map, NOW), expected, "{headers:?}");
     }
 }

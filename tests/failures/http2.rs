@@ -15,7 +15,7 @@ const CANCEL: u32 = 8;
 const ENHANCE_YOUR_CALM: u32 = 11;
 
 async fn check(deed: StreamDeed, kind: FailureKind) {
-    let is_safe = kind == FailureKind::Refused;
+    let is_safe = kind == FailureKind::Unprocessed;
     for (method, sent) in [(Method::GET, 2), (Method::POST, if is_safe { 2 } else { 1 })] {
         let server = RawHttp2Server::start([deed]).await;
         let kinds = failures(http2_client(), method.clone(), &server.uri()).await;
@@ -27,7 +27,7 @@ async fn check(deed: StreamDeed, kind: FailureKind) {
 /// The server says that it did nothing.
 #[tokio::test]
 async fn a_refused_stream_was_not_processed() {
-    check(StreamDeed::ResetStream(REFUSED_STREAM), FailureKind::Refused).await;
+    check(StreamDeed::ResetStream(REFUSED_STREAM), FailureKind::Unprocessed).await;
 }
 
 /// Any other reset says nothing of the kind.
@@ -42,7 +42,7 @@ async fn a_stream_that_is_reset_may_have_been_processed() {
 #[tokio::test]
 async fn a_stream_above_the_last_of_a_goaway_was_not_processed() {
     for code in [NO_ERROR, ENHANCE_YOUR_CALM] {
-        check(StreamDeed::GoAway(0, code), FailureKind::Refused).await;
+        check(StreamDeed::GoAway(0, code), FailureKind::Unprocessed).await;
     }
 }
 
@@ -59,13 +59,16 @@ async fn a_stream_at_or_below_the_last_of_a_goaway_may_have_been_processed() {
 async fn who_is_cautious_takes_no_goaway_for_a_proof() {
     for (deed, cautious) in [
         (StreamDeed::GoAway(0, NO_ERROR), FailureKind::MaybeProcessed),
-        (StreamDeed::ResetStream(REFUSED_STREAM), FailureKind::Refused),
+        (StreamDeed::ResetStream(REFUSED_STREAM), FailureKind::Unprocessed),
     ] {
         let server = RawHttp2Server::start([deed]).await;
         let sent = request(Method::PUT, &server.uri(), "text");
         let sent = sent.map(|body| KeptBody::new(body, 8, None).attempt());
         let error = soon(http2_client().request(sent)).await.unwrap_err();
-        assert_eq!((failure_kind(&error), cautious_failure_kind(&error)), (FailureKind::Refused, cautious));
+        assert_eq!(
+            (failure_kind(&error), cautious_failure_kind(&error)),
+            (FailureKind::Unprocessed, cautious)
+        );
     }
 }
 
@@ -75,6 +78,6 @@ async fn two_refusals_are_two_resends() {
     let refused = StreamDeed::ResetStream(REFUSED_STREAM);
     let server = RawHttp2Server::start([refused, refused]).await;
     let kinds = failures(http2_client(), Method::POST, &server.uri()).await;
-    assert_eq!(kinds, [FailureKind::Refused; 2]);
+    assert_eq!(kinds, [FailureKind::Unprocessed; 2]);
     assert_eq!(server.sent(), 3);
 }

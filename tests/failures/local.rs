@@ -53,7 +53,7 @@ async fn load_that_is_shed_is_not_sent_again() {
     let first = ServiceBuilder::new().layer(RetryLayer::new(A_SECOND)).service(service.clone());
     let held = tokio::spawn(first.oneshot(get("/")));
     tokio::task::yield_now().await;
-    assert_eq!(failures(service, Method::GET, "/").await, [FailureKind::LocalRefusal]);
+    assert_eq!(failures(service, Method::GET, "/").await, [FailureKind::Overloaded]);
     held.abort();
 }
 

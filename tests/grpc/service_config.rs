@@ -4,7 +4,7 @@ use h2::Reason as Code;
 use http::Method;
 use tonic_health::pb::HealthCheckRequest;
 use tower::{Layer, ServiceExt};
-use tower_http_retry::{Boxed, GrpcServiceConfig, GrpcTrailersLayer, Reason, RetryLayer, presets};
+use tower_http_retry::{Boxed, GiveUpReason, GrpcServiceConfig, GrpcTrailersLayer, RetryLayer, presets};
 
 use super::calls::{call, client};
 use super::health::{HealthService, Says};
@@ -56,7 +56,7 @@ async fn the_caller_is_told_that_all_attempts_of_the_method_were_made() {
         let upstream = Upstream::answers(|_| with_header(200, "grpc-status", "14"));
         let client = layer::<Boxed>().layer(upstream.handle());
         let response = eventually(client.oneshot(request(Method::POST, path, "call"))).await.unwrap();
-        assert_eq!(info(&response).reason(), Some(Reason::Attempts));
+        assert_eq!(info(&response).reason(), Some(GiveUpReason::MaxAttempts));
         assert_eq!((info(&response).attempts(), upstream.sent()), (attempts, attempts as usize));
     }
 }

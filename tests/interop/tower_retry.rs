@@ -10,7 +10,7 @@ use tower::retry::Retry;
 use tower::util::BoxCloneService;
 use tower::{BoxError, Layer, Service, ServiceExt};
 use tower_http_retry::{
-    AttemptHeader, AttemptNumber, Boxed, Budget, Constant, Exponential, Never, Policy, Reason,
+    AttemptHeader, AttemptNumber, Boxed, Budget, Constant, Exponential, GiveUpReason, Never, Policy,
     RetryAfterFirst, RetryInfo, RetryLayer, RetryOverride, TowerPolicy,
 };
 
@@ -173,7 +173,7 @@ async fn each_request_has_a_session_of_its_own() {
     for sent in [3, 6, 9] {
         let response = ServiceExt::<Sent>::ready(&mut client).await.unwrap().call(get("/")).await.unwrap();
         assert_eq!((info(&response).attempts(), upstream.sent()), (3, sent));
-        assert_eq!(info(&response).reason(), Some(Reason::Attempts));
+        assert_eq!(info(&response).reason(), Some(GiveUpReason::MaxAttempts));
         // Longer than the deadline, which starts anew.
         tokio::time::sleep(Duration::from_secs(10)).await;
     }

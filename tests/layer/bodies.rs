@@ -5,7 +5,9 @@ use http::{HeaderMap, Method, Request};
 use http_body::Body;
 use http_body_util::BodyExt;
 use tower::{Layer, ServiceBuilder, ServiceExt};
-use tower_http_retry::{Budget, Reason, ReplayBody, ReplayMemory, RetryInfo, RetryLayer, RetryOverride};
+use tower_http_retry::{
+    Budget, GiveUpReason, ReplayBody, ReplayMemory, RetryInfo, RetryLayer, RetryOverride,
+};
 
 use crate::support::bodies::Frames;
 use crate::support::server::Server;
@@ -76,7 +78,7 @@ async fn a_body_over_the_limit_goes_through_once() {
     respond.send_response(status(503));
     let response = eventually(sent).await.unwrap().unwrap();
     assert_status(&response, 503);
-    assert_eq!(info(&response).reason(), Some(Reason::Body));
+    assert_eq!(info(&response).reason(), Some(GiveUpReason::Body));
 }
 
 /// Trailers count, as they are kept too.
@@ -125,7 +127,7 @@ async fn a_request_for_which_there_is_no_memory_is_sent_once() {
     tokio::time::sleep(std::time::Duration::from_millis(100)).await;
     assert_eq!(memory.used(), 6);
     let second = client.clone().oneshot(request(Method::PUT, "/", "five!")).await.unwrap();
-    assert_eq!((info(&second).reason(), info(&second).attempts()), (Some(Reason::Body), 1));
+    assert_eq!((info(&second).reason(), info(&second).attempts()), (Some(GiveUpReason::Body), 1));
     assert_eq!(info(&first.await.unwrap().unwrap()).attempts(), 3);
     assert_eq!(memory.used(), 0);
     let third = client.oneshot(request(Method::PUT, "/", "five!")).await.unwrap();

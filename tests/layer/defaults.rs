@@ -8,7 +8,7 @@ use futures_util::stream::{self, StreamExt};
 use http::Method;
 use tokio::time::Instant;
 use tower::{Layer, ServiceBuilder, ServiceExt, service_fn};
-use tower_http_retry::{AttemptNumber, BoxError, Pace, Reason, RetryAfterFirst, RetryLayer};
+use tower_http_retry::{AttemptNumber, BoxError, GiveUpReason, Pace, RetryAfterFirst, RetryLayer};
 
 use crate::support::clock::Watch;
 use crate::support::upstream::Upstream;
@@ -49,7 +49,7 @@ async fn three_attempts_with_a_short_backoff() {
             .layer(RetryLayer::default().timer(watch.clone()))
             .service(upstream.handle());
         let response = client.oneshot(get("/")).await.unwrap();
-        assert_eq!((upstream.sent(), info(&response).reason()), (3, Some(Reason::Attempts)));
+        assert_eq!((upstream.sent(), info(&response).reason()), (3, Some(GiveUpReason::MaxAttempts)));
         let [first, second] = watch.sleeps()[..] else { panic!("{:?}", watch.sleeps()) };
         assert!(first <= Duration::from_millis(100) && second <= Duration::from_millis(200));
     }
@@ -112,7 +112,7 @@ async fn without_a_budget_and_a_deadline_there_is_no_bound_but_the_attempts() {
     let layer = RetryLayer::default().budget(None).max_elapsed(None).replay_memory(None).max_attempts(200);
     let client = ServiceBuilder::new().layer(layer).service(upstream.handle());
     let response = eventually(client.oneshot(get("/"))).await.unwrap();
-    assert_eq!((upstream.sent(), info(&response).reason()), (200, Some(Reason::Attempts)));
+    assert_eq!((upstream.sent(), info(&response).reason()), (200, Some(GiveUpReason::MaxAttempts)));
 }
 
 /// The happy path reads no clock that it does not need.

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use http::Method;
 use tower::{Service, ServiceBuilder, ServiceExt};
-use tower_http_retry::{Budget, Cause, Constant, Cost, Policy, Reason, RetryInfo, RetryLayer, Verdict};
+use tower_http_retry::{
+    Budget, Constant, Cost, GiveUpReason, Policy, RetryCause, RetryInfo, RetryLayer, Verdict,
+};
 
 use crate::support::upstream::Upstream;
 use crate::support::{A_SECOND, Answer, Sent, assert_status, get, info, request, reset, status, with_header};
@@ -32,7 +34,7 @@ async fn an_answer_after_resends_tells_of_them() {
     let response = client.oneshot(get("/")).await.unwrap();
     let info = info(&response);
     assert_eq!((info.attempts(), info.waited()), (3, Duration::from_secs(6)));
-    assert_eq!((info.cause(), info.reason()), (Some(Cause::Throttled), None));
+    assert_eq!((info.cause(), info.reason()), (Some(RetryCause::Throttled), None));
 }
 
 #[tokio::test(start_paused = true)]
@@ -43,16 +45,16 @@ async fn an_answer_that_was_given_up_on_tells_why() {
         let response = client.oneshot(request(method, "/", "text")).await.unwrap();
         let info = info(&response);
         assert_eq!((info.reason(), info.attempts() as usize), (Some(expected), upstream.sent()));
-        assert_eq!(info.cause(), Some(Cause::Throttled));
+        assert_eq!(info.cause(), Some(RetryCause::Throttled));
         assert_eq!(info.waited(), Duration::from_secs(2) * (info.attempts() - 1));
     };
     let layer = || RetryLayer::new(A_SECOND);
-    check(layer(), Method::GET, Reason::Attempts).await;
-    check(layer().max_elapsed(Duration::from_secs(3)), Method::GET, Reason::Deadline).await;
-    check(layer().replay_limit(3), Method::PUT, Reason::Body).await;
+    check(layer(), Method::GET, GiveUpReason::MaxAttempts).await;
+    check(layer().max_elapsed(Duration::from_secs(3)), Method::GET, GiveUpReason::MaxElapsed).await;
+    check(layer().replay_limit(3), Method::PUT, GiveUpReason::Body).await;
     let empty = Budget::percent(0).floor(0).capacity(1);
     empty.withdraw(Cost::ONE, Duration::ZERO).expect("it starts full").spend();
-    check(layer().budget(empty), Method::GET, Reason::Budget).await;
+    check(layer().budget(empty), Method::GET, GiveUpReason::Budget).await;
 }
 
 /// An error has no extensions, so it is the future that tells.
@@ -65,7 +67,7 @@ async fn the_future_tells_of_an_error_too() {
     assert!(response.as_mut().await.is_err());
     let info = response.info().expect("it gave up");
     assert_eq!((info.attempts(), info.waited()), (3, Duration::from_secs(2)));
-    assert_eq!((info.cause(), info.reason()), (Some(Cause::Transient), Some(Reason::Attempts)));
+    assert_eq!((info.cause(), info.reason()), (Some(RetryCause::Transient), Some(GiveUpReason::MaxAttempts)));
 }
 
 /// 417 is about `Expect` and nothing else (RFC 9110 section 10.1.1).
@@ -148,7 +150,7 @@ async fn a_policy_sees_extensions_of_request_and_response() {
         let tenant = attempt.request.extension::<Tenant>().map(|tenant| tenant.0);
         let zone = attempt.outcome.response().and_then(|head| head.extension::<Tenant>()).map(|zone| zone.0);
         match (tenant, zone) {
-            (Some("ours"), Some("far")) => Verdict::Retry(Cause::Transient),
+            (Some("ours"), Some("far")) => Verdict::Retry(RetryCause::Transient),
             _ => Verdict::Accept,
         }
     });

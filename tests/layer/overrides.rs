@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::{HeaderName, Method};
 use tower::{BoxError, ServiceBuilder, ServiceExt};
 use tower_http_retry::{
-    AttemptHeader, AttemptNumber, Boxed, Budget, Constant, Never, Reason, ReplayMemory, RetryInfo,
+    AttemptHeader, AttemptNumber, Boxed, Budget, Constant, GiveUpReason, Never, ReplayMemory, RetryInfo,
     RetryLayer, RetryOverride,
 };
 
@@ -63,7 +63,7 @@ async fn attempts_are_those_of_the_request() {
 async fn the_deadline_is_that_of_the_request() {
     let (count, info, _) =
         sent(Method::GET, 503, RetryOverride::new().max_elapsed(Duration::from_millis(1_500))).await;
-    assert_eq!((count, info.unwrap().reason()), (2, Some(Reason::Deadline)));
+    assert_eq!((count, info.unwrap().reason()), (2, Some(GiveUpReason::MaxElapsed)));
 }
 
 /// A policy of the request's own decides whether it is kept, what it means and when.

@@ -9,7 +9,7 @@ use futures_util::future::{join, join_all};
 use http::Method;
 use tokio::time::{Instant, sleep};
 use tower::{BoxError, Layer, Service, ServiceBuilder, ServiceExt};
-use tower_http_retry::{Budget, Pace, PaceLayer, Reason, RetryLayer, SharedPace};
+use tower_http_retry::{Budget, GiveUpReason, Pace, PaceLayer, RetryLayer, SharedPace};
 
 use super::{MS, SECOND, busy, closed, far, numbered, per_authority, sends};
 use crate::support::bucket::Bucket;
@@ -164,7 +164,7 @@ async fn a_session_whose_service_failed_lets_the_next_go_before_it_is_dropped() 
     let (response, ()) = eventually(join(ended.as_mut(), driver)).await;
     let response = response.unwrap();
     assert_status(&response, 429);
-    assert_eq!(info(&response).reason(), Some(Reason::NotReady));
+    assert_eq!(info(&response).reason(), Some(GiveUpReason::NotReady));
     eventually(other).await.unwrap().unwrap();
     assert_eq!(sends(&upstream, start), [(2, 1_000)]);
     drop(ended);

@@ -7,7 +7,8 @@ use http_body_util::BodyExt;
 use tokio::time::{Instant, sleep};
 use tower::{Layer, ServiceExt};
 use tower_http_retry::{
-    Budget, Constant, Pace, PaceLayer, Reason, Refusal, ReplayMemory, RetryInfo, RetryLayer, RetryOverride,
+    Budget, Constant, GiveUpReason, Pace, PaceLayer, Refusal, ReplayMemory, RetryInfo, RetryLayer,
+    RetryOverride,
 };
 
 use super::{MS, SECOND, busy, close, closed, far, numbered, per_authority, refusal, sends};
@@ -138,7 +139,7 @@ async fn a_resend_that_waits_in_vain_returns_the_last_outcome() {
                 assert_status(&response, 429);
                 assert_eq!(
                     (info(&response).reason(), info(&response).attempts()),
-                    (Some(Reason::Deadline), 1)
+                    (Some(GiveUpReason::MaxElapsed), 1)
                 );
                 assert!(response.into_body().collect().await.unwrap().to_bytes().is_empty(), "it was read");
             }
@@ -163,7 +164,7 @@ async fn a_resend_whose_turn_comes_too_late_returns_the_last_response_at_once() 
     close(&pace, 5).await;
     let response = eventually(sent).await.unwrap().unwrap();
     assert_eq!(start.elapsed(), 20 * MS);
-    assert_eq!(info(&response).reason(), Some(Reason::Deadline));
+    assert_eq!(info(&response).reason(), Some(GiveUpReason::MaxElapsed));
     assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "broken");
     assert_eq!((upstream.sent(), budget.tokens()), (1, 10.0));
 }

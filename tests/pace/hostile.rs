@@ -2,7 +2,7 @@
 
 use tokio::time::Instant;
 use tower::{Layer, ServiceExt};
-use tower_http_retry::{Pace, PaceLayer, Reason, RetryLayer, SharedPace};
+use tower_http_retry::{GiveUpReason, Pace, PaceLayer, RetryLayer, SharedPace};
 
 use super::{MS, SECOND, busy, crowd, far, numbered, refusal, sends};
 use crate::support::bucket::Bucket;
@@ -47,9 +47,9 @@ async fn a_hint_that_is_too_long_is_returned_to_whom_it_was_said() {
     let client = RetryLayer::default().max_attempts(2).pace(pace).layer(upstream.handle());
     let start = Instant::now();
     let response = client.clone().oneshot(numbered(1)).await.unwrap();
-    assert_eq!(info(&response).reason(), Some(Reason::HintTooLong));
+    assert_eq!(info(&response).reason(), Some(GiveUpReason::HintTooLong));
     let response = eventually(client.oneshot(numbered(2))).await.unwrap();
-    assert_eq!(info(&response).reason(), Some(Reason::Attempts));
+    assert_eq!(info(&response).reason(), Some(GiveUpReason::MaxAttempts));
     // Its own hint is obeyed to the letter.
     assert_eq!(sends(&upstream, start), [(1, 0), (2, 50), (2, 1_050)]);
 }

@@ -9,8 +9,8 @@ use tokio::time::{Instant, sleep};
 use tower::util::MapErr;
 use tower::{BoxError, Layer, Service, ServiceBuilder, ServiceExt};
 use tower_http_retry::{
-    Boxed, Concrete, LlmPolicy, PaceError, Reason, Refusal, ResponseFuture, Retry, RetryLayer, WithPace,
-    presets,
+    Boxed, Concrete, GiveUpReason, LlmPolicy, PaceError, Refusal, ResponseFuture, Retry, RetryLayer,
+    WithPace, presets,
 };
 
 use super::{MS, SECOND, busy};
@@ -90,7 +90,11 @@ async fn a_post_is_sent_four_times_in_all() {
         let client = ServiceBuilder::new().layer(presets::llm()).service(upstream.handle());
         let response = eventually(client.oneshot(post("ours"))).await.unwrap();
         assert_status(&response, code);
-        assert_eq!((upstream.sent(), info(&response).reason()), (4, Some(Reason::Attempts)), "{code}");
+        assert_eq!(
+            (upstream.sent(), info(&response).reason()),
+            (4, Some(GiveUpReason::MaxAttempts)),
+            "{code}"
+        );
         assert!(upstream.calls().iter().all(|call| call.body == r#"{"model": ".."}"#));
     }
     for code in [200, 400, 401, 403, 404, 413, 422, 501] {
@@ -113,7 +117,7 @@ async fn a_hint_of_two_minutes_is_obeyed_and_a_longer_one_returned() {
         let response = eventually(client.oneshot(post("ours"))).await.unwrap();
         assert_eq!(upstream.gaps(), expected, "{hint} s");
         if expected.is_empty() {
-            assert_eq!(info(&response).reason(), Some(Reason::HintTooLong));
+            assert_eq!(info(&response).reason(), Some(GiveUpReason::HintTooLong));
             assert_eq!(start.elapsed(), Duration::ZERO);
             assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "not just now");
         }
@@ -140,13 +144,13 @@ async fn ten_minutes_are_enough_for_four_attempts_and_not_for_more() {
     let upstream = Upstream::answers(|_| busy(120));
     let client = ServiceBuilder::new().layer(presets::llm()).service(upstream.handle());
     let response = eventually(client.oneshot(post("ours"))).await.unwrap();
-    assert_eq!((upstream.sent(), info(&response).reason()), (4, Some(Reason::Attempts)));
+    assert_eq!((upstream.sent(), info(&response).reason()), (4, Some(GiveUpReason::MaxAttempts)));
 
     let upstream = Upstream::answers(|_| busy(120));
     let layer = presets::llm().max_attempts(99);
     let start = Instant::now();
     let response = eventually(layer.layer(upstream.handle()).oneshot(post("ours"))).await.unwrap();
-    assert_eq!((upstream.sent(), info(&response).reason()), (6, Some(Reason::Deadline)));
+    assert_eq!((upstream.sent(), info(&response).reason()), (6, Some(GiveUpReason::MaxElapsed)));
     assert_eq!(start.elapsed(), 600 * SECOND);
 }
 

@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep};
 use tower::util::MapErr;
 use tower::{BoxError, Layer, Service, ServiceBuilder, ServiceExt};
 use tower_http_retry::{
-    Budget, Pace, PaceError, PaceLayer, Reason, Refusal, RetryInfo, RetryLayer, SharedPace,
+    Budget, GiveUpReason, Pace, PaceError, PaceLayer, Refusal, RetryInfo, RetryLayer, SharedPace,
 };
 
 use super::{MS, SECOND, busy, close, numbered, refusal, sends};
@@ -66,7 +66,7 @@ async fn check_resend(upstream: Upstream, expected: u16) {
     let start = Instant::now();
     let response = layer.layer(upstream.handle()).oneshot(get("/")).await.unwrap();
     assert_status(&response, expected);
-    assert_eq!((info(&response).reason(), info(&response).attempts()), (Some(Reason::Pace), 1));
+    assert_eq!((info(&response).reason(), info(&response).attempts()), (Some(GiveUpReason::Pace), 1));
     assert_eq!(info(&response).waited(), std::time::Duration::ZERO);
     assert_eq!((upstream.sent(), budget.tokens(), start.elapsed().as_millis()), (1, 10.0, 0));
     let length = response.headers().get("content-length").cloned();

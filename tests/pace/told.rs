@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 use tower::{Layer, Service, ServiceExt};
-use tower_http_retry::{Cause, Constant, Pace, PaceLayer, RetryInfo, RetryLayer, SharedPace};
+use tower_http_retry::{Constant, Pace, PaceLayer, RetryCause, RetryInfo, RetryLayer, SharedPace};
 
 use super::{MS, SECOND, busy, close, closed, crowd, far, numbered, per_authority, sends};
 use crate::support::capture::Capture;
@@ -28,7 +28,7 @@ async fn the_wait_that_is_told_is_the_real_one() {
     let response = eventually(sent).await.unwrap().unwrap();
     let info = info(&response);
     assert_eq!((info.waited(), info.attempts()), (5_500 * MS, 2));
-    assert_eq!((info.cause(), info.reason()), (Some(Cause::Transient), None));
+    assert_eq!((info.cause(), info.reason()), (Some(RetryCause::Transient), None));
     assert_eq!(
         capture.lines(),
         [

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, Request};
 use http_body_util::Full;
 use tower::{ServiceBuilder, ServiceExt};
-use tower_http_retry::{FailureKind, Policy, Reason, RetryLayer};
+use tower_http_retry::{FailureKind, GiveUpReason, Policy, RetryLayer};
 
 use crate::support::bodies::Frames;
 use crate::support::raw::RawServer;
@@ -68,7 +68,7 @@ async fn a_body_over_the_limit_is_sent_once_and_whole() {
     let request = Request::put(server.uri("/")).body(Frames::new(["one ", "two ", "three"])).unwrap();
     let response = soon(client.oneshot(request)).await.unwrap();
     assert_status(&response, 503);
-    assert_eq!(info(&response).reason(), Some(Reason::Body));
+    assert_eq!(info(&response).reason(), Some(GiveUpReason::Body));
     let bodies: Vec<_> = server.seen().into_iter().map(|seen| seen.body).collect();
     assert_eq!(bodies, [Some(Bytes::from("one two three"))]);
 }
@@ -157,7 +157,7 @@ async fn a_body_that_the_caller_broke_is_not_sent_again_after_an_answer() {
     respond.send_response(status(503));
     let response = eventually(sent).await.unwrap().unwrap();
     assert_status(&response, 503);
-    assert_eq!(info(&response).reason(), Some(Reason::Body));
+    assert_eq!(info(&response).reason(), Some(GiveUpReason::Body));
 }
 
 /// A body in memory is not read ahead of the inner service.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use http::Method;
 use tower::{Layer, ServiceBuilder, ServiceExt};
-use tower_http_retry::{Budget, Cost, Reason, RetryLayer};
+use tower_http_retry::{Budget, Cost, GiveUpReason, RetryLayer};
 
 use crate::support::upstream::Upstream;
 use crate::support::{A_SECOND, get, info, request, status, with_header};
@@ -40,7 +40,7 @@ async fn all_clones_of_a_layer_share_one_budget() {
         .flat_map(|client| [client.clone().oneshot(get("/")), client.clone().oneshot(get("/"))]);
     let responses = join_all(sent).await;
     let reasons = responses.into_iter().map(|response| info(&response.unwrap()).reason());
-    assert_eq!(reasons.filter(|reason| *reason == Some(Reason::Budget)).count(), 5);
+    assert_eq!(reasons.filter(|reason| *reason == Some(GiveUpReason::Budget)).count(), 5);
     assert_eq!(upstream.sent(), 8 + 3);
 }
 
@@ -69,10 +69,10 @@ async fn a_resend_that_is_not_allowed_costs_nothing() {
         assert_eq!(info(&response).reason(), Some(reason));
         before - budget.tokens()
     };
-    assert_eq!(check(layer().max_elapsed(Duration::from_millis(999)), Reason::Deadline).await, 0.0);
-    assert_eq!(check(layer().replay_limit(5), Reason::Body).await, 0.0);
+    assert_eq!(check(layer().max_elapsed(Duration::from_millis(999)), GiveUpReason::MaxElapsed).await, 0.0);
+    assert_eq!(check(layer().replay_limit(5), GiveUpReason::Body).await, 0.0);
     // Two resends are paid for; the third cannot happen.
-    assert_eq!(check(layer().max_attempts(3), Reason::Attempts).await, 2.0);
+    assert_eq!(check(layer().max_attempts(3), GiveUpReason::MaxAttempts).await, 2.0);
 }
 
 /// Trap 20, where the server forbids it, or asks for too much.
@@ -83,6 +83,6 @@ async fn a_hint_that_is_not_obeyed_costs_nothing() {
     let upstream = Upstream::answers(|_| with_header(429, "retry-after", "121"));
     let client = ServiceBuilder::new().layer(layer).service(upstream.handle());
     let response = client.oneshot(get("/")).await.unwrap();
-    assert_eq!(info(&response).reason(), Some(Reason::HintTooLong));
+    assert_eq!(info(&response).reason(), Some(GiveUpReason::HintTooLong));
     assert_eq!((upstream.sent(), budget.tokens()), (1, 10.0));
 }

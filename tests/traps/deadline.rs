@@ -5,7 +5,7 @@ use std::time::Duration;
 use http_body_util::BodyExt;
 use tokio::time::{Instant, timeout};
 use tower::{ServiceBuilder, ServiceExt};
-use tower_http_retry::{BoxError, Budget, Constant, Reason, RetryAfterFirst, RetryLayer};
+use tower_http_retry::{BoxError, Budget, Constant, GiveUpReason, RetryAfterFirst, RetryLayer};
 
 use crate::support::upstream::Upstream;
 use crate::support::{
@@ -23,7 +23,7 @@ async fn a_wait_that_does_not_fit_is_not_begun() {
     // 0 s, 10 s, 20 s; the next would be at 30 s.
     assert_eq!((upstream.sent(), start.elapsed().as_secs()), (3, 20));
     assert_status(&response, 503);
-    assert_eq!(info(&response).reason(), Some(Reason::Deadline));
+    assert_eq!(info(&response).reason(), Some(GiveUpReason::MaxElapsed));
     assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "busy");
 }
 
@@ -58,7 +58,7 @@ async fn the_longest_times_there_are_do_not_panic() {
 
     let client = ServiceBuilder::new().layer(RetryLayer::new(policy())).service(upstream());
     let response = eventually(client.oneshot(get("/"))).await.unwrap();
-    assert_eq!(info(&response).reason(), Some(Reason::Deadline));
+    assert_eq!(info(&response).reason(), Some(GiveUpReason::MaxElapsed));
 
     let client = ServiceBuilder::new().layer(RetryLayer::new(policy()).max_elapsed(None)).service(upstream());
     timeout(never, client.oneshot(get("/"))).await.expect_err("it waits for as long as it was told");
@@ -95,7 +95,7 @@ async fn a_service_that_is_busy_until_the_deadline_gives_the_response_before() {
         busy_after(Ok(with_header(503, "content-length", "4").map(|_| "busy".into()))).await;
     let response = result.unwrap();
     assert_status(&response, 503);
-    assert_eq!(info(&response).reason(), Some(Reason::NotReady));
+    assert_eq!(info(&response).reason(), Some(GiveUpReason::NotReady));
     assert_eq!(info(&response).attempts(), 1);
     assert!(!response.headers().contains_key("content-length"), "its content was read here");
     assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "");

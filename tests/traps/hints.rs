@@ -6,7 +6,7 @@ use http::Response;
 use http_body_util::BodyExt;
 use tower::{Layer, ServiceBuilder, ServiceExt};
 use tower_http_retry::{
-    BoxError, Budget, Constant, Exponential, Policy, Reason, RetryAfterFirst, RetryLayer,
+    BoxError, Budget, Constant, Exponential, GiveUpReason, Policy, RetryAfterFirst, RetryLayer,
 };
 
 use crate::support::clock::Watch;
@@ -30,7 +30,7 @@ async fn a_hint_above_the_longest_is_not_shortened() {
         let layer = RetryLayer::new(policy).max_elapsed(None);
         let client = ServiceBuilder::new().layer(layer).service(upstream.handle());
         let response = eventually(client.oneshot(get("/"))).await.unwrap();
-        let reason = if sent == 1 { Reason::HintTooLong } else { Reason::Attempts };
+        let reason = if sent == 1 { GiveUpReason::HintTooLong } else { GiveUpReason::MaxAttempts };
         assert_eq!((upstream.sent(), info(&response).reason()), (sent, Some(reason)), "{seconds}");
     }
 }
@@ -46,7 +46,7 @@ async fn a_response_that_is_given_up_on_is_handed_over_whole() {
     let client = ServiceBuilder::new().layer(RetryLayer::default()).service(client());
     let response = soon(client.oneshot(get(&server.uri("/")))).await.unwrap();
     assert_status(&response, 429);
-    assert_eq!(info(&response).reason(), Some(Reason::HintTooLong));
+    assert_eq!(info(&response).reason(), Some(GiveUpReason::HintTooLong));
     assert_eq!(response.headers()["retry-after"], "600");
     assert_eq!(response.headers()["x-why"], "quota");
     assert_eq!(response.headers()["content-length"], "15");

@@ -168,7 +168,7 @@ async fn a_resend_without_a_delay_yields_and_is_counted() {
 /// Trap 26: only one transparent resend is not counted.
 #[tokio::test(start_paused = true)]
 async fn refusals_for_ever_end_after_one_attempt_more() {
-    let policy = A_SECOND.classify_with(|_| Verdict::Retry(http_retry::Cause::Refused));
+    let policy = A_SECOND.classify_with(|_| Verdict::Retry(http_retry::RetryCause::Unprocessed));
     let upstream = Upstream::statuses([421]);
     let client = ServiceBuilder::new().layer(RetryLayer::new(policy)).service(upstream.handle());
     eventually(client.oneshot(get("/"))).await.unwrap();

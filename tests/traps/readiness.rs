@@ -9,7 +9,7 @@ use std::{future, pin::pin};
 use http_retry::Budget;
 use tokio::task::coop;
 use tower::{BoxError, Service, ServiceBuilder, ServiceExt};
-use tower_http_retry::{Constant, Reason, RetryLayer};
+use tower_http_retry::{Constant, GiveUpReason, RetryLayer};
 
 use crate::support::upstream::Upstream;
 use crate::support::{
@@ -156,7 +156,7 @@ async fn an_error_of_readiness_does_not_hide_the_response_before() {
     handle.send_error("the client is broken");
     let response = eventually(sent).await.unwrap().unwrap();
     assert_status(&response, 503);
-    assert_eq!(info(&response).reason(), Some(Reason::NotReady));
+    assert_eq!(info(&response).reason(), Some(GiveUpReason::NotReady));
     assert_eq!(info(&response).attempts(), 1);
     assert_eq!(budget.tokens(), 10.0, "what was not sent costs nothing");
 }

@@ -7,7 +7,7 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tower::{ServiceBuilder, ServiceExt};
-use tower_http_retry::{Cause, Policy, ReplayMemory, RetryInfo, RetryLayer, RetryOverride, Verdict};
+use tower_http_retry::{Policy, ReplayMemory, RetryCause, RetryInfo, RetryLayer, RetryOverride, Verdict};
 
 use crate::support::bodies::Frames;
 use crate::support::upstream::Upstream;
@@ -27,7 +27,7 @@ async fn tunnels_are_sent_once() {
     for code in [101, 200, 408, 425, 429, 503] {
         for tunnel in tunnels() {
             let upstream = Upstream::statuses([code]);
-            let policy = A_SECOND.any_method().classify_with(|_| Verdict::Retry(Cause::Transient));
+            let policy = A_SECOND.any_method().classify_with(|_| Verdict::Retry(RetryCause::Transient));
             let client = ServiceBuilder::new().layer(RetryLayer::new(policy)).service(upstream.handle());
             let response = client.oneshot(tunnel).await.unwrap();
             assert_status(&response, code);

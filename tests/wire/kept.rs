@@ -9,7 +9,7 @@ use http::{Request, Response};
 use http_body::Frame;
 use http_body_util::{BodyExt, Full, StreamBody};
 use tower::{BoxError, Layer, Service, ServiceExt, service_fn};
-use tower_http_retry::{Reason, ReplayBody, ReplayMemory, RetryLayer};
+use tower_http_retry::{GiveUpReason, ReplayBody, ReplayMemory, RetryLayer};
 
 use crate::support::{A_SECOND, Answer, Inner, QUICKLY, info, request, status};
 
@@ -56,7 +56,7 @@ async fn a_session_dropped_in_its_wait_keeps_nothing_though_an_old_attempt_still
 
 /// Sends so many frames of these bytes to a server that reads everything and fails, and says why they were not
 /// sent again.
-async fn reason(frames: usize, bytes: &'static [u8]) -> Option<Reason> {
+async fn reason(frames: usize, bytes: &'static [u8]) -> Option<GiveUpReason> {
     let inner = service_fn(|request: Request<ReplayBody<_>>| async move {
         request.into_body().collect().await?;
         Ok::<_, BoxError>(status(503))
@@ -71,10 +71,10 @@ async fn reason(frames: usize, bytes: &'static [u8]) -> Option<Reason> {
 #[tokio::test]
 async fn many_small_frames_do_not_pass_for_little() {
     let most = 1_024 + 64 * KIB / 256;
-    assert_eq!(reason(most, b"x").await, Some(Reason::Attempts));
-    assert_eq!(reason(most + 1, b"x").await, Some(Reason::Body));
+    assert_eq!(reason(most, b"x").await, Some(GiveUpReason::MaxAttempts));
+    assert_eq!(reason(most + 1, b"x").await, Some(GiveUpReason::Body));
     // Empty frames are not kept at all.
-    assert_eq!(reason(100_000, b"").await, Some(Reason::Attempts));
+    assert_eq!(reason(100_000, b"").await, Some(GiveUpReason::MaxAttempts));
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
 use tokio::time::{Instant, Sleep};
 use tower::{Layer, Service, ServiceExt};
-use tower_http_retry::{Reason, ReplayBody, RetryLayer};
+use tower_http_retry::{GiveUpReason, ReplayBody, RetryLayer};
 
 use crate::support::{A_SECOND, Answer, assert_status, eventually, get, info};
 
@@ -78,7 +78,7 @@ async fn the_head_of_a_drained_response_is_returned_at_the_deadline() {
     let response = eventually(layer.layer(busy.clone()).oneshot(get("http://api/"))).await.unwrap();
     assert_eq!(start.elapsed().as_secs(), 5);
     assert_status(&response, 503);
-    assert_eq!(info(&response).reason(), Some(Reason::NotReady));
+    assert_eq!(info(&response).reason(), Some(GiveUpReason::NotReady));
     assert_eq!(info(&response).attempts(), 1);
     assert_eq!(response.headers()["x-from"], "upstream");
     // Its content was read to free the connection, and so it does not announce any.
@@ -127,6 +127,6 @@ async fn nothing_is_sent_after_the_deadline_however_late_the_future_is_polled() 
     tokio::time::advance(Duration::from_secs(3_600)).await;
     let response = eventually(call).await.unwrap();
     assert_status(&response, 503);
-    assert_eq!(info(&response).reason(), Some(Reason::Deadline));
+    assert_eq!(info(&response).reason(), Some(GiveUpReason::MaxElapsed));
     assert_eq!(busy.calls.lock().unwrap().len(), 1);
 }

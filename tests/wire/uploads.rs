@@ -11,7 +11,7 @@ use http::{HeaderMap, Request, Response};
 use http_body::{Body, Frame};
 use http_body_util::{Full, StreamBody};
 use tower::{BoxError, Layer, Service, ServiceExt};
-use tower_http_retry::{BodyState, Reason, ReplayBody, ReplayMemory, RetryLayer};
+use tower_http_retry::{BodyState, GiveUpReason, ReplayBody, ReplayMemory, RetryLayer};
 
 use crate::support::bodies::Frames;
 use crate::support::http2::{Http2Server, http2_client};
@@ -50,7 +50,7 @@ async fn an_upload_over_the_limit_is_sent_whole_and_once() {
     let client = RetryLayer::new(QUICKLY).layer(client());
     let response = soon(client.oneshot(put(&server.uri("/"), MIB))).await.unwrap();
     assert_status(&response, 503);
-    assert_eq!(info(&response).reason(), Some(Reason::Body));
+    assert_eq!(info(&response).reason(), Some(GiveUpReason::Body));
     assert_eq!(sizes(&server), [MIB]);
 }
 
@@ -60,7 +60,7 @@ async fn an_upload_for_which_there_is_no_memory_is_sent_whole_and_once() {
     let server = Server::statuses([503, 200]).await;
     let client = RetryLayer::new(QUICKLY).replay_memory(memory.clone()).layer(client());
     let response = soon(client.clone().oneshot(put(&server.uri("/"), 33 * KIB))).await.unwrap();
-    assert_eq!(info(&response).reason(), Some(Reason::Body));
+    assert_eq!(info(&response).reason(), Some(GiveUpReason::Body));
     assert_eq!(memory.used(), 0);
 
     let server = Server::statuses([503, 200]).await;
@@ -183,7 +183,7 @@ async fn a_body_that_breaks_is_not_sent_again_over_http2_either() {
     let server = Http2Server::start(|_| Ok(status(503))).await;
     let result = broken(http2_client(), &server.uri()).await;
     if let Ok(response) = &result {
-        assert_eq!(info(response).reason(), Some(Reason::Body));
+        assert_eq!(info(response).reason(), Some(GiveUpReason::Body));
     }
     let seen = server.seen();
     assert!(seen.len() <= 1 && seen.iter().all(|upload| upload.body.is_none()), "{seen:?}");

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use crate::{Cause, Hint, Outcome, RequestHead, idempotency};
+use crate::{Outcome, RequestHead, RetryCause, RetryHint, idempotency};
 
 /// One send of a request, and what came of it.
 ///
@@ -84,13 +84,13 @@ pub enum BodyState {
 /// ```
 /// use std::time::Duration;
 /// use http::{Request, Response};
-/// use http_retry::{Attempt, Cause, Exponential, Policy, ResponseHead, RetryContext, Window};
+/// use http_retry::{Attempt, RetryCause, Exponential, Policy, ResponseHead, RetryContext, Window};
 ///
 /// let (request, response) = (Request::new(()), Response::new(()));
 /// let attempt = Attempt::new(1, &request, ResponseHead::from(&response));
 /// let policy = Exponential::new(Duration::from_millis(100), Duration::from_secs(10));
 ///
-/// let third = RetryContext::new(attempt, Cause::Transient).backoff_step(2);
+/// let third = RetryContext::new(attempt, RetryCause::Transient).backoff_step(2);
 /// assert_eq!(policy.schedule(&third), Window::up_to(Duration::from_millis(400)).into());
 /// ```
 #[derive(Clone, Copy, Debug)]
@@ -99,10 +99,10 @@ pub struct RetryContext<'a> {
     /// The attempt that set the session back.
     pub attempt: Attempt<'a>,
     /// Why it is worth retrying.
-    pub cause: Cause,
+    pub cause: RetryCause,
     /// What the server wishes about time, if it says so.
-    pub hint: Option<Hint>,
-    /// The header that holds the hint, by its name in the list of [`Hint::read`].
+    pub hint: Option<RetryHint>,
+    /// The header that holds the hint, by its name in the list of [`RetryHint::read`].
     pub hint_header: Option<&'static str>,
     /// Time since the session began.
     pub elapsed: Duration,
@@ -122,7 +122,7 @@ pub struct RetryContext<'a> {
 
 impl<'a> RetryContext<'a> {
     /// The first context of a session without a time limit, at the Unix epoch and without a hint.
-    pub fn new(attempt: Attempt<'a>, cause: Cause) -> Self {
+    pub fn new(attempt: Attempt<'a>, cause: RetryCause) -> Self {
         Self {
             attempt,
             cause,
@@ -138,7 +138,7 @@ impl<'a> RetryContext<'a> {
     }
 
     /// Sets the server's hint.
-    pub fn hint(self, hint: impl Into<Option<Hint>>) -> Self {
+    pub fn hint(self, hint: impl Into<Option<RetryHint>>) -> Self {
         Self { hint: hint.into(), ..self }
     }
 

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use self::bucket::{Bucket, Terms};
 pub use self::cost::Cost;
-use crate::{Cause, Outcome, Verdict, hint};
+use crate::{Outcome, RetryCause, Verdict, hint};
 
 /// A token bucket that resends are paid from, shared by all clones of the handle.
 ///
@@ -105,7 +105,7 @@ impl Budget {
     fn count(&self, verdict: Verdict, outcome: &Outcome<'_>) {
         match verdict {
             // The server says that it did nothing: it neither failed nor served.
-            Verdict::Retry(Cause::Refused) => {}
+            Verdict::Retry(RetryCause::Unprocessed) => {}
             Verdict::Retry(_) => self.bucket.fail(),
             // Whether it was one, the head of a gRPC call tells, which costs a search.
             Verdict::Accept if outcome.is_success() => self.deposit(),

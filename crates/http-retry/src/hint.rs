@@ -28,7 +28,7 @@ use crate::ResponseHead;
 /// ```
 /// use std::time::{Duration, SystemTime};
 /// use http::Response;
-/// use http_retry::{Hint, ResponseHead};
+/// use http_retry::{RetryHint, ResponseHead};
 ///
 /// let response = Response::builder()
 ///     .status(429)
@@ -38,18 +38,18 @@ use crate::ResponseHead;
 ///     .unwrap();
 ///
 /// // Read by the server's own clock, whatever ours says.
-/// let hint = Hint::read(&ResponseHead::from(&response), SystemTime::UNIX_EPOCH);
-/// assert_eq!(hint, Some(Hint::After(Duration::from_secs(7))));
+/// let hint = RetryHint::read(&ResponseHead::from(&response), SystemTime::UNIX_EPOCH);
+/// assert_eq!(hint, Some(RetryHint::After(Duration::from_secs(7))));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Hint {
+pub enum RetryHint {
     /// Not before this much time has passed. Zero means that it may be now.
     After(Duration),
     /// Not at all.
     Never,
 }
 
-impl Hint {
+impl RetryHint {
     /// The hint of a response, from the first header of this list that holds one:
     ///
     /// | header | value | source |
@@ -110,7 +110,7 @@ impl Hint {
 }
 
 /// Reads the header of a name, or the family of a pattern.
-type Read = fn(&str, &ResponseHead<'_>, SystemTime) -> Option<Hint>;
+type Read = fn(&str, &ResponseHead<'_>, SystemTime) -> Option<RetryHint>;
 
 /// The headers that hold a hint, the one that outranks the others first.
 const HEADERS: &[(&str, Read)] = &[
@@ -186,7 +186,7 @@ pub(crate) fn has_retry_after(response: &ResponseHead<'_>) -> bool {
 
 /// Whether the server pushes this one caller back for good.
 pub(crate) fn is_pushed_back(response: &ResponseHead<'_>) -> bool {
-    pushback::read(PUSHBACK, response, SystemTime::UNIX_EPOCH) == Some(Hint::Never)
+    pushback::read(PUSHBACK, response, SystemTime::UNIX_EPOCH) == Some(RetryHint::Never)
 }
 
 /// Whether there is a hint that gRPC knows: a pushback, or a `RetryInfo` that can be read.

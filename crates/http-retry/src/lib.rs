@@ -7,14 +7,14 @@
 //! ```
 //! use std::time::Duration;
 //! use http::{Request, Response, StatusCode};
-//! use http_retry::{Attempt, Cause, Policy, ResponseHead, RetryAfterFirst, Verdict};
+//! use http_retry::{Attempt, RetryCause, Policy, ResponseHead, RetryAfterFirst, Verdict};
 //!
 //! let policy = RetryAfterFirst::default();
 //! let request = Request::get("http://api.example/v1/models").body(()).unwrap();
 //! let response = Response::builder().status(StatusCode::TOO_MANY_REQUESTS).body(()).unwrap();
 //!
 //! let attempt = Attempt::new(1, &request, ResponseHead::from(&response));
-//! assert_eq!(policy.classify(&attempt), Verdict::Retry(Cause::Throttled));
+//! assert_eq!(policy.classify(&attempt), Verdict::Retry(RetryCause::Throttled));
 //! ```
 //!
 //! # The rooms
@@ -24,7 +24,7 @@
 //! | room | question | here |
 //! |---|---|---|
 //! | classify | is the outcome worth another attempt? | [`Policy::classify`], [`table`] |
-//! | schedule | when may that start? | [`Policy::schedule`], [`Window`], [`Hint`] |
+//! | schedule | when may that start? | [`Policy::schedule`], [`Window`], [`RetryHint`] |
 //! | admit | is it allowed? | [`Session`], [`Budget`] |
 //! | wait | does the server want quiet? | [`Pace`] |
 //!
@@ -51,7 +51,7 @@
 //! None is on by default, and each adds to what there is.
 //!
 //! * `grpc` has `Grpc` and `GrpcRetryPolicy`, `Budget::throttling`, and what gRPC's answers say of time: a
-//!   `google.rpc.RetryInfo` is a [`Hint`].
+//!   `google.rpc.RetryInfo` is a [`RetryHint`].
 //! * `service-config` reads the JSON of a gRPC service config: parts of it, or all as a `GrpcServiceConfig`.
 //! * `testing` is for those who write policies: laws that each must keep, a plot of its schedule, and scripted servers.
 
@@ -77,7 +77,7 @@ pub use self::budget::{Budget, Cost, Withdrawal};
 #[cfg(feature = "grpc")]
 pub use self::grpc::{GrpcCode, ServiceConfigError};
 pub use self::head::{KeptHead, RequestHead, ResponseHead};
-pub use self::hint::Hint;
+pub use self::hint::RetryHint;
 pub use self::outcome::{Failure, FailureKind, Outcome};
 pub use self::pace::{Pace, Pass, Refusal, Ticket, Turn};
 #[cfg(feature = "service-config")]
@@ -89,5 +89,5 @@ pub use self::policy::{
 #[cfg(feature = "grpc")]
 pub use self::policy::{Grpc, GrpcRetryPolicy, GrpcRetryValues};
 pub use self::session::{Moment, Session, Step};
-pub use self::verdict::{Cause, Plan, Reason, Verdict};
+pub use self::verdict::{GiveUpReason, Plan, RetryCause, Verdict};
 pub use self::window::Window;

@@ -123,9 +123,9 @@ pub enum FailureKind {
     NeverSent,
     /// The peer says that it did not process the request: REFUSED_STREAM, or a GOAWAY below our stream
     /// (RFC 9113 section 8.7).
-    Refused,
+    Unprocessed,
     /// A gate on our own side is closed: load shed, circuit open, pool or queue full.
-    LocalRefusal,
+    Overloaded,
     /// An attempt took too long. The request may have been processed.
     Timeout,
     /// The connection broke after the request was, or may have been, sent.

@@ -34,7 +34,7 @@ use crate::{Moment, RequestHead, ResponseHead};
 ///
 /// | response | what follows for all who call with the same key |
 /// |---|---|
-/// | 429, 529, 403 with nothing left of the quota, 503 with a hint | nobody sends until the [hint](crate::Hint); without one, for 500 ms, and twice as long each time |
+/// | 429, 529, 403 with nothing left of the quota, 503 with a hint | nobody sends until the [hint](crate::RetryHint); without one, for 500 ms, and twice as long each time |
 /// | any other in which `RateLimit` and its like say that nothing is left | nobody sends until the reset |
 /// | any with OpenAI's `x-ratelimit-*-requests` | as many as are left, and then `(limit - remaining) / reset` a second |
 /// | any other | the server is fine |

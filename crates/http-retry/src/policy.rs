@@ -44,7 +44,7 @@ use crate::{Attempt, Plan, RequestHead, RetryContext, Verdict, table};
 /// ```
 /// use std::time::Duration;
 /// use http::{Request, Response, StatusCode};
-/// use http_retry::{Attempt, Cause, Exponential, Policy, RequestHead, ResponseHead, Verdict};
+/// use http_retry::{Attempt, RetryCause, Exponential, Policy, RequestHead, ResponseHead, Verdict};
 ///
 /// let policy = Exponential::new(Duration::from_millis(50), Duration::from_secs(2))
 ///     .retry_on(StatusCode::NOT_FOUND)
@@ -56,7 +56,7 @@ use crate::{Attempt, Plan, RequestHead, RetryContext, Verdict, table};
 ///
 /// let response = Response::builder().status(StatusCode::NOT_FOUND).body(()).unwrap();
 /// let attempt = Attempt::new(1, &request, ResponseHead::from(&response));
-/// assert_eq!(policy.classify(&attempt), Verdict::Retry(Cause::Transient));
+/// assert_eq!(policy.classify(&attempt), Verdict::Retry(RetryCause::Transient));
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a retry policy",
@@ -122,17 +122,17 @@ pub trait Policy: Send + Sync {
     ///
     /// ```
     /// use http::{Request, Response};
-    /// use http_retry::{Attempt, Cause, LlmPolicy, Policy, ResponseHead, Verdict};
+    /// use http_retry::{Attempt, RetryCause, LlmPolicy, Policy, ResponseHead, Verdict};
     ///
     /// // A server that says "busy" with 200.
     /// let policy = LlmPolicy::new().classify_with(|attempt| {
     ///     let is_busy = attempt.outcome.response()?.headers().contains_key("x-busy");
-    ///     is_busy.then_some(Verdict::Retry(Cause::Throttled))
+    ///     is_busy.then_some(Verdict::Retry(RetryCause::Throttled))
     /// });
     ///
     /// let (request, response) = (Request::new(()), Response::builder().header("x-busy", "1").body(()).unwrap());
     /// let attempt = Attempt::new(1, &request, ResponseHead::from(&response));
-    /// assert_eq!(policy.classify(&attempt), Verdict::Retry(Cause::Throttled));
+    /// assert_eq!(policy.classify(&attempt), Verdict::Retry(RetryCause::Throttled));
     /// ```
     fn classify_with<F, V>(self, classify: F) -> ClassifyWith<Self, F>
     where

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use rand::Rng;
 
 use self::admit::{Kind, Next, is_transparent};
-use crate::{Attempt, Budget, Cause, Hint, Outcome, Policy, Reason, RetryContext, Verdict};
+use crate::{Attempt, Budget, GiveUpReason, Outcome, Policy, RetryCause, RetryContext, RetryHint, Verdict};
 
 /// One request's life across its attempts, without I/O, clock or randomness of its own.
 ///
@@ -44,7 +44,7 @@ use crate::{Attempt, Budget, Cause, Hint, Outcome, Policy, Reason, RetryContext,
 /// ```
 ///
 /// Three rules hold for every policy. A window that opens before the server's hint is moved to open at it,
-/// its width kept. A hint of [`Hint::Never`] ends the session. And what is not admitted costs nothing: the
+/// its width kept. A hint of [`RetryHint::Never`] ends the session. And what is not admitted costs nothing: the
 /// budget is asked last, and a token that was withdrawn for a resend that never went out goes back.
 #[derive(Debug)]
 pub struct Session {
@@ -66,8 +66,8 @@ struct Past {
     previous_delay: Option<Duration>,
     waited: Duration,
     retries: u32,
-    cause: Option<Cause>,
-    hint: Option<(Hint, &'static str)>,
+    cause: Option<RetryCause>,
+    hint: Option<(RetryHint, &'static str)>,
     next: Option<Next>,
 }
 
@@ -78,14 +78,14 @@ pub enum Step {
     /// Hand the outcome to the caller.
     Accept,
     /// Hand the outcome to the caller; it was worth retrying, but for this reason it is the last.
-    GiveUp(Reason),
+    GiveUp(GiveUpReason),
     /// Wait, then send again.
     Wait(Duration),
 }
 
 impl Step {
     /// Why the session gave up, if it did.
-    pub fn reason(self) -> Option<Reason> {
+    pub fn reason(self) -> Option<GiveUpReason> {
         match self {
             Self::GiveUp(reason) => Some(reason),
             Self::Accept | Self::Wait(_) => None,
@@ -182,16 +182,16 @@ impl Session {
     }
 
     /// Why the last outcome that was worth retrying was so.
-    pub fn cause(&self) -> Option<Cause> {
+    pub fn cause(&self) -> Option<RetryCause> {
         self.past.as_ref()?.cause
     }
 
     /// What the server wished with the last outcome that was worth retrying.
-    pub fn hint(&self) -> Option<Hint> {
+    pub fn hint(&self) -> Option<RetryHint> {
         self.past.as_ref()?.hint.map(|(hint, _)| hint)
     }
 
-    /// The header that held it, by its name in the list of [`Hint::read`].
+    /// The header that held it, by its name in the list of [`RetryHint::read`].
     pub fn hint_header(&self) -> Option<&'static str> {
         self.past.as_ref()?.hint.map(|(_, header)| header)
     }
@@ -236,7 +236,7 @@ impl Session {
         &mut self,
         policy: &P,
         attempt: &Attempt<'_>,
-        cause: Cause,
+        cause: RetryCause,
         budget: Option<&Budget>,
         moment: Moment,
         rng: &mut R,
@@ -301,11 +301,11 @@ impl Session {
         }
     }
 
-    fn context<'a>(&mut self, attempt: &Attempt<'a>, cause: Cause, moment: Moment) -> RetryContext<'a> {
+    fn context<'a>(&mut self, attempt: &Attempt<'a>, cause: RetryCause, moment: Moment) -> RetryContext<'a> {
         let past = self.past.get_or_insert_default();
         past.cause = Some(cause);
         past.hint = match attempt.outcome {
-            Outcome::Response(head) if self.heeds_hints => Hint::read_with_header(&head, moment.wall),
+            Outcome::Response(head) if self.heeds_hints => RetryHint::read_with_header(&head, moment.wall),
             Outcome::Response(_) | Outcome::Failure(_) => None,
         };
         let started = *self.started.get_or_insert(moment.started.unwrap_or(moment.monotonic));

@@ -19,9 +19,9 @@ pub mod grpc;
 
 use std::cell::LazyCell;
 
-use crate::Cause::{NeverSent, Refused, Throttled, Timeout, Transient};
 #[cfg(feature = "grpc")]
 use crate::GrpcCode;
+use crate::RetryCause::{NeverSent, Throttled, Timeout, Transient, Unprocessed};
 use crate::Verdict::{self, Accept, Retry};
 use crate::{Attempt, FailureKind, Outcome, hint};
 
@@ -155,8 +155,8 @@ impl Of {
 #[rustfmt::skip]
 pub const ROWS: &[Row] = &[
     of("1", When::Failed(FailureKind::NeverSent), Of::Any, Retry(NeverSent), "RFC 9110 section 9.2.2"),
-    of("2", When::Failed(FailureKind::Refused), Of::Any, Retry(Refused), "RFC 9113 section 8.7"),
-    of("3", When::Failed(FailureKind::LocalRefusal), Of::Any, Accept, "gRPC A6: never the same closed gate"),
+    of("2", When::Failed(FailureKind::Unprocessed), Of::Any, Retry(Unprocessed), "RFC 9113 section 8.7"),
+    of("3", When::Failed(FailureKind::Overloaded), Of::Any, Accept, "gRPC A6: never the same closed gate"),
     of("4", When::Failed(FailureKind::Timeout), Of::Repeatable, Retry(Timeout), "RFC 9110 section 9.2.2"),
     of("4", When::Failed(FailureKind::MaybeProcessed), Of::Repeatable, Retry(Transient), "RFC 9110 section 9.2.2"),
     of("21", When::ShouldNotRetry, Of::Any, Accept, "OpenAI, Anthropic and Stripe SDKs"),
@@ -164,7 +164,7 @@ pub const ROWS: &[Row] = &[
     of("21", When::ShouldRetry, Of::Any, Retry(Transient), "OpenAI, Anthropic and Stripe SDKs"),
     of("9", When::Status(&[408]), Of::Repeatable, Retry(Transient), "RFC 9110 section 15.5.9"),
     of("10", When::Status(&[421]), Of::Any, Accept, "RFC 9110 section 15.5.20"),
-    of("11", When::Status(&[425]), Of::Original, Retry(Refused), "RFC 8470 section 5.2"),
+    of("11", When::Status(&[425]), Of::Original, Retry(Unprocessed), "RFC 8470 section 5.2"),
     of("12", When::Status(&[429]), Of::Any, Retry(Throttled), "RFC 6585 section 4"),
     of("13", When::Status(&[503, 529]), Of::Repeatable, Retry(Throttled), "RFC 9110 section 15.6.4"),
     of("15", When::Status(&[502, 504]), Of::Repeatable, Retry(Transient), "RFC 9110 sections 15.6.3 and 15.6.5"),
@@ -172,7 +172,7 @@ pub const ROWS: &[Row] = &[
     of("17", When::Status(&[409]), Of::Keyed, Retry(Transient), "draft-ietf-httpapi-idempotency-key-header-06"),
     of("18a", When::StatusWithQuotaGone(&[403]), Of::Any, Retry(Throttled), "GitHub"),
     of("19", When::StatusWithRetryAfter(&[413]), Of::Any, Retry(Throttled), "RFC 9110 section 15.5.14"),
-    of("20", When::Status(&[417]), Of::Expecting, Retry(Refused), "RFC 9110 section 10.1.1"),
+    of("20", When::Status(&[417]), Of::Expecting, Retry(Unprocessed), "RFC 9110 section 10.1.1"),
 ];
 
 const fn of(number: &'static str, outcome: When, request: Of, verdict: Verdict, source: &'static str) -> Row {

@@ -11,17 +11,17 @@ pub enum Verdict {
     /// Hand it to the caller.
     Accept,
     /// Worth another attempt, for this cause.
-    Retry(Cause),
+    Retry(RetryCause),
 }
 
 /// Why an attempt is worth retrying. It sets what a resend [costs](crate::Cost::of) the budget.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum Cause {
+pub enum RetryCause {
     /// No byte of the request left.
     NeverSent,
     /// The server says that it did not process the request.
-    Refused,
+    Unprocessed,
     /// The server is there and asks for fewer requests.
     Throttled,
     /// Something broke that may be whole the next time.
@@ -30,12 +30,12 @@ pub enum Cause {
     Timeout,
 }
 
-impl Cause {
+impl RetryCause {
     /// The cause as one lower-case word, as traces and headers show it.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::NeverSent => "never-sent",
-            Self::Refused => "refused",
+            Self::Unprocessed => "unprocessed",
             Self::Throttled => "throttled",
             Self::Transient => "transient",
             Self::Timeout => "timeout",
@@ -43,7 +43,7 @@ impl Cause {
     }
 }
 
-impl fmt::Display for Cause {
+impl fmt::Display for RetryCause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }
@@ -54,24 +54,24 @@ impl fmt::Display for Cause {
 /// ```
 /// use std::time::Duration;
 /// use http::{Request, Response};
-/// use http_retry::{Attempt, Cause, Plan, Policy, Reason, ResponseHead, RetryContext, Window, policy_fn};
+/// use http_retry::{Attempt, RetryCause, Plan, Policy, GiveUpReason, ResponseHead, RetryContext, Window, policy_fn};
 ///
 /// // What took too long once would do so again.
 /// let policy = policy_fn(|context| match context.cause {
-///     Cause::Timeout => Plan::GiveUp(Reason::Policy),
+///     RetryCause::Timeout => Plan::GiveUp(GiveUpReason::Policy),
 ///     _ => Window::up_to(Duration::from_secs(1)).into(),
 /// });
 ///
 /// let (request, response) = (Request::new(()), Response::new(()));
 /// let attempt = Attempt::new(1, &request, ResponseHead::from(&response));
-/// assert_eq!(policy.schedule(&RetryContext::new(attempt, Cause::Timeout)), Plan::GiveUp(Reason::Policy));
+/// assert_eq!(policy.schedule(&RetryContext::new(attempt, RetryCause::Timeout)), Plan::GiveUp(GiveUpReason::Policy));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Plan {
     /// In this window.
     Resend(Window),
     /// Not at all.
-    GiveUp(Reason),
+    GiveUp(GiveUpReason),
 }
 
 impl From<Window> for Plan {
@@ -84,19 +84,19 @@ impl From<Window> for Plan {
 /// [`Step`](crate::Step) says it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum Reason {
+pub enum GiveUpReason {
     /// The policy would not go on.
     Policy,
     /// The server said not to try again.
-    ServerRefused,
+    ServerSaidNo,
     /// The server asks for a longer wait than the policy is willing to make.
     HintTooLong,
     /// Every attempt was made.
-    Attempts,
+    MaxAttempts,
     /// The body was too large to keep, or failed.
     Body,
     /// The next attempt would start after the deadline.
-    Deadline,
+    MaxElapsed,
     /// The budget has no token left.
     Budget,
     /// The [pace](crate::Pace) would not let it wait: as many do as may.
@@ -105,16 +105,16 @@ pub enum Reason {
     NotReady,
 }
 
-impl Reason {
+impl GiveUpReason {
     /// The reason as one lower-case word, as traces and headers show it.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Policy => "policy",
-            Self::ServerRefused => "server-refused",
+            Self::ServerSaidNo => "server-said-no",
             Self::HintTooLong => "hint-too-long",
-            Self::Attempts => "attempts",
+            Self::MaxAttempts => "max-attempts",
             Self::Body => "body",
-            Self::Deadline => "deadline",
+            Self::MaxElapsed => "max-elapsed",
             Self::Budget => "budget",
             Self::Pace => "pace",
             Self::NotReady => "not-ready",
@@ -122,7 +122,7 @@ impl Reason {
     }
 }
 
-impl fmt::Display for Reason {
+impl fmt::Display for GiveUpReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }

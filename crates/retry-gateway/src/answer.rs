@@ -154,7 +154,9 @@ fn refusal(error: &PaceError<AttemptError>, trail: &Trail) -> Response<GatewayBo
         PaceError::Inner(AttemptError::Target) => (Problem::BadRequest, "its target makes no URI"),
         PaceError::Inner(error @ AttemptError::Client(_)) => match cautious_failure_kind(error) {
             FailureKind::NeverSent => (Problem::Unreachable, "the upstream could not be reached"),
-            FailureKind::Refused => (Problem::Unreachable, "the upstream refused the request unprocessed"),
+            FailureKind::Unprocessed => {
+                (Problem::Unreachable, "the upstream refused the request unprocessed")
+            }
             FailureKind::Timeout => (Problem::Timeout, "no response in time"),
             FailureKind::Permanent => {
                 (Problem::Unusable, "it would fail in the same way each time: is its certificate trusted?")

@@ -5,7 +5,8 @@ use std::time::{Duration, SystemTime};
 
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 use tower_http_retry::{
-    Attempt, Failure, FailureKind, Hint, Outcome, Plan, Policy, Reason, ResponseHead, RetryContext, Window,
+    Attempt, Failure, FailureKind, GiveUpReason, Outcome, Plan, Policy, ResponseHead, RetryContext,
+    RetryHint, Window,
 };
 
 use crate::config::{Fallback, Route};
@@ -70,13 +71,13 @@ fn write(text: &mut String, route: &Route, case: &Case, now: SystemTime) -> fmt:
     };
     writeln!(text, "worth another attempt: {cause}, by row {row} of the protocol notes")?;
     let hint = match outcome {
-        Outcome::Response(head) => Hint::read_with_header(&head, now),
+        Outcome::Response(head) => RetryHint::read_with_header(&head, now),
         Outcome::Failure(_) => None,
     };
     if let Some((hint, header)) = hint {
         match hint {
-            Hint::After(delay) => writeln!(text, "the server asks for {}, in {header}", seconds(delay))?,
-            Hint::Never => writeln!(text, "the server asks never to come back, in {header}")?,
+            RetryHint::After(delay) => writeln!(text, "the server asks for {}, in {header}", seconds(delay))?,
+            RetryHint::Never => writeln!(text, "the server asks never to come back, in {header}")?,
         }
     }
     let (latest, whose) = match other {
@@ -91,7 +92,7 @@ fn write(text: &mut String, route: &Route, case: &Case, now: SystemTime) -> fmt:
             .backoff_step(step);
         match at_hint(policy.schedule(&context), hint.and_then(|(hint, _)| hint.delay())) {
             Plan::GiveUp(reason) => {
-                return gets(text, other.filter(|_| reason != Reason::ServerRefused), words(reason));
+                return gets(text, other.filter(|_| reason != GiveUpReason::ServerSaidNo), words(reason));
             }
             Plan::Resend(window) if window.earliest > latest => {
                 return gets(text, other, &format!("that is after {whose} {}", seconds(latest)));
@@ -132,10 +133,10 @@ fn seconds(duration: Duration) -> String {
     format!("{:.3} s", duration.as_secs_f64())
 }
 
-fn words(reason: Reason) -> &'static str {
+fn words(reason: GiveUpReason) -> &'static str {
     match reason {
-        Reason::HintTooLong => "the server asks for a longer wait than the route makes",
-        Reason::ServerRefused => "the server asks not to come back",
+        GiveUpReason::HintTooLong => "the server asks for a longer wait than the route makes",
+        GiveUpReason::ServerSaidNo => "the server asks not to come back",
         other => other.as_str(),
     }
 }

@@ -11,8 +11,8 @@ use http::{Request, Response};
 use tokio::time::Instant;
 use tower::Service;
 use tower_http_retry::{
-    Attempt, BodyState, Failure, FailureKind, KeptBody, KeptHead, Outcome, PaceError, Reason, ReplayMemory,
-    ResponseHead, RetryInfo, RetryOverride, cautious_failure_kind,
+    Attempt, BodyState, Failure, FailureKind, GiveUpReason, KeptBody, KeptHead, Outcome, PaceError,
+    ReplayMemory, ResponseHead, RetryInfo, RetryOverride, cautious_failure_kind,
 };
 
 use crate::alarm::Alarms;
@@ -199,7 +199,7 @@ impl<'a> Trip<'a> {
             Ok(response) => ResponseHead::from(response).into(),
         };
         let head = self.head.head();
-        let is_final = info.and_then(|info| info.reason()) == Some(Reason::ServerRefused);
+        let is_final = info.and_then(|info| info.reason()) == Some(GiveUpReason::ServerSaidNo);
         if is_final || head.leaves_http() {
             return None;
         }
@@ -230,13 +230,13 @@ fn is_unsent(error: &PaceError<AttemptError>) -> bool {
     match error {
         PaceError::Refused(_) | PaceError::Inner(AttemptError::Paced(_)) => true,
         PaceError::Inner(error) => {
-            matches!(cautious_failure_kind(error), FailureKind::NeverSent | FailureKind::Refused)
+            matches!(cautious_failure_kind(error), FailureKind::NeverSent | FailureKind::Unprocessed)
         }
     }
 }
 
-/// Why a request goes on, where it is no [`Cause`](tower_http_retry::Cause).
+/// Why a request goes on, where it is no [`RetryCause`](tower_http_retry::RetryCause).
 pub(crate) const PACED: &str = "paced";
 pub(crate) const QUOTA_GONE: &str = "quota-gone";
 pub(crate) const OVERFLOW: &str = "overflow";
-const NEVER_SENT: &str = tower_http_retry::Cause::NeverSent.as_str();
+const NEVER_SENT: &str = tower_http_retry::RetryCause::NeverSent.as_str();

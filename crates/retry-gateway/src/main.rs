@@ -137,7 +137,7 @@ impl Explain {
     fn run(self) -> anyhow::Result<ExitCode> {
         let outcome = match (self.status, self.failure) {
             (Some(status), _) => CaseOutcome::Response(status, self.headers.into_iter().collect()),
-            (None, Some(How::Refused)) => CaseOutcome::Failure(FailureKind::Refused),
+            (None, Some(How::Refused)) => CaseOutcome::Failure(FailureKind::Unprocessed),
             (None, Some(How::Reset)) => CaseOutcome::Failure(FailureKind::MaybeProcessed),
             (None, Some(How::Timeout)) => CaseOutcome::Failure(FailureKind::Timeout),
             // One of them is there, says clap.

@@ -11,7 +11,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 use serde::Serialize;
-use tower_http_retry::{Cause, Reason, RetryInfo};
+use tower_http_retry::{GiveUpReason, RetryCause, RetryInfo};
 
 use crate::admin::UpstreamStatus;
 use crate::fallback;
@@ -278,8 +278,8 @@ impl Counts {
             self.waits.observe(info.map_or(0.0, |info| info.waited().as_secs_f64()));
         }
         match info.and_then(|info| info.reason()) {
-            Some(Reason::Attempts) => self.exhausted.inc(),
-            Some(Reason::Budget) => self.unpaid.inc(),
+            Some(GiveUpReason::MaxAttempts) => self.exhausted.inc(),
+            Some(GiveUpReason::Budget) => self.unpaid.inc(),
             _ => return,
         };
     }
@@ -326,11 +326,11 @@ pub(crate) struct CountsStatus {
 
 /// Why there are resends; the last where nobody can tell.
 const REASONS: [&str; 6] = [
-    Cause::NeverSent.as_str(),
-    Cause::Refused.as_str(),
-    Cause::Throttled.as_str(),
-    Cause::Transient.as_str(),
-    Cause::Timeout.as_str(),
+    RetryCause::NeverSent.as_str(),
+    RetryCause::Unprocessed.as_str(),
+    RetryCause::Throttled.as_str(),
+    RetryCause::Transient.as_str(),
+    RetryCause::Timeout.as_str(),
     UNKNOWN,
 ];
 const UNKNOWN: &str = "unknown";

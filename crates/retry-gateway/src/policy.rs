@@ -5,8 +5,8 @@
 
 use http::{HeaderName, StatusCode};
 use tower_http_retry::{
-    Attempt, Cause, DecorrelatedJitter, Exponential, FailureKind, Outcome, Plan, Policy, RequestHead,
-    RetryAfterFirst, RetryContext, Verdict,
+    Attempt, DecorrelatedJitter, Exponential, FailureKind, Outcome, Plan, Policy, RequestHead,
+    RetryAfterFirst, RetryCause, RetryContext, Verdict,
 };
 
 use crate::care::Mark;
@@ -38,20 +38,20 @@ impl GatewayPolicy {
 
     /// Why an outcome is worth another attempt, and the row of the protocol notes that says so; `None` where it is
     /// not.
-    pub fn row(&self, attempt: &Attempt<'_>) -> Option<(Cause, &'static str)> {
+    pub fn row(&self, attempt: &Attempt<'_>) -> Option<(RetryCause, &'static str)> {
         let on = &self.retry.retry_on;
         let head = match attempt.outcome {
             Outcome::Response(head) => head,
             Outcome::Failure(failure) => {
                 return match failure.kind() {
-                    FailureKind::NeverSent if on.connect_failure => Some((Cause::NeverSent, "1")),
-                    FailureKind::Refused if on.refused_stream => Some((Cause::Refused, "2")),
+                    FailureKind::NeverSent if on.connect_failure => Some((RetryCause::NeverSent, "1")),
+                    FailureKind::Unprocessed if on.refused_stream => Some((RetryCause::Unprocessed, "2")),
                     _ if self.is_damped(attempt) => None,
                     FailureKind::Timeout if on.per_try_timeout && self.may_repeat(attempt, None) => {
-                        Some((Cause::Timeout, "4"))
+                        Some((RetryCause::Timeout, "4"))
                     }
                     FailureKind::MaybeProcessed if on.reset && self.may_repeat(attempt, None) => {
-                        Some((Cause::Transient, "4"))
+                        Some((RetryCause::Transient, "4"))
                     }
                     _ => None,
                 };
@@ -82,7 +82,7 @@ impl GatewayPolicy {
         // Late enough for a request that came as early data; the client of one that did is told (RFC 8470).
         if status == StatusCode::TOO_EARLY {
             let is_original = attempt.number == 1 && attempt.request.header("early-data") != Some("1");
-            return is_original.then_some((Cause::Refused, "11"));
+            return is_original.then_some((RetryCause::Unprocessed, "11"));
         }
         Some((cause(status), row_of(status)))
     }
@@ -99,7 +99,7 @@ impl GatewayPolicy {
             RetryMethods::All => true,
             RetryMethods::Idempotent => method.is_idempotent() || is_keyed(),
             RetryMethods::IdempotentOrThrottled => {
-                status.is_some_and(|status| cause(status) == Cause::Throttled)
+                status.is_some_and(|status| cause(status) == RetryCause::Throttled)
                     || method.is_idempotent()
                     || is_keyed()
             }
@@ -145,10 +145,10 @@ impl Policy for Waits {
 }
 
 /// The server is there and turns requests away, or else something broke.
-fn cause(status: StatusCode) -> Cause {
+fn cause(status: StatusCode) -> RetryCause {
     match status.as_u16() {
-        429 | 503 | 529 => Cause::Throttled,
-        _ => Cause::Transient,
+        429 | 503 | 529 => RetryCause::Throttled,
+        _ => RetryCause::Transient,
     }
 }
 
@@ -256,10 +256,10 @@ mod tests {
         };
         for profile in [Profile::Default, Profile::Llm] {
             assert_eq!(row(profile, "GET", 402, Mark::QuotaGone), None);
-            assert_eq!(row(profile, "GET", 529, Mark::FailedEarly), Some(Cause::Throttled));
+            assert_eq!(row(profile, "GET", 529, Mark::FailedEarly), Some(RetryCause::Throttled));
         }
         assert_eq!(row(Profile::Default, "POST", 529, Mark::FailedEarly), None);
-        assert_eq!(row(Profile::Llm, "POST", 529, Mark::FailedEarly), Some(Cause::Throttled));
+        assert_eq!(row(Profile::Llm, "POST", 529, Mark::FailedEarly), Some(RetryCause::Throttled));
     }
 
     #[test]
@@ -272,7 +272,7 @@ mod tests {
         };
         for method in ["GET", "POST"] {
             assert_eq!(verdict(method, FailureKind::NeverSent), Some("1"));
-            assert_eq!(verdict(method, FailureKind::Refused), Some("2"));
+            assert_eq!(verdict(method, FailureKind::Unprocessed), Some("2"));
             // It is a resend of somebody else's.
             assert_eq!(verdict(method, FailureKind::MaybeProcessed), None);
             assert_eq!(verdict(method, FailureKind::Timeout), None);

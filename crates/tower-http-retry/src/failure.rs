@@ -52,7 +52,7 @@ pub fn failure_kind(error: &(dyn Error + 'static)) -> FailureKind {
 /// ```
 pub fn cautious_failure_kind(error: &(dyn Error + 'static)) -> FailureKind {
     match failure_kind(error) {
-        FailureKind::Refused if chain(error).any(is_goaway) => FailureKind::MaybeProcessed,
+        FailureKind::Unprocessed if chain(error).any(is_goaway) => FailureKind::MaybeProcessed,
         kind => kind,
     }
 }
@@ -73,7 +73,7 @@ pub(crate) fn outcome<R, E: ReadError<M>, M>(result: &Result<Response<R>, E>) ->
 #[cold]
 pub(crate) fn doubt(mut attempt: Attempt<'_>, has_begun: impl FnOnce() -> bool) -> Attempt<'_> {
     if let Outcome::Failure(failure) = attempt.outcome
-        && failure.kind() == FailureKind::Refused
+        && failure.kind() == FailureKind::Unprocessed
         && !attempt.is_repeatable()
         && !has_begun()
         && let Some(error) = failure.chain().next()
@@ -109,7 +109,7 @@ fn read(error: &(dyn Error + 'static)) -> Option<FailureKind> {
         return Some(failure.kind());
     }
     if error.is::<Refusal>() {
-        return Some(FailureKind::LocalRefusal);
+        return Some(FailureKind::Overloaded);
     }
     io::read(error)
 }

@@ -44,7 +44,7 @@ pin_project! {
     /// use http::{Request, Response};
     /// use http_body_util::Full;
     /// use tower::{Service, ServiceBuilder, service_fn};
-    /// use tower_http_retry::{Reason, ReplayBody, RetryLayer};
+    /// use tower_http_retry::{GiveUpReason, ReplayBody, RetryLayer};
     ///
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
     /// # async fn main() {
@@ -57,7 +57,7 @@ pin_project! {
     /// let mut call = pin!(client.call(Request::new(Full::default())));
     /// assert!(call.as_mut().await.is_err());
     /// let info = call.info().unwrap();
-    /// assert_eq!((info.attempts(), info.reason()), (3, Some(Reason::Attempts)));
+    /// assert_eq!((info.attempts(), info.reason()), (3, Some(GiveUpReason::MaxAttempts)));
     /// # }
     /// ```
     #[must_use = "futures do nothing unless polled"]

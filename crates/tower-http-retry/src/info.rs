@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use http::Request;
-use http_retry::{Cause, Reason, Session};
+use http_retry::{GiveUpReason, RetryCause, Session};
 
 /// Which send of a request this is, in the extensions of each *resend*.
 ///
@@ -39,14 +39,14 @@ impl AttemptNumber {
 pub struct RetryInfo {
     pub(crate) attempts: u32,
     pub(crate) waited: Duration,
-    pub(crate) cause: Option<Cause>,
-    pub(crate) reason: Option<Reason>,
+    pub(crate) cause: Option<RetryCause>,
+    pub(crate) reason: Option<GiveUpReason>,
 }
 
 impl RetryInfo {
     /// Of a session that has ended, with the reason where it gave up; `None` where the first outcome was accepted.
     #[inline]
-    pub(crate) fn of(session: &Session, reason: Option<Reason>) -> Option<Self> {
+    pub(crate) fn of(session: &Session, reason: Option<GiveUpReason>) -> Option<Self> {
         if session.number() == 1 && reason.is_none() {
             return None;
         }
@@ -64,12 +64,12 @@ impl RetryInfo {
     }
 
     /// Why the last outcome that was worth retrying was so.
-    pub fn cause(&self) -> Option<Cause> {
+    pub fn cause(&self) -> Option<RetryCause> {
         self.cause
     }
 
     /// Why the session gave up on this response; `None` where the response was accepted.
-    pub fn reason(&self) -> Option<Reason> {
+    pub fn reason(&self) -> Option<GiveUpReason> {
         self.reason
     }
 }

@@ -88,9 +88,9 @@
 //!
 //! | | first attempt | resend |
 //! |---|---|---|
-//! | its wait does not fit before the deadline | [`Refusal::Deadline`], as soon as that is known | the last outcome, with [`Reason::Deadline`] |
-//! | as many wait as may | [`Refusal::Waiters`] at once | the last outcome, with [`Reason::Pace`] |
-//! | as many keys are in use as can be | [`Refusal::Keys`] at once | the last outcome, with [`Reason::Pace`] |
+//! | its wait does not fit before the deadline | [`Refusal::Deadline`], as soon as that is known | the last outcome, with [`GiveUpReason::MaxElapsed`] |
+//! | as many wait as may | [`Refusal::Waiters`] at once | the last outcome, with [`GiveUpReason::Pace`] |
+//! | as many keys are in use as can be | [`Refusal::Keys`] at once | the last outcome, with [`GiveUpReason::Pace`] |
 //! | it is dropped while it waits | the next moves up | the same, and its token returns to the budget |
 //! | it is dropped under way, or fails, while the others wait for what comes of it | the next goes | the next goes |
 //!

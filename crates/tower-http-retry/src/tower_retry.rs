@@ -7,7 +7,7 @@ use std::time::Instant;
 use std::{fmt, future, mem};
 
 use http::{Request, Response, StatusCode, header};
-use http_retry::{Attempt, Exponential, Policy, Reason, RequestHead, RetryAfterFirst, Session, Step};
+use http_retry::{Attempt, Exponential, GiveUpReason, Policy, RequestHead, RetryAfterFirst, Session, Step};
 use tower::retry;
 use tracing::Span;
 
@@ -139,7 +139,12 @@ impl<P: Policy, M> TowerPolicy<P, M> {
     }
 
     /// Hands the last outcome to the caller, with what happened on the way.
-    fn end<R, E>(&self, session: &Session, reason: Option<Reason>, result: &mut Result<Response<R>, E>) {
+    fn end<R, E>(
+        &self,
+        session: &Session,
+        reason: Option<GiveUpReason>,
+        result: &mut Result<Response<R>, E>,
+    ) {
         let Some(info) = RetryInfo::of(session, reason) else {
             return;
         };

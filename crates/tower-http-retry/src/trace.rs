@@ -6,7 +6,7 @@
 use std::error::Error;
 use std::time::Duration;
 
-use http_retry::{Cause, Hint, Reason, Refusal, RequestHead, Session};
+use http_retry::{GiveUpReason, Refusal, RequestHead, RetryCause, RetryHint, Session};
 use tracing::{Span, debug, debug_span};
 
 use crate::RetryInfo;
@@ -23,17 +23,17 @@ pub(crate) fn resend(number: u32) -> Span {
 
 pub(crate) fn will_resend(session: &Session, delay: Duration) {
     let attempt = session.number();
-    let cause = session.cause().map(Cause::as_str);
-    let hint_ms = session.hint().and_then(Hint::delay).map(millis);
+    let cause = session.cause().map(RetryCause::as_str);
+    let hint_ms = session.hint().and_then(RetryHint::delay).map(millis);
     let hint_header = session.hint_header();
     debug!(attempt, cause, hint_ms, hint_header, delay_ms = millis(delay), "will resend");
 }
 
 /// A session that resent or gave up has ended with an outcome for the caller.
 pub(crate) fn ended(info: &RetryInfo) {
-    let cause = info.cause.map(Cause::as_str);
+    let cause = info.cause.map(RetryCause::as_str);
     let waited_ms = millis(info.waited);
-    match info.reason.map(Reason::as_str) {
+    match info.reason.map(GiveUpReason::as_str) {
         Some(reason) => debug!(attempt = info.attempts, cause, reason, waited_ms, "gave up"),
         None => debug!(attempt = info.attempts, cause, waited_ms, "accepted"),
     }

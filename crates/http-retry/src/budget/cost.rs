@@ -1,15 +1,15 @@
 //! What a resend costs, by its cause.
 
-use crate::Cause;
+use crate::RetryCause;
 
 /// What a resend costs, in thousandths of a token.
 ///
 /// ```
-/// use http_retry::{Cause, Cost};
+/// use http_retry::{RetryCause, Cost};
 ///
-/// assert_eq!(Cost::of(Cause::Throttled, true, true), Cost::QUARTER);
-/// assert_eq!(Cost::of(Cause::Transient, false, true), Cost::ONE);
-/// assert_eq!(Cost::of(Cause::Timeout, false, true), Cost::TWO);
+/// assert_eq!(Cost::of(RetryCause::Throttled, true, true), Cost::QUARTER);
+/// assert_eq!(Cost::of(RetryCause::Transient, false, true), Cost::ONE);
+/// assert_eq!(Cost::of(RetryCause::Timeout, false, true), Cost::TWO);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Cost(u32);
@@ -25,12 +25,15 @@ impl Cost {
     /// The cost of a resend for `cause`, `hinted` where the server named the time, and `first` for a
     /// session's first resend. Later ones pay in full even where nothing was sent, since a peer that is down
     /// stays down.
-    pub fn of(cause: Cause, hinted: bool, first: bool) -> Self {
+    pub fn of(cause: RetryCause, hinted: bool, first: bool) -> Self {
         match cause {
-            Cause::NeverSent | Cause::Refused if first => Self::QUARTER,
-            Cause::Throttled if hinted => Self::QUARTER,
-            Cause::Timeout => Self::TWO,
-            Cause::NeverSent | Cause::Refused | Cause::Throttled | Cause::Transient => Self::ONE,
+            RetryCause::NeverSent | RetryCause::Unprocessed if first => Self::QUARTER,
+            RetryCause::Throttled if hinted => Self::QUARTER,
+            RetryCause::Timeout => Self::TWO,
+            RetryCause::NeverSent
+            | RetryCause::Unprocessed
+            | RetryCause::Throttled
+            | RetryCause::Transient => Self::ONE,
         }
     }
 

@@ -4,7 +4,7 @@ use std::thread;
 use proptest::prelude::*;
 
 use super::*;
-use crate::Cause;
+use crate::RetryCause;
 
 const START: Duration = Duration::ZERO;
 
@@ -119,12 +119,12 @@ fn clones_share_one_bucket_and_a_setter_starts_another() {
 
 #[test]
 fn the_cost_follows_the_cause() {
-    use Cause::*;
+    use RetryCause::*;
     for (cause, hinted, first, expected) in [
         (NeverSent, false, true, Cost::QUARTER),
         (NeverSent, false, false, Cost::ONE),
-        (Refused, false, true, Cost::QUARTER),
-        (Refused, false, false, Cost::ONE),
+        (Unprocessed, false, true, Cost::QUARTER),
+        (Unprocessed, false, false, Cost::ONE),
         (Throttled, true, true, Cost::QUARTER),
         (Throttled, true, false, Cost::QUARTER),
         (Throttled, false, true, Cost::ONE),

@@ -36,7 +36,8 @@ mod tests {
 
     use super::*;
     use crate::{
-        Attempt, Constant, Cost, FailureKind, Grpc, Moment, Outcome, Reason, ResponseHead, Session, Step,
+        Attempt, Constant, Cost, FailureKind, GiveUpReason, Grpc, Moment, Outcome, ResponseHead, Session,
+        Step,
     };
 
     /// What an attempt came back with.
@@ -80,7 +81,7 @@ mod tests {
         }
         for tokens in [5.0, 4.0, 3.0, 2.0, 1.0, 0.0, 0.0] {
             let step = decide(&budget, Code(14));
-            assert_eq!((step, budget.tokens()), (Step::GiveUp(Reason::Budget), tokens));
+            assert_eq!((step, budget.tokens()), (Step::GiveUp(GiveUpReason::Budget), tokens));
         }
         for _ in 0..14 {
             assert_eq!(decide(&budget, Code(0)), Step::Accept);
@@ -97,7 +98,7 @@ mod tests {
             (Pushed(14), 8.5),
             (Pushed(5), 8.5),
             (Failed(FailureKind::NeverSent), 8.5),
-            (Failed(FailureKind::Refused), 9.5),
+            (Failed(FailureKind::Unprocessed), 9.5),
             (Failed(FailureKind::MaybeProcessed), 9.5),
         ] {
             let budget = Budget::throttling(10, 0.5).unwrap();

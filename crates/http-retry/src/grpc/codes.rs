@@ -1,6 +1,6 @@
 //! Sets of codes.
 
-use crate::{Cause, GrpcCode};
+use crate::{GrpcCode, RetryCause};
 
 /// A set of codes, without `OK`: what went well is never sent again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -19,11 +19,11 @@ impl Codes {
     }
 
     /// Why a call with this code is worth another attempt, if it is in the set.
-    pub(crate) fn cause(self, code: GrpcCode) -> Option<Cause> {
+    pub(crate) fn cause(self, code: GrpcCode) -> Option<RetryCause> {
         self.contains(code).then_some(match code {
-            GrpcCode::Unavailable | GrpcCode::ResourceExhausted => Cause::Throttled,
-            GrpcCode::DeadlineExceeded => Cause::Timeout,
-            _ => Cause::Transient,
+            GrpcCode::Unavailable | GrpcCode::ResourceExhausted => RetryCause::Throttled,
+            GrpcCode::DeadlineExceeded => RetryCause::Timeout,
+            _ => RetryCause::Transient,
         })
     }
 }

@@ -5,11 +5,11 @@ use std::time::{Duration, SystemTime};
 use http::HeaderMap;
 
 use super::quota::{self, Left};
-use super::{Hint, clock, longest, rfc3339};
+use super::{RetryHint, clock, longest, rfc3339};
 use crate::ResponseHead;
 
 /// The longest wait for one of the quotas that are used up. They have had several names, and may get more.
-pub(super) fn read(pattern: &str, head: &ResponseHead<'_>, now: SystemTime) -> Option<Hint> {
+pub(super) fn read(pattern: &str, head: &ResponseHead<'_>, now: SystemTime) -> Option<RetryHint> {
     let (start, end) = pattern.split_once('*')?;
     let names = head.headers().keys().filter_map(|name| name.as_str().strip_prefix(start)?.strip_suffix(end));
     let delays = names.filter_map(|quota| {

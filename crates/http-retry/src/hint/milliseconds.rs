@@ -3,11 +3,11 @@
 use std::time::SystemTime;
 
 use super::number::{self, Unit};
-use super::{Hint, longest};
+use super::{RetryHint, longest};
 use crate::ResponseHead;
 
-pub(super) fn read(name: &str, head: &ResponseHead<'_>, _: SystemTime) -> Option<Hint> {
-    longest(head.headers(), name, |value| number::read(value, Unit::Milliseconds)).map(Hint::After)
+pub(super) fn read(name: &str, head: &ResponseHead<'_>, _: SystemTime) -> Option<RetryHint> {
+    longest(head.headers(), name, |value| number::read(value, Unit::Milliseconds)).map(RetryHint::After)
 }
 
 #[cfg(test)]

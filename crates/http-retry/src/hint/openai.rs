@@ -6,11 +6,11 @@ use std::time::{Duration, SystemTime};
 use http::HeaderMap;
 
 use super::quota::{self, Left};
-use super::{Hint, duration, longest, trim};
+use super::{RetryHint, duration, longest, trim};
 use crate::ResponseHead;
 
 /// The wait for the quota of this name, if it is used up, and no other for longer.
-pub(super) fn read(name: &str, head: &ResponseHead<'_>, _: SystemTime) -> Option<Hint> {
+pub(super) fn read(name: &str, head: &ResponseHead<'_>, _: SystemTime) -> Option<RetryHint> {
     let delay = wait(head.headers(), name)?;
     let is_longest = QUOTAS.iter().all(|other| wait(head.headers(), other) <= Some(delay));
     is_longest.then(|| quota::more_in(delay))?

@@ -2,18 +2,18 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::{Hint, trim};
+use super::{RetryHint, trim};
 use crate::ResponseHead;
 
 /// Exactly as long as it says, in ms. What is not one number of 32 bits, with a sign or not, says not to try
 /// again at all: so A6 has it, and several lines that differ are not one number.
-pub(super) fn read(name: &str, head: &ResponseHead<'_>, _: SystemTime) -> Option<Hint> {
+pub(super) fn read(name: &str, head: &ResponseHead<'_>, _: SystemTime) -> Option<RetryHint> {
     let mut lines = head.headers().get_all(name).iter().map(|value| millis(trim(value.as_bytes())));
     let first = lines.next()?;
     if lines.any(|line| line != first) {
-        return Some(Hint::Never);
+        return Some(RetryHint::Never);
     }
-    Some(first.map_or(Hint::Never, Hint::After))
+    Some(first.map_or(RetryHint::Never, RetryHint::After))
 }
 
 fn millis(value: &[u8]) -> Option<Duration> {
@@ -30,13 +30,13 @@ mod tests {
     use crate::hint::{PUSHBACK, tests::Answer};
 
     #[track_caller]
-    fn check(lines: &[&str], expected: impl Into<Option<Hint>>) {
+    fn check(lines: &[&str], expected: impl Into<Option<RetryHint>>) {
         let answer = lines.iter().fold(Answer::default(), |answer, line| answer.with(PUSHBACK, line));
         assert_eq!(answer.hint(), expected.into().map(|hint| (hint, PUSHBACK)), "{lines:?}");
     }
 
-    fn after(millis: u64) -> Hint {
-        Hint::After(Duration::from_millis(millis))
+    fn after(millis: u64) -> RetryHint {
+        RetryHint::After(Duration::from_millis(millis))
     }
 
     #[test]
@@ -50,22 +50,22 @@ mod tests {
 
     #[test]
     fn a_negative_number_is_never() {
-        check(&["-1"], Hint::Never);
-        check(&["-0"], Hint::Never);
-        check(&["-2147483648"], Hint::Never);
+        check(&["-1"], RetryHint::Never);
+        check(&["-0"], RetryHint::Never);
+        check(&["-2147483648"], RetryHint::Never);
     }
 
     #[test]
     fn what_is_no_number_is_never() {
         for value in ["", "soon", "+1", "1.5", "1e3", "10ms", "0x10", "2147483648", "99999999999999999999"] {
-            check(&[value], Hint::Never);
+            check(&[value], RetryHint::Never);
         }
     }
 
     #[test]
     fn several_lines_that_differ_are_never() {
-        check(&["100", "200"], Hint::Never);
-        check(&["100", "100", "soon"], Hint::Never);
-        check(&["100, 200"], Hint::Never);
+        check(&["100", "200"], RetryHint::Never);
+        check(&["100", "100", "soon"], RetryHint::Never);
+        check(&["100, 200"], RetryHint::Never);
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::HeaderMap;
 
 use super::number::{self, Unit};
-use super::{Hint, trim};
+use super::{RetryHint, trim};
 
 /// What is left of a quota.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,8 +27,8 @@ pub(super) fn left(headers: &HeaderMap, name: &str) -> Option<Left> {
 ///
 /// There is none in no time at all: either the header is wrong (Azure says so of quotas that it does not
 /// know), or another quota is used up, and an attempt at once would be wasted.
-pub(super) fn more_in(delay: Duration) -> Option<Hint> {
-    (!delay.is_zero()).then_some(Hint::After(delay))
+pub(super) fn more_in(delay: Duration) -> Option<RetryHint> {
+    (!delay.is_zero()).then_some(RetryHint::After(delay))
 }
 
 #[cfg(test)]

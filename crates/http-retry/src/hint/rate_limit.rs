@@ -6,14 +6,14 @@ use std::time::{Duration, SystemTime};
 use http::HeaderMap;
 use sfv::{BareItem, Item, List, ListEntry, Parameters, Parser};
 
-use super::{Hint, quota};
+use super::{RetryHint, quota};
 use crate::ResponseHead;
 
 /// The longest wait for one of the quotas that are used up: what `t` says.
 ///
 /// The draft lets a server leave `t` out, and then the quota is back after the whole window of its policy at the
 /// latest: too long a wait rather than too short a one.
-pub(super) fn read(name: &str, head: &ResponseHead<'_>, _: SystemTime) -> Option<Hint> {
+pub(super) fn read(name: &str, head: &ResponseHead<'_>, _: SystemTime) -> Option<RetryHint> {
     let limits = items(head.headers(), name);
     let used_up = || limits.iter().filter(|limit| integer(&limit.params, "r") == Some(0));
     // Both lists are as long as the server likes, so each is read once.

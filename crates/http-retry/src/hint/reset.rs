@@ -7,11 +7,11 @@ use http::StatusCode;
 
 use super::number::{self, Unit};
 use super::quota::{self, Left};
-use super::{Hint, clock, date, longest, rfc3339};
+use super::{RetryHint, clock, date, longest, rfc3339};
 use crate::ResponseHead;
 
 /// A small number is a delay, a large one an epoch: no delay lasts for 30 years.
-pub(super) fn read(name: &str, head: &ResponseHead<'_>, now: SystemTime) -> Option<Hint> {
+pub(super) fn read(name: &str, head: &ResponseHead<'_>, now: SystemTime) -> Option<RetryHint> {
     if !is_used_up(head, &name.replace("reset", "remaining")) {
         return None;
     }
@@ -27,7 +27,7 @@ pub(super) fn read(name: &str, head: &ResponseHead<'_>, now: SystemTime) -> Opti
 }
 
 /// The same, but that a number is a delay, however large, as the name has it.
-pub(super) fn read_delay(name: &str, head: &ResponseHead<'_>, now: SystemTime) -> Option<Hint> {
+pub(super) fn read_delay(name: &str, head: &ResponseHead<'_>, now: SystemTime) -> Option<RetryHint> {
     if !is_used_up(head, &name.replace("retry-after", "remaining")) {
         return None;
     }

@@ -3,15 +3,15 @@
 use std::time::{Duration, SystemTime};
 
 use super::number::{self, Unit};
-use super::{Hint, clock, date, longest, trim};
+use super::{RetryHint, clock, date, longest, trim};
 use crate::ResponseHead;
 
 /// The longest of the delays that the header's lines hold.
-pub(super) fn read(name: &str, head: &ResponseHead<'_>, now: SystemTime) -> Option<Hint> {
+pub(super) fn read(name: &str, head: &ResponseHead<'_>, now: SystemTime) -> Option<RetryHint> {
     let until = |moment| clock::until(moment, head.headers(), now);
     let delay =
         longest(head.headers(), name, |value| seconds(value).or_else(|| date::read(value, now).map(until)));
-    delay.map(Hint::After)
+    delay.map(RetryHint::After)
 }
 
 /// Intermediaries may have joined several lines with commas (RFC 9110 section 5.3). The longest counts, as

@@ -7,7 +7,7 @@ use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use prost::Message;
 
-use super::{Hint, longest};
+use super::{RetryHint, longest};
 use crate::ResponseHead;
 use crate::outcome::GRPC_STATUS;
 
@@ -16,12 +16,12 @@ use crate::outcome::GRPC_STATUS;
 ///
 /// They are the details of a status, which stands in the same head: the server put it there (*Trailers-Only*), or a layer
 /// that moved the trailers there. A head without one ends no call of gRPC's.
-pub(super) fn read(name: &str, head: &ResponseHead<'_>, _: SystemTime) -> Option<Hint> {
+pub(super) fn read(name: &str, head: &ResponseHead<'_>, _: SystemTime) -> Option<RetryHint> {
     if !head.headers().contains_key(&GRPC_STATUS) {
         return None;
     }
     let of_line = |line: &[u8]| line.split(|byte| *byte == b',').filter_map(delay).max();
-    longest(head.headers(), name, of_line).map(Hint::After)
+    longest(head.headers(), name, of_line).map(RetryHint::After)
 }
 
 /// The delay in one value: the base64 of a [`Status`], of whose details the longest delay counts.
@@ -106,7 +106,7 @@ mod tests {
     fn check(lines: &[&str], expected: impl Into<Option<Duration>>) {
         let failed = Answer::of(200).with("grpc-status", "8");
         let answer = lines.iter().fold(failed, |answer, line| answer.with(DETAILS, line));
-        let expected = expected.into().map(|delay| (Hint::After(delay), DETAILS));
+        let expected = expected.into().map(|delay| (RetryHint::After(delay), DETAILS));
         assert_eq!(answer.hint(), expected, "{lines:?}");
     }
 
@@ -172,14 +172,18 @@ mod tests {
             // How this call ended is still to come, and what it ended with.
             assert_eq!(plain.with("content-type", "application/grpc").hint(), None, "{status}");
             let plain = Answer::of(status).with(DETAILS, ON_THE_WIRE).with("retry-after", "7");
-            assert_eq!(plain.hint(), Some((Hint::After(Duration::from_secs(7)), "retry-after")), "{status}");
+            assert_eq!(
+                plain.hint(),
+                Some((RetryHint::After(Duration::from_secs(7)), "retry-after")),
+                "{status}"
+            );
         }
     }
 
     #[test]
     fn a_pushback_outranks_it() {
         let answer = Answer::of(200).with("grpc-status", "8").with(DETAILS, &of(5, 0)).with(PUSHBACK, "7");
-        assert_eq!(answer.hint(), Some((Hint::After(Duration::from_millis(7)), PUSHBACK)));
+        assert_eq!(answer.hint(), Some((RetryHint::After(Duration::from_millis(7)), PUSHBACK)));
     }
 
     proptest! {

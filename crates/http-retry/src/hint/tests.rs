@@ -22,8 +22,8 @@ impl Answer {
     }
 
     /// What it asks for at the beginning of 2026.
-    pub(super) fn hint(&self) -> Option<(Hint, &'static str)> {
-        Hint::read_with_header(&ResponseHead::from(&self.0), SystemTime::UNIX_EPOCH + NEW_YEAR)
+    pub(super) fn hint(&self) -> Option<(RetryHint, &'static str)> {
+        RetryHint::read_with_header(&ResponseHead::from(&self.0), SystemTime::UNIX_EPOCH + NEW_YEAR)
     }
 
     /// How long nothing is left of a quota, at that time.
@@ -48,7 +48,7 @@ impl Default for Answer {
 /// Asserts that the header of this name asks for this delay, or that none asks for any.
 #[track_caller]
 pub(super) fn check(answer: Answer, name: &'static str, expected_ms: impl Into<Option<u64>>) {
-    let expected = expected_ms.into().map(|millis| (Hint::After(Duration::from_millis(millis)), name));
+    let expected = expected_ms.into().map(|millis| (RetryHint::After(Duration::from_millis(millis)), name));
     assert_eq!(answer.hint(), expected, "{answer:?}");
 }
 
@@ -121,7 +121,7 @@ fn a_header_that_cannot_be_read_leaves_it_to_those_after_it() {
 #[test]
 fn pushback_that_cannot_be_read_outranks_all_the_same() {
     let answer = Answer::default().with(PUSHBACK, "soon").with("retry-after", "1");
-    assert_eq!(answer.hint(), Some((Hint::Never, PUSHBACK)));
+    assert_eq!(answer.hint(), Some((RetryHint::Never, PUSHBACK)));
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 #[cfg(feature = "grpc")]
 use crate::GrpcCode;
 use crate::hint::{self, Refill};
-use crate::{Hint, ResponseHead};
+use crate::{ResponseHead, RetryHint};
 
 /// What a response says to all callers of a key.
 #[derive(Debug)]
@@ -33,7 +33,7 @@ impl News {
 }
 
 fn asks(head: &ResponseHead<'_>, wall: SystemTime) -> Asks {
-    let hint = match Hint::read_with_header(head, wall) {
+    let hint = match RetryHint::read_with_header(head, wall) {
         // The one hint that is meant for this caller alone.
         Some((_, hint::PUSHBACK)) | None => None,
         Some((hint, _)) => hint.delay().filter(|delay| !delay.is_zero()),

@@ -4,7 +4,7 @@ use std::fmt;
 
 use http::StatusCode;
 
-use crate::{Attempt, Cause, Outcome, Policy, RequestHead, Verdict, table};
+use crate::{Attempt, Outcome, Policy, RequestHead, RetryCause, Verdict, table};
 
 /// Also retries one status. Made by [`Policy::retry_on`].
 #[derive(Clone, Copy, Debug)]
@@ -26,7 +26,7 @@ impl<P: Policy> Policy for RetryOn<P> {
         let verdict = self.policy.classify(attempt);
         let applies = has_status(attempt, self.status) && attempt.is_repeatable();
         if verdict == Verdict::Accept && applies && !table::server_forbids(&attempt.outcome) {
-            return Verdict::Retry(Cause::Transient);
+            return Verdict::Retry(RetryCause::Transient);
         }
         verdict
     }

@@ -12,13 +12,13 @@ use crate::{Jitter, Plan, Policy, RetryContext};
 /// ```
 /// use std::time::Duration;
 /// use http::{Request, Response};
-/// use http_retry::{Attempt, Cause, Constant, Jitter, Policy, ResponseHead, RetryContext, Window};
+/// use http_retry::{Attempt, RetryCause, Constant, Jitter, Policy, ResponseHead, RetryContext, Window};
 ///
 /// let policy = Constant::new(Duration::from_secs(2)).jitter(Jitter::Equal);
 ///
 /// let (request, response) = (Request::new(()), Response::new(()));
 /// let attempt = Attempt::new(1, &request, ResponseHead::from(&response));
-/// let tenth = RetryContext::new(attempt, Cause::Transient).backoff_step(9);
+/// let tenth = RetryContext::new(attempt, RetryCause::Transient).backoff_step(9);
 /// let window = Window::between(Duration::from_secs(1), Duration::from_secs(2));
 /// assert_eq!(policy.schedule(&tenth), window.into());
 /// ```

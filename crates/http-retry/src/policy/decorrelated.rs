@@ -13,14 +13,14 @@ use crate::{Plan, Policy, RetryContext, Window};
 /// ```
 /// use std::time::Duration;
 /// use http::{Request, Response};
-/// use http_retry::{Attempt, Cause, DecorrelatedJitter, Policy, ResponseHead, RetryContext, Window};
+/// use http_retry::{Attempt, RetryCause, DecorrelatedJitter, Policy, ResponseHead, RetryContext, Window};
 ///
 /// let (base, cap) = (Duration::from_millis(100), Duration::from_secs(5));
 /// let policy = DecorrelatedJitter::new(base, cap);
 ///
 /// let (request, response) = (Request::new(()), Response::new(()));
 /// let attempt = Attempt::new(1, &request, ResponseHead::from(&response));
-/// let context = RetryContext::new(attempt, Cause::Transient).previous_delay(Duration::from_millis(700));
+/// let context = RetryContext::new(attempt, RetryCause::Transient).previous_delay(Duration::from_millis(700));
 /// assert_eq!(policy.schedule(&context), Window::between(base, Duration::from_millis(2_100)).into());
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

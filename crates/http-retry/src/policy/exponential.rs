@@ -12,7 +12,7 @@ use crate::{Plan, Policy, RetryContext, Window};
 /// ```
 /// use std::time::Duration;
 /// use http::{Request, Response};
-/// use http_retry::{Attempt, Cause, Exponential, Jitter, Policy, ResponseHead, RetryContext, Window};
+/// use http_retry::{Attempt, RetryCause, Exponential, Jitter, Policy, ResponseHead, RetryContext, Window};
 ///
 /// let policy = Exponential::new(Duration::from_millis(40), Duration::from_secs(5))
 ///     .multiplier(1.5)
@@ -20,7 +20,7 @@ use crate::{Plan, Policy, RetryContext, Window};
 ///
 /// let (request, response) = (Request::new(()), Response::new(()));
 /// let attempt = Attempt::new(1, &request, ResponseHead::from(&response));
-/// let third = RetryContext::new(attempt, Cause::Transient).backoff_step(2);
+/// let third = RetryContext::new(attempt, RetryCause::Transient).backoff_step(2);
 /// let window = Window::between(Duration::from_millis(45), Duration::from_millis(90));
 /// assert_eq!(policy.schedule(&third), window.into());
 /// ```

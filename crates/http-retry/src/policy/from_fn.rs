@@ -9,13 +9,13 @@ use crate::{Plan, Policy, RetryContext};
 /// ```
 /// use std::time::Duration;
 /// use http::{Request, Response};
-/// use http_retry::{Attempt, Cause, Policy, ResponseHead, RetryContext, Window, policy_fn};
+/// use http_retry::{Attempt, RetryCause, Policy, ResponseHead, RetryContext, Window, policy_fn};
 ///
 /// let linear = policy_fn(|context| Window::up_to(Duration::from_millis(50) * (context.backoff_step + 1)));
 ///
 /// let (request, response) = (Request::new(()), Response::new(()));
 /// let attempt = Attempt::new(1, &request, ResponseHead::from(&response));
-/// let third = RetryContext::new(attempt, Cause::Transient).backoff_step(2);
+/// let third = RetryContext::new(attempt, RetryCause::Transient).backoff_step(2);
 /// assert_eq!(linear.schedule(&third), Window::up_to(Duration::from_millis(150)).into());
 /// ```
 pub fn policy_fn<F, R>(schedule: F) -> PolicyFn<F>

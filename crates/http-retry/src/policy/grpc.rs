@@ -61,7 +61,7 @@ mod tests {
     use http::{Request, Response};
 
     use super::*;
-    use crate::{Cause, Constant, FailureKind, Never, RequestHead, ResponseHead};
+    use crate::{Constant, FailureKind, Never, RequestHead, ResponseHead, RetryCause};
 
     fn verdict(policy: &dyn Policy, code: GrpcCode) -> Verdict {
         let request = Request::post("http://api.example/shop.Orders/Place").body(()).unwrap();
@@ -75,9 +75,9 @@ mod tests {
         for (code, _) in GrpcCode::ALL {
             let expected = match code {
                 GrpcCode::Ok => Verdict::Accept,
-                GrpcCode::Unavailable | GrpcCode::ResourceExhausted => Verdict::Retry(Cause::Throttled),
-                GrpcCode::DeadlineExceeded => Verdict::Retry(Cause::Timeout),
-                _ => Verdict::Retry(Cause::Transient),
+                GrpcCode::Unavailable | GrpcCode::ResourceExhausted => Verdict::Retry(RetryCause::Throttled),
+                GrpcCode::DeadlineExceeded => Verdict::Retry(RetryCause::Timeout),
+                _ => Verdict::Retry(RetryCause::Transient),
             };
             assert_eq!(verdict(&Grpc::new(constant).also(code), code), expected, "{code:?}");
             let is_default = code == GrpcCode::Unavailable;
@@ -97,6 +97,6 @@ mod tests {
         let request = Request::post("http://api.example/shop.Orders/List").body(()).unwrap();
         let broken = Attempt::new(1, &request, FailureKind::MaybeProcessed);
         assert_eq!(Grpc::default().classify(&broken), Verdict::Accept);
-        assert_eq!(Grpc::default().any_method().classify(&broken), Verdict::Retry(Cause::Transient));
+        assert_eq!(Grpc::default().any_method().classify(&broken), Verdict::Retry(RetryCause::Transient));
     }
 }

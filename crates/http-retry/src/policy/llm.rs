@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{Attempt, Cause, Exponential, Outcome, Policy, RetryAfterFirst, Verdict, table};
+use crate::{Attempt, Exponential, Outcome, Policy, RetryAfterFirst, RetryCause, Verdict, table};
 
 /// The policy for APIs of language models, whose requests are all POST and may all be repeated: a completion that
 /// is made twice costs money, and changes nothing.
@@ -15,12 +15,12 @@ use crate::{Attempt, Cause, Exponential, Outcome, Policy, RetryAfterFirst, Verdi
 ///
 /// ```
 /// use http::{Request, Response, StatusCode};
-/// use http_retry::{Attempt, Cause, FailureKind, LlmPolicy, Policy, ResponseHead, Verdict};
+/// use http_retry::{Attempt, RetryCause, FailureKind, LlmPolicy, Policy, ResponseHead, Verdict};
 ///
 /// let request = Request::post("https://api.example/v1/chat/completions").body(()).unwrap();
 /// let response = Response::builder().status(StatusCode::CONFLICT).body(()).unwrap();
 /// let conflict = Attempt::new(1, &request, ResponseHead::from(&response));
-/// assert_eq!(LlmPolicy::new().classify(&conflict), Verdict::Retry(Cause::Transient));
+/// assert_eq!(LlmPolicy::new().classify(&conflict), Verdict::Retry(RetryCause::Transient));
 ///
 /// let broken = Attempt::new(1, &request, FailureKind::MaybeProcessed);
 /// assert_eq!(LlmPolicy::new().classify(&broken), Verdict::Accept);
@@ -60,9 +60,9 @@ impl Policy for LlmPolicy {
 /// Row 14 of the protocol notes.
 fn of_status(status: u16) -> Verdict {
     match status {
-        503 | 529 => Verdict::Retry(Cause::Throttled),
+        503 | 529 => Verdict::Retry(RetryCause::Throttled),
         501 | 505 => Verdict::Accept,
-        408 | 409 | 500..=599 => Verdict::Retry(Cause::Transient),
+        408 | 409 | 500..=599 => Verdict::Retry(RetryCause::Transient),
         _ => Verdict::Accept,
     }
 }
@@ -75,7 +75,7 @@ mod tests {
     use crate::{FailureKind, ResponseHead};
 
     #[track_caller]
-    fn check(status: u16, header: Option<(&str, &str)>, expected: impl Into<Option<Cause>>) {
+    fn check(status: u16, header: Option<(&str, &str)>, expected: impl Into<Option<RetryCause>>) {
         let request = Request::post("http://api.example/v1/messages").body(()).unwrap();
         let mut response = Response::builder().status(status);
         if let Some((name, value)) = header {
@@ -90,10 +90,10 @@ mod tests {
     #[test]
     fn a_post_is_sent_again_for_whatever_may_heal() {
         for status in [429, 503, 529] {
-            check(status, None, Cause::Throttled);
+            check(status, None, RetryCause::Throttled);
         }
         for status in [408, 409, 500, 502, 504, 507, 520, 599] {
-            check(status, None, Cause::Transient);
+            check(status, None, RetryCause::Transient);
         }
         for status in [200, 302, 400, 401, 403, 404, 413, 422, 501, 505] {
             check(status, None, None);
@@ -105,14 +105,14 @@ mod tests {
         for status in [408, 409, 429, 500, 503, 529] {
             check(status, Some(("x-should-retry", "false")), None);
         }
-        check(400, Some(("x-should-retry", "true")), Cause::Transient);
+        check(400, Some(("x-should-retry", "true")), RetryCause::Transient);
     }
 
     #[test]
     fn what_may_have_been_paid_for_is_not_bought_twice() {
         let request = Request::post("http://api.example/v1/messages").body(()).unwrap();
         let verdict = |kind: FailureKind| LlmPolicy::new().classify(&Attempt::new(1, &request, kind));
-        assert_eq!(verdict(FailureKind::NeverSent), Verdict::Retry(Cause::NeverSent));
+        assert_eq!(verdict(FailureKind::NeverSent), Verdict::Retry(RetryCause::NeverSent));
         assert_eq!(verdict(FailureKind::MaybeProcessed), Verdict::Accept);
         assert_eq!(verdict(FailureKind::Timeout), Verdict::Accept);
     }

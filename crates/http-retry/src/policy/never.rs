@@ -1,6 +1,6 @@
 //! The policy that sends everything once.
 
-use crate::{Attempt, Plan, Policy, Reason, RequestHead, RetryContext, Verdict};
+use crate::{Attempt, GiveUpReason, Plan, Policy, RequestHead, RetryContext, Verdict};
 
 /// Sends everything once. Requests pass straight through, unbuffered.
 ///
@@ -29,6 +29,6 @@ impl Policy for Never {
     }
 
     fn schedule(&self, _: &RetryContext<'_>) -> Plan {
-        Plan::GiveUp(Reason::Policy)
+        Plan::GiveUp(GiveUpReason::Policy)
     }
 }

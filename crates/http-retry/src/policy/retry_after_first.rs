@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::hint::PUSHBACK;
-use crate::{Exponential, Hint, Plan, Policy, Reason, RetryContext, Window};
+use crate::{Exponential, GiveUpReason, Plan, Policy, RetryContext, RetryHint, Window};
 
 /// Waits as long as the server asks, and asks another policy where the server says nothing.
 ///
@@ -19,17 +19,17 @@ use crate::{Exponential, Hint, Plan, Policy, Reason, RetryContext, Window};
 /// ```
 /// use std::time::Duration;
 /// use http::{Request, Response};
-/// use http_retry::{Attempt, Cause, Exponential, Hint, Policy, ResponseHead, RetryAfterFirst, RetryContext, Window};
+/// use http_retry::{Attempt, RetryCause, Exponential, RetryHint, Policy, ResponseHead, RetryAfterFirst, RetryContext, Window};
 ///
 /// let backoff = Exponential::new(Duration::from_millis(100), Duration::from_secs(10));
 /// let policy = RetryAfterFirst::new(backoff).longest(Duration::from_secs(60)).spread(0.5);
 ///
 /// let (request, response) = (Request::new(()), Response::new(()));
 /// let attempt = Attempt::new(1, &request, ResponseHead::from(&response));
-/// let context = RetryContext::new(attempt, Cause::Throttled);
+/// let context = RetryContext::new(attempt, RetryCause::Throttled);
 /// assert_eq!(policy.schedule(&context), Window::up_to(Duration::from_millis(100)).into());
 ///
-/// let told = context.hint(Hint::After(Duration::from_secs(4)));
+/// let told = context.hint(RetryHint::After(Duration::from_secs(4)));
 /// assert_eq!(policy.schedule(&told), Window::between(Duration::from_secs(4), Duration::from_secs(6)).into());
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -79,10 +79,14 @@ impl<P: Policy> Policy for RetryAfterFirst<P> {
     fn schedule(&self, context: &RetryContext<'_>) -> Plan {
         match context.hint {
             None => self.otherwise.schedule(context),
-            Some(Hint::Never) => Plan::GiveUp(Reason::ServerRefused),
-            Some(Hint::After(hint)) if hint > self.longest => Plan::GiveUp(Reason::HintTooLong),
-            Some(Hint::After(hint)) if context.hint_header == Some(PUSHBACK) => Window::exactly(hint).into(),
-            Some(Hint::After(hint)) => Window::between(hint, hint.saturating_add(self.width(hint))).into(),
+            Some(RetryHint::Never) => Plan::GiveUp(GiveUpReason::ServerSaidNo),
+            Some(RetryHint::After(hint)) if hint > self.longest => Plan::GiveUp(GiveUpReason::HintTooLong),
+            Some(RetryHint::After(hint)) if context.hint_header == Some(PUSHBACK) => {
+                Window::exactly(hint).into()
+            }
+            Some(RetryHint::After(hint)) => {
+                Window::between(hint, hint.saturating_add(self.width(hint))).into()
+            }
         }
     }
 }

@@ -12,7 +12,7 @@ pub use self::whole::GrpcServiceConfig;
 use crate::grpc::Codes;
 use crate::table::grpc;
 use crate::{
-    Attempt, Cause, Exponential, FailureKind, GrpcCode, Jitter, Outcome, Policy, RetryAfterFirst,
+    Attempt, Exponential, FailureKind, GrpcCode, Jitter, Outcome, Policy, RetryAfterFirst, RetryCause,
     ServiceConfigError, Verdict,
 };
 
@@ -93,7 +93,7 @@ impl Policy for GrpcRetryPolicy {
             Outcome::Response(head) => GrpcCode::of(&head).and_then(|code| self.codes.cause(code)),
             Outcome::Failure(failure) => match failure.kind() {
                 FailureKind::MaybeProcessed => {
-                    self.codes.contains(GrpcCode::Unavailable).then_some(Cause::Transient)
+                    self.codes.contains(GrpcCode::Unavailable).then_some(RetryCause::Transient)
                 }
                 FailureKind::Timeout => self.codes.cause(GrpcCode::DeadlineExceeded),
                 _ => return grpc::classify(attempt),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use http::{Request, Response};
 
 use super::*;
-use crate::{Cause, FailureKind, Outcome, Reason, ResponseHead, Window};
+use crate::{FailureKind, GiveUpReason, Outcome, ResponseHead, RetryCause, Window};
 
 /// Answers each question as nobody else does.
 #[derive(Clone, Copy, Debug)]
@@ -19,7 +19,7 @@ impl Policy for Spy {
 
     fn classify(&self, attempt: &Attempt<'_>) -> Verdict {
         match attempt.outcome.response() {
-            Some(head) if head.status() == 299 => Verdict::Retry(Cause::Timeout),
+            Some(head) if head.status() == 299 => Verdict::Retry(RetryCause::Timeout),
             _ => Verdict::Accept,
         }
     }
@@ -49,7 +49,7 @@ fn classified(policy: &dyn Policy, request: &Request<()>, response: &Response<()
 fn planned(policy: &dyn Policy, set: impl FnOnce(RetryContext<'_>) -> RetryContext<'_>) -> Plan {
     let (request, response) = (request("GET", "/"), response(503));
     let attempt = Attempt::new(1, &request, ResponseHead::from(&response));
-    policy.schedule(&set(RetryContext::new(attempt, Cause::Throttled)))
+    policy.schedule(&set(RetryContext::new(attempt, RetryCause::Throttled)))
 }
 
 #[track_caller]
@@ -62,7 +62,7 @@ fn check_forwards(name: &str, policy: &dyn Policy) {
 
     let get = request("GET", "/");
     let told = |status| classified(policy, &get, &response(status));
-    assert_eq!(told(299), Verdict::Retry(Cause::Timeout), "{name} classify");
+    assert_eq!(told(299), Verdict::Retry(RetryCause::Timeout), "{name} classify");
     // The provided method would retry it.
     assert_eq!(told(503), Verdict::Accept, "{name} classify");
 
@@ -117,7 +117,7 @@ fn a_policy_that_only_schedules_has_the_standard_answers() {
             assert_eq!(policy.is_retryable(&RequestHead::from(&request)), kept, "{method} {upgrade}");
         }
         let get = request("GET", "/");
-        assert_eq!(classified(policy, &get, &response(503)), Verdict::Retry(Cause::Throttled));
+        assert_eq!(classified(policy, &get, &response(503)), Verdict::Retry(RetryCause::Throttled));
         assert_eq!(classified(policy, &get, &response(299)), Verdict::Accept);
     }
 }
@@ -126,7 +126,7 @@ fn a_policy_that_only_schedules_has_the_standard_answers() {
 fn a_closure_returns_a_window_or_a_plan() {
     let window = Window::up_to(ms(3));
     assert_eq!(planned(&policy_fn(move |_| window), |context| context), window.into());
-    let never = Plan::GiveUp(Reason::Policy);
+    let never = Plan::GiveUp(GiveUpReason::Policy);
     assert_eq!(planned(&policy_fn(move |_| never), |context| context), never);
 }
 
@@ -135,5 +135,5 @@ fn never_sends_everything_once() {
     let get = request("GET", "/");
     assert!(!Never.is_retryable(&RequestHead::from(&get)));
     assert_eq!(classified(&Never, &get, &response(503)), Verdict::Accept);
-    assert_eq!(planned(&Never, |context| context), Plan::GiveUp(Reason::Policy));
+    assert_eq!(planned(&Never, |context| context), Plan::GiveUp(GiveUpReason::Policy));
 }

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use super::{Moment, Session};
 use crate::{
-    BodyState, Budget, Cause, Cost, Hint, Plan, Policy, Reason, RetryContext, Window, Withdrawal, hint,
+    BodyState, Budget, Cost, GiveUpReason, Plan, Policy, RetryCause, RetryContext, RetryHint, Window,
+    Withdrawal, hint,
 };
 
 /// A resend that was admitted and has not gone out.
@@ -29,8 +30,8 @@ pub(super) enum Kind {
 }
 
 /// Whether it is as if the attempt before had never been made (gRPC A6).
-pub(super) fn is_transparent(kind: Kind, cause: Cause) -> bool {
-    kind == Kind::AtOnce || cause == Cause::NeverSent
+pub(super) fn is_transparent(kind: Kind, cause: RetryCause) -> bool {
+    kind == Kind::AtOnce || cause == RetryCause::NeverSent
 }
 
 impl Session {
@@ -39,9 +40,9 @@ impl Session {
         &self,
         policy: &P,
         context: &RetryContext<'_>,
-    ) -> Result<(Window, Kind), Reason> {
-        if context.hint == Some(Hint::Never) {
-            return Err(Reason::ServerRefused);
+    ) -> Result<(Window, Kind), GiveUpReason> {
+        if context.hint == Some(RetryHint::Never) {
+            return Err(GiveUpReason::ServerSaidNo);
         }
         let window = match policy.schedule(context) {
             Plan::Resend(window) => window,
@@ -49,14 +50,16 @@ impl Session {
         };
         match context.hint {
             // "Now" leaves the time to the policy, but for gRPC's pushback, which means exactly that (A6).
-            Some(Hint::After(hint)) if !hint.is_zero() || context.hint_header == Some(hint::PUSHBACK) => {
+            Some(RetryHint::After(hint))
+                if !hint.is_zero() || context.hint_header == Some(hint::PUSHBACK) =>
+            {
                 let window = window.opening_at(hint);
                 match self.is_paced {
                     true => Ok((Window::exactly(window.earliest), Kind::Hinted)),
                     false => Ok((spread_within(window, context.remaining), Kind::Hinted)),
                 }
             }
-            _ if context.cause == Cause::Refused && !self.sent_at_once() => {
+            _ if context.cause == RetryCause::Unprocessed && !self.sent_at_once() => {
                 Ok((Window::exactly(Duration::ZERO), Kind::AtOnce))
             }
             _ => Ok((window, Kind::Scheduled)),
@@ -70,26 +73,26 @@ impl Session {
         context: &RetryContext<'_>,
         budget: Option<&Budget>,
         moment: Moment,
-    ) -> Result<Next, Reason> {
+    ) -> Result<Next, GiveUpReason> {
         let has_attempts_left = match next.kind {
             // Uncounted, but one attempt means one.
             Kind::AtOnce => self.max_attempts > 1,
             Kind::Hinted | Kind::Scheduled => context.attempts_used < self.max_attempts,
         };
         if !has_attempts_left {
-            return Err(Reason::Attempts);
+            return Err(GiveUpReason::MaxAttempts);
         }
         if context.attempt.body != BodyState::Replayable {
-            return Err(Reason::Body);
+            return Err(GiveUpReason::Body);
         }
         // Not by what remains, which is zero at the deadline and ever after.
         let starts_at = context.elapsed.checked_add(next.delay);
         if self.deadline.is_some_and(|deadline| starts_at.is_none_or(|start| start > deadline)) {
-            return Err(Reason::Deadline);
+            return Err(GiveUpReason::MaxElapsed);
         }
         if let Some(budget) = budget {
             let cost = Cost::of(context.cause, next.kind == Kind::Hinted, self.number == 1);
-            let withdrawal = budget.withdraw(cost, moment.monotonic).ok_or(Reason::Budget)?;
+            let withdrawal = budget.withdraw(cost, moment.monotonic).ok_or(GiveUpReason::Budget)?;
             next.withdrawal = Some(withdrawal.into_owned());
         }
         Ok(next)

@@ -28,7 +28,7 @@ enum Back {
     Failed(FailureKind),
 }
 
-const REFUSED: Back = Failed(FailureKind::Refused);
+const REFUSED: Back = Failed(FailureKind::Unprocessed);
 
 /// A loop written by hand around a session. Time moves only by the waits, and by the test.
 struct Client<'a> {
@@ -155,9 +155,9 @@ fn ignored_hints_are_hidden_from_the_policy() {
 fn a_hint_of_never_ends_the_session_whatever_the_policy_says() {
     let (request, response) = (Request::new(()), Response::new(()));
     let attempt = Attempt::new(1, &request, ResponseHead::from(&response));
-    let context = RetryContext::new(attempt, Cause::Refused).hint(Hint::Never);
+    let context = RetryContext::new(attempt, RetryCause::Unprocessed).hint(RetryHint::Never);
     let planned = Session::new().schedule(&Constant::new(ms(1)), &context);
-    assert_eq!(planned, Err(Reason::ServerRefused));
+    assert_eq!(planned, Err(GiveUpReason::ServerSaidNo));
 }
 
 #[test]
@@ -231,16 +231,16 @@ fn the_policy_sees_where_the_session_stands() {
         assert_eq!(context.elapsed, ms(400));
         assert_eq!(context.remaining, Some(ms(600)));
         assert_eq!(context.now, SystemTime::UNIX_EPOCH + ms(1_400));
-        assert_eq!((context.cause, context.hint), (Cause::Throttled, Some(Hint::After(ms(3)))));
+        assert_eq!((context.cause, context.hint), (RetryCause::Throttled, Some(RetryHint::After(ms(3)))));
         assert_eq!(context.hint_header, Some("retry-after-ms"));
-        Plan::GiveUp(Reason::Policy)
+        Plan::GiveUp(GiveUpReason::Policy)
     });
     let mut client = Client::new(&policy, Session::new().max_elapsed(ms(1_000)).started(ms(1_000)));
     client.now = ms(1_400);
-    client.expect(&Hinted(429, 3), Step::GiveUp(Reason::Policy));
+    client.expect(&Hinted(429, 3), Step::GiveUp(GiveUpReason::Policy));
     assert_eq!(client.session.gives_up_at(), Some(ms(2_000)));
-    assert_eq!(client.session.cause(), Some(Cause::Throttled));
-    assert_eq!(client.session.hint(), Some(Hint::After(ms(3))));
+    assert_eq!(client.session.cause(), Some(RetryCause::Throttled));
+    assert_eq!(client.session.hint(), Some(RetryHint::After(ms(3))));
     assert_eq!(client.session.hint_header(), Some("retry-after-ms"));
 }
 

@@ -6,18 +6,18 @@
 //!
 //! ```
 //! use http::{Request, Response};
-//! use http_retry::{Attempt, Cause, ResponseHead, Verdict, table};
+//! use http_retry::{Attempt, RetryCause, ResponseHead, Verdict, table};
 //!
 //! let request = Request::post("http://api.example/shop.Orders/Get").body(()).unwrap();
 //! let response = Response::builder().header("grpc-status", "14").body(()).unwrap();
 //! let unavailable = Attempt::new(1, &request, ResponseHead::from(&response));
-//! assert_eq!(table::grpc::classify(&unavailable), Verdict::Retry(Cause::Throttled));
+//! assert_eq!(table::grpc::classify(&unavailable), Verdict::Retry(RetryCause::Throttled));
 //! assert_eq!(table::classify(&unavailable), Verdict::Accept);
 //! ```
 
 use super::{Of, Row, When, of};
-use crate::Cause::Throttled;
 use crate::GrpcCode::{ResourceExhausted, Unavailable};
+use crate::RetryCause::Throttled;
 use crate::Verdict::{self, Accept, Retry};
 use crate::{Attempt, Outcome};
 
@@ -46,8 +46,8 @@ mod tests {
     use http::{Request, Response};
 
     use super::*;
-    use crate::Cause::{NeverSent, Refused, Timeout, Transient};
-    use crate::{Cause, FailureKind, GrpcCode, ResponseHead};
+    use crate::RetryCause::{NeverSent, Timeout, Transient, Unprocessed};
+    use crate::{FailureKind, GrpcCode, ResponseHead, RetryCause};
 
     /// A `RetryInfo` of 7 s.
     const RETRY_INFO: (&str, &str) =
@@ -55,7 +55,7 @@ mod tests {
     const PUSHBACK: (&str, &str) = ("grpc-retry-pushback-ms", "10");
 
     #[track_caller]
-    fn check(status: u16, headers: &[(&str, &str)], expected: impl Into<Option<Cause>>) {
+    fn check(status: u16, headers: &[(&str, &str)], expected: impl Into<Option<RetryCause>>) {
         let request = Request::post("http://api.example/shop.Orders/Place").body(()).unwrap();
         let response = headers.iter().fold(Response::builder().status(status), |response, (name, value)| {
             response.header(*name, *value)
@@ -107,8 +107,8 @@ mod tests {
         let request = Request::post("http://api.example/shop.Orders/Place").body(()).unwrap();
         for (kind, bare, vouched) in [
             (FailureKind::NeverSent, Retry(NeverSent), Retry(NeverSent)),
-            (FailureKind::Refused, Retry(Refused), Retry(Refused)),
-            (FailureKind::LocalRefusal, Accept, Accept),
+            (FailureKind::Unprocessed, Retry(Unprocessed), Retry(Unprocessed)),
+            (FailureKind::Overloaded, Accept, Accept),
             (FailureKind::Timeout, Accept, Retry(Timeout)),
             (FailureKind::MaybeProcessed, Accept, Retry(Transient)),
             (FailureKind::Permanent, Accept, Accept),

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use http::{Request, Response, StatusCode};
 
-use crate::{Attempt, Cause, Plan, Policy, Reason, ResponseHead, RetryContext, Window};
+use crate::{Attempt, GiveUpReason, Plan, Policy, ResponseHead, RetryCause, RetryContext, Window};
 
 /// A picture of when a policy sends again: as text where it is displayed, or as [`svg`](Self::svg).
 ///
@@ -19,7 +19,7 @@ use crate::{Attempt, Cause, Plan, Policy, Reason, ResponseHead, RetryContext, Wi
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plot {
-    plans: Vec<Result<Window, Reason>>,
+    plans: Vec<Result<Window, GiveUpReason>>,
 }
 
 impl Plot {
@@ -36,7 +36,8 @@ impl Plot {
         let (mut elapsed, mut previous_delay) = (Duration::ZERO, None);
         let plans = (0..resends).map(|step| {
             let attempt = Attempt::new(step.saturating_add(1), &request, ResponseHead::from(&response));
-            let context = RetryContext::new(attempt, Cause::Throttled).backoff_step(step).elapsed(elapsed);
+            let context =
+                RetryContext::new(attempt, RetryCause::Throttled).backoff_step(step).elapsed(elapsed);
             match policy.schedule(&context.previous_delay(previous_delay)) {
                 Plan::GiveUp(reason) => Err(reason),
                 Plan::Resend(window) => {

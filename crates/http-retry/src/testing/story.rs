@@ -6,7 +6,7 @@ use http::Request;
 use rand::{SeedableRng, rngs::SmallRng};
 
 use super::{Script, Scripted};
-use crate::{Attempt, Moment, Outcome, Policy, Reason, ResponseHead, Session, Step};
+use crate::{Attempt, GiveUpReason, Moment, Outcome, Policy, ResponseHead, Session, Step};
 
 /// What happened to a request to which a [`Script`] was played.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,7 +23,7 @@ pub enum Ending {
     /// The caller got the last answer, as one that is not worth retrying.
     Accepted,
     /// The caller got the last answer, for this reason.
-    GaveUp(Reason),
+    GaveUp(GiveUpReason),
     /// The last attempt never came back.
     Pending,
 }
@@ -89,12 +89,12 @@ mod tests {
         let post = || Request::post("/").body(()).unwrap();
         let script = Script::new;
         check(script(), get(), &[0], Ending::Accepted);
-        check(script().status(503), get(), &[0, 100, 200], Ending::GaveUp(Reason::Attempts));
+        check(script().status(503), get(), &[0, 100, 200], Ending::GaveUp(GiveUpReason::MaxAttempts));
         check(script().status(503).status(200), get(), &[0, 100], Ending::Accepted);
         check(script().status(503).status(200), post(), &[0], Ending::Accepted);
         let busy = script().status(429).header("retry-after", "2");
         check(busy.clone().status(200), post(), &[0, 2_000], Ending::Accepted);
-        check(busy.header("retry-after", "6"), post(), &[0], Ending::GaveUp(Reason::Deadline));
+        check(busy.header("retry-after", "6"), post(), &[0], Ending::GaveUp(GiveUpReason::MaxElapsed));
         check(script().failure(FailureKind::NeverSent).pending(), post(), &[0, 100], Ending::Pending);
     }
 }

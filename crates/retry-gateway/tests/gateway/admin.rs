@@ -75,12 +75,12 @@ fn a_request_that_failed_is_told_of_with_and_without_a_response() {
     let (busy, throttled) = (say(503, &[], ""), Some("throttled"));
     for (acts, counts, words) in [
         (vec![busy.clone(), say(200, &[], "")], [1.0, 0.0], [throttled, None]),
-        (vec![busy.clone()], [0.0, 1.0], [throttled, Some("attempts")]),
+        (vec![busy.clone()], [0.0, 1.0], [throttled, Some("max-attempts")]),
         // What is not sent again need not help.
         (vec![busy, say(500, &[], "")], [0.0, 0.0], [throttled, None]),
-        (vec![Act::Close], [0.0, 1.0], [Some("transient"), Some("attempts")]),
+        (vec![Act::Close], [0.0, 1.0], [Some("transient"), Some("max-attempts")]),
     ] {
         check_told(&Upstream::answering(acts).url(), counts, words);
     }
-    check_told(&nobody(), [0.0, 1.0], [Some("never-sent"), Some("attempts")]);
+    check_told(&nobody(), [0.0, 1.0], [Some("never-sent"), Some("max-attempts")]);
 }

@@ -81,7 +81,7 @@ fn of_stream(error: &h2::Error) -> Option<FailureKind> {
     // exact: see `cautious_failure_kind`.
     let is_refused = error.is_remote() && error.reason() == Some(h2::Reason::REFUSED_STREAM);
     if is_refused || is_remote_goaway(error) {
-        Some(FailureKind::Refused)
+        Some(FailureKind::Unprocessed)
     } else {
         Some(FailureKind::MaybeProcessed)
     }

@@ -54,7 +54,7 @@ fn an_io_error_is_looked_into() {
 #[cfg(feature = "tower")]
 #[test]
 fn the_gates_of_tower_are_our_own() {
-    check(::tower::load_shed::error::Overloaded::new(), FailureKind::LocalRefusal);
+    check(::tower::load_shed::error::Overloaded::new(), FailureKind::Overloaded);
     check(::tower::timeout::error::Elapsed::new(), FailureKind::Timeout);
 }
 

@@ -9,7 +9,7 @@ pub(super) fn read(error: &(dyn Error + 'static)) -> Option<FailureKind> {
     if error.is::<timeout::error::Elapsed>() {
         Some(FailureKind::Timeout)
     } else if error.is::<load_shed::error::Overloaded>() {
-        Some(FailureKind::LocalRefusal)
+        Some(FailureKind::Overloaded)
     } else if error.is::<buffer::error::Closed>() {
         Some(FailureKind::Permanent)
     } else {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use http::{Request, Response, StatusCode};
 use http_body::Body;
-use http_retry::{Attempt, Policy, Reason, Refusal, ResponseHead, Session, Step, Ticket};
+use http_retry::{Attempt, GiveUpReason, Policy, Refusal, ResponseHead, Session, Step, Ticket};
 use tower_service::Service;
 use tracing::Span;
 use tracing::span::Entered;
@@ -37,7 +37,7 @@ pub(super) struct Journey<S, P, B, T, E> {
     /// From the first failure on.
     detour: Option<Box<Detour<T, E>>>,
     /// Why it gave up, if it has.
-    reason: Option<Reason>,
+    reason: Option<GiveUpReason>,
 }
 
 impl<S, P, B, R> Journey<S, P, B, Response<R>, S::Error>
@@ -121,7 +121,7 @@ where
         &mut self,
         result: &Result<Response<R>, S::Error>,
         ticket: Option<Ticket>,
-    ) -> ControlFlow<Option<Reason>>
+    ) -> ControlFlow<Option<GiveUpReason>>
     where
         S::Error: ReadError<M>,
     {
@@ -133,7 +133,7 @@ where
 
     /// Begins the wait that was decided on. Apart, so that what needs none is done with soon.
     #[inline(never)]
-    fn wait(&mut self, delay: Duration, ticket: Option<Ticket>) -> ControlFlow<Reason> {
+    fn wait(&mut self, delay: Duration, ticket: Option<Ticket>) -> ControlFlow<GiveUpReason> {
         if !delay.is_zero() {
             self.snapshot.shrink();
         }
@@ -179,7 +179,7 @@ where
             // An upload that still runs may have outgrown the limit since its state was read.
             if !self.original.reclaim() {
                 self.session.abandon();
-                return Step::GiveUp(Reason::Body);
+                return Step::GiveUp(GiveUpReason::Body);
             }
             if matches!(result, Ok(response) if response.status() == StatusCode::EXPECTATION_FAILED) {
                 self.snapshot.expect_nothing();
@@ -294,7 +294,7 @@ where
 
     /// Adds what happened on the way to the last outcome, which is the caller's.
     #[inline]
-    fn finish(&mut self, result: &mut Result<Response<R>, S::Error>, reason: Option<Reason>) {
+    fn finish(&mut self, result: &mut Result<Response<R>, S::Error>, reason: Option<GiveUpReason>) {
         self.reason = reason;
         if let Some(info) = self.info() {
             self.tell(info, result);
@@ -327,16 +327,16 @@ where
                     return Poll::Ready(self.resend(is_late));
                 }
                 // Either it became ready too late, or whoever polls came too late.
-                Reason::Deadline
+                GiveUpReason::MaxElapsed
             }
             Poll::Ready(Err(error)) => {
                 detour.span.in_scope(|| trace::not_ready(self.session.number(), error.as_error()));
                 detour.outcome.get_or_insert(Err(error));
-                Reason::NotReady
+                GiveUpReason::NotReady
             }
             Poll::Pending => {
                 ready!(detour.poll_deadline(self.session.gives_up_at(), timer, cx));
-                Reason::NotReady
+                GiveUpReason::NotReady
             }
         };
         let Some(mut outcome) = detour.outcome.take() else {
@@ -364,9 +364,9 @@ fn is_late(session: &Session, timer: &dyn Timer) -> bool {
 pub(super) type Next<S, B, R> =
     ControlFlow<Result<Response<R>, PaceError<<S as Service<Request<ReplayBody<B>>>>::Error>>, Stage<S, B>>;
 
-fn reason(refusal: Refusal) -> Reason {
+fn reason(refusal: Refusal) -> GiveUpReason {
     match refusal {
-        Refusal::Deadline => Reason::Deadline,
-        _ => Reason::Pace,
+        Refusal::Deadline => GiveUpReason::MaxElapsed,
+        _ => GiveUpReason::Pace,
     }
 }

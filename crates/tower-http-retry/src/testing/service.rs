@@ -155,10 +155,10 @@ mod tests {
     async fn a_failure_is_read_as_what_it_is() {
         for (kind, seconds) in [
             (FailureKind::NeverSent, vec![0, 1]),
-            (FailureKind::Refused, vec![0, 0]),
+            (FailureKind::Unprocessed, vec![0, 0]),
             (FailureKind::MaybeProcessed, vec![0]),
             (FailureKind::Timeout, vec![0]),
-            (FailureKind::LocalRefusal, vec![0]),
+            (FailureKind::Overloaded, vec![0]),
             (FailureKind::Permanent, vec![0]),
         ] {
             let expected = if seconds.len() == 1 { Err(kind) } else { Ok(200) };

@@ -92,7 +92,7 @@ proptest! {
         let mut answer = Answer::of(status);
         *answer.0.headers_mut() = headers;
         let head = ResponseHead::from(&answer.0);
-        let hint = Hint::read(&head, wall);
+        let hint = RetryHint::read(&head, wall);
 
         let request = http::Request::new(());
         let attempt = Attempt::new(1, &request, head);
@@ -101,8 +101,8 @@ proptest! {
         let clock = || Moment::new(monotonic, wall);
         let step = session.decide(&policy, &attempt, None, clock, &mut SmallRng::seed_from_u64(1));
         if let Step::Wait(delay) = step {
-            prop_assert_ne!(hint, Some(Hint::Never));
-            prop_assert!(hint.and_then(Hint::delay).unwrap_or_default() <= delay);
+            prop_assert_ne!(hint, Some(RetryHint::Never));
+            prop_assert!(hint.and_then(RetryHint::delay).unwrap_or_default() <= delay);
             prop_assert!(deadline.is_none_or(|deadline| delay <= deadline));
             session.resend();
             prop_assert_eq!(session.waited(), delay);
@@ -114,7 +114,7 @@ proptest! {
     fn every_delay_is_whole_milliseconds(headers in headers(), wall in wall()) {
         let mut answer = Answer::default();
         *answer.0.headers_mut() = headers;
-        if let Some(Hint::After(delay)) = Hint::read(&ResponseHead::from(&answer.0), wall) {
+        if let Some(RetryHint::After(delay)) = RetryHint::read(&ResponseHead::from(&answer.0), wall) {
             prop_assert!(delay <= Duration::from_millis(u64::MAX));
             prop_assert_eq!(delay.subsec_nanos() % 1_000_000, 0);
         }

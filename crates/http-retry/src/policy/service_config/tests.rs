@@ -20,7 +20,7 @@ fn check_windows(multiplier: f64, expected_ms: &[(u64, u64)]) {
     let (request, response) = (Request::new(()), Response::new(()));
     let attempt = Attempt::new(1, &request, ResponseHead::from(&response));
     for (step, (earliest, latest)) in (0..).zip(expected_ms) {
-        let context = RetryContext::new(attempt, Cause::Transient).backoff_step(step);
+        let context = RetryContext::new(attempt, RetryCause::Transient).backoff_step(step);
         let (earliest, latest) = (Duration::from_millis(*earliest), Duration::from_millis(*latest));
         assert_eq!(policy.schedule(&context), Window::between(earliest, latest).into(), "{step}");
     }
@@ -50,8 +50,8 @@ fn the_codes_of_the_list_are_retried_and_no_others() {
         let response = Response::builder().header("grpc-status", code as u32);
         let response = response.header("grpc-retry-pushback-ms", 1).body(()).unwrap();
         let expected = match code {
-            GrpcCode::Unavailable => Verdict::Retry(Cause::Throttled),
-            GrpcCode::Aborted => Verdict::Retry(Cause::Transient),
+            GrpcCode::Unavailable => Verdict::Retry(RetryCause::Throttled),
+            GrpcCode::Aborted => Verdict::Retry(RetryCause::Transient),
             _ => Verdict::Accept,
         };
         let attempt = Attempt::new(1, &request, ResponseHead::from(&response));
@@ -61,13 +61,13 @@ fn the_codes_of_the_list_are_retried_and_no_others() {
 
 #[test]
 fn a_failure_counts_as_the_code_that_grpc_makes_of_it() {
-    use FailureKind::{LocalRefusal, MaybeProcessed, NeverSent, Permanent, Refused, Timeout};
+    use FailureKind::{MaybeProcessed, NeverSent, Overloaded, Permanent, Timeout, Unprocessed};
     let request = Request::post("http://api.example/shop.Orders/Place").body(()).unwrap();
-    let never = [(LocalRefusal, None), (Permanent, None)];
-    let always = [(NeverSent, Some(Cause::NeverSent)), (Refused, Some(Cause::Refused))];
+    let never = [(Overloaded, None), (Permanent, None)];
+    let always = [(NeverSent, Some(RetryCause::NeverSent)), (Unprocessed, Some(RetryCause::Unprocessed))];
     for (codes, listed) in [
-        (vec![GrpcCode::Unavailable], [(MaybeProcessed, Some(Cause::Transient)), (Timeout, None)]),
-        (vec![GrpcCode::DeadlineExceeded], [(MaybeProcessed, None), (Timeout, Some(Cause::Timeout))]),
+        (vec![GrpcCode::Unavailable], [(MaybeProcessed, Some(RetryCause::Transient)), (Timeout, None)]),
+        (vec![GrpcCode::DeadlineExceeded], [(MaybeProcessed, None), (Timeout, Some(RetryCause::Timeout))]),
         (vec![GrpcCode::Aborted], [(MaybeProcessed, None), (Timeout, None)]),
     ] {
         let values = GrpcRetryValues { retryable_status_codes: codes.clone(), ..values() };

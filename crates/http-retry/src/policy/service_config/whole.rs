@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::json::{object, parse, wrong};
 use crate::table::grpc;
 use crate::{
-    Attempt, Budget, Cause, FailureKind, GrpcCode, GrpcRetryPolicy, Outcome, Plan, Policy, Reason,
+    Attempt, Budget, FailureKind, GiveUpReason, GrpcCode, GrpcRetryPolicy, Outcome, Plan, Policy, RetryCause,
     RetryContext, ServiceConfigError, Verdict, Window,
 };
 
@@ -94,20 +94,20 @@ impl Policy for GrpcServiceConfig {
     fn schedule(&self, context: &RetryContext<'_>) -> Plan {
         let number = context.attempt.number;
         // The session sends it at once, and does not count it.
-        let is_transparent = context.cause == Cause::Refused && context.attempts_used == number;
+        let is_transparent = context.cause == RetryCause::Unprocessed && context.attempts_used == number;
         match self.retry_policy(context.attempt.request.path()) {
             Some(policy) if is_transparent || context.attempts_used < policy.max_attempts() => {
                 policy.schedule(context)
             }
-            Some(_) => Plan::GiveUp(Reason::Attempts),
+            Some(_) => Plan::GiveUp(GiveUpReason::MaxAttempts),
             None if is_transparent || number == 1 => Window::exactly(Duration::ZERO).into(),
-            None => Plan::GiveUp(Reason::Policy),
+            None => Plan::GiveUp(GiveUpReason::Policy),
         }
     }
 }
 
 fn is_unprocessed(kind: FailureKind) -> bool {
-    matches!(kind, FailureKind::NeverSent | FailureKind::Refused)
+    matches!(kind, FailureKind::NeverSent | FailureKind::Unprocessed)
 }
 
 /// Adds the methods that one `methodConfig` is about.

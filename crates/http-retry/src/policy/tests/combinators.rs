@@ -3,8 +3,8 @@
 use super::*;
 
 const ACCEPT: Verdict = Verdict::Accept;
-const TRANSIENT: Verdict = Verdict::Retry(Cause::Transient);
-const THROTTLED: Verdict = Verdict::Retry(Cause::Throttled);
+const TRANSIENT: Verdict = Verdict::Retry(RetryCause::Transient);
+const THROTTLED: Verdict = Verdict::Retry(RetryCause::Throttled);
 
 fn base() -> Constant {
     Constant::new(ms(1))
@@ -39,7 +39,7 @@ fn retry_on_adds_a_status_for_requests_that_may_be_repeated() {
     check(&base().retry_on(StatusCode::SERVICE_UNAVAILABLE), &[("GET", 503, THROTTLED)]);
     // Only responses have a status.
     let get = request("GET", "/");
-    assert_eq!(policy.classify(&Attempt::new(1, &get, FailureKind::LocalRefusal)), ACCEPT);
+    assert_eq!(policy.classify(&Attempt::new(1, &get, FailureKind::Overloaded)), ACCEPT);
 }
 
 #[test]
@@ -52,7 +52,7 @@ fn any_method_lifts_the_guard_of_what_stands_before_it() {
     let post = request("POST", "/");
     for (kind, verdict) in [
         (FailureKind::MaybeProcessed, TRANSIENT),
-        (FailureKind::Timeout, Verdict::Retry(Cause::Timeout)),
+        (FailureKind::Timeout, Verdict::Retry(RetryCause::Timeout)),
         (FailureKind::Permanent, ACCEPT),
     ] {
         assert_eq!(base().any_method().classify(&Attempt::new(1, &post, kind)), verdict, "{kind:?}");
@@ -77,7 +77,7 @@ fn never_on_takes_a_status_away() {
     check(&base().never_on(status).retry_on(status), &[("GET", 404, TRANSIENT)]);
     let get = request("GET", "/");
     let never_sent = Attempt::new(1, &get, FailureKind::NeverSent);
-    assert_eq!(policy.classify(&never_sent), Verdict::Retry(Cause::NeverSent));
+    assert_eq!(policy.classify(&never_sent), Verdict::Retry(RetryCause::NeverSent));
 }
 
 #[test]
@@ -116,17 +116,17 @@ fn only_keeps_what_is_in_scope() {
 fn classify_with_is_asked_first_and_may_decline() {
     let option =
         base().classify_with(|attempt: &Attempt<'_>| match attempt.outcome.response()?.status().as_u16() {
-            404 => Some(Verdict::Retry(Cause::Timeout)),
+            404 => Some(Verdict::Retry(RetryCause::Timeout)),
             503 => Some(ACCEPT),
             _ => None,
         });
     check(
         &option,
-        &[("POST", 404, Verdict::Retry(Cause::Timeout)), ("GET", 503, ACCEPT), ("GET", 502, TRANSIENT)],
+        &[("POST", 404, Verdict::Retry(RetryCause::Timeout)), ("GET", 503, ACCEPT), ("GET", 502, TRANSIENT)],
     );
     let get = request("GET", "/");
     let timeout = Attempt::new(1, &get, FailureKind::Timeout);
-    assert_eq!(option.classify(&timeout), Verdict::Retry(Cause::Timeout));
+    assert_eq!(option.classify(&timeout), Verdict::Retry(RetryCause::Timeout));
 
     let verdict = base().classify_with(|attempt: &Attempt<'_>| match attempt.outcome {
         Outcome::Response(_) => TRANSIENT,

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use rand::{SeedableRng, rngs::SmallRng};
 
 use super::*;
-use crate::Hint;
+use crate::RetryHint;
 
 fn between(earliest: u64, latest: u64) -> Plan {
     Window::between(ms(earliest), ms(latest)).into()
@@ -24,9 +24,9 @@ fn a_hint_opens_the_window_and_the_spread_closes_it() {
         (default, 5_000, between(5_000, 10_000)),
         (default, 60_000, between(60_000, 65_000)),
         (default, 120_000, between(120_000, 125_000)),
-        (default, 120_001, Plan::GiveUp(Reason::HintTooLong)),
-        (default, u64::MAX, Plan::GiveUp(Reason::HintTooLong)),
-        (default.longest(ms(999)), 1_000, Plan::GiveUp(Reason::HintTooLong)),
+        (default, 120_001, Plan::GiveUp(GiveUpReason::HintTooLong)),
+        (default, u64::MAX, Plan::GiveUp(GiveUpReason::HintTooLong)),
+        (default.longest(ms(999)), 1_000, Plan::GiveUp(GiveUpReason::HintTooLong)),
         (default.longest(ms(1_000)), 1_000, between(1_000, 2_000)),
         (default.longest(ms(0)), 0, between(0, 250)),
         (default.spread(0.25), 4_000, between(4_000, 5_000)),
@@ -40,7 +40,7 @@ fn a_hint_opens_the_window_and_the_spread_closes_it() {
         (default.spread(f64::NAN), 1_000, between(1_000, 1_000)),
         (default.spread(f64::NEG_INFINITY), 1_000, between(1_000, 1_000)),
     ] {
-        let hint = Hint::After(ms(hint));
+        let hint = RetryHint::After(ms(hint));
         assert_eq!(planned(&policy, |context| context.hint(hint)), expected, "{hint:?} {policy:?}");
         // As `new` says.
         assert_eq!(default, RetryAfterFirst::new(Never).longest(longest).spread(1.0));
@@ -50,14 +50,14 @@ fn a_hint_opens_the_window_and_the_spread_closes_it() {
 #[test]
 fn a_hint_of_never_is_obeyed_and_no_hint_is_left_to_the_other_policy() {
     let policy = RetryAfterFirst::new(Spy);
-    assert_eq!(planned(&policy, |s| s.hint(Hint::Never)), Plan::GiveUp(Reason::ServerRefused));
+    assert_eq!(planned(&policy, |s| s.hint(RetryHint::Never)), Plan::GiveUp(GiveUpReason::ServerSaidNo));
     assert_eq!(planned(&policy, |s| s.backoff_step(2)), between(7_921, 7_921));
 }
 
 #[test]
 fn a_hint_of_all_time_saturates() {
     let policy = RetryAfterFirst::new(Never).longest(Duration::MAX);
-    let plan = planned(&policy, |context| context.hint(Hint::After(Duration::MAX)));
+    let plan = planned(&policy, |context| context.hint(RetryHint::After(Duration::MAX)));
     assert_eq!(plan, Window::exactly(Duration::MAX).into());
 }
 

@@ -2,7 +2,7 @@
 
 use super::*;
 
-const GONE: Step = Step::GiveUp(Reason::Attempts);
+const GONE: Step = Step::GiveUp(GiveUpReason::MaxAttempts);
 
 #[test]
 fn attempts_count_the_original() {
@@ -41,7 +41,7 @@ fn one_refused_resend_goes_out_at_once_and_uncounted() {
 
 #[test]
 fn a_policy_that_gives_up_sends_nothing_at_once_either() {
-    for reason in [Reason::Policy, Reason::HintTooLong] {
+    for reason in [GiveUpReason::Policy, GiveUpReason::HintTooLong] {
         let policy = policy_fn(move |_| Plan::GiveUp(reason));
         check(&policy, Session::new(), &[(REFUSED, Step::GiveUp(reason))]);
     }
@@ -52,16 +52,16 @@ fn the_cheapest_check_comes_first_and_nothing_is_spent_on_a_resend_that_cannot_h
     use BodyState::{Failed, Replayable, TooLarge};
     let policy = Constant::new(ms(500));
     for (attempts, body, deadline, tokens, expected) in [
-        (1, TooLarge, 100, 0, Err(Reason::Attempts)),
-        (1, Replayable, 100, 0, Err(Reason::Attempts)),
-        (1, Replayable, 900, 9, Err(Reason::Attempts)),
-        (2, TooLarge, 100, 0, Err(Reason::Body)),
-        (2, Failed, 100, 9, Err(Reason::Body)),
-        (2, TooLarge, 900, 9, Err(Reason::Body)),
-        (2, Failed, 900, 9, Err(Reason::Body)),
-        (2, Replayable, 100, 0, Err(Reason::Deadline)),
-        (2, Replayable, 499, 9, Err(Reason::Deadline)),
-        (2, Replayable, 900, 0, Err(Reason::Budget)),
+        (1, TooLarge, 100, 0, Err(GiveUpReason::MaxAttempts)),
+        (1, Replayable, 100, 0, Err(GiveUpReason::MaxAttempts)),
+        (1, Replayable, 900, 9, Err(GiveUpReason::MaxAttempts)),
+        (2, TooLarge, 100, 0, Err(GiveUpReason::Body)),
+        (2, Failed, 100, 9, Err(GiveUpReason::Body)),
+        (2, TooLarge, 900, 9, Err(GiveUpReason::Body)),
+        (2, Failed, 900, 9, Err(GiveUpReason::Body)),
+        (2, Replayable, 100, 0, Err(GiveUpReason::MaxElapsed)),
+        (2, Replayable, 499, 9, Err(GiveUpReason::MaxElapsed)),
+        (2, Replayable, 900, 0, Err(GiveUpReason::Budget)),
         (2, Replayable, 500, 9, Ok(())),
     ] {
         let mut client =
@@ -78,7 +78,7 @@ fn the_cheapest_check_comes_first_and_nothing_is_spent_on_a_resend_that_cannot_h
 #[test]
 fn a_delay_that_does_not_fit_before_the_deadline_gives_up_now() {
     let policy = RetryAfterFirst::new(Constant::new(ms(400))).spread(0.0);
-    let late = Step::GiveUp(Reason::Deadline);
+    let late = Step::GiveUp(GiveUpReason::MaxElapsed);
     for (back, elapsed, expected) in [
         (Status(503), 0, wait(400)),
         (Status(503), 600, wait(400)),
@@ -126,7 +126,7 @@ fn the_budget_hears_of_a_success_on_the_last_attempt() {
 
 #[test]
 fn a_failed_attempt_earns_nothing() {
-    let policy = Constant::new(ms(0)).classify_with(|_| Verdict::Retry(Cause::Transient));
+    let policy = Constant::new(ms(0)).classify_with(|_| Verdict::Retry(RetryCause::Transient));
     let mut client = Client::new(&policy, Session::new().max_attempts(2));
     let budget = Budget::percent(100).floor(0).capacity(5);
     client.budget = Some(budget.clone());
@@ -224,7 +224,7 @@ fn the_floor_of_the_budget_accrues_by_the_sessions_clock() {
     let mut client = Client::new(&policy, Session::new().max_attempts(9));
     client.budget = Some(Budget::percent(0).floor(1).capacity(1));
     client.expect(&Status(500), wait(0));
-    client.expect(&Status(500), Step::GiveUp(Reason::Budget));
+    client.expect(&Status(500), Step::GiveUp(GiveUpReason::Budget));
     client.now = ms(1_000);
     client.expect(&Status(500), wait(0));
 }
@@ -235,6 +235,6 @@ fn nothing_is_sent_after_the_deadline_not_even_at_once() {
     for back in [REFUSED, Status(425), Hinted(429, 0), Hinted(503, 0)] {
         let mut client = Client::new(&policy, Session::new().max_elapsed(ms(1_000)).started(Duration::ZERO));
         client.now = ms(1_001);
-        client.expect(&back, Step::GiveUp(Reason::Deadline));
+        client.expect(&back, Step::GiveUp(GiveUpReason::MaxElapsed));
     }
 }

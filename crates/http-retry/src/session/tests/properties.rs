@@ -64,7 +64,7 @@ fn back() -> impl Strategy<Value = Back> {
 fn context(step: u32, previous: Option<Duration>, of: impl FnOnce(&RetryContext<'_>)) {
     let (request, response) = (Request::new(()), Response::new(()));
     let attempt = Attempt::new(1, &request, ResponseHead::from(&response));
-    of(&RetryContext::new(attempt, Cause::Transient).backoff_step(step).previous_delay(previous));
+    of(&RetryContext::new(attempt, RetryCause::Transient).backoff_step(step).previous_delay(previous));
 }
 
 proptest! {
@@ -93,7 +93,7 @@ proptest! {
         let (mut sends, mut refused) = (1, false);
         for (back, took) in &backs {
             client.now += *took;
-            refused |= matches!(back, Failed(FailureKind::Refused) | Status(425) | Hinted(425, 0));
+            refused |= matches!(back, Failed(FailureKind::Unprocessed) | Status(425) | Hinted(425, 0));
             let Step::Wait(delay) = client.decide(back) else { break };
             client.now += delay;
             sends += 1;
@@ -137,13 +137,13 @@ proptest! {
             Box::new(Constant::new(base)),
         ];
         for policy in &policies {
-            for hint in [None, Some(Hint::After(hint))] {
+            for hint in [None, Some(RetryHint::After(hint))] {
                 context(step, Some(base), |context| {
                     let session = Session::new().max_elapsed(deadline);
                     let context = context.hint(hint).elapsed(elapsed).remaining(deadline);
                     if let Ok((window, kind)) = session.schedule(policy, &context) {
                         let delay = window.draw(&mut SmallRng::seed_from_u64(1));
-                        assert!(hint.and_then(Hint::delay) <= Some(delay), "{window:?} {kind:?}");
+                        assert!(hint.and_then(RetryHint::delay) <= Some(delay), "{window:?} {kind:?}");
                     }
                 });
             }

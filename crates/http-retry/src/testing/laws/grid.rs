@@ -5,15 +5,15 @@ use std::time::{Duration, SystemTime};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 
 use super::{Law, Violation};
-use crate::{Attempt, Cause, FailureKind, Hint, Outcome, ResponseHead, RetryContext};
+use crate::{Attempt, FailureKind, Outcome, ResponseHead, RetryCause, RetryContext, RetryHint};
 
 /// What one question is about.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Row {
     step: u32,
     back: Back,
-    cause: Cause,
-    hint: Option<Hint>,
+    cause: RetryCause,
+    hint: Option<RetryHint>,
     previous_delay: Option<Duration>,
     elapsed: Duration,
     remaining: Option<Duration>,
@@ -73,7 +73,7 @@ impl Row {
 
     /// How long the server asks to wait.
     pub(super) fn hinted_delay(&self) -> Duration {
-        self.hint.and_then(Hint::delay).unwrap_or_default()
+        self.hint.and_then(RetryHint::delay).unwrap_or_default()
     }
 
     pub(super) fn breaks(&self, law: Law, found: String) -> Violation {
@@ -122,27 +122,27 @@ pub(super) fn heads(method: &Method, value: &[u8]) -> (Request<()>, Vec<Response
 
 pub(super) const FAILURES: [FailureKind; 6] = [
     FailureKind::NeverSent,
-    FailureKind::Refused,
-    FailureKind::LocalRefusal,
+    FailureKind::Unprocessed,
+    FailureKind::Overloaded,
     FailureKind::Timeout,
     FailureKind::MaybeProcessed,
     FailureKind::Permanent,
 ];
 
 const STEPS: [u32; 13] = [0, 1, 2, 3, 4, 5, 6, 7, 31, 32, 63, 1_000, u32::MAX];
-const BACKS: [(Back, Cause); 5] = [
-    (Back::Status(503), Cause::Throttled),
-    (Back::Status(500), Cause::Transient),
-    (Back::Failed(FailureKind::NeverSent), Cause::NeverSent),
-    (Back::Failed(FailureKind::Refused), Cause::Refused),
-    (Back::Failed(FailureKind::Timeout), Cause::Timeout),
+const BACKS: [(Back, RetryCause); 5] = [
+    (Back::Status(503), RetryCause::Throttled),
+    (Back::Status(500), RetryCause::Transient),
+    (Back::Failed(FailureKind::NeverSent), RetryCause::NeverSent),
+    (Back::Failed(FailureKind::Unprocessed), RetryCause::Unprocessed),
+    (Back::Failed(FailureKind::Timeout), RetryCause::Timeout),
 ];
-const HINTS: [Option<Hint>; 5] = [
+const HINTS: [Option<RetryHint>; 5] = [
     None,
-    Some(Hint::After(Duration::from_secs(1))),
-    Some(Hint::After(Duration::ZERO)),
-    Some(Hint::After(Duration::MAX)),
-    Some(Hint::Never),
+    Some(RetryHint::After(Duration::from_secs(1))),
+    Some(RetryHint::After(Duration::ZERO)),
+    Some(RetryHint::After(Duration::MAX)),
+    Some(RetryHint::Never),
 ];
 const SPANS: [Option<Duration>; 4] =
     [None, Some(Duration::from_secs(1)), Some(Duration::ZERO), Some(Duration::MAX)];

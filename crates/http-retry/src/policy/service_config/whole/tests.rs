@@ -1,7 +1,7 @@
 use http::{Request, Response};
 
 use super::*;
-use crate::{Hint, ResponseHead};
+use crate::{ResponseHead, RetryHint};
 
 /// A `retryPolicy` with so many attempts, which retries `UNAVAILABLE`.
 fn policy(attempts: u32) -> String {
@@ -63,7 +63,7 @@ fn each_budget_is_full() {
     let budget = config.throttling().unwrap();
     assert_eq!(budget.tokens(), 10.0);
     let unavailable = Response::builder().header("grpc-status", 14).body(()).unwrap();
-    budget.observe(Verdict::Retry(Cause::Throttled), &ResponseHead::from(&unavailable).into());
+    budget.observe(Verdict::Retry(RetryCause::Throttled), &ResponseHead::from(&unavailable).into());
     assert_eq!((budget.tokens(), config.throttling().unwrap().tokens()), (9.0, 10.0));
 }
 
@@ -83,7 +83,7 @@ impl Ended<'_> {
         ask(Attempt::new(self.number, &request, kind).vouched(true))
     }
 
-    fn plan(self, kind: FailureKind, cause: Cause) -> Plan {
+    fn plan(self, kind: FailureKind, cause: RetryCause) -> Plan {
         self.ask(kind, |attempt| {
             shop().schedule(&RetryContext::new(attempt, cause).attempts_used(self.counted))
         })
@@ -94,9 +94,9 @@ impl Ended<'_> {
 fn without_a_policy_only_what_was_not_processed_is_sent_again() {
     let place = Ended { path: "/shop.Orders/Place", number: 1, counted: 1 };
     for (kind, expected) in [
-        (FailureKind::NeverSent, Verdict::Retry(Cause::NeverSent)),
-        (FailureKind::Refused, Verdict::Retry(Cause::Refused)),
-        (FailureKind::LocalRefusal, Verdict::Accept),
+        (FailureKind::NeverSent, Verdict::Retry(RetryCause::NeverSent)),
+        (FailureKind::Unprocessed, Verdict::Retry(RetryCause::Unprocessed)),
+        (FailureKind::Overloaded, Verdict::Accept),
         (FailureKind::Timeout, Verdict::Accept),
         (FailureKind::MaybeProcessed, Verdict::Accept),
         (FailureKind::Permanent, Verdict::Accept),
@@ -114,7 +114,7 @@ fn a_code_is_retried_where_the_method_s_policy_lists_it() {
             let request = Request::post(path).body(()).unwrap();
             let response = Response::builder().header("grpc-status", code as u32).body(()).unwrap();
             let expected = match code {
-                GrpcCode::Unavailable if has_policy => Verdict::Retry(Cause::Throttled),
+                GrpcCode::Unavailable if has_policy => Verdict::Retry(RetryCause::Throttled),
                 _ => Verdict::Accept,
             };
             let attempt = Attempt::new(1, &request, ResponseHead::from(&response));
@@ -125,16 +125,16 @@ fn a_code_is_retried_where_the_method_s_policy_lists_it() {
 
 #[test]
 fn a_method_has_its_own_attempts() {
-    let gone = Plan::GiveUp(Reason::Attempts);
+    let gone = Plan::GiveUp(GiveUpReason::MaxAttempts);
     for (path, attempts) in [("/shop.Orders/List", 3), ("/shop.Orders/Get", 4), ("/shop.Other/Get", 5)] {
         for counted in 1..=6 {
             // With a transparent resend, and without.
             for number in [counted, counted + 1] {
                 let ended = Ended { path, number, counted };
-                let plan = ended.plan(FailureKind::MaybeProcessed, Cause::Transient);
+                let plan = ended.plan(FailureKind::MaybeProcessed, RetryCause::Transient);
                 assert_eq!(plan == gone, counted >= attempts, "{ended:?}: {plan:?}");
                 // The first refusal is not counted, but only the first.
-                let plan = ended.plan(FailureKind::Refused, Cause::Refused);
+                let plan = ended.plan(FailureKind::Unprocessed, RetryCause::Unprocessed);
                 assert_eq!(plan == gone, counted >= attempts && number > counted, "{ended:?}: {plan:?}");
             }
         }
@@ -144,15 +144,15 @@ fn a_method_has_its_own_attempts() {
 #[test]
 fn without_a_policy_there_is_one_transparent_resend() {
     let at_once = Plan::from(Window::exactly(Duration::ZERO));
-    let gone = Plan::GiveUp(Reason::Policy);
+    let gone = Plan::GiveUp(GiveUpReason::Policy);
     for (number, counted, cause, expected) in [
-        (1, 1, Cause::NeverSent, at_once),
-        (1, 1, Cause::Refused, at_once),
-        (2, 2, Cause::NeverSent, gone),
-        (2, 1, Cause::Refused, gone),
+        (1, 1, RetryCause::NeverSent, at_once),
+        (1, 1, RetryCause::Unprocessed, at_once),
+        (2, 2, RetryCause::NeverSent, gone),
+        (2, 1, RetryCause::Unprocessed, gone),
         // It left at last, and was refused for the first time.
-        (2, 2, Cause::Refused, at_once),
-        (3, 2, Cause::Refused, gone),
+        (2, 2, RetryCause::Unprocessed, at_once),
+        (3, 2, RetryCause::Unprocessed, gone),
     ] {
         let ended = Ended { path: "/shop.Orders/Place", number, counted };
         assert_eq!(ended.plan(FailureKind::NeverSent, cause), expected, "{ended:?} {cause:?}");
@@ -163,8 +163,10 @@ fn without_a_policy_there_is_one_transparent_resend() {
 fn the_time_is_that_of_the_method_s_policy() {
     let list = Ended { path: "/shop.Orders/List", number: 1, counted: 1 };
     list.ask(FailureKind::MaybeProcessed, |attempt| {
-        let context = RetryContext::new(attempt, Cause::Throttled);
-        for context in [context, context.backoff_step(1), context.hint(Hint::After(Duration::from_secs(3)))] {
+        let context = RetryContext::new(attempt, RetryCause::Throttled);
+        for context in
+            [context, context.backoff_step(1), context.hint(RetryHint::After(Duration::from_secs(3)))]
+        {
             let config = shop();
             let policy = config.retry_policy(list.path).unwrap();
             assert_eq!(config.schedule(&context), policy.schedule(&context), "{context:?}");
