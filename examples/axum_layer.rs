@@ -10,11 +10,11 @@ use axum::http::{Request, StatusCode};
 use axum::{Router, routing::get};
 use http_body_util::BodyExt;
 use tower::ServiceExt;
-use tower_http_retry::{Exponential, Policy, RetryLayer};
+use tower_http_retry::{ExponentialBackoff, Policy, RetryLayer};
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let backoff = Exponential::new(Duration::from_millis(10), Duration::from_secs(1));
+    let backoff = ExponentialBackoff::new(Duration::from_millis(10), Duration::from_secs(1));
     let policy = backoff.retry_on(StatusCode::CONFLICT);
     let app = Router::new().route("/stock", get(stock)).layer(RetryLayer::new(policy));
 

@@ -8,21 +8,21 @@ use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use tower::{BoxError, ServiceBuilder, ServiceExt, service_fn};
-use tower_http_retry::{Constant, Exponential, ReplayBody, RetryInfo, RetryLayer, RetryOverride};
+use tower_http_retry::{ExponentialBackoff, FixedDelay, ReplayBody, RetryInfo, RetryLayer, RetryOverride};
 
 #[tokio::main]
 async fn main() -> Result<(), BoxError> {
     let server = service_fn(async |_: Request<ReplayBody<Full<Bytes>>>| {
         Response::builder().status(StatusCode::BAD_GATEWAY).body(Full::<Bytes>::default())
     });
-    let backoff = Exponential::new(Duration::from_millis(10), Duration::from_secs(1));
+    let backoff = ExponentialBackoff::new(Duration::from_millis(10), Duration::from_secs(1));
     let client = ServiceBuilder::new().layer(RetryLayer::new(backoff)).service(server);
 
     let requests = [
         (Method::GET, "as the layer does", RetryOverride::new()),
         (Method::GET, "never", RetryOverride::never()),
         (Method::GET, "more often", RetryOverride::new().max_attempts(5)),
-        (Method::GET, "by another policy", RetryOverride::new().policy(Constant::new(Duration::ZERO))),
+        (Method::GET, "by another policy", RetryOverride::new().policy(FixedDelay::new(Duration::ZERO))),
         (Method::GET, "while there is time", RetryOverride::new().max_elapsed(Duration::ZERO)),
         // 502 may come from a proxy whose upstream took the order, so a POST is not sent again ..
         (Method::POST, "as the layer does", RetryOverride::new()),

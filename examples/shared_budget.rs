@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::Full;
 use tower::{BoxError, Service, ServiceBuilder, ServiceExt, service_fn};
-use tower_http_retry::{Budget, Constant, ReplayBody, RetryInfo, RetryLayer};
+use tower_http_retry::{Budget, FixedDelay, ReplayBody, RetryInfo, RetryLayer};
 
 type Body = Full<Bytes>;
 
@@ -16,7 +16,7 @@ type Body = Full<Bytes>;
 async fn main() -> Result<(), BoxError> {
     // A fifth of the successes, nothing for free, and four to begin with. By itself each layer has a budget of its
     // own, which is larger.
-    let budget = Budget::percent(20).floor(0).capacity(4);
+    let budget = Budget::percent(20).min_per_second(0).capacity(4);
     let (orders, stock) = (client("orders", 500, &budget), client("stock", 500, &budget));
     let prices = client("prices", 200, &budget);
 
@@ -39,7 +39,7 @@ fn client(
     let server = service_fn(move |_: Request<ReplayBody<Body>>| async move {
         Ok::<_, BoxError>(Response::builder().status(status).body(name.to_owned())?)
     });
-    let policy = Constant::new(Duration::from_millis(1));
+    let policy = FixedDelay::new(Duration::from_millis(1));
     ServiceBuilder::new().layer(RetryLayer::new(policy).budget(budget.clone())).service(server)
 }
 

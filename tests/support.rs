@@ -20,7 +20,7 @@ use http_body_util::Full;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
-use tower_http_retry::{Constant, ReplayBody, RetryInfo};
+use tower_http_retry::{FixedDelay, ReplayBody, RetryInfo};
 use tower_test::mock::{Handle, SendResponse};
 
 /// The request as tests build it.
@@ -61,10 +61,10 @@ pub(crate) fn refused() -> std::io::Error {
 }
 
 /// A policy that resends after a millisecond, for tests with a real clock.
-pub(crate) const QUICKLY: Constant = Constant::new(Duration::from_millis(1));
+pub(crate) const QUICKLY: FixedDelay = FixedDelay::new(Duration::from_millis(1));
 
 /// A policy that resends after a second, for tests with a paused clock.
-pub(crate) const A_SECOND: Constant = Constant::new(Duration::from_secs(1));
+pub(crate) const A_SECOND: FixedDelay = FixedDelay::new(Duration::from_secs(1));
 
 /// A client of hyper-util, as it is used below the layer.
 pub(crate) fn client<B>() -> Client<HttpConnector, ReplayBody<B>>

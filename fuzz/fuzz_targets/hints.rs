@@ -9,7 +9,7 @@ use arbitrary::Arbitrary;
 use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
 use libfuzzer_sys::fuzz_target;
 use tower_http_retry::{
-    Attempt, RetryCause, Exponential, RetryHint, Moment, Pace, Plan, Policy, RequestHead, ResponseHead,
+    Attempt, RetryCause, ExponentialBackoff, RetryHint, ClockReading, Pace, Plan, Policy, RequestHead, ResponseHead,
     RetryAfterFirst, RetryContext, Turn,
 };
 
@@ -39,7 +39,7 @@ fuzz_target!(|input: Input| {
 
 /// A policy that obeys never comes earlier, nor later than it says.
 fn schedule(response: &Response<()>, read: Option<(RetryHint, &'static str)>, now: SystemTime) {
-    let policy = RetryAfterFirst::new(Exponential::default()).longest(LONGEST);
+    let policy = RetryAfterFirst::new(ExponentialBackoff::default()).longest(LONGEST);
     let request = Request::new(());
     let attempt = Attempt::new(1, &request, ResponseHead::from(response));
     let context = RetryContext::new(attempt, RetryCause::Throttled)
@@ -60,7 +60,7 @@ fn hold(response: &Response<()>, wall: SystemTime) {
     let head = RequestHead::from(&request);
     let first = pace.enter(&head);
     let Turn::Go(pass) = pace.poll(&first, Duration::ZERO) else { panic!("nobody holds it") };
-    pace.observe(pass, &ResponseHead::from(response), Moment::new(Duration::ZERO, wall));
+    pace.observe(pass, &ResponseHead::from(response), ClockReading::new(Duration::ZERO, wall));
     let second = pace.enter(&head);
     if let Turn::Wait(until) = pace.poll(&second, Duration::ZERO) {
         assert!(until.is_some_and(|until| until <= LONGEST), "{until:?}");

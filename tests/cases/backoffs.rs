@@ -5,8 +5,8 @@ use std::time::{Duration, SystemTime};
 
 use http::{Request, Response};
 use http_retry::{
-    Attempt, Constant, DecorrelatedJitter, Exponential, Jitter, Moment, Plan, Policy, ResponseHead,
-    RetryAfterFirst, RetryCause, RetryContext, Session, Step, Window,
+    Attempt, ClockReading, Decision, DecorrelatedJitter, ExponentialBackoff, FixedDelay, Jitter, Plan,
+    Policy, ResponseHead, RetryAfterFirst, RetryCause, RetryContext, Session, Window,
 };
 use rand::{SeedableRng, rngs::SmallRng};
 use serde::Deserialize;
@@ -113,9 +113,9 @@ impl Bounds {
 }
 
 impl Vector {
-    fn policy(&self) -> Exponential {
+    fn policy(&self) -> ExponentialBackoff {
         let cap = self.cap_ms.map_or(Duration::MAX, millis);
-        Exponential::new(millis(self.base_ms.unwrap()), cap)
+        ExponentialBackoff::new(millis(self.base_ms.unwrap()), cap)
             .multiplier(self.multiplier.unwrap())
             .jitter(jitter(self.jitter.as_deref().unwrap()))
     }
@@ -231,7 +231,7 @@ fn polly_aws_decorrelated_stays_between_its_ends_for_a_thousand_seeds() {
 fn polly_constant_jitter_is_a_proportional_one() {
     let vector = vector("polly-constant-jitter");
     let base = millis(vector.base_ms.unwrap());
-    let window = window(&Constant::new(base).jitter(Jitter::Proportional(0.25)), 0, None);
+    let window = window(&FixedDelay::new(base).jitter(Jitter::Proportional(0.25)), 0, None);
     assert_eq!(vector.points.len(), 4);
     for (share, expected) in vector.points {
         let point = window.earliest + window.width().mul_f64(share);
@@ -248,10 +248,10 @@ fn an_x_amz_retry_after_that_cannot_be_read_leaves_the_policys_own_delay() {
         let request = Request::new(());
         let response = Response::builder().status(500).header("x-amz-retry-after", header).body(()).unwrap();
         let attempt = Attempt::new(1, &request, ResponseHead::from(&response));
-        let policy = RetryAfterFirst::new(Constant::new(own));
-        let clock = || Moment::new(Duration::ZERO, SystemTime::UNIX_EPOCH);
+        let policy = RetryAfterFirst::new(FixedDelay::new(own));
+        let clock = || ClockReading::new(Duration::ZERO, SystemTime::UNIX_EPOCH);
         let step = Session::new().decide(&policy, &attempt, None, clock, &mut SmallRng::seed_from_u64(1));
-        assert_eq!(step, Step::Wait(millis(vector.expect_ms.unwrap())), "{id}");
+        assert_eq!(step, Decision::Wait(millis(vector.expect_ms.unwrap())), "{id}");
     }
 }
 
@@ -275,7 +275,7 @@ fn growth_beyond_all_numbers_is_the_cap() {
         ("spring-min", millis(100.0), 2.0, millis(50.0), 0, millis(50.0)),
     ] {
         assert_eq!(vector(id).kind, "property");
-        let exponential = Exponential::new(base, cap).multiplier(multiplier);
+        let exponential = ExponentialBackoff::new(base, cap).multiplier(multiplier);
         let exact = window(&exponential.jitter(Jitter::None), step, None);
         assert_eq!(exact, Window::exactly(expected), "{id}");
         assert_eq!(window(&exponential, step, None), Window::up_to(expected), "{id}");
@@ -285,7 +285,7 @@ fn growth_beyond_all_numbers_is_the_cap() {
 #[test]
 fn polly_overflow_with_jitter_stays_under_the_cap() {
     let cap = Duration::from_secs(30);
-    let policy = Exponential::new(Duration::from_secs(1), cap);
+    let policy = ExponentialBackoff::new(Duration::from_secs(1), cap);
     let mut rng = SmallRng::seed_from_u64(1);
     for attempt in [1, 2, 3, 4, 10, 100, 1_000, 1_024, 1_025] {
         for jitter in [Jitter::Full, Jitter::Equal] {

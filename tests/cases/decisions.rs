@@ -5,8 +5,8 @@ use std::time::{Duration, SystemTime};
 
 use http::{Method, Request, Response};
 use http_retry::{
-    Attempt, BodyState, Budget, Constant, Exponential, FailureKind, Moment, Outcome, Policy, RequestHead,
-    ResponseHead, RetryAfterFirst, Session, Step,
+    Attempt, BodyState, Budget, ClockReading, Decision, ExponentialBackoff, FailureKind, FixedDelay, Outcome,
+    Policy, RequestHead, ResponseHead, RetryAfterFirst, Session,
 };
 use rand::{SeedableRng, rngs::SmallRng};
 use serde::Deserialize;
@@ -80,7 +80,7 @@ struct Recommended {
 
 impl Row {
     /// What a session says when its attempt of the row's number comes back with the row's outcome.
-    fn decide(&self, seed: u64) -> Step {
+    fn decide(&self, seed: u64) -> Decision {
         let mut rng = SmallRng::seed_from_u64(seed);
         let mut request = Request::new(());
         *request.method_mut() = Method::from_bytes(self.request.method.as_bytes()).unwrap();
@@ -102,18 +102,19 @@ impl Row {
         }
         walk(&mut session, self.attempt, &mut rng);
         let attempt = Attempt::new(self.attempt, &request, outcome).body(self.body());
-        let budget = self.retry_budget_available.map(|tokens| Budget::percent(20).floor(0).capacity(tokens));
+        let budget =
+            self.retry_budget_available.map(|tokens| Budget::percent(20).min_per_second(0).capacity(tokens));
         let policy = self.policy();
         if !policy.is_retryable(&RequestHead::from(&request)) {
-            return Step::Accept;
+            return Decision::Accept;
         }
         session.decide(&policy, &attempt, budget.as_ref(), clock, &mut rng)
     }
 
     fn policy(&self) -> RetryAfterFirst<Box<dyn Policy>> {
         RetryAfterFirst::new(match self.computed_backoff_ms {
-            Some(millis) => Box::new(Constant::new(Duration::from_millis(millis))),
-            None => Box::new(Exponential::default()),
+            Some(millis) => Box::new(FixedDelay::new(Duration::from_millis(millis))),
+            None => Box::new(ExponentialBackoff::default()),
         })
     }
 
@@ -142,14 +143,14 @@ fn walk(session: &mut Session, number: u32, rng: &mut SmallRng) {
     let (request, response) = (Request::new(()), Response::builder().status(503).body(()).unwrap());
     while session.number() < number {
         let attempt = Attempt::new(session.number(), &request, ResponseHead::from(&response));
-        let step = session.decide(&Constant::new(Duration::ZERO), &attempt, None, clock, rng);
-        assert_eq!(step, Step::Wait(Duration::ZERO));
+        let step = session.decide(&FixedDelay::new(Duration::ZERO), &attempt, None, clock, rng);
+        assert_eq!(step, Decision::Wait(Duration::ZERO));
         session.resend();
     }
 }
 
-fn clock() -> Moment {
-    Moment::new(Duration::ZERO, SystemTime::UNIX_EPOCH)
+fn clock() -> ClockReading {
+    ClockReading::new(Duration::ZERO, SystemTime::UNIX_EPOCH)
 }
 
 fn failure(kind: &str) -> FailureKind {
@@ -206,8 +207,8 @@ fn every_row_is_decided_as_recommended() {
         let expected = recommended != stands_in(DEPARTURES, &row);
         for seed in 0..100 {
             let step = row.decide(seed);
-            assert_eq!(matches!(step, Step::Wait(_)), expected, "{}: {step:?}", row.id);
-            if let (Step::Wait(delay), true) = (step, gated) {
+            assert_eq!(matches!(step, Decision::Wait(_)), expected, "{}: {step:?}", row.id);
+            if let (Decision::Wait(delay), true) = (step, gated) {
                 row.check_delay(delay);
             }
         }

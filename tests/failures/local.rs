@@ -28,7 +28,7 @@ async fn a_timeout_of_an_attempt_is_a_timeout() {
 /// A resend after a timeout adds to what the server may still be at work on.
 #[tokio::test(start_paused = true)]
 async fn a_timeout_costs_two_tokens() {
-    let budget = Budget::percent(0).floor(0).capacity(10);
+    let budget = Budget::percent(0).min_per_second(0).capacity(10);
     let client = ServiceBuilder::new()
         .layer(RetryLayer::new(A_SECOND).budget(budget.clone()))
         .timeout(Duration::from_millis(100))

@@ -11,14 +11,14 @@ use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
 use tower::{Layer, ServiceBuilder};
 use tower_http_retry::{
-    AttemptHeader, Budget, Constant, Grpc, GrpcCode, GrpcRetryPolicy, GrpcRetryValues, GrpcTrailers,
+    AttemptHeader, Budget, FixedDelay, Grpc, GrpcCode, GrpcRetryPolicy, GrpcRetryValues, GrpcTrailers,
     GrpcTrailersLayer, Policy, ReplayBody, Retry, RetryAfterFirst, RetryLayer, presets,
 };
 
 use super::health::{HealthService, Says};
 use crate::support::{QUICKLY, soon};
 
-type ByCode = Grpc<RetryAfterFirst<Constant>>;
+type ByCode = Grpc<RetryAfterFirst<FixedDelay>>;
 type Body = ReplayBody<tonic::body::Body>;
 type Mapped = tower::util::MapRequest<Channel, fn(http::Request<Body>) -> http::Request<tonic::body::Body>>;
 pub(super) type Client<P> = HealthClient<Retry<GrpcTrailers<Mapped>, P>>;

@@ -10,7 +10,7 @@ use std::fmt::Write;
 use std::path::Path;
 
 use futures_util::future::LocalBoxFuture;
-use tower_http_retry::{Boxed, Constant, RetryLayer};
+use tower_http_retry::{Boxed, FixedDelay, RetryLayer};
 
 use crate::support::A_SECOND;
 use crate::support::upstream::Upstream;
@@ -206,7 +206,7 @@ Every cell is checked by a test, and this page is written by it: `tests/interop/
 ";
 
 /// The layer as most checks have it: three attempts, a second apart.
-fn retry() -> RetryLayer<Constant, Boxed> {
+fn retry() -> RetryLayer<FixedDelay, Boxed> {
     RetryLayer::new(A_SECOND)
 }
 

@@ -10,13 +10,13 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::{self, Client};
 use tower::util::{BoxCloneService, BoxCloneSyncService};
 use tower::{BoxError, Layer, Service, ServiceBuilder, ServiceExt};
-use tower_http_retry::{Boxed, Exponential, Policy, ReplayBody, Retry, RetryAfterFirst, RetryLayer};
+use tower_http_retry::{Boxed, Policy, ReplayBody, Retry, RetryAfterFirst, RetryLayer};
 
 use crate::support::server::Server;
 use crate::support::upstream::Upstream;
 use crate::support::{A_SECOND, Answer, QUICKLY, Sent, assert_status, client, eventually, get, soon};
 
-type Default = RetryAfterFirst<Exponential>;
+type Default = RetryAfterFirst;
 type Hyper = Client<HttpConnector, ReplayBody<Full<Bytes>>>;
 
 /// A client of somebody's, over hyper-util, whose error is concrete.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use http::Method;
 use tower::{Service, ServiceBuilder, ServiceExt};
 use tower_http_retry::{
-    Budget, Constant, Cost, GiveUpReason, Policy, RetryCause, RetryInfo, RetryLayer, Verdict,
+    Budget, FixedDelay, GiveUpReason, Policy, RetryCause, RetryCost, RetryInfo, RetryLayer, Verdict,
 };
 
 use crate::support::upstream::Upstream;
@@ -52,8 +52,8 @@ async fn an_answer_that_was_given_up_on_tells_why() {
     check(layer(), Method::GET, GiveUpReason::MaxAttempts).await;
     check(layer().max_elapsed(Duration::from_secs(3)), Method::GET, GiveUpReason::MaxElapsed).await;
     check(layer().replay_limit(3), Method::PUT, GiveUpReason::Body).await;
-    let empty = Budget::percent(0).floor(0).capacity(1);
-    empty.withdraw(Cost::ONE, Duration::ZERO).expect("it starts full").spend();
+    let empty = Budget::percent(0).min_per_second(0).capacity(1);
+    empty.withdraw(RetryCost::ONE, Duration::ZERO).expect("it starts full").commit();
     check(layer().budget(empty), Method::GET, GiveUpReason::Budget).await;
 }
 
@@ -146,7 +146,7 @@ async fn errors_are_the_inner_services_own() {
 async fn a_policy_sees_extensions_of_request_and_response() {
     #[derive(Clone)]
     struct Tenant(&'static str);
-    let policy = Constant::new(Duration::from_secs(1)).classify_with(|attempt| {
+    let policy = FixedDelay::new(Duration::from_secs(1)).classify_with(|attempt| {
         let tenant = attempt.request.extension::<Tenant>().map(|tenant| tenant.0);
         let zone = attempt.outcome.response().and_then(|head| head.extension::<Tenant>()).map(|zone| zone.0);
         match (tenant, zone) {

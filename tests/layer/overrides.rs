@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::{HeaderName, Method};
 use tower::{BoxError, ServiceBuilder, ServiceExt};
 use tower_http_retry::{
-    AttemptHeader, AttemptNumber, Boxed, Budget, Constant, GiveUpReason, Never, ReplayMemory, RetryInfo,
+    AttemptHeader, AttemptNumber, Boxed, Budget, FixedDelay, GiveUpReason, NoRetry, ReplayMemory, RetryInfo,
     RetryLayer, RetryOverride,
 };
 
@@ -69,16 +69,16 @@ async fn the_deadline_is_that_of_the_request() {
 /// A policy of the request's own decides whether it is kept, what it means and when.
 #[tokio::test(start_paused = true)]
 async fn the_policy_is_that_of_the_request() {
-    let slow = RetryOverride::new().policy(Constant::new(Duration::from_secs(9)));
+    let slow = RetryOverride::new().policy(FixedDelay::new(Duration::from_secs(9)));
     assert_eq!(sent(Method::GET, 503, slow).await.2, [9_000, 9_000]);
-    assert_eq!(sent(Method::GET, 503, RetryOverride::new().policy(Never)).await.0, 1);
+    assert_eq!(sent(Method::GET, 503, RetryOverride::new().policy(NoRetry)).await.0, 1);
 }
 
 /// And may keep what the layer's would not.
 #[tokio::test(start_paused = true)]
 async fn a_policy_of_the_request_outranks_the_layers_scope() {
     let upstream = Upstream::statuses([503]);
-    let client = ServiceBuilder::new().layer(RetryLayer::new(Never)).service(upstream.handle());
+    let client = ServiceBuilder::new().layer(RetryLayer::new(NoRetry)).service(upstream.handle());
     let mut request = get("/");
     request.extensions_mut().insert(RetryOverride::new().policy(A_SECOND));
     client.oneshot(request).await.unwrap();
@@ -104,7 +104,7 @@ async fn the_override_reaches_every_attempt() {
 /// A request that is sent once costs no memory and no token.
 #[tokio::test(start_paused = true)]
 async fn one_attempt_keeps_nothing() {
-    let (memory, budget) = (ReplayMemory::new(0), Budget::percent(0).floor(0).capacity(1));
+    let (memory, budget) = (ReplayMemory::new(0), Budget::percent(0).min_per_second(0).capacity(1));
     for attempts in [0, 1] {
         let upstream = Upstream::statuses([503]);
         let layer = RetryLayer::new(A_SECOND).max_attempts(attempts);

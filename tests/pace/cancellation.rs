@@ -106,7 +106,7 @@ async fn when_the_probe_is_dropped_the_next_goes() {
 #[tokio::test(start_paused = true)]
 async fn the_token_of_a_resend_that_is_dropped_in_line_comes_back() {
     let (pace, upstream) = (per_authority(), Upstream::answers(|_| busy(1)));
-    let budget = Budget::percent(0).floor(0).capacity(10);
+    let budget = Budget::percent(0).min_per_second(0).capacity(10);
     let layer = RetryLayer::default().budget(budget.clone()).pace(pace.clone());
     let client = layer.layer(upstream.handle());
     let tasks: Vec<_> =
@@ -125,7 +125,7 @@ async fn the_token_of_a_resend_that_is_dropped_in_line_comes_back() {
 #[tokio::test(start_paused = true)]
 async fn a_resend_that_is_dropped_while_it_is_readied_lets_the_next_go() {
     let (pace, upstream) = (per_authority(), Upstream::statuses([200]));
-    let budget = Budget::percent(0).floor(0).capacity(10);
+    let budget = Budget::percent(0).min_per_second(0).capacity(10);
     let (mock, mut handle) = tower_test::mock::pair::<Inner, Answer>();
     let layer = RetryLayer::default().budget(budget.clone()).pace(pace.clone());
     let start = Instant::now();

@@ -6,14 +6,14 @@ use std::time::Duration;
 use futures_util::future::{join, join_all};
 use tokio::time::{Instant, sleep};
 use tower::{BoxError, Layer, Service, ServiceExt};
-use tower_http_retry::{Boxed, Constant, Exponential, Pace, RetryAfterFirst, RetryLayer, WithPace};
+use tower_http_retry::{Boxed, FixedDelay, Pace, RetryAfterFirst, RetryLayer, WithPace};
 
 use super::{MS, SECOND, busy, crowd, far, numbered, per_authority, sends};
 use crate::support::bucket::Bucket;
 use crate::support::upstream::Upstream;
 use crate::support::{Answer, Inner, assert_status, eventually, status};
 
-type Layered = RetryLayer<RetryAfterFirst<Exponential>, Boxed, WithPace>;
+type Layered = RetryLayer<RetryAfterFirst, Boxed, WithPace>;
 
 /// Without a budget: its hundred tokens do not suffice for a thousand that are refused at once.
 fn layer() -> Layered {
@@ -136,7 +136,7 @@ async fn a_resend_goes_before_those_that_came_later() {
 #[tokio::test(start_paused = true)]
 async fn a_resend_that_has_to_wait_longer_lets_others_pass() {
     let upstream = Upstream::answers(|number| if number == 1 { status(500) } else { status(200) });
-    let policy = Constant::new(3 * SECOND);
+    let policy = FixedDelay::new(3 * SECOND);
     let client = RetryLayer::new(policy).pace(per_authority()).layer(upstream.handle());
     let start = Instant::now();
     let responses = eventually(crowd(&client, 3)).await;

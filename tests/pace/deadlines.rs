@@ -7,7 +7,7 @@ use http_body_util::BodyExt;
 use tokio::time::{Instant, sleep};
 use tower::{Layer, ServiceExt};
 use tower_http_retry::{
-    Budget, Constant, GiveUpReason, Pace, PaceLayer, Refusal, ReplayMemory, RetryInfo, RetryLayer,
+    Budget, FixedDelay, GiveUpReason, Pace, PaceLayer, Refusal, ReplayMemory, RetryInfo, RetryLayer,
     RetryOverride,
 };
 
@@ -27,7 +27,7 @@ enum By {
 /// A first attempt, while the gate is closed for five seconds.
 async fn check_first(by: By, deadline: Option<Duration>, expected: Result<u128, Refusal>) {
     let (pace, upstream) = (closed(5).await, Upstream::statuses([200]));
-    let budget = Budget::percent(0).floor(0).capacity(10);
+    let budget = Budget::percent(0).min_per_second(0).capacity(10);
     let say = |say: RetryOverride| {
         let mut request = numbered(1);
         request.extensions_mut().insert(say.max_elapsed(deadline));
@@ -119,7 +119,7 @@ async fn a_first_attempt_that_is_not_ready_in_time_is_refused() {
 #[tokio::test(start_paused = true)]
 async fn a_resend_that_waits_in_vain_returns_the_last_outcome() {
     for (body, is_kept) in [("busy".to_owned(), true), ("very busy ".repeat(10_000), false)] {
-        let budget = Budget::percent(0).floor(0).capacity(10);
+        let budget = Budget::percent(0).min_per_second(0).capacity(10);
         let upstream = Upstream::answers(move |number| match number {
             1 | 2 => busy(2).map(|_| body.clone().into()),
             _ => busy(3),
@@ -156,7 +156,7 @@ async fn a_resend_that_waits_in_vain_returns_the_last_outcome() {
 #[tokio::test(start_paused = true)]
 async fn a_resend_whose_turn_comes_too_late_returns_the_last_response_at_once() {
     let (pace, upstream) = (per_authority(), Upstream::answers(|_| status(500).map(|_| "broken".into())));
-    let budget = Budget::percent(0).floor(0).capacity(10);
+    let budget = Budget::percent(0).min_per_second(0).capacity(10);
     let layer = RetryLayer::new(A_SECOND).max_elapsed(3 * SECOND).budget(budget.clone()).pace(pace.clone());
     let start = Instant::now();
     let sent = tokio::spawn(layer.layer(far(&upstream, 20 * MS)).oneshot(numbered(1)));
@@ -174,7 +174,7 @@ async fn a_resend_whose_turn_comes_too_late_returns_the_last_response_at_once() 
 async fn a_request_that_is_never_resent_is_paced_and_not_kept() {
     let upstream = Upstream::statuses([503, 200]);
     let (pace, memory) = (closed(1).await, ReplayMemory::new(1_000));
-    let layer = RetryLayer::new(Constant::new(SECOND)).replay_memory(memory.clone()).pace(pace.clone());
+    let layer = RetryLayer::new(FixedDelay::new(SECOND)).replay_memory(memory.clone()).pace(pace.clone());
     let client = layer.layer(far(&upstream, 20 * MS));
     let mut once = request(Method::PUT, "http://api.example/1", "text");
     once.extensions_mut().insert(RetryOverride::never());

@@ -82,7 +82,7 @@ async fn when_the_probes_service_fails_the_next_goes() {
 async fn an_error_of_readiness_before_the_first_attempt_ends_the_call() {
     let (mock, mut handle) = tower_test::mock::pair::<Inner, Answer>();
     handle.send_error("the client is broken");
-    let budget = Budget::percent(0).floor(0).capacity(10);
+    let budget = Budget::percent(0).min_per_second(0).capacity(10);
     let layer = RetryLayer::new(A_SECOND).budget(budget.clone()).pace(per_authority());
     let start = Instant::now();
     let sent = tokio::spawn(layer.layer(mock).oneshot(numbered(1)));

@@ -19,7 +19,7 @@ use crate::support::{
 };
 
 fn scarce() -> Budget {
-    Budget::percent(0).floor(0).capacity(10)
+    Budget::percent(0).min_per_second(0).capacity(10)
 }
 
 /// A pace of which one waiter is one too many.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 use tower::{Layer, Service, ServiceExt};
-use tower_http_retry::{Constant, Pace, PaceLayer, RetryCause, RetryInfo, RetryLayer, SharedPace};
+use tower_http_retry::{FixedDelay, Pace, PaceLayer, RetryCause, RetryInfo, RetryLayer, SharedPace};
 
 use super::{MS, SECOND, busy, close, closed, crowd, far, numbered, per_authority, sends};
 use crate::support::capture::Capture;
@@ -135,7 +135,7 @@ impl Wake for Count {
 #[tokio::test(start_paused = true)]
 async fn a_resend_without_a_delay_yields() {
     let (upstream, count) = (Upstream::statuses([500, 500, 200]), Arc::<Count>::default());
-    let layer = RetryLayer::new(Constant::new(Duration::ZERO)).pace(per_authority());
+    let layer = RetryLayer::new(FixedDelay::new(Duration::ZERO)).pace(per_authority());
     let mut client = layer.layer(upstream.handle());
     let mut sent = pin!(client.call(numbered(1)));
     let waker = Waker::from(Arc::clone(&count));

@@ -116,7 +116,7 @@ async fn concurrent_sessions_do_not_queue_for_their_backoff() {
         counter.fetch_add(usize::from(code == 503), Ordering::SeqCst);
         async move { Ok::<_, BoxError>(status(code)) }
     });
-    let budget = http_retry::Budget::percent(0).floor(0).capacity(200);
+    let budget = http_retry::Budget::percent(0).min_per_second(0).capacity(200);
     let client = ServiceBuilder::new().layer(RetryLayer::new(A_SECOND).budget(budget)).service(server);
     let start = Instant::now();
     let sent = (0..100).map(|_| client.clone().oneshot(get("/")));

@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use http::Method;
 use tower::{Layer, ServiceBuilder, ServiceExt};
-use tower_http_retry::{Budget, Cost, GiveUpReason, RetryLayer};
+use tower_http_retry::{Budget, GiveUpReason, RetryCost, RetryLayer};
 
 use crate::support::upstream::Upstream;
 use crate::support::{A_SECOND, get, info, request, status, with_header};
@@ -14,8 +14,8 @@ use crate::support::{A_SECOND, get, info, request, status, with_header};
 #[tokio::test(start_paused = true)]
 async fn the_ratio_of_resends_to_successes_is_exact() {
     for percent in [10, 20, 40, 60, 90] {
-        let budget = Budget::percent(percent).floor(0).capacity(100);
-        budget.withdraw(Cost::from_thousandths(100_000), Duration::ZERO).unwrap().spend();
+        let budget = Budget::percent(percent).min_per_second(0).capacity(100);
+        budget.withdraw(RetryCost::from_thousandths(100_000), Duration::ZERO).unwrap().commit();
         let upstream = Upstream::answers(|number| status(if number <= 100 { 200 } else { 500 }));
         let client = RetryLayer::new(A_SECOND).max_attempts(2).budget(budget).layer(upstream.handle());
         for _ in 0..100 {
@@ -30,7 +30,8 @@ async fn the_ratio_of_resends_to_successes_is_exact() {
 /// Trap 4: one bucket, however many clones of the service and of the layer there are.
 #[tokio::test(start_paused = true)]
 async fn all_clones_of_a_layer_share_one_budget() {
-    let layer = RetryLayer::new(A_SECOND).budget(Budget::percent(0).floor(0).capacity(3)).max_attempts(2);
+    let layer =
+        RetryLayer::new(A_SECOND).budget(Budget::percent(0).min_per_second(0).capacity(3)).max_attempts(2);
     let upstream = Upstream::statuses([500]);
     let first = layer.layer(upstream.handle());
     let clients =
@@ -47,7 +48,7 @@ async fn all_clones_of_a_layer_share_one_budget() {
 /// A thousand tasks at once on several threads get what is there, and not a token more.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_crowd_does_not_overdraw() {
-    let budget = Budget::percent(0).floor(0).capacity(37);
+    let budget = Budget::percent(0).min_per_second(0).capacity(37);
     let layer = RetryLayer::new(crate::support::QUICKLY).max_attempts(2).budget(budget.clone());
     let upstream = Upstream::statuses([500]);
     let client = layer.layer(upstream.handle());
@@ -60,7 +61,7 @@ async fn a_crowd_does_not_overdraw() {
 /// Trap 20: what cannot happen is not paid for.
 #[tokio::test(start_paused = true)]
 async fn a_resend_that_is_not_allowed_costs_nothing() {
-    let budget = Budget::percent(0).floor(0).capacity(10);
+    let budget = Budget::percent(0).min_per_second(0).capacity(10);
     let layer = || RetryLayer::new(A_SECOND).budget(budget.clone());
     let check = async |layer: RetryLayer<_, _>, reason| {
         let before = budget.tokens();
@@ -78,7 +79,7 @@ async fn a_resend_that_is_not_allowed_costs_nothing() {
 /// Trap 20, where the server forbids it, or asks for too much.
 #[tokio::test(start_paused = true)]
 async fn a_hint_that_is_not_obeyed_costs_nothing() {
-    let budget = Budget::percent(0).floor(0).capacity(10);
+    let budget = Budget::percent(0).min_per_second(0).capacity(10);
     let layer = RetryLayer::default().budget(budget.clone());
     let upstream = Upstream::answers(|_| with_header(429, "retry-after", "121"));
     let client = ServiceBuilder::new().layer(layer).service(upstream.handle());

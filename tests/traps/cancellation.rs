@@ -26,7 +26,7 @@ impl Upload {
     fn start() -> Self {
         let (mock, mut handle) = tower_test::mock::pair::<Uploaded, Answer>();
         handle.allow(1);
-        let (budget, memory) = (Budget::percent(0).floor(0).capacity(10), ReplayMemory::new(1_000));
+        let (budget, memory) = (Budget::percent(0).min_per_second(0).capacity(10), ReplayMemory::new(1_000));
         let layer = RetryLayer::new(A_SECOND).budget(budget.clone()).replay_memory(memory.clone());
         let client = ServiceBuilder::new().layer(layer).service(mock);
         let body = Frames::new(["one ", "two ", "three"]);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use http_body_util::BodyExt;
 use tokio::time::{Instant, timeout};
 use tower::{ServiceBuilder, ServiceExt};
-use tower_http_retry::{BoxError, Budget, Constant, GiveUpReason, RetryAfterFirst, RetryLayer};
+use tower_http_retry::{BoxError, Budget, FixedDelay, GiveUpReason, RetryAfterFirst, RetryLayer};
 
 use crate::support::upstream::Upstream;
 use crate::support::{
@@ -16,7 +16,8 @@ use crate::support::{
 #[tokio::test(start_paused = true)]
 async fn a_wait_that_does_not_fit_is_not_begun() {
     let upstream = Upstream::answers(|_| status(503).map(|_| "busy".into()));
-    let layer = RetryLayer::new(Constant::new(Duration::from_secs(10))).max_elapsed(Duration::from_secs(25));
+    let layer =
+        RetryLayer::new(FixedDelay::new(Duration::from_secs(10))).max_elapsed(Duration::from_secs(25));
     let client = ServiceBuilder::new().layer(layer.max_attempts(9)).service(upstream.handle());
     let start = Instant::now();
     let response = eventually(client.oneshot(get("/"))).await.unwrap();
@@ -31,7 +32,7 @@ async fn a_wait_that_does_not_fit_is_not_begun() {
 #[tokio::test(start_paused = true)]
 async fn the_last_error_is_returned_before_the_deadline() {
     let upstream = Upstream::new(|_| Err::<Answer, _>(reset()));
-    let layer = RetryLayer::new(Constant::new(Duration::from_secs(10))).max_elapsed(Duration::from_secs(5));
+    let layer = RetryLayer::new(FixedDelay::new(Duration::from_secs(10))).max_elapsed(Duration::from_secs(5));
     let client = ServiceBuilder::new().layer(layer).service(upstream.handle());
     let start = Instant::now();
     let error = eventually(client.oneshot(get("/"))).await.unwrap_err();
@@ -63,7 +64,7 @@ async fn the_longest_times_there_are_do_not_panic() {
     let client = ServiceBuilder::new().layer(RetryLayer::new(policy()).max_elapsed(None)).service(upstream());
     timeout(never, client.oneshot(get("/"))).await.expect_err("it waits for as long as it was told");
 
-    let layer = RetryLayer::new(Constant::new(Duration::MAX)).max_elapsed(Duration::MAX).ignore_hints();
+    let layer = RetryLayer::new(FixedDelay::new(Duration::MAX)).max_elapsed(Duration::MAX).ignore_hints();
     let client = ServiceBuilder::new().layer(layer).service(upstream());
     timeout(never, client.oneshot(get("/"))).await.expect_err("it waits for as long as it was told");
 }
@@ -107,7 +108,7 @@ async fn a_service_that_is_busy_until_the_deadline_gives_the_response_before() {
 async fn busy_after(outcome: Result<Answer, BoxError>) -> (Result<Answer, BoxError>, u64) {
     let (mock, mut handle) = tower_test::mock::pair::<Inner, Answer>();
     handle.allow(1);
-    let budget = Budget::percent(0).floor(0).capacity(10);
+    let budget = Budget::percent(0).min_per_second(0).capacity(10);
     let layer = RetryLayer::new(A_SECOND).max_elapsed(Duration::from_secs(5)).budget(budget.clone());
     let client = ServiceBuilder::new().layer(layer).service(mock);
     let start = Instant::now();

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use tower::{Layer, ServiceExt};
-use tower_http_retry::{Budget, Exponential, RetryLayer};
+use tower_http_retry::{Budget, ExponentialBackoff, RetryLayer};
 
 use crate::support::clock::Watch;
 use crate::support::get;
@@ -13,11 +13,11 @@ use crate::support::upstream::Upstream;
 
 /// The first delays of a thousand sessions, each through a clone of its own.
 async fn first_delays(
-    layer: impl Fn(Exponential) -> RetryLayer<Exponential, tower_http_retry::Boxed>,
+    layer: impl Fn(ExponentialBackoff) -> RetryLayer<ExponentialBackoff, tower_http_retry::Boxed>,
 ) -> Vec<Duration> {
     let watch = Watch::new();
-    let budget = Budget::percent(0).floor(0).capacity(1_000);
-    let policy = Exponential::new(Duration::from_secs(1), Duration::from_secs(10));
+    let budget = Budget::percent(0).min_per_second(0).capacity(1_000);
+    let policy = ExponentialBackoff::new(Duration::from_secs(1), Duration::from_secs(10));
     let layer = layer(policy).max_attempts(2).budget(budget).timer(watch.clone());
     let service = layer.layer(Upstream::statuses([503]));
     let sent = (0..1_000).map(|number| {

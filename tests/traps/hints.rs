@@ -6,7 +6,7 @@ use http::Response;
 use http_body_util::BodyExt;
 use tower::{Layer, ServiceBuilder, ServiceExt};
 use tower_http_retry::{
-    BoxError, Budget, Constant, Exponential, GiveUpReason, Policy, RetryAfterFirst, RetryLayer,
+    BoxError, Budget, ExponentialBackoff, FixedDelay, GiveUpReason, Policy, RetryAfterFirst, RetryLayer,
 };
 
 use crate::support::clock::Watch;
@@ -15,7 +15,7 @@ use crate::support::upstream::Upstream;
 use crate::support::{Answer, assert_status, client, eventually, get, info, soon, status, with_header};
 
 /// The hint and nothing above it.
-fn to_the_letter() -> RetryAfterFirst<Exponential> {
+fn to_the_letter() -> RetryAfterFirst {
     RetryAfterFirst::default().spread(0.0)
 }
 
@@ -68,8 +68,8 @@ async fn nothing_is_sent_earlier_than_asked() {
         }
     }
     check(RetryAfterFirst::default()).await;
-    check(Exponential::default()).await;
-    check(Constant::new(Duration::ZERO)).await;
+    check(ExponentialBackoff::default()).await;
+    check(FixedDelay::new(Duration::ZERO)).await;
 }
 
 /// What is waited after this response, by a wall clock that shows this time.
@@ -127,7 +127,7 @@ async fn a_malformed_hint_is_no_hint() {
     for value in ["", "-1", "soon", "1;2", "Wed, 99 Oct 2026 07:28:00 GMT"] {
         let answer = move |_| with_header(503, "retry-after", value);
         let upstream = Upstream::answers(answer);
-        let policy = RetryAfterFirst::new(Constant::new(Duration::from_secs(7)));
+        let policy = RetryAfterFirst::new(FixedDelay::new(Duration::from_secs(7)));
         let client = ServiceBuilder::new().layer(RetryLayer::new(policy)).service(upstream.handle());
         client.oneshot(get("/")).await.unwrap();
         assert_eq!(upstream.gaps(), [7_000, 7_000], "{value:?}");

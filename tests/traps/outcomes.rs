@@ -7,7 +7,7 @@ use http::Method;
 use http_retry::Budget;
 use tower::{ServiceBuilder, ServiceExt};
 use tower_http_retry::{
-    Attempt, Constant, Plan, Policy, RequestHead, RetryContext, RetryLayer, Verdict, table,
+    Attempt, FixedDelay, Plan, Policy, RequestHead, RetryContext, RetryLayer, Verdict, rules,
 };
 
 use crate::support::raw::{Deed, RawServer, nobody};
@@ -32,7 +32,7 @@ impl Policy for Spy {
 
     fn classify(&self, attempt: &Attempt<'_>) -> Verdict {
         self.0.classified.lock().unwrap().push(attempt.number);
-        table::classify(attempt)
+        rules::classify(attempt)
     }
 
     fn schedule(&self, context: &RetryContext<'_>) -> Plan {
@@ -96,7 +96,7 @@ async fn the_policy_sees_every_outcome() {
 /// Trap 23: so the budget earns by the success of the last attempt.
 #[tokio::test(start_paused = true)]
 async fn the_budget_hears_of_the_final_success() {
-    let budget = Budget::percent(50).floor(0).capacity(10);
+    let budget = Budget::percent(50).min_per_second(0).capacity(10);
     let layer = RetryLayer::new(A_SECOND).max_attempts(2).budget(budget.clone());
     let upstream = Upstream::statuses([500, 200]);
     let client = ServiceBuilder::new().layer(layer).service(upstream.handle());
@@ -134,7 +134,7 @@ async fn a_refused_connection_is_retried_for_any_method() {
 }
 
 /// A policy that counts the outcomes it is shown.
-fn counted(policy: Constant) -> (Arc<AtomicUsize>, impl Policy) {
+fn counted(policy: FixedDelay) -> (Arc<AtomicUsize>, impl Policy) {
     let count = Arc::<AtomicUsize>::default();
     let counter = Arc::clone(&count);
     let policy = policy.classify_with(move |_| {
@@ -156,7 +156,7 @@ async fn a_resend_without_a_delay_yields_and_is_counted() {
         }
     });
     let upstream = Upstream::statuses([503]);
-    let policy = Constant::new(std::time::Duration::ZERO);
+    let policy = FixedDelay::new(std::time::Duration::ZERO);
     let layer = RetryLayer::new(policy).max_attempts(50);
     let client = ServiceBuilder::new().layer(layer).service(upstream.handle());
     eventually(client.oneshot(get("/"))).await.unwrap();

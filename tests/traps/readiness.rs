@@ -9,7 +9,7 @@ use std::{future, pin::pin};
 use http_retry::Budget;
 use tokio::task::coop;
 use tower::{BoxError, Service, ServiceBuilder, ServiceExt};
-use tower_http_retry::{Constant, GiveUpReason, RetryLayer};
+use tower_http_retry::{FixedDelay, GiveUpReason, RetryLayer};
 
 use crate::support::upstream::Upstream;
 use crate::support::{
@@ -105,7 +105,7 @@ async fn a_spent_cooperative_budget_is_no_busy_service() {
         for spent_at in 0..16 {
             let upstream = Upstream::statuses([503, 503, 200]);
             let client = ServiceBuilder::new()
-                .layer(RetryLayer::new(Constant::new(delay)))
+                .layer(RetryLayer::new(FixedDelay::new(delay)))
                 .buffer(1)
                 .service(upstream.handle());
             let response =
@@ -128,7 +128,7 @@ fn mocked(
 type Handle = tower_test::mock::Handle<Inner, Answer>;
 
 fn scarce() -> Budget {
-    Budget::percent(0).floor(0).capacity(10)
+    Budget::percent(0).min_per_second(0).capacity(10)
 }
 
 /// Trap 11: the caller wants to know what became of the request, not what became of the client.

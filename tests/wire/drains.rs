@@ -6,21 +6,21 @@ use bytes::Bytes;
 use http::Response;
 use http_body_util::Full;
 use tower::{Layer, ServiceExt};
-use tower_http_retry::{Constant, RetryLayer};
+use tower_http_retry::{FixedDelay, RetryLayer};
 
 use crate::support::peer::Peer;
 use crate::support::server::Server;
 use crate::support::{Answer, QUICKLY, assert_status, client, get, info, soon};
 
 /// Long enough for a drain.
-const UNHURRIED: Constant = Constant::new(Duration::from_millis(200));
+const UNHURRIED: FixedDelay = FixedDelay::new(Duration::from_millis(200));
 
 fn failed(content: usize) -> Answer {
     Response::builder().status(503).body(Full::from(Bytes::from(vec![b'.'; content]))).unwrap()
 }
 
 /// Fails the first request with so much content, and says over how many connections the two came.
-async fn connections(content: usize, layer: RetryLayer<Constant>) -> usize {
+async fn connections(content: usize, layer: RetryLayer<FixedDelay>) -> usize {
     let server = Server::start(move |number| if number == 1 { failed(content) } else { Answer::default() });
     let server = server.await;
     let response = soon(layer.layer(client()).oneshot(get(&server.uri("/")))).await.unwrap();
@@ -51,7 +51,7 @@ async fn the_limit_can_be_set() {
     // Well beyond what hyper has read by then, and would skip by itself.
     let content = 2_000_000;
     let layer = |bytes| {
-        RetryLayer::new(Constant::new(Duration::from_secs(1))).drain_limit(bytes, Duration::from_secs(1))
+        RetryLayer::new(FixedDelay::new(Duration::from_secs(1))).drain_limit(bytes, Duration::from_secs(1))
     };
     assert_eq!(connections(content, layer(content - 1)).await, 2);
     assert_eq!(connections(content, layer(content)).await, 1);

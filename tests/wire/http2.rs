@@ -10,14 +10,14 @@ use http_body::Body;
 use http_body_util::{BodyExt, Full};
 use tokio::time::Instant;
 use tower::{BoxError, Layer, Service, ServiceExt, service_fn};
-use tower_http_retry::{Constant, KeptBody, Policy, ReplayBody, RetryLayer};
+use tower_http_retry::{FixedDelay, KeptBody, Policy, ReplayBody, RetryLayer};
 
 use crate::support::http2::{Http2Server, http2_client};
 use crate::support::raw_http2::{RawHttp2Server, StreamDeed};
 use crate::support::{Answer, QUICKLY, assert_status, info, request, soon, status};
 
 /// Too long to wait for in a test.
-const IN_AN_HOUR: Constant = Constant::new(Duration::from_secs(3_600));
+const IN_AN_HOUR: FixedDelay = FixedDelay::new(Duration::from_secs(3_600));
 
 #[tokio::test]
 async fn a_refused_stream_is_resent_at_once_for_any_method() {
@@ -45,7 +45,7 @@ async fn the_resend_at_once_is_not_counted_and_there_is_only_one() {
     })
     .await;
     let start = Instant::now();
-    let pause = Constant::new(Duration::from_millis(60));
+    let pause = FixedDelay::new(Duration::from_millis(60));
     let client = RetryLayer::new(pause).max_attempts(3).layer(http2_client());
     let response = soon(client.oneshot(request(Method::GET, &server.uri(), ""))).await.unwrap();
     assert_status(&response, 200);

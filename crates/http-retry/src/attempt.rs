@@ -14,7 +14,7 @@ use crate::{Outcome, RequestHead, RetryCause, RetryHint, idempotency};
 ///
 /// let request = Request::post("http://api.example/orders").body(()).unwrap();
 /// let attempt = Attempt::new(2, &request, FailureKind::Timeout).body(BodyState::TooLarge);
-/// assert!(!attempt.is_repeatable());
+/// assert!(!attempt.is_idempotent());
 /// ```
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
@@ -28,7 +28,7 @@ pub struct Attempt<'a> {
     /// Whether the request's body can be sent again.
     pub body: BodyState,
     /// Whether somebody vouches that the request may be repeated, whatever its method.
-    pub vouched: bool,
+    pub assume_idempotent: bool,
 }
 
 impl<'a> Attempt<'a> {
@@ -39,7 +39,7 @@ impl<'a> Attempt<'a> {
             request: request.into(),
             outcome: outcome.into(),
             body: BodyState::Replayable,
-            vouched: false,
+            assume_idempotent: false,
         }
     }
 
@@ -49,19 +49,19 @@ impl<'a> Attempt<'a> {
     }
 
     /// Vouches that the request may be repeated, whatever its method.
-    pub fn vouched(self, vouched: bool) -> Self {
-        Self { vouched, ..self }
+    pub fn assume_idempotent(self, assume_idempotent: bool) -> Self {
+        Self { assume_idempotent, ..self }
     }
 
     /// Whether doing the request twice does no more than doing it once: by its method
     /// (RFC 9110 section 9.2.2), by its `Idempotency-Key`, or because somebody vouches for it.
-    pub fn is_repeatable(&self) -> bool {
-        self.vouched || self.request.method().is_idempotent() || self.is_keyed()
+    pub fn is_idempotent(&self) -> bool {
+        self.assume_idempotent || self.request.method().is_idempotent() || self.has_idempotency_key()
     }
 
     /// Whether the request has a valid `Idempotency-Key` (draft-ietf-httpapi-idempotency-key-header-06).
-    pub fn is_keyed(&self) -> bool {
-        idempotency::is_keyed(&self.request)
+    pub fn has_idempotency_key(&self) -> bool {
+        idempotency::has_idempotency_key(&self.request)
     }
 }
 
@@ -84,11 +84,11 @@ pub enum BodyState {
 /// ```
 /// use std::time::Duration;
 /// use http::{Request, Response};
-/// use http_retry::{Attempt, RetryCause, Exponential, Policy, ResponseHead, RetryContext, Window};
+/// use http_retry::{Attempt, RetryCause, ExponentialBackoff, Policy, ResponseHead, RetryContext, Window};
 ///
 /// let (request, response) = (Request::new(()), Response::new(()));
 /// let attempt = Attempt::new(1, &request, ResponseHead::from(&response));
-/// let policy = Exponential::new(Duration::from_millis(100), Duration::from_secs(10));
+/// let policy = ExponentialBackoff::new(Duration::from_millis(100), Duration::from_secs(10));
 ///
 /// let third = RetryContext::new(attempt, RetryCause::Transient).backoff_step(2);
 /// assert_eq!(policy.schedule(&third), Window::up_to(Duration::from_millis(400)).into());

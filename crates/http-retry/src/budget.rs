@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use self::bucket::{Bucket, Terms};
-pub use self::cost::Cost;
+pub use self::cost::RetryCost;
 use crate::{Outcome, RetryCause, Verdict, hint};
 
 /// A token bucket that resends are paid from, shared by all clones of the handle.
@@ -23,19 +23,19 @@ use crate::{Outcome, RetryCause, Verdict, hint};
 ///
 /// ```
 /// use std::time::Duration;
-/// use http_retry::{Budget, Cost};
+/// use http_retry::{Budget, RetryCost};
 ///
-/// let budget = Budget::percent(20).floor(0).capacity(1);
+/// let budget = Budget::percent(20).min_per_second(0).capacity(1);
 /// let now = Duration::ZERO;
 ///
-/// let token = budget.withdraw(Cost::ONE, now).expect("a bucket starts full");
-/// token.spend();
-/// assert!(budget.withdraw(Cost::ONE, now).is_none());
+/// let token = budget.withdraw(RetryCost::ONE, now).expect("a bucket starts full");
+/// token.commit();
+/// assert!(budget.withdraw(RetryCost::ONE, now).is_none());
 ///
 /// (0..5).for_each(|_| budget.deposit());
-/// let token = budget.withdraw(Cost::ONE, now).expect("five successes earn one resend");
+/// let token = budget.withdraw(RetryCost::ONE, now).expect("five successes earn one resend");
 /// drop(token); // nothing was sent: the token goes back
-/// assert!(budget.withdraw(Cost::ONE, now).is_some());
+/// assert!(budget.withdraw(RetryCost::ONE, now).is_some());
 /// ```
 ///
 /// All arithmetic is in whole thousandths of a token, each of which is in one place at a time, so the ratio is exact and no
@@ -49,19 +49,19 @@ pub struct Budget {
 impl Budget {
     /// Earns `percent` of a token with every success, next to a floor of 10 tokens a second.
     ///
-    /// The bucket holds the larger of ten seconds of the floor and 100 tokens, and starts full.
+    /// The bucket holds the larger of 100 tokens and what ten seconds accrue, and starts full.
     pub fn percent(percent: u32) -> Self {
         let reward = percent.saturating_mul(10);
         Self::with(Terms { reward, floor: 10, capacity: None, throttles: false })
     }
 
-    /// Sets the tokens that accrue each second. The bucket starts afresh, apart from earlier clones.
+    /// Sets how many tokens accrue each second, whether or not requests succeed. The bucket starts afresh, apart from earlier clones.
     #[must_use]
-    pub fn floor(self, per_second: u32) -> Self {
-        Self::with(Terms { floor: per_second, ..self.bucket.terms() })
+    pub fn min_per_second(self, tokens: u32) -> Self {
+        Self::with(Terms { floor: tokens, ..self.bucket.terms() })
     }
 
-    /// Sets how many tokens the bucket holds; with 0 it never [pays](Self::can_pay). The bucket starts afresh, apart
+    /// Sets how many tokens the bucket holds; a budget of 0 never [pays](Self::is_zero). The bucket starts afresh, apart
     /// from earlier clones.
     #[must_use]
     pub fn capacity(self, tokens: u32) -> Self {
@@ -82,7 +82,7 @@ impl Budget {
     ///
     /// `now` is a monotonic time since any moment that all users of the budget share; the floor accrues by
     /// it, and only here. Readings up to a minute older than the newest one count as no time at all.
-    pub fn withdraw(&self, cost: Cost, now: Duration) -> Option<Withdrawal<'_>> {
+    pub fn withdraw(&self, cost: RetryCost, now: Duration) -> Option<Withdrawal<'_>> {
         self.bucket
             .withdraw(cost.thousandths(), now)
             .then(|| Withdrawal { bucket: Some(Cow::Borrowed(&self.bucket)), cost })
@@ -116,12 +116,12 @@ impl Budget {
         }
     }
 
-    /// Whether it can ever pay for a resend: not with a [capacity](Self::capacity) of 0.
-    pub fn can_pay(&self) -> bool {
-        self.bucket.has_room()
+    /// Returns whether the budget can never pay for a resend, because its [capacity](Self::capacity) is 0.
+    pub fn is_zero(&self) -> bool {
+        !self.bucket.has_room()
     }
 
-    /// The tokens in the bucket, without what the floor has accrued since the last withdrawal.
+    /// The tokens in the bucket, without those that have accrued by time since the last withdrawal.
     pub fn tokens(&self) -> f64 {
         f64::from(self.bucket.thousandths()) / 1_000.0
     }
@@ -148,7 +148,7 @@ impl fmt::Debug for Budget {
 #[must_use = "a withdrawal that is dropped goes back into the budget"]
 pub struct Withdrawal<'a> {
     bucket: Option<Cow<'a, Arc<Bucket>>>,
-    cost: Cost,
+    cost: RetryCost,
 }
 
 impl Withdrawal<'_> {
@@ -159,12 +159,12 @@ impl Withdrawal<'_> {
     }
 
     /// The resend was sent: the token is gone.
-    pub fn spend(mut self) {
+    pub fn commit(mut self) {
         self.bucket = None;
     }
 
     /// What was taken out.
-    pub fn cost(&self) -> Cost {
+    pub fn cost(&self) -> RetryCost {
         self.cost
     }
 }

@@ -33,7 +33,7 @@ pub struct RequestHead<'a> {
     form: Form<'a>,
     extensions: &'a Extensions,
     /// Where it was looked for already.
-    leaves_http: Option<bool>,
+    is_connect_or_upgrade: Option<bool>,
 }
 
 /// The forms in which a head is there.
@@ -116,14 +116,14 @@ impl<'a> RequestHead<'a> {
     /// Whether this request asks for something else than an exchange of messages: CONNECT, or an upgrade
     /// (RFC 9110 sections 9.3.6 and 7.8). Such a request is never sent again, whatever a policy says.
     #[inline]
-    pub fn leaves_http(&self) -> bool {
-        self.leaves_http.unwrap_or_else(|| self.asks_to_leave_http())
+    pub fn is_connect_or_upgrade(&self) -> bool {
+        self.is_connect_or_upgrade.unwrap_or_else(|| self.asks_to_leave_http())
     }
 
-    /// The same, with [`leaves_http`](Self::leaves_http) found out once for all who ask.
+    /// The same, with [`is_connect_or_upgrade`](Self::is_connect_or_upgrade) found out once for all who ask.
     #[inline]
     pub fn looked_over(self) -> Self {
-        Self { leaves_http: Some(self.leaves_http()), ..self }
+        Self { is_connect_or_upgrade: Some(self.is_connect_or_upgrade()), ..self }
     }
 
     fn asks_to_leave_http(&self) -> bool {
@@ -148,7 +148,7 @@ impl<'a, B> From<&'a Request<B>> for RequestHead<'a> {
             method: request.method(),
             form: Form::Whole(request.uri(), request.headers()),
             extensions: request.extensions(),
-            leaves_http: None,
+            is_connect_or_upgrade: None,
         }
     }
 }
@@ -159,7 +159,7 @@ impl<'a> From<&'a request::Parts> for RequestHead<'a> {
             method: &parts.method,
             form: Form::Whole(&parts.uri, &parts.headers),
             extensions: &parts.extensions,
-            leaves_http: None,
+            is_connect_or_upgrade: None,
         }
     }
 }
@@ -168,7 +168,7 @@ impl<'a> From<&'a KeptHead> for RequestHead<'a> {
     #[inline]
     fn from(head: &'a KeptHead) -> Self {
         let KeptHead { method, extensions, .. } = head;
-        Self { method, form: Form::Kept(head), extensions, leaves_http: None }
+        Self { method, form: Form::Kept(head), extensions, is_connect_or_upgrade: None }
     }
 }
 

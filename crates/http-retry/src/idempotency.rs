@@ -8,7 +8,7 @@ use crate::RequestHead;
 ///
 /// Valid is a structured-field string (draft-ietf-httpapi-idempotency-key-header-06 section 2), or a bare
 /// run of visible characters, as SDKs send it.
-pub(crate) fn is_keyed(request: &RequestHead<'_>) -> bool {
+pub(crate) fn has_idempotency_key(request: &RequestHead<'_>) -> bool {
     let mut values = request.values("idempotency-key");
     match (values.next(), values.next()) {
         (Some(key), None) => is_quoted(key) || is_bare(key),
@@ -40,7 +40,7 @@ mod tests {
         for line in lines {
             request.headers_mut().append("idempotency-key", HeaderValue::from_bytes(line).unwrap());
         }
-        assert_eq!(is_keyed(&RequestHead::from(&request)), expected, "{lines:?}");
+        assert_eq!(has_idempotency_key(&RequestHead::from(&request)), expected, "{lines:?}");
     }
 
     #[test]

@@ -23,12 +23,12 @@
 //!
 //! | room | question | here |
 //! |---|---|---|
-//! | classify | is the outcome worth another attempt? | [`Policy::classify`], [`table`] |
+//! | classify | is the outcome worth another attempt? | [`Policy::classify`], [`rules`] |
 //! | schedule | when may that start? | [`Policy::schedule`], [`Window`], [`RetryHint`] |
 //! | admit | is it allowed? | [`Session`], [`Budget`] |
 //! | wait | does the server want quiet? | [`Pace`] |
 //!
-//! [`Session`] walks the three and says one [`Step`]: accept, give up, or wait. Waiting and sending again
+//! [`Session`] walks the three and says one [`Decision`]: accept, give up, or wait. Waiting and sending again
 //! are the business of whoever drives it.
 //!
 //! # Policies
@@ -36,11 +36,11 @@
 //! | policy | window of the `n`th resend | for |
 //! |---|---|---|
 //! | [`RetryAfterFirst`] | `[hint, hint + clamp(hint, 250 ms, 5 s)]`, else the inner policy's | almost everybody |
-//! | [`Exponential`] | `[0, d]` with `d = min(cap, base * 2^(n-1))`; other [`Jitter`]s | servers that say nothing |
+//! | [`ExponentialBackoff`] | `[0, d]` with `d = min(cap, base * 2^(n-1))`; other [`Jitter`]s | servers that say nothing |
 //! | [`DecorrelatedJitter`] | `[base, min(cap, 3 * previous)]` | many callers at once |
-//! | [`Constant`] | `[d, d]` | tests |
+//! | [`FixedDelay`] | `[d, d]` | tests |
 //! | [`LlmPolicy`] | as [`RetryAfterFirst`], from 500 ms to 8 s | APIs of language models |
-//! | [`Never`] | none | switching retries off |
+//! | [`NoRetry`] | none | switching retries off |
 //! | [`policy_fn`] | yours | ten lines of your own |
 //! | `Grpc` | another policy's | gRPC, by its codes |
 //! | `GrpcRetryPolicy` | `[0.8 d, 1.2 d]` | gRPC, by the `retryPolicy` of a service config |
@@ -65,15 +65,15 @@ mod idempotency;
 mod outcome;
 mod pace;
 mod policy;
+pub mod rules;
 mod session;
-pub mod table;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod verdict;
 mod window;
 
 pub use self::attempt::{Attempt, BodyState, RetryContext};
-pub use self::budget::{Budget, Cost, Withdrawal};
+pub use self::budget::{Budget, RetryCost, Withdrawal};
 #[cfg(feature = "grpc")]
 pub use self::grpc::{GrpcCode, ServiceConfigError};
 pub use self::head::{KeptHead, RequestHead, ResponseHead};
@@ -83,11 +83,11 @@ pub use self::pace::{Pace, Pass, Refusal, Ticket, Turn};
 #[cfg(feature = "service-config")]
 pub use self::policy::GrpcServiceConfig;
 pub use self::policy::{
-    AnyMethod, ClassifyWith, Constant, DecorrelatedJitter, Exponential, Jitter, LlmPolicy, Never, NeverOn,
-    Only, Policy, PolicyFn, RetryAfterFirst, RetryOn, policy_fn,
+    AnyMethod, ClassifyWith, DecorrelatedJitter, ExponentialBackoff, FixedDelay, Jitter, LlmPolicy, NeverOn,
+    NoRetry, Only, Policy, PolicyFn, RetryAfterFirst, RetryOn, policy_fn,
 };
 #[cfg(feature = "grpc")]
 pub use self::policy::{Grpc, GrpcRetryPolicy, GrpcRetryValues};
-pub use self::session::{Moment, Session, Step};
+pub use self::session::{ClockReading, Decision, Session};
 pub use self::verdict::{GiveUpReason, Plan, RetryCause, Verdict};
 pub use self::window::Window;

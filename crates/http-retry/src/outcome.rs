@@ -114,7 +114,7 @@ impl<'a> Failure<'a> {
     }
 }
 
-/// How far a request without a response got, as far as anyone can tell. The [`table`](crate::table) says what follows.
+/// How far a request without a response got, as far as anyone can tell. The [`rules`](crate::rules) says what follows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum FailureKind {

@@ -17,7 +17,7 @@ use http::HeaderName;
 use self::gate::Gate;
 use self::news::News;
 pub use self::ticket::{Pass, Refusal, Ticket, Turn};
-use crate::{Moment, RequestHead, ResponseHead};
+use crate::{ClockReading, RequestHead, ResponseHead};
 
 /// Holds the requests for a key while the server wants quiet, and lets them go again one after the other, as fast
 /// as the server seems to allow.
@@ -187,7 +187,7 @@ impl Pace {
     }
 
     /// This came of a send.
-    pub fn observe(&mut self, pass: Pass, head: &ResponseHead<'_>, now: Moment) {
+    pub fn observe(&mut self, pass: Pass, head: &ResponseHead<'_>, now: ClockReading) {
         let news = News::read(head, now.wall);
         if let Some(gate) = self.gates.get_mut(&pass.key) {
             let others = self.waiting - gate.waiting();

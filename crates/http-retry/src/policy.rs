@@ -4,14 +4,14 @@
 mod forward;
 
 mod combinators;
-mod constant;
 mod decorrelated;
 mod exponential;
+mod fixed_delay;
 mod from_fn;
 #[cfg(feature = "grpc")]
 mod grpc;
 mod llm;
-mod never;
+mod no_retry;
 mod retry_after_first;
 #[cfg(feature = "grpc")]
 mod service_config;
@@ -21,20 +21,20 @@ use std::sync::Arc;
 use http::StatusCode;
 
 pub use self::combinators::{AnyMethod, ClassifyWith, NeverOn, Only, RetryOn};
-pub use self::constant::Constant;
 pub use self::decorrelated::DecorrelatedJitter;
-pub use self::exponential::{Exponential, Jitter};
+pub use self::exponential::{ExponentialBackoff, Jitter};
+pub use self::fixed_delay::FixedDelay;
 pub use self::from_fn::{PolicyFn, policy_fn};
 #[cfg(feature = "grpc")]
 pub use self::grpc::Grpc;
 pub use self::llm::LlmPolicy;
-pub use self::never::Never;
+pub use self::no_retry::NoRetry;
 pub use self::retry_after_first::RetryAfterFirst;
 #[cfg(feature = "service-config")]
 pub use self::service_config::GrpcServiceConfig;
 #[cfg(feature = "grpc")]
 pub use self::service_config::{GrpcRetryPolicy, GrpcRetryValues};
-use crate::{Attempt, Plan, RequestHead, RetryContext, Verdict, table};
+use crate::{Attempt, Plan, RequestHead, RetryContext, Verdict, rules};
 
 /// Decides whether, and when, a request is sent again.
 ///
@@ -44,9 +44,9 @@ use crate::{Attempt, Plan, RequestHead, RetryContext, Verdict, table};
 /// ```
 /// use std::time::Duration;
 /// use http::{Request, Response, StatusCode};
-/// use http_retry::{Attempt, RetryCause, Exponential, Policy, RequestHead, ResponseHead, Verdict};
+/// use http_retry::{Attempt, RetryCause, ExponentialBackoff, Policy, RequestHead, ResponseHead, Verdict};
 ///
-/// let policy = Exponential::new(Duration::from_millis(50), Duration::from_secs(2))
+/// let policy = ExponentialBackoff::new(Duration::from_millis(50), Duration::from_secs(2))
 ///     .retry_on(StatusCode::NOT_FOUND)
 ///     .never_on(StatusCode::BAD_GATEWAY)
 ///     .only(|head| head.path().starts_with("/v1/"));
@@ -69,14 +69,14 @@ pub trait Policy: Send + Sync {
     ///
     /// Provided: anything but CONNECT and upgrades (RFC 9110 sections 9.3.6 and 7.8).
     fn is_retryable(&self, head: &RequestHead<'_>) -> bool {
-        !head.leaves_http()
+        !head.is_connect_or_upgrade()
     }
 
     /// What an outcome means. Asked for every attempt, the last one too.
     ///
-    /// Provided: the standard [`table`].
+    /// Provided: the standard [`rules`].
     fn classify(&self, attempt: &Attempt<'_>) -> Verdict {
-        table::classify(attempt)
+        rules::classify(attempt)
     }
 
     /// When the next attempt may start, if at all.

@@ -11,7 +11,7 @@ use crate::{Attempt, Budget, GiveUpReason, Outcome, Policy, RetryCause, RetryCon
 
 /// One request's life across its attempts, without I/O, clock or randomness of its own.
 ///
-/// Whoever sends the attempts asks [`decide`](Self::decide) after each, obeys the [`Step`], and calls
+/// Whoever sends the attempts asks [`decide`](Self::decide) after each, obeys the [`Decision`], and calls
 /// [`resend`](Self::resend) when the next attempt goes out. `RetryLayer` does just this, and so can a loop
 /// written by hand:
 ///
@@ -19,7 +19,7 @@ use crate::{Attempt, Budget, GiveUpReason, Outcome, Policy, RetryCause, RetryCon
 /// # use std::time::{Duration, SystemTime};
 /// # use http::{Request, Response};
 /// # use rand::{SeedableRng, rngs::SmallRng};
-/// use http_retry::{Attempt, Moment, ResponseHead, RetryAfterFirst, Session, Step};
+/// use http_retry::{Attempt, ClockReading, ResponseHead, RetryAfterFirst, Session, Decision};
 ///
 /// # let (mut clock, mut rng) = (Duration::ZERO, SmallRng::seed_from_u64(1));
 /// # let mut answers = [503, 200].into_iter();
@@ -32,10 +32,10 @@ use crate::{Attempt, Budget, GiveUpReason, Outcome, Policy, RetryCause, RetryCon
 ///     let response = send();
 ///     let attempt = Attempt::new(session.number(), &request, ResponseHead::from(&response));
 ///     # let now = clock;
-///     let step = session.decide(&policy, &attempt, None, || Moment::new(now, SystemTime::UNIX_EPOCH), &mut rng);
+///     let step = session.decide(&policy, &attempt, None, || ClockReading::new(now, SystemTime::UNIX_EPOCH), &mut rng);
 ///     match step {
-///         Step::Wait(delay) => clock += delay, // sleep here
-///         Step::Accept | Step::GiveUp(_) => break response,
+///         Decision::Wait(delay) => clock += delay, // sleep here
+///         Decision::Accept | Decision::GiveUp(_) => break response,
 ///     }
 ///     session.resend();
 /// };
@@ -74,7 +74,7 @@ struct Past {
 /// What to do after an outcome, as the loop of a [`Session`] obeys it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use = "a session only decides; waiting and sending are the caller's"]
-pub enum Step {
+pub enum Decision {
     /// Hand the outcome to the caller.
     Accept,
     /// Hand the outcome to the caller; it was worth retrying, but for this reason it is the last.
@@ -83,7 +83,7 @@ pub enum Step {
     Wait(Duration),
 }
 
-impl Step {
+impl Decision {
     /// Why the session gave up, if it did.
     pub fn reason(self) -> Option<GiveUpReason> {
         match self {
@@ -96,7 +96,7 @@ impl Step {
 /// What the clocks say when a [`Session`] asks.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
-pub struct Moment {
+pub struct ClockReading {
     /// Monotonic time since a moment that all users of a session and its budget share.
     pub monotonic: Duration,
     /// The wall clock, for dates.
@@ -105,7 +105,7 @@ pub struct Moment {
     pub started: Option<Duration>,
 }
 
-impl Moment {
+impl ClockReading {
     /// What the two clocks say.
     pub const fn new(monotonic: Duration, wall: SystemTime) -> Self {
         Self { monotonic, wall, started: None }
@@ -158,8 +158,8 @@ impl Session {
         Self { is_paced: true, ..self }
     }
 
-    /// Starts the session's clock, in the time of [`Moment::monotonic`]. Without this it starts when the first context
-    /// says ([`Moment::started`]), or else with it, so that a session without a deadline reads no clock for a success.
+    /// Starts the session's clock, in the time of [`ClockReading::monotonic`]. Without this it starts when the first context
+    /// says ([`ClockReading::started`]), or else with it, so that a session without a deadline reads no clock for a success.
     pub fn started(self, monotonic: Duration) -> Self {
         Self { started: Some(monotonic), ..self }
     }
@@ -196,7 +196,7 @@ impl Session {
         self.past.as_ref()?.hint.map(|(_, header)| header)
     }
 
-    /// The moment after which nothing may be sent, in the time of [`Moment::monotonic`], once the session's
+    /// The moment after which nothing may be sent, in the time of [`ClockReading::monotonic`], once the session's
     /// clock runs.
     #[inline]
     pub fn gives_up_at(&self) -> Option<Duration> {
@@ -212,9 +212,9 @@ impl Session {
         policy: &P,
         attempt: &Attempt<'_>,
         budget: Option<&Budget>,
-        clock: impl FnOnce() -> Moment,
+        clock: impl FnOnce() -> ClockReading,
         rng: &mut R,
-    ) -> Step
+    ) -> Decision
     where
         P: Policy + ?Sized,
         R: Rng + ?Sized,
@@ -225,7 +225,7 @@ impl Session {
             budget.observe(verdict, &attempt.outcome);
         }
         let Verdict::Retry(cause) = verdict else {
-            return Step::Accept;
+            return Decision::Accept;
         };
         self.answer(policy, attempt, cause, budget, clock(), rng)
     }
@@ -238,9 +238,9 @@ impl Session {
         attempt: &Attempt<'_>,
         cause: RetryCause,
         budget: Option<&Budget>,
-        moment: Moment,
+        moment: ClockReading,
         rng: &mut R,
-    ) -> Step
+    ) -> Decision
     where
         P: Policy + ?Sized,
         R: Rng + ?Sized,
@@ -252,11 +252,11 @@ impl Session {
             self.admit(next, &context, budget, moment)
         });
         match admitted {
-            Err(reason) => Step::GiveUp(reason),
+            Err(reason) => Decision::GiveUp(reason),
             Ok(next) => {
                 let delay = next.delay;
                 self.past.get_or_insert_default().next = Some(next);
-                Step::Wait(delay)
+                Decision::Wait(delay)
             }
         }
     }
@@ -288,7 +288,7 @@ impl Session {
             }
         }
         if let Some(withdrawal) = next.withdrawal {
-            withdrawal.spend();
+            withdrawal.commit();
         }
         self.number
     }
@@ -301,7 +301,12 @@ impl Session {
         }
     }
 
-    fn context<'a>(&mut self, attempt: &Attempt<'a>, cause: RetryCause, moment: Moment) -> RetryContext<'a> {
+    fn context<'a>(
+        &mut self,
+        attempt: &Attempt<'a>,
+        cause: RetryCause,
+        moment: ClockReading,
+    ) -> RetryContext<'a> {
         let past = self.past.get_or_insert_default();
         past.cause = Some(cause);
         past.hint = match attempt.outcome {

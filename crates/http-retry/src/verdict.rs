@@ -14,7 +14,7 @@ pub enum Verdict {
     Retry(RetryCause),
 }
 
-/// Why an attempt is worth retrying. It sets what a resend [costs](crate::Cost::of) the budget.
+/// Why an attempt is worth retrying. It sets what a resend [costs](crate::RetryCost::of) the budget.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum RetryCause {
@@ -81,7 +81,7 @@ impl From<Window> for Plan {
 }
 
 /// Why a [`Session`](crate::Session) stopped although its last outcome was worth retrying, as a [`Plan`] or a
-/// [`Step`](crate::Step) says it.
+/// [`Decision`](crate::Decision) says it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum GiveUpReason {

@@ -9,7 +9,7 @@ use futures_util::FutureExt;
 use http::{HeaderName, HeaderValue, Method, Request, Response};
 use http_body_util::{Empty, Full};
 use tower::{Layer, Service, service_fn};
-use tower_http_retry::{Never, Policy, ReplayBody, RetryLayer};
+use tower_http_retry::{NoRetry, Policy, ReplayBody, RetryLayer};
 
 /// A request, to a server that answers at once.
 #[derive(Clone, Copy, Debug)]
@@ -30,7 +30,7 @@ impl Call {
 
     /// The same where it is never sent again.
     pub fn measure_once(self) -> AllocationInfo {
-        self.measure_through(RetryLayer::new(Never).max_attempts(1))
+        self.measure_through(RetryLayer::new(NoRetry).max_attempts(1))
     }
 
     /// The bytes of the layer's future beyond those of the attempt's and of the service.

@@ -11,7 +11,7 @@ use http::{Request, Response};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::{BodyExt, Empty};
 use tower::{Layer, Service, service_fn};
-use tower_http_retry::{BoxError, Never, ReplayBody, RetryAfterFirst, RetryLayer};
+use tower_http_retry::{BoxError, NoRetry, ReplayBody, RetryAfterFirst, RetryLayer};
 
 /// Bytes in a frame: what TLS and HTTP/2 send at once.
 pub const FRAME: usize = 16 * 1024;
@@ -42,7 +42,7 @@ impl Upload {
     pub fn measure(self) -> AllocationInfo {
         match self.way {
             Way::Bare => self.measure_through(service_fn(read)),
-            Way::Unbuffered => self.measure_through(RetryLayer::new(Never).layer(service_fn(read))),
+            Way::Unbuffered => self.measure_through(RetryLayer::new(NoRetry).layer(service_fn(read))),
             Way::Kept(limit) => {
                 let layer = RetryLayer::new(RetryAfterFirst::default()).replay_limit(limit);
                 self.measure_through(layer.layer(service_fn(read::<ReplayBody<Frames>>)))

@@ -12,9 +12,7 @@ use hyper_util::client::legacy::{Client, connect::HttpConnector};
 use hyper_util::rt::TokioExecutor;
 use serde::Serialize;
 use tower::{Service, ServiceExt};
-use tower_http_retry::{
-    Concrete, Exponential, NoPace, Pace, ReplayBody, Retry, RetryAfterFirst, RetryLayer, WithPace,
-};
+use tower_http_retry::{Concrete, NoPace, Pace, ReplayBody, Retry, RetryAfterFirst, RetryLayer, WithPace};
 use tower_layer::Layer;
 
 use crate::plan::Plan;
@@ -76,7 +74,7 @@ enum Kind {
     Paced(Layered<WithPace>),
 }
 
-type Layered<G> = Retry<HyperClient<ReplayBody<Full<Bytes>>>, RetryAfterFirst<Exponential>, Concrete, G>;
+type Layered<G> = Retry<HyperClient<ReplayBody<Full<Bytes>>>, RetryAfterFirst, Concrete, G>;
 
 impl Caller {
     /// Calls a server in one of the experiment's ways.

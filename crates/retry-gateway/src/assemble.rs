@@ -150,7 +150,7 @@ impl Shared {
             Some(before) => before.budget.clone(),
             None => config
                 .retry_budget
-                .map(|budget| Budget::percent(budget.percent).floor(budget.min_retries_per_second)),
+                .map(|budget| Budget::percent(budget.percent).min_per_second(budget.min_retries_per_second)),
         };
         let pace = match before.filter(|before| before.config.pace == config.pace) {
             Some(before) => before.pace.clone(),

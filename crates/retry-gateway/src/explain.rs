@@ -1,4 +1,4 @@
-//! What would be done with an outcome, in words: by which row, and when.
+//! What would be done with an outcome, in words: by which rule, and when.
 
 use std::fmt::{self, Write as _};
 use std::time::{Duration, SystemTime};
@@ -54,22 +54,22 @@ fn write(text: &mut String, route: &Route, case: &Case, now: SystemTime) -> fmt:
         }
     };
     let attempt = Attempt::new(1, &request, outcome);
-    let other = route.fallback.as_ref().filter(|_| !attempt.request.leaves_http());
+    let other = route.fallback.as_ref().filter(|_| !attempt.request.is_connect_or_upgrade());
     let is_never_sent = matches!(case.outcome, CaseOutcome::Failure(FailureKind::NeverSent));
     let Some(retry) = &route.retry else {
         return gets(text, other.filter(|_| is_never_sent), "the route never sends again");
     };
     let policy = GatewayPolicy::new(retry);
-    let row = policy.row(&attempt);
-    let Some((cause, row)) = row.filter(|_| retry.num_retries > 0) else {
+    let rule = policy.rule(&attempt);
+    let Some((cause, source)) = rule.filter(|_| retry.num_retries > 0) else {
         let why = match policy.is_damped(&attempt) {
             true => "the request is itself a resend",
             false if retry.num_retries == 0 => "num_retries is 0",
-            false => "no row sends this request again after that",
+            false => "the route does not retry this request after that outcome",
         };
-        return gets(text, other.filter(|_| is_never_sent || row.is_some()), why);
+        return gets(text, other.filter(|_| is_never_sent || rule.is_some()), why);
     };
-    writeln!(text, "worth another attempt: {cause}, by row {row} of the protocol notes")?;
+    writeln!(text, "worth another attempt: {cause} ({source})")?;
     let hint = match outcome {
         Outcome::Response(head) => RetryHint::read_with_header(&head, now),
         Outcome::Failure(_) => None,
@@ -168,7 +168,7 @@ mod tests {
             502,
             None,
             &[
-                "worth another attempt: transient, by row 15 of the protocol notes",
+                "worth another attempt: transient (RFC 9110 sections 15.6.3 and 15.6.5)",
                 "attempt 2: 0.000 s to 0.025 s after the answer before",
                 "attempt 3: 0.000 s to 0.050 s after the answer before",
                 "then the client gets what came back last",
@@ -180,7 +180,7 @@ mod tests {
             429,
             Some(("retry-after", "2")),
             &[
-                "worth another attempt: throttled, by row 12 of the protocol notes",
+                "worth another attempt: throttled (RFC 6585 section 4)",
                 "the server asks for 2.000 s, in retry-after",
                 "attempt 2: 2.000 s to 4.000 s after the answer before",
                 "attempt 3: 2.000 s to 4.000 s after the answer before",
@@ -198,12 +198,12 @@ mod tests {
             503,
             Some(("retry-after", "3600")),
             &[
-                "worth another attempt: throttled, by row 13 of the protocol notes",
+                "worth another attempt: throttled (RFC 9110 section 15.6.4)",
                 "the server asks for 3600.000 s, in retry-after",
                 "the client gets it: the server asks for a longer wait than the route makes",
             ],
         );
-        let none = &["the client gets it: no row sends this request again after that"];
+        let none = &["the client gets it: the route does not retry this request after that outcome"];
         check(Profile::Default, Method::POST, 503, None, none);
         check(Profile::Default, Method::GET, 404, None, none);
     }
@@ -230,7 +230,7 @@ mod tests {
         check(Profile::Llm, same, busy("6"), "b gets the request: that is after the fallback's 5.000 s");
         let too_long = "b gets the request: the server asks for a longer wait than the route makes";
         check(Profile::Llm, same, busy("600"), too_long);
-        let none = "the client gets it: no row sends this request again after that";
+        let none = "the client gets it: the route does not retry this request after that outcome";
         check(Profile::Default, same, busy("2"), none);
         check(Profile::Default, same, failed(FailureKind::MaybeProcessed), none);
         check(Profile::Default, never, busy("2"), "the client gets it: the route never sends again");

@@ -200,11 +200,11 @@ impl<'a> Trip<'a> {
         };
         let head = self.head.head();
         let is_final = info.and_then(|info| info.reason()) == Some(GiveUpReason::ServerSaidNo);
-        if is_final || head.leaves_http() {
+        if is_final || head.is_connect_or_upgrade() {
             return None;
         }
         let number = info.map_or(1, |info| info.attempts());
-        let (cause, _) = self.fallback.policy.as_ref()?.row(&Attempt::new(number, head, outcome))?;
+        let (cause, _) = self.fallback.policy.as_ref()?.rule(&Attempt::new(number, head, outcome))?;
         Some(cause.as_str())
     }
 }

@@ -5,7 +5,7 @@
 
 use http::{HeaderName, StatusCode};
 use tower_http_retry::{
-    Attempt, DecorrelatedJitter, Exponential, FailureKind, Outcome, Plan, Policy, RequestHead,
+    Attempt, DecorrelatedJitter, ExponentialBackoff, FailureKind, Outcome, Plan, Policy, RequestHead,
     RetryAfterFirst, RetryCause, RetryContext, Verdict,
 };
 
@@ -22,7 +22,7 @@ pub struct GatewayPolicy {
 /// How waits grow where the server names no time.
 #[derive(Clone, Debug)]
 enum Waits {
-    Exponential(Exponential),
+    ExponentialBackoff(ExponentialBackoff),
     Decorrelated(DecorrelatedJitter),
 }
 
@@ -36,22 +36,26 @@ impl GatewayPolicy {
         Self { retry: retry.clone(), schedule }
     }
 
-    /// Why an outcome is worth another attempt, and the row of the protocol notes that says so; `None` where it is
-    /// not.
-    pub fn row(&self, attempt: &Attempt<'_>) -> Option<(RetryCause, &'static str)> {
+    /// Returns the cause for which an outcome is worth another attempt, and the source of the rule that says so. `None`
+    /// means that the route does not retry the outcome.
+    pub fn rule(&self, attempt: &Attempt<'_>) -> Option<(RetryCause, &'static str)> {
         let on = &self.retry.retry_on;
         let head = match attempt.outcome {
             Outcome::Response(head) => head,
             Outcome::Failure(failure) => {
                 return match failure.kind() {
-                    FailureKind::NeverSent if on.connect_failure => Some((RetryCause::NeverSent, "1")),
-                    FailureKind::Unprocessed if on.refused_stream => Some((RetryCause::Unprocessed, "2")),
+                    FailureKind::NeverSent if on.connect_failure => {
+                        Some((RetryCause::NeverSent, "RFC 9110 section 9.2.2"))
+                    }
+                    FailureKind::Unprocessed if on.refused_stream => {
+                        Some((RetryCause::Unprocessed, "RFC 9113 section 8.7"))
+                    }
                     _ if self.is_damped(attempt) => None,
                     FailureKind::Timeout if on.per_try_timeout && self.may_repeat(attempt, None) => {
-                        Some((RetryCause::Timeout, "4"))
+                        Some((RetryCause::Timeout, "RFC 9110 section 9.2.2"))
                     }
                     FailureKind::MaybeProcessed if on.reset && self.may_repeat(attempt, None) => {
-                        Some((RetryCause::Transient, "4"))
+                        Some((RetryCause::Transient, "RFC 9110 section 9.2.2"))
                     }
                     _ => None,
                 };
@@ -68,7 +72,7 @@ impl GatewayPolicy {
         }
         let is_forced = head.should_retry() == Some(true);
         if is_forced && self.may_repeat(attempt, Some(status)) {
-            return Some((cause(status), "21"));
+            return Some((cause(status), "OpenAI, Anthropic and Stripe SDKs"));
         }
         // Who has streams held wants just this, whatever the statuses.
         let is_worth_it = mark == Some(&Mark::FailedEarly) || on.statuses.contains(&status);
@@ -76,15 +80,18 @@ impl GatewayPolicy {
             return None;
         }
         // The original is still under way, or there is a conflict that stays.
-        if status == StatusCode::CONFLICT && !(self.retry.trust_idempotency_key && attempt.is_keyed()) {
+        if status == StatusCode::CONFLICT
+            && !(self.retry.trust_idempotency_key && attempt.has_idempotency_key())
+        {
             return None;
         }
         // Late enough for a request that came as early data; the client of one that did is told (RFC 8470).
         if status == StatusCode::TOO_EARLY {
-            let is_original = attempt.number == 1 && attempt.request.header("early-data") != Some("1");
-            return is_original.then_some((RetryCause::Unprocessed, "11"));
+            let is_original =
+                attempt.number == 1 && attempt.request.header("early-data") != Some("RFC 9110 section 9.2.2");
+            return is_original.then_some((RetryCause::Unprocessed, "RFC 8470 section 5.2"));
         }
-        Some((cause(status), row_of(status)))
+        Some((cause(status), source(status)))
     }
 
     /// Whether the request is a resend of somebody else's, who is told to leave that to one.
@@ -94,16 +101,16 @@ impl GatewayPolicy {
 
     fn may_repeat(&self, attempt: &Attempt<'_>, status: Option<StatusCode>) -> bool {
         let method = attempt.request.method();
-        let is_keyed = || self.retry.trust_idempotency_key && attempt.is_keyed();
+        let has_key = || self.retry.trust_idempotency_key && attempt.has_idempotency_key();
         match &self.retry.methods {
             RetryMethods::All => true,
-            RetryMethods::Idempotent => method.is_idempotent() || is_keyed(),
+            RetryMethods::Idempotent => method.is_idempotent() || has_key(),
             RetryMethods::IdempotentOrThrottled => {
                 status.is_some_and(|status| cause(status) == RetryCause::Throttled)
                     || method.is_idempotent()
-                    || is_keyed()
+                    || has_key()
             }
-            RetryMethods::Listed(methods) => methods.contains(method) || is_keyed(),
+            RetryMethods::Listed(methods) => methods.contains(method) || has_key(),
         }
     }
 }
@@ -115,7 +122,7 @@ impl Policy for GatewayPolicy {
     }
 
     fn classify(&self, attempt: &Attempt<'_>) -> Verdict {
-        self.row(attempt).map_or(Verdict::Accept, |(cause, _)| Verdict::Retry(cause))
+        self.rule(attempt).map_or(Verdict::Accept, |(cause, _)| Verdict::Retry(cause))
     }
 
     fn schedule(&self, context: &RetryContext<'_>) -> Plan {
@@ -127,8 +134,8 @@ impl Waits {
     fn new(back_off: &BackOff) -> Self {
         let BackOff { policy, base_interval: base, max_interval: cap } = *back_off;
         match policy {
-            BackOffPolicy::Exponential(jitter) => {
-                Self::Exponential(Exponential::new(base, cap).jitter(jitter))
+            BackOffPolicy::ExponentialBackoff(jitter) => {
+                Self::ExponentialBackoff(ExponentialBackoff::new(base, cap).jitter(jitter))
             }
             BackOffPolicy::Decorrelated => Self::Decorrelated(DecorrelatedJitter::new(base, cap)),
         }
@@ -138,7 +145,7 @@ impl Waits {
 impl Policy for Waits {
     fn schedule(&self, context: &RetryContext<'_>) -> Plan {
         match self {
-            Self::Exponential(policy) => policy.schedule(context),
+            Self::ExponentialBackoff(policy) => policy.schedule(context),
             Self::Decorrelated(policy) => policy.schedule(context),
         }
     }
@@ -152,21 +159,21 @@ fn cause(status: StatusCode) -> RetryCause {
     }
 }
 
-/// By its number in the protocol notes; "route" where the configuration alone says so.
-fn row_of(status: StatusCode) -> &'static str {
+/// Returns the source of the rule that retries a status.
+fn source(status: StatusCode) -> &'static str {
     match status.as_u16() {
-        408 => "9",
-        421 => "10",
-        429 => "12",
-        503 | 529 => "13",
-        502 | 504 => "15",
-        500 | 520..=524 => "16",
-        409 => "17",
-        _ => "route",
+        408 => "RFC 9110 section 15.5.9",
+        409 => "draft-ietf-httpapi-idempotency-key-header-06",
+        421 => "RFC 9110 section 15.5.20",
+        429 => "RFC 6585 section 4",
+        500 | 520..=524 => "practice of most clients",
+        502 | 504 => "RFC 9110 sections 15.6.3 and 15.6.5",
+        503 | 529 => "RFC 9110 section 15.6.4",
+        _ => "the route's retry_on",
     }
 }
 
-/// Whether a request is a resend of somebody else's: row 27.
+/// Returns whether a request is a resend by a caller that retries itself (RFC 9110 section 9.2.2, last sentence).
 fn is_resend(request: &RequestHead<'_>, ours: Option<&HeaderName>) -> bool {
     let count = |name: &str| request.header(name).and_then(|value| value.trim().parse::<u32>().ok());
     let amz = request.header("amz-sdk-request").and_then(|value| {
@@ -189,9 +196,15 @@ mod tests {
     use super::*;
     use crate::config::Profile;
 
-    /// Which row sends this request again after this outcome, by the defaults of a profile.
+    /// Checks the source of the rule that resends a request after an outcome, by the defaults of a profile.
     #[track_caller]
-    fn check(profile: Profile, request: &str, outcome: u16, headers: &[(&str, &str)], row: Option<&str>) {
+    fn check(
+        profile: Profile,
+        request: &str,
+        outcome: u16,
+        headers: &[(&str, &str)],
+        expected: Option<&str>,
+    ) {
         let (method, key) = request.split_once(' ').unwrap_or((request, ""));
         let mut sent = Request::builder().method(method).uri("/");
         if key == "keyed" {
@@ -204,27 +217,40 @@ mod tests {
         }
         let response = response.body(()).unwrap();
         let policy = GatewayPolicy::new(&profile.retry(false));
-        let found = policy.row(&Attempt::new(1, &sent, ResponseHead::from(&response)));
-        assert_eq!(found.map(|(_, row)| row), row, "{profile:?} {request} {outcome} {headers:?}");
+        let found = policy.rule(&Attempt::new(1, &sent, ResponseHead::from(&response)));
+        assert_eq!(found.map(|(_, source)| source), expected, "{profile:?} {request} {outcome} {headers:?}");
     }
 
     #[test]
-    fn the_rows_that_a_gateway_goes_by() {
+    fn each_rule_of_the_gateway_has_its_source() {
         use Profile::{Default, Llm};
-        for (status, row) in [(429, "12"), (502, "15"), (503, "13"), (504, "15")] {
-            check(Default, "GET", status, &[], Some(row));
-            check(Default, "POST keyed", status, &[], Some(row));
+        for (status, source) in [
+            (429, "RFC 6585 section 4"),
+            (502, "RFC 9110 sections 15.6.3 and 15.6.5"),
+            (503, "RFC 9110 section 15.6.4"),
+            (504, "RFC 9110 sections 15.6.3 and 15.6.5"),
+        ] {
+            check(Default, "GET", status, &[], Some(source));
+            check(Default, "POST keyed", status, &[], Some(source));
             check(Default, "POST", status, &[], None);
         }
         for status in [200, 400, 404, 408, 409, 421, 425, 500, 501, 505, 520] {
             check(Default, "GET", status, &[], None);
         }
-        for (status, row) in [(429, "12"), (503, "13"), (529, "13")] {
-            check(Llm, "POST", status, &[], Some(row));
+        for (status, source) in
+            [(429, "RFC 6585 section 4"), (503, "RFC 9110 section 15.6.4"), (529, "RFC 9110 section 15.6.4")]
+        {
+            check(Llm, "POST", status, &[], Some(source));
         }
-        for (status, row) in [(408, "9"), (409, "17"), (500, "16"), (502, "15"), (507, "route")] {
+        for (status, source) in [
+            (408, "RFC 9110 section 15.5.9"),
+            (409, "draft-ietf-httpapi-idempotency-key-header-06"),
+            (500, "practice of most clients"),
+            (502, "RFC 9110 sections 15.6.3 and 15.6.5"),
+            (507, "the route's retry_on"),
+        ] {
             check(Llm, "POST", status, &[], None);
-            check(Llm, "POST keyed", status, &[], Some(row));
+            check(Llm, "POST keyed", status, &[], Some(source));
         }
         check(Llm, "GET", 409, &[], None);
         for status in [501, 505] {
@@ -236,10 +262,10 @@ mod tests {
     fn the_server_has_the_last_word_for_what_may_be_repeated() {
         for name in ["x-should-retry", "stripe-should-retry"] {
             check(Profile::Default, "GET", 503, &[(name, "false")], None);
-            check(Profile::Default, "GET", 400, &[(name, "true")], Some("21"));
+            check(Profile::Default, "GET", 400, &[(name, "true")], Some("OpenAI, Anthropic and Stripe SDKs"));
             check(Profile::Default, "POST", 400, &[(name, "true")], None);
             check(Profile::Default, "GET", 200, &[(name, "true")], None);
-            check(Profile::Default, "GET", 503, &[(name, "yes")], Some("13"));
+            check(Profile::Default, "GET", 503, &[(name, "yes")], Some("RFC 9110 section 15.6.4"));
         }
         let both = [("x-should-retry", "true"), ("stripe-should-retry", "false")];
         check(Profile::Default, "GET", 503, &both, None);
@@ -252,7 +278,7 @@ mod tests {
             let request = Request::builder().method(method).uri("/").body(()).unwrap();
             let response = Response::builder().status(status).header("x-should-retry", "true");
             let response = response.extension(mark).body(()).unwrap();
-            policy.row(&Attempt::new(1, &request, ResponseHead::from(&response))).map(|(cause, _)| cause)
+            policy.rule(&Attempt::new(1, &request, ResponseHead::from(&response))).map(|(cause, _)| cause)
         };
         for profile in [Profile::Default, Profile::Llm] {
             assert_eq!(row(profile, "GET", 402, Mark::QuotaGone), None);
@@ -268,11 +294,11 @@ mod tests {
         let verdict = |method: &str, kind: FailureKind| {
             let request = Request::builder().method(method).uri("/").header("x-envoy-attempt-count", "2");
             let request = request.body(()).unwrap();
-            policy.row(&Attempt::new(1, &request, kind)).map(|(_, row)| row)
+            policy.rule(&Attempt::new(1, &request, kind)).map(|(_, source)| source)
         };
         for method in ["GET", "POST"] {
-            assert_eq!(verdict(method, FailureKind::NeverSent), Some("1"));
-            assert_eq!(verdict(method, FailureKind::Unprocessed), Some("2"));
+            assert_eq!(verdict(method, FailureKind::NeverSent), Some("RFC 9110 section 9.2.2"));
+            assert_eq!(verdict(method, FailureKind::Unprocessed), Some("RFC 9113 section 8.7"));
             // It is a resend of somebody else's.
             assert_eq!(verdict(method, FailureKind::MaybeProcessed), None);
             assert_eq!(verdict(method, FailureKind::Timeout), None);

@@ -53,7 +53,7 @@ impl Trial {
     /// A run.
     pub fn run(&self, bucket: Bucket, way: Way, seed: u64) -> Report {
         let world = way.world(bucket, self.requests);
-        world.max_attempts(self.attempts).latency_ms(self.latency_ms.clone()).run(seed)
+        world.attempts(self.attempts).latency_ms(self.latency_ms.clone()).run(seed)
     }
 
     /// All runs, summed up.

@@ -74,7 +74,7 @@ pub(crate) fn outcome<R, E: ReadError<M>, M>(result: &Result<Response<R>, E>) ->
 pub(crate) fn doubt(mut attempt: Attempt<'_>, has_begun: impl FnOnce() -> bool) -> Attempt<'_> {
     if let Outcome::Failure(failure) = attempt.outcome
         && failure.kind() == FailureKind::Unprocessed
-        && !attempt.is_repeatable()
+        && !attempt.is_idempotent()
         && !has_begun()
         && let Some(error) = failure.chain().next()
     {

@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http_retry::{Budget, Exponential, Policy, RetryAfterFirst, Session};
+use http_retry::{Budget, Policy, RetryAfterFirst, Session};
 use tower_layer::Layer;
 
 use crate::future::DrainLimit;
@@ -32,7 +32,7 @@ use crate::{AttemptHeader, CloneService, Concrete, NoPace, ReplayMemory, Retry, 
 ///
 /// `M` is inferred: see [`ReadError`](crate::ReadError). `G` tells whether there is a [pace](Self::pace), and with it
 /// which [error](crate::Pacing) callers get.
-pub struct RetryLayer<P = RetryAfterFirst<Exponential>, M = Concrete, G = NoPace> {
+pub struct RetryLayer<P = RetryAfterFirst, M = Concrete, G = NoPace> {
     policy: Arc<P>,
     settings: Settings,
     marker: PhantomData<fn() -> (M, G)>,
@@ -42,8 +42,8 @@ pub struct RetryLayer<P = RetryAfterFirst<Exponential>, M = Concrete, G = NoPace
 pub(crate) struct Terms<P> {
     pub(crate) policy: Arc<P>,
     pub(crate) settings: Settings,
-    /// Whether the budget can ever pay for a resend.
-    pub(crate) can_pay: bool,
+    /// The budget can never pay for a resend.
+    pub(crate) budget_is_zero: bool,
 }
 
 #[derive(Clone)]
@@ -98,7 +98,7 @@ impl<P, M, G> RetryLayer<P, M, G> {
     }
 
     /// Sets the tokens that resends are paid from; `None` for no bound. Clones of the handle share them, so
-    /// one budget can serve several layers. With one that [can never pay](Budget::can_pay) all requests are sent once, as
+    /// one budget can serve several layers. With a budget that [is zero](Budget::is_zero) all requests are sent once, as
     /// with one [attempt](Self::max_attempts), and nothing of them is kept.
     pub fn budget(self, budget: impl Into<Option<Budget>>) -> Self {
         let budget = budget.into();
@@ -166,8 +166,8 @@ impl<P, M, G> RetryLayer<P, M, G> {
     }
 
     pub(crate) fn into_terms(self) -> Terms<P> {
-        let can_pay = self.settings.budget.as_ref().is_none_or(Budget::can_pay);
-        Terms { policy: self.policy, settings: self.settings, can_pay }
+        let budget_is_zero = self.settings.budget.as_ref().is_some_and(Budget::is_zero);
+        Terms { policy: self.policy, settings: self.settings, budget_is_zero }
     }
 
     fn with(mut self, set: impl FnOnce(&mut Settings)) -> Self {
@@ -184,8 +184,8 @@ impl<S: CloneService, P, M, G> Layer<S> for RetryLayer<P, M, G> {
     }
 }
 
-impl<M> Default for RetryLayer<RetryAfterFirst<Exponential>, M> {
-    /// [`RetryAfterFirst`] over [`Exponential`] with full jitter; see [`new`](Self::new).
+impl<M> Default for RetryLayer<RetryAfterFirst, M> {
+    /// [`RetryAfterFirst`] over [`ExponentialBackoff`] with full jitter; see [`new`](Self::new).
     fn default() -> Self {
         Self::new(RetryAfterFirst::default())
     }

@@ -29,8 +29,8 @@
 //! # Contents
 //!
 //! * [`RetryLayer`] wraps a service in [`Retry`]; the inner service gets a [`ReplayBody`].
-//! * A [`Policy`] decides: [`RetryAfterFirst`], [`Exponential`], [`DecorrelatedJitter`], [`Constant`],
-//!   [`LlmPolicy`], [`Never`], [`policy_fn`], or your own. The standard decisions are the [`table`].
+//! * A [`Policy`] decides: [`RetryAfterFirst`], [`ExponentialBackoff`], [`DecorrelatedJitter`], [`FixedDelay`],
+//!   [`LlmPolicy`], [`NoRetry`], [`policy_fn`], or your own. The standard decisions are the [`rules`].
 //! * A [`Pace`] keeps callers who share a limit from being refused at all: [`RetryLayer::pace`], or [`PaceLayer`]
 //!   for those who do not retry.
 //! * [`presets`] are layers that are set up for a kind of server.
@@ -56,7 +56,7 @@
 //!
 //! | setting | default | because |
 //! |---|---|---|
-//! | policy | [`RetryAfterFirst`] over [`Exponential`] | the server knows best when it has room |
+//! | policy | [`RetryAfterFirst`] over [`ExponentialBackoff`] | the server knows best when it has room |
 //! | [`max_attempts`](RetryLayer::max_attempts) | 3 | most faults that heal do so at the second send, and a budget is no use if each session takes ten |
 //! | backoff | 100 ms, doubling, up to 10 s | the first outlasts a failover inside of a data centre, the last is as long as people wait |
 //! | [`Jitter`] | full | callers that fail together must not come back together |

@@ -26,7 +26,7 @@ use http_retry::Policy;
 #[derive(Clone, Default)]
 pub struct RetryOverride {
     pub(crate) never: bool,
-    pub(crate) vouched: bool,
+    pub(crate) assume_idempotent: bool,
     pub(crate) max_attempts: Option<u32>,
     pub(crate) max_elapsed: Option<Option<Duration>>,
     pub(crate) policy: Option<Arc<dyn Policy>>,
@@ -45,7 +45,7 @@ impl RetryOverride {
 
     /// Vouches that the request may be repeated, whatever its method.
     pub fn idempotent(self) -> Self {
-        Self { vouched: true, ..self }
+        Self { assume_idempotent: true, ..self }
     }
 
     /// Sets how often the request may be sent in all; 0 means 1.
@@ -69,7 +69,7 @@ impl fmt::Debug for RetryOverride {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RetryOverride")
             .field("never", &self.never)
-            .field("idempotent", &self.vouched)
+            .field("idempotent", &self.assume_idempotent)
             .field("max_attempts", &self.max_attempts)
             .field("max_elapsed", &self.max_elapsed)
             .field("policy", &self.policy.as_ref().map(|_| ".."))

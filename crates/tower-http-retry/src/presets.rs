@@ -6,7 +6,7 @@ use http::header::AUTHORIZATION;
 #[cfg(feature = "service-config")]
 use http_retry::GrpcServiceConfig;
 #[cfg(feature = "grpc")]
-use http_retry::{Exponential, Grpc, GrpcRetryPolicy, RetryAfterFirst};
+use http_retry::{Grpc, GrpcRetryPolicy, RetryAfterFirst};
 use http_retry::{LlmPolicy, Pace};
 
 #[cfg(feature = "grpc")]
@@ -65,7 +65,7 @@ pub fn llm<M>() -> RetryLayer<LlmPolicy, M, WithPace> {
 /// together with a [`max_elapsed`](RetryLayer::max_elapsed). Resends are paid from the layer's own budget, unless it is given
 /// a [`Budget::throttling`](crate::Budget::throttling).
 #[cfg(feature = "grpc")]
-pub fn grpc<M>() -> RetryLayer<Grpc<RetryAfterFirst<Exponential>>, M> {
+pub fn grpc<M>() -> RetryLayer<Grpc<RetryAfterFirst>, M> {
     RetryLayer::new(Grpc::default()).attempt_header(AttemptHeader::grpc())
 }
 

@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 
 use http::{Request, Response};
 use http_body::Body;
-use http_retry::{Exponential, Policy, RetryAfterFirst};
+use http_retry::{Policy, RetryAfterFirst};
 use tower_service::Service;
 
 use crate::layer::Terms;
@@ -23,7 +23,7 @@ use crate::{BytesBody, CloneService, Concrete, NoPace, Pacing, ReadError, Replay
 ///
 /// In the type of a field, only what differs from the defaults is named: `Retry<Client>`, `Retry<Client, MyPolicy>`. The
 /// [guide](crate::guide::gateways) has one in the state of an axum router.
-pub struct Retry<S, P = RetryAfterFirst<Exponential>, M = Concrete, G = NoPace> {
+pub struct Retry<S, P = RetryAfterFirst, M = Concrete, G = NoPace> {
     inner: S,
     terms: Arc<Terms<P>>,
     marker: PhantomData<fn() -> (M, G)>,

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::LazyLock;
 use std::time::{Duration, Instant, SystemTime};
 
-use http_retry::Moment;
+use http_retry::ClockReading;
 
 /// A sleep that is under way, of a [`Timer`].
 pub type Sleep = Pin<Box<dyn Future<Output = ()> + Send + Sync>>;
@@ -68,7 +68,7 @@ impl Timer for TokioTimer {
     }
 }
 
-/// A time on the process-wide scale of [`Moment::monotonic`].
+/// A time on the process-wide scale of [`ClockReading::monotonic`].
 pub(crate) fn monotonic(timer: &dyn Timer) -> Duration {
     on_scale(timer.now())
 }
@@ -78,11 +78,11 @@ pub(crate) fn on_scale(now: Instant) -> Duration {
     now.saturating_duration_since(*ORIGIN)
 }
 
-pub(crate) fn moment(timer: &dyn Timer) -> Moment {
-    Moment::new(monotonic(timer), timer.wall())
+pub(crate) fn moment(timer: &dyn Timer) -> ClockReading {
+    ClockReading::new(monotonic(timer), timer.wall())
 }
 
-/// Where [`Moment::monotonic`] counts from: one moment for all layers, because they may share a budget. It
+/// Where [`ClockReading::monotonic`] counts from: one moment for all layers, because they may share a budget. It
 /// lies an hour back, so that a timer whose clock was paused a while ago is not before it.
 static ORIGIN: LazyLock<Instant> = LazyLock::new(|| {
     let now = Instant::now();

@@ -7,7 +7,7 @@ use std::time::Instant;
 use std::{fmt, future, mem};
 
 use http::{Request, Response, StatusCode, header};
-use http_retry::{Attempt, Exponential, GiveUpReason, Policy, RequestHead, RetryAfterFirst, Session, Step};
+use http_retry::{Attempt, Decision, GiveUpReason, Policy, RequestHead, RetryAfterFirst, Session};
 use tower::retry;
 use tracing::Span;
 
@@ -45,7 +45,7 @@ use crate::{AttemptNumber, Concrete, ReadError, RetryInfo, RetryLayer, RetryOver
 ///
 /// A clone shares the settings, the budget and the seeded sequence, and begins a session of its own: tower clones the
 /// policy for each request.
-pub struct TowerPolicy<P = RetryAfterFirst<Exponential>, M = Concrete> {
+pub struct TowerPolicy<P = RetryAfterFirst, M = Concrete> {
     terms: Arc<Terms<P>>,
     /// Of the request that was cloned for last, which is before the policy is cloned.
     itinerary: Option<Itinerary>,
@@ -86,7 +86,7 @@ where
         let mut session = self.session.take().or_else(|| self.itinerary.map(begin))?;
         let overrides = request.extensions().get::<RetryOverride>();
         let attempt = Attempt::new(session.number(), &*request, outcome(result))
-            .vouched(overrides.is_some_and(|overrides| overrides.vouched));
+            .assume_idempotent(overrides.is_some_and(|overrides| overrides.assume_idempotent));
         // Nobody sees the body.
         let attempt = doubt(attempt, || false);
         let Settings { budget, timer, randomness, .. } = &self.terms.settings;
@@ -97,7 +97,7 @@ where
             || timer::moment(&**timer).started(self.called_at.map(timer::on_scale)),
             &mut Draws(randomness),
         );
-        let Step::Wait(delay) = step else {
+        let Decision::Wait(delay) = step else {
             self.end(&session, step.reason(), result);
             return None;
         };

@@ -5,16 +5,16 @@ use crate::RetryCause;
 /// What a resend costs, in thousandths of a token.
 ///
 /// ```
-/// use http_retry::{RetryCause, Cost};
+/// use http_retry::{RetryCause, RetryCost};
 ///
-/// assert_eq!(Cost::of(RetryCause::Throttled, true, true), Cost::QUARTER);
-/// assert_eq!(Cost::of(RetryCause::Transient, false, true), Cost::ONE);
-/// assert_eq!(Cost::of(RetryCause::Timeout, false, true), Cost::TWO);
+/// assert_eq!(RetryCost::of(RetryCause::Throttled, true, true), RetryCost::QUARTER);
+/// assert_eq!(RetryCost::of(RetryCause::Transient, false, true), RetryCost::ONE);
+/// assert_eq!(RetryCost::of(RetryCause::Timeout, false, true), RetryCost::TWO);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Cost(u32);
+pub struct RetryCost(u32);
 
-impl Cost {
+impl RetryCost {
     /// A quarter of a token: the server did no work, or named the time itself.
     pub const QUARTER: Self = Self(250);
     /// One token.

@@ -7,7 +7,7 @@ use super::*;
 const START: Duration = Duration::ZERO;
 
 fn empty(percent: u32) -> Budget {
-    Budget::percent(percent).floor(0).capacity(0)
+    Budget::percent(percent).min_per_second(0).capacity(0)
 }
 
 fn holding(tokens: u32) -> Budget {
@@ -19,8 +19,9 @@ fn one_token_pays_for_one_of_two_resends() {
     loom::model(|| {
         let budget = holding(1);
         let other = budget.clone();
-        let thread = thread::spawn(move || other.withdraw(Cost::ONE, START).map(Withdrawal::spend).is_some());
-        let mine = budget.withdraw(Cost::ONE, START).map(Withdrawal::spend).is_some();
+        let thread =
+            thread::spawn(move || other.withdraw(RetryCost::ONE, START).map(Withdrawal::commit).is_some());
+        let mine = budget.withdraw(RetryCost::ONE, START).map(Withdrawal::commit).is_some();
         let theirs = thread.join().unwrap();
         assert!(mine ^ theirs);
     });
@@ -42,8 +43,8 @@ fn no_failure_is_lost() {
 #[test]
 fn no_deposit_is_lost() {
     loom::model(|| {
-        let budget = Budget::percent(50).floor(0).capacity(2);
-        budget.withdraw(Cost::TWO, START).unwrap().spend();
+        let budget = Budget::percent(50).min_per_second(0).capacity(2);
+        budget.withdraw(RetryCost::TWO, START).unwrap().commit();
         let other = budget.clone();
         let thread = thread::spawn(move || other.deposit());
         budget.deposit();
@@ -56,9 +57,9 @@ fn no_deposit_is_lost() {
 fn a_refund_beside_a_withdrawal_neither_loses_nor_doubles_a_token() {
     loom::model(|| {
         let budget = holding(2);
-        let unsent = budget.withdraw(Cost::ONE, START).unwrap();
+        let unsent = budget.withdraw(RetryCost::ONE, START).unwrap();
         let other = budget.clone();
-        let thread = thread::spawn(move || other.withdraw(Cost::ONE, START).unwrap().spend());
+        let thread = thread::spawn(move || other.withdraw(RetryCost::ONE, START).unwrap().commit());
         drop(unsent);
         thread.join().unwrap();
         assert_eq!(budget.tokens(), 1.0);
@@ -68,13 +69,13 @@ fn a_refund_beside_a_withdrawal_neither_loses_nor_doubles_a_token() {
 #[test]
 fn one_second_of_the_floor_is_accrued_once() {
     loom::model(|| {
-        let budget = Budget::percent(0).floor(1).capacity(2);
-        budget.withdraw(Cost::TWO, START).unwrap().spend();
+        let budget = Budget::percent(0).min_per_second(1).capacity(2);
+        budget.withdraw(RetryCost::TWO, START).unwrap().commit();
         let other = budget.clone();
         let second = Duration::from_secs(1);
         let thread =
-            thread::spawn(move || other.withdraw(Cost::ONE, second).map(Withdrawal::spend).is_some());
-        let mine = budget.withdraw(Cost::ONE, second).map(Withdrawal::spend).is_some();
+            thread::spawn(move || other.withdraw(RetryCost::ONE, second).map(Withdrawal::commit).is_some());
+        let mine = budget.withdraw(RetryCost::ONE, second).map(Withdrawal::commit).is_some();
         assert!(mine ^ thread.join().unwrap());
     });
 }

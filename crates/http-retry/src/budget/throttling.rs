@@ -36,8 +36,8 @@ mod tests {
 
     use super::*;
     use crate::{
-        Attempt, Constant, Cost, FailureKind, GiveUpReason, Grpc, Moment, Outcome, ResponseHead, Session,
-        Step,
+        Attempt, ClockReading, Decision, FailureKind, FixedDelay, GiveUpReason, Grpc, Outcome, ResponseHead,
+        RetryCost, Session,
     };
 
     /// What an attempt came back with.
@@ -52,7 +52,7 @@ mod tests {
     use Back::{Code, Failed, Pushed};
 
     /// What the first attempt of a call is told.
-    fn decide(budget: &Budget, back: Back) -> Step {
+    fn decide(budget: &Budget, back: Back) -> Decision {
         let request = Request::post("http://api.example/shop.Orders/Place").body(()).unwrap();
         let mut response = Response::builder();
         if let Code(code) | Pushed(code) = back {
@@ -66,8 +66,8 @@ mod tests {
             Failed(kind) => kind.into(),
             _ => Outcome::from(ResponseHead::from(&response)),
         };
-        let policy = Grpc::new(Constant::new(Duration::from_secs(1)));
-        let clock = || Moment::new(Duration::ZERO, SystemTime::UNIX_EPOCH);
+        let policy = Grpc::new(FixedDelay::new(Duration::from_secs(1)));
+        let clock = || ClockReading::new(Duration::ZERO, SystemTime::UNIX_EPOCH);
         let attempt = Attempt::new(1, &request, outcome);
         Session::new().decide(&policy, &attempt, Some(budget), clock, &mut SmallRng::seed_from_u64(1))
     }
@@ -75,16 +75,16 @@ mod tests {
     #[test]
     fn it_allows_resends_while_more_than_half_is_there() {
         let budget = Budget::throttling(10, 0.5).unwrap();
-        let wait = Step::Wait(Duration::from_secs(1));
+        let wait = Decision::Wait(Duration::from_secs(1));
         for tokens in [9.0, 8.0, 7.0, 6.0] {
             assert_eq!((decide(&budget, Code(14)), budget.tokens()), (wait, tokens));
         }
         for tokens in [5.0, 4.0, 3.0, 2.0, 1.0, 0.0, 0.0] {
             let step = decide(&budget, Code(14));
-            assert_eq!((step, budget.tokens()), (Step::GiveUp(GiveUpReason::Budget), tokens));
+            assert_eq!((step, budget.tokens()), (Decision::GiveUp(GiveUpReason::Budget), tokens));
         }
         for _ in 0..14 {
-            assert_eq!(decide(&budget, Code(0)), Step::Accept);
+            assert_eq!(decide(&budget, Code(0)), Decision::Accept);
         }
         assert_eq!((decide(&budget, Code(14)), budget.tokens()), (wait, 6.0));
     }
@@ -113,8 +113,8 @@ mod tests {
     fn a_resend_costs_nothing_whether_it_goes_out_or_not() {
         let budget = Budget::throttling(3, 1.0).unwrap();
         budget.bucket.fail();
-        drop(budget.withdraw(Cost::TWO, Duration::ZERO).unwrap());
-        budget.withdraw(Cost::TWO, Duration::MAX).unwrap().spend();
+        drop(budget.withdraw(RetryCost::TWO, Duration::ZERO).unwrap());
+        budget.withdraw(RetryCost::TWO, Duration::MAX).unwrap().commit();
         assert_eq!(budget.tokens(), 2.0);
     }
 

@@ -144,9 +144,9 @@ fn answer(status: u16, lines: Lines<'_>) -> Response<()> {
 }
 
 /// The wall clock starts with the year 2026.
-fn moment(now: Duration) -> Moment {
+fn moment(now: Duration) -> ClockReading {
     let wall = SystemTime::UNIX_EPOCH + Duration::from_secs(1_767_225_600);
-    Moment::new(now, wall.checked_add(now).unwrap_or(wall))
+    ClockReading::new(now, wall.checked_add(now).unwrap_or(wall))
 }
 
 fn ms(millis: u64) -> Duration {

@@ -4,7 +4,7 @@ use std::fmt;
 
 use http::StatusCode;
 
-use crate::{Attempt, Outcome, Policy, RequestHead, RetryCause, Verdict, table};
+use crate::{Attempt, Outcome, Policy, RequestHead, RetryCause, Verdict, rules};
 
 /// Also retries one status. Made by [`Policy::retry_on`].
 #[derive(Clone, Copy, Debug)]
@@ -24,8 +24,8 @@ impl<P: Policy> Policy for RetryOn<P> {
 
     fn classify(&self, attempt: &Attempt<'_>) -> Verdict {
         let verdict = self.policy.classify(attempt);
-        let applies = has_status(attempt, self.status) && attempt.is_repeatable();
-        if verdict == Verdict::Accept && applies && !table::server_forbids(&attempt.outcome) {
+        let applies = has_status(attempt, self.status) && attempt.is_idempotent();
+        if verdict == Verdict::Accept && applies && !rules::server_forbids(&attempt.outcome) {
             return Verdict::Retry(RetryCause::Transient);
         }
         verdict
@@ -76,7 +76,7 @@ impl<P: Policy> Policy for AnyMethod<P> {
     forward!(policy: keep, schedule);
 
     fn classify(&self, attempt: &Attempt<'_>) -> Verdict {
-        self.policy.classify(&attempt.vouched(true))
+        self.policy.classify(&attempt.assume_idempotent(true))
     }
 }
 

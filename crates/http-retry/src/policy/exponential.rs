@@ -12,9 +12,9 @@ use crate::{Plan, Policy, RetryContext, Window};
 /// ```
 /// use std::time::Duration;
 /// use http::{Request, Response};
-/// use http_retry::{Attempt, RetryCause, Exponential, Jitter, Policy, ResponseHead, RetryContext, Window};
+/// use http_retry::{Attempt, RetryCause, ExponentialBackoff, Jitter, Policy, ResponseHead, RetryContext, Window};
 ///
-/// let policy = Exponential::new(Duration::from_millis(40), Duration::from_secs(5))
+/// let policy = ExponentialBackoff::new(Duration::from_millis(40), Duration::from_secs(5))
 ///     .multiplier(1.5)
 ///     .jitter(Jitter::Equal);
 ///
@@ -25,14 +25,14 @@ use crate::{Plan, Policy, RetryContext, Window};
 /// assert_eq!(policy.schedule(&third), window.into());
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Exponential {
+pub struct ExponentialBackoff {
     base: Duration,
     multiplier: f64,
     cap: Duration,
     jitter: Jitter,
 }
 
-impl Exponential {
+impl ExponentialBackoff {
     /// Doubles from `base` up to `cap`, with full jitter. A base above the cap acts as the cap.
     pub const fn new(base: Duration, cap: Duration) -> Self {
         Self { base, multiplier: 2.0, cap, jitter: Jitter::Full }
@@ -70,14 +70,14 @@ impl Exponential {
     }
 }
 
-impl Default for Exponential {
+impl Default for ExponentialBackoff {
     /// From 100 ms, which outlasts a failover inside of a data centre, up to 10 s, beyond which people leave.
     fn default() -> Self {
         Self::new(Duration::from_millis(100), Duration::from_secs(10))
     }
 }
 
-impl Policy for Exponential {
+impl Policy for ExponentialBackoff {
     fn schedule(&self, context: &RetryContext<'_>) -> Plan {
         self.jitter.window(self.cap_at(context.backoff_step)).into()
     }
@@ -98,7 +98,7 @@ impl Policy for Exponential {
 pub enum Jitter {
     /// `[d, d]`: callers that fail together come back together.
     None,
-    /// `[0, d]`: the widest, and the fewest calls in all ("Exponential Backoff And Jitter", AWS, 2015).
+    /// `[0, d]`: the widest, and the fewest calls in all ("ExponentialBackoff Backoff And Jitter", AWS, 2015).
     #[default]
     Full,
     /// `[d/2, d]`: never at once.

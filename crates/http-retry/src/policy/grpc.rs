@@ -1,12 +1,12 @@
 //! Which gRPC calls are worth another attempt.
 
 use crate::grpc::Codes;
-use crate::table::grpc;
-use crate::{Attempt, Exponential, GrpcCode, Policy, RetryAfterFirst, Verdict};
+use crate::rules::grpc;
+use crate::{Attempt, GrpcCode, Policy, RetryAfterFirst, Verdict};
 
 /// Reads outcomes as those of gRPC calls, and leaves it to another policy when to send again.
 ///
-/// By the [table of gRPC](crate::table::grpc): `UNAVAILABLE` is retried, `RESOURCE_EXHAUSTED` where the server names a
+/// By the [table of gRPC](crate::rules::grpc): `UNAVAILABLE` is retried, `RESOURCE_EXHAUSTED` where the server names a
 /// time, others where [`also`](Self::also) says so. gRPC calls are all POST, so the method tells nothing. A call whose
 /// connection broke after it was sent may have been made, and is sent again only if somebody vouches for it: with
 /// [`any_method`](Policy::any_method) for all calls.
@@ -38,7 +38,7 @@ impl<P> Grpc<P> {
     }
 }
 
-impl Default for Grpc<RetryAfterFirst<Exponential>> {
+impl Default for Grpc<RetryAfterFirst> {
     fn default() -> Self {
         Self::new(RetryAfterFirst::default())
     }
@@ -61,7 +61,7 @@ mod tests {
     use http::{Request, Response};
 
     use super::*;
-    use crate::{Constant, FailureKind, Never, RequestHead, ResponseHead, RetryCause};
+    use crate::{FailureKind, FixedDelay, NoRetry, RequestHead, ResponseHead, RetryCause};
 
     fn verdict(policy: &dyn Policy, code: GrpcCode) -> Verdict {
         let request = Request::post("http://api.example/shop.Orders/Place").body(()).unwrap();
@@ -71,7 +71,7 @@ mod tests {
 
     #[test]
     fn what_is_opted_in_is_retried_too() {
-        let constant = Constant::new(std::time::Duration::ZERO);
+        let constant = FixedDelay::new(std::time::Duration::ZERO);
         for (code, _) in GrpcCode::ALL {
             let expected = match code {
                 GrpcCode::Ok => Verdict::Accept,
@@ -89,7 +89,7 @@ mod tests {
     fn whether_a_call_is_kept_is_for_the_other_policy_to_say() {
         let request = Request::post("http://api.example/shop.Orders/Place").body(()).unwrap();
         assert!(Grpc::default().is_retryable(&RequestHead::from(&request)));
-        assert!(!Grpc::new(Never).is_retryable(&RequestHead::from(&request)));
+        assert!(!Grpc::new(NoRetry).is_retryable(&RequestHead::from(&request)));
     }
 
     #[test]

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use crate::{Attempt, Exponential, Outcome, Policy, RetryAfterFirst, RetryCause, Verdict, table};
+use crate::{Attempt, ExponentialBackoff, Outcome, Policy, RetryAfterFirst, RetryCause, Verdict, rules};
 
 /// The policy for APIs of language models, whose requests are all POST and may all be repeated: a completion that
 /// is made twice costs money, and changes nothing.
 ///
-/// Beyond the standard [`table`] it retries 408, 409, 429 and 5xx but 501 and 505 for any method, as the SDKs of
+/// Beyond the standard [`rules`] it retries 408, 409, 429 and 5xx but 501 and 505 for any method, as the SDKs of
 /// OpenAI and Anthropic do. A connection that broke after the request was sent is another matter: the completion
-/// may have been made and paid for, and only a request that is [repeatable](Attempt::is_repeatable) is sent again.
+/// may have been made and paid for, and only a request that is [repeatable](Attempt::is_idempotent) is sent again.
 /// `x-should-retry: false` is obeyed. Hints of up to 120 s come first, else the backoff is 500 ms, doubling, up to
 /// 8 s, with full jitter.
 ///
@@ -27,13 +27,13 @@ use crate::{Attempt, Exponential, Outcome, Policy, RetryAfterFirst, RetryCause, 
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LlmPolicy {
-    policy: RetryAfterFirst<Exponential>,
+    policy: RetryAfterFirst,
 }
 
 impl LlmPolicy {
     /// The policy with the numbers above.
     pub const fn new() -> Self {
-        let backoff = Exponential::new(Duration::from_millis(500), Duration::from_secs(8));
+        let backoff = ExponentialBackoff::new(Duration::from_millis(500), Duration::from_secs(8));
         Self { policy: RetryAfterFirst::new(backoff) }
     }
 }
@@ -49,7 +49,7 @@ impl Policy for LlmPolicy {
 
     fn classify(&self, attempt: &Attempt<'_>) -> Verdict {
         match (self.policy.classify(attempt), attempt.outcome) {
-            (Verdict::Accept, Outcome::Response(head)) if !table::server_forbids(&attempt.outcome) => {
+            (Verdict::Accept, Outcome::Response(head)) if !rules::server_forbids(&attempt.outcome) => {
                 of_status(head.status().as_u16())
             }
             (verdict, _) => verdict,
@@ -57,7 +57,7 @@ impl Policy for LlmPolicy {
     }
 }
 
-/// Row 14 of the protocol notes.
+/// The statuses that the SDKs of OpenAI and Anthropic retry for any method.
 fn of_status(status: u16) -> Verdict {
     match status {
         503 | 529 => Verdict::Retry(RetryCause::Throttled),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::hint::PUSHBACK;
-use crate::{Exponential, GiveUpReason, Plan, Policy, RetryContext, RetryHint, Window};
+use crate::{ExponentialBackoff, GiveUpReason, Plan, Policy, RetryContext, RetryHint, Window};
 
 /// Waits as long as the server asks, and asks another policy where the server says nothing.
 ///
@@ -19,9 +19,9 @@ use crate::{Exponential, GiveUpReason, Plan, Policy, RetryContext, RetryHint, Wi
 /// ```
 /// use std::time::Duration;
 /// use http::{Request, Response};
-/// use http_retry::{Attempt, RetryCause, Exponential, RetryHint, Policy, ResponseHead, RetryAfterFirst, RetryContext, Window};
+/// use http_retry::{Attempt, RetryCause, ExponentialBackoff, RetryHint, Policy, ResponseHead, RetryAfterFirst, RetryContext, Window};
 ///
-/// let backoff = Exponential::new(Duration::from_millis(100), Duration::from_secs(10));
+/// let backoff = ExponentialBackoff::new(Duration::from_millis(100), Duration::from_secs(10));
 /// let policy = RetryAfterFirst::new(backoff).longest(Duration::from_secs(60)).spread(0.5);
 ///
 /// let (request, response) = (Request::new(()), Response::new(()));
@@ -33,7 +33,7 @@ use crate::{Exponential, GiveUpReason, Plan, Policy, RetryContext, RetryHint, Wi
 /// assert_eq!(policy.schedule(&told), Window::between(Duration::from_secs(4), Duration::from_secs(6)).into());
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct RetryAfterFirst<P> {
+pub struct RetryAfterFirst<P = ExponentialBackoff> {
     otherwise: P,
     longest: Duration,
     spread: f64,
@@ -67,9 +67,9 @@ impl<P> RetryAfterFirst<P> {
     }
 }
 
-impl Default for RetryAfterFirst<Exponential> {
+impl Default for RetryAfterFirst {
     fn default() -> Self {
-        Self::new(Exponential::default())
+        Self::new(ExponentialBackoff::default())
     }
 }
 

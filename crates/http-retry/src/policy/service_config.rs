@@ -10,9 +10,9 @@ use std::time::Duration;
 #[cfg(feature = "service-config")]
 pub use self::whole::GrpcServiceConfig;
 use crate::grpc::Codes;
-use crate::table::grpc;
+use crate::rules::grpc;
 use crate::{
-    Attempt, Exponential, FailureKind, GrpcCode, Jitter, Outcome, Policy, RetryAfterFirst, RetryCause,
+    Attempt, ExponentialBackoff, FailureKind, GrpcCode, Jitter, Outcome, Policy, RetryAfterFirst, RetryCause,
     ServiceConfigError, Verdict,
 };
 
@@ -42,7 +42,7 @@ use crate::{
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct GrpcRetryPolicy {
     attempts: u32,
-    policy: RetryAfterFirst<Exponential>,
+    policy: RetryAfterFirst,
     codes: Codes,
 }
 
@@ -68,7 +68,7 @@ impl GrpcRetryPolicy {
     /// Checks the values by the rules of gRPC A6.
     pub fn new(values: GrpcRetryValues) -> Result<Self, ServiceConfigError> {
         values.check()?;
-        let backoff = Exponential::new(values.initial_backoff, values.max_backoff)
+        let backoff = ExponentialBackoff::new(values.initial_backoff, values.max_backoff)
             .any_multiplier(values.backoff_multiplier)
             .jitter(Jitter::Proportional(0.2));
         Ok(Self {

@@ -103,7 +103,7 @@ fn every_combinator_forwards_all_three_questions() {
 
 #[test]
 fn a_policy_that_only_schedules_has_the_standard_answers() {
-    for policy in [&Constant::new(ms(1)) as &dyn Policy, &policy_fn(|_| Window::exactly(ms(1)))] {
+    for policy in [&FixedDelay::new(ms(1)) as &dyn Policy, &policy_fn(|_| Window::exactly(ms(1)))] {
         for (method, path, upgrade, kept) in [
             ("GET", "/", false, true),
             ("POST", "/", false, true),
@@ -133,7 +133,7 @@ fn a_closure_returns_a_window_or_a_plan() {
 #[test]
 fn never_sends_everything_once() {
     let get = request("GET", "/");
-    assert!(!Never.is_retryable(&RequestHead::from(&get)));
-    assert_eq!(classified(&Never, &get, &response(503)), Verdict::Accept);
-    assert_eq!(planned(&Never, |context| context), Plan::GiveUp(GiveUpReason::Policy));
+    assert!(!NoRetry.is_retryable(&RequestHead::from(&get)));
+    assert_eq!(classified(&NoRetry, &get, &response(503)), Verdict::Accept);
+    assert_eq!(planned(&NoRetry, |context| context), Plan::GiveUp(GiveUpReason::Policy));
 }

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::{Moment, Session};
+use super::{ClockReading, Session};
 use crate::{
-    BodyState, Budget, Cost, GiveUpReason, Plan, Policy, RetryCause, RetryContext, RetryHint, Window,
+    BodyState, Budget, GiveUpReason, Plan, Policy, RetryCause, RetryContext, RetryCost, RetryHint, Window,
     Withdrawal, hint,
 };
 
@@ -72,7 +72,7 @@ impl Session {
         mut next: Next,
         context: &RetryContext<'_>,
         budget: Option<&Budget>,
-        moment: Moment,
+        moment: ClockReading,
     ) -> Result<Next, GiveUpReason> {
         let has_attempts_left = match next.kind {
             // Uncounted, but one attempt means one.
@@ -87,11 +87,11 @@ impl Session {
         }
         // Not by what remains, which is zero at the deadline and ever after.
         let starts_at = context.elapsed.checked_add(next.delay);
-        if self.deadline.is_some_and(|deadline| starts_at.is_none_or(|start| start > deadline)) {
+        if self.max_elapsed.is_some_and(|deadline| starts_at.is_none_or(|start| start > deadline)) {
             return Err(GiveUpReason::MaxElapsed);
         }
         if let Some(budget) = budget {
-            let cost = Cost::of(context.cause, next.kind == Kind::Hinted, self.number == 1);
+            let cost = RetryCost::of(context.cause, next.kind == Kind::Hinted, self.number == 1);
             let withdrawal = budget.withdraw(cost, moment.monotonic).ok_or(GiveUpReason::Budget)?;
             next.withdrawal = Some(withdrawal.into_owned());
         }

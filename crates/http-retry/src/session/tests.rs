@@ -13,8 +13,8 @@ use rand::{SeedableRng, rngs::SmallRng};
 use self::Back::{Failed, Hinted, Pushed, Status};
 use super::*;
 use crate::{
-    BodyState, Constant, DecorrelatedJitter, Exponential, FailureKind, Plan, ResponseHead, RetryAfterFirst,
-    Window, policy_fn,
+    BodyState, DecorrelatedJitter, ExponentialBackoff, FailureKind, FixedDelay, Plan, ResponseHead,
+    RetryAfterFirst, Window, policy_fn,
 };
 
 /// What an attempt came back with.
@@ -46,7 +46,7 @@ impl<'a> Client<'a> {
         Self { policy, session, budget: None, body: BodyState::Replayable, now: Duration::ZERO, rng }
     }
 
-    fn decide(&mut self, back: &Back) -> Step {
+    fn decide(&mut self, back: &Back) -> Decision {
         let request = Request::new(());
         let mut response = Response::new(());
         let outcome = match *back {
@@ -65,15 +65,15 @@ impl<'a> Client<'a> {
             }
         };
         let attempt = Attempt::new(self.session.number(), &request, outcome).body(self.body);
-        let clock = || Moment::new(self.now, SystemTime::UNIX_EPOCH + self.now);
+        let clock = || ClockReading::new(self.now, SystemTime::UNIX_EPOCH + self.now);
         self.session.decide(self.policy, &attempt, self.budget.as_ref(), clock, &mut self.rng)
     }
 
     /// Decides, and where that says wait, waits and sends again.
     #[track_caller]
-    fn expect(&mut self, back: &Back, expected: Step) {
+    fn expect(&mut self, back: &Back, expected: Decision) {
         assert_eq!(self.decide(back), expected, "{back:?} on attempt {}", self.session.number());
-        if let Step::Wait(delay) = expected {
+        if let Decision::Wait(delay) = expected {
             self.now += delay;
             self.session.resend();
         }
@@ -81,7 +81,7 @@ impl<'a> Client<'a> {
 }
 
 #[track_caller]
-fn check(policy: &dyn Policy, session: Session, timeline: &[(Back, Step)]) -> Session {
+fn check(policy: &dyn Policy, session: Session, timeline: &[(Back, Decision)]) -> Session {
     let mut client = Client::new(policy, session);
     for (back, expected) in timeline {
         client.expect(back, *expected);
@@ -93,8 +93,8 @@ fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }
 
-fn wait(millis: u64) -> Step {
-    Step::Wait(ms(millis))
+fn wait(millis: u64) -> Decision {
+    Decision::Wait(ms(millis))
 }
 
 /// The shortest and the longest of many first delays.
@@ -104,7 +104,7 @@ fn delays(policy: &dyn Policy, back: &Back) -> (Duration, Duration) {
             let mut client = Client::new(policy, Session::new());
             client.rng = SmallRng::seed_from_u64(seed);
             match client.decide(back) {
-                Step::Wait(delay) => delay,
+                Decision::Wait(delay) => delay,
                 other => panic!("{other:?}"),
             }
         })
@@ -114,14 +114,14 @@ fn delays(policy: &dyn Policy, back: &Back) -> (Duration, Duration) {
 
 #[test]
 fn a_window_before_the_hint_is_moved_to_the_hint_with_its_width() {
-    let (first, last) = delays(&Exponential::new(ms(100), ms(100)), &Hinted(429, 1_000));
+    let (first, last) = delays(&ExponentialBackoff::new(ms(100), ms(100)), &Hinted(429, 1_000));
     assert!((ms(1_000)..ms(1_001)).contains(&first), "{first:?}");
     assert!((ms(1_099)..=ms(1_100)).contains(&last), "{last:?}");
 }
 
 #[test]
 fn a_window_after_the_hint_stays_where_it_is() {
-    check(&Constant::new(ms(70)), Session::new(), &[(Hinted(503, 20), wait(70))]);
+    check(&FixedDelay::new(ms(70)), Session::new(), &[(Hinted(503, 20), wait(70))]);
 }
 
 #[test]
@@ -135,8 +135,8 @@ fn a_window_that_holds_the_hint_is_moved_too() {
 fn a_hint_is_heeded_on_every_status_that_is_worth_retrying() {
     for status in [408, 413, 425, 429, 500, 502, 503, 504, 529] {
         // A 413 is told from others by `Retry-After` itself.
-        let expected = if status == 413 { Step::Accept } else { wait(300) };
-        check(&Constant::new(ms(0)), Session::new(), &[(Hinted(status, 300), expected)]);
+        let expected = if status == 413 { Decision::Accept } else { wait(300) };
+        check(&FixedDelay::new(ms(0)), Session::new(), &[(Hinted(status, 300), expected)]);
     }
 }
 
@@ -156,7 +156,7 @@ fn a_hint_of_never_ends_the_session_whatever_the_policy_says() {
     let (request, response) = (Request::new(()), Response::new(()));
     let attempt = Attempt::new(1, &request, ResponseHead::from(&response));
     let context = RetryContext::new(attempt, RetryCause::Unprocessed).hint(RetryHint::Never);
-    let planned = Session::new().schedule(&Constant::new(ms(1)), &context);
+    let planned = Session::new().schedule(&FixedDelay::new(ms(1)), &context);
     assert_eq!(planned, Err(GiveUpReason::ServerSaidNo));
 }
 
@@ -216,7 +216,7 @@ fn decorrelated_jitter_grows_from_its_own_last_delay() {
     let mut client = Client::new(&policy, Session::new().max_attempts(20));
     let mut previous = ms(10);
     for back in [Status(503), Hinted(429, 5_000), Status(503), Status(503), Status(503)] {
-        let Step::Wait(delay) = client.decide(&back) else { panic!() };
+        let Decision::Wait(delay) = client.decide(&back) else { panic!() };
         if let Status(_) = back {
             assert!((ms(10)..=previous * 3).contains(&delay), "{delay:?} after {previous:?}");
             previous = delay;
@@ -237,7 +237,7 @@ fn the_policy_sees_where_the_session_stands() {
     });
     let mut client = Client::new(&policy, Session::new().max_elapsed(ms(1_000)).started(ms(1_000)));
     client.now = ms(1_400);
-    client.expect(&Hinted(429, 3), Step::GiveUp(GiveUpReason::Policy));
+    client.expect(&Hinted(429, 3), Decision::GiveUp(GiveUpReason::Policy));
     assert_eq!(client.session.gives_up_at(), Some(ms(2_000)));
     assert_eq!(client.session.cause(), Some(RetryCause::Throttled));
     assert_eq!(client.session.hint(), Some(RetryHint::After(ms(3))));
@@ -246,7 +246,7 @@ fn the_policy_sees_where_the_session_stands() {
 
 #[test]
 fn without_a_start_the_clock_starts_with_the_first_outcome_worth_a_retry() {
-    let policy = Constant::new(ms(10));
+    let policy = FixedDelay::new(ms(10));
     let mut client = Client::new(&policy, Session::new().max_elapsed(ms(100)));
     client.now = ms(5_000);
     assert_eq!(client.session.gives_up_at(), None);
@@ -257,7 +257,7 @@ fn without_a_start_the_clock_starts_with_the_first_outcome_worth_a_retry() {
 #[test]
 fn every_resend_is_counted_and_every_wait_added_up() {
     let timeline = [(REFUSED, wait(0)), (Status(503), wait(30)), (Hinted(429, 50), wait(50))];
-    let mut session = check(&Constant::new(ms(30)), Session::new().max_attempts(4), &timeline);
+    let mut session = check(&FixedDelay::new(ms(30)), Session::new().max_attempts(4), &timeline);
     assert_eq!(session.number(), 4);
     assert_eq!(session.waited(), ms(80));
     assert_eq!(session.resend(), 4, "nothing was admitted");
@@ -266,7 +266,7 @@ fn every_resend_is_counted_and_every_wait_added_up() {
 
 #[test]
 fn a_resend_that_is_abandoned_is_neither_counted_nor_waited_for() {
-    let policy = Constant::new(ms(30));
+    let policy = FixedDelay::new(ms(30));
     let mut client = Client::new(&policy, Session::new());
     assert_eq!(client.decide(&Status(503)), wait(30));
     client.session.abandon();
@@ -283,7 +283,7 @@ fn an_accepted_outcome_reads_no_clock_and_draws_no_number() {
         let mut session = Session::new();
         let step =
             session.decide(&RetryAfterFirst::default(), &attempt, Some(&Budget::default()), clock, &mut rng);
-        assert_eq!(step, Step::Accept, "{status}");
+        assert_eq!(step, Decision::Accept, "{status}");
         assert_eq!((session.cause(), session.gives_up_at()), (None, None));
     }
     assert_eq!(rng, SmallRng::seed_from_u64(1));
@@ -301,9 +301,9 @@ fn sessions_that_share_a_generator_do_not_share_their_delays() {
         let response = response.body(()).unwrap();
         let attempt = Attempt::new(1, &request, ResponseHead::from(&response));
         let steps = (0..1_000).map(|_| {
-            let clock = || Moment::new(Duration::ZERO, SystemTime::UNIX_EPOCH);
+            let clock = || ClockReading::new(Duration::ZERO, SystemTime::UNIX_EPOCH);
             match Session::new().decide(&policy, &attempt, None, clock, &mut rng) {
-                Step::Wait(delay) => delay,
+                Decision::Wait(delay) => delay,
                 other => panic!("{other:?}"),
             }
         });
@@ -314,7 +314,7 @@ fn sessions_that_share_a_generator_do_not_share_their_delays() {
 
 #[test]
 fn now_leaves_the_time_to_the_policy_and_its_backoff_grows() {
-    let policy = Exponential::new(ms(100), ms(10_000)).jitter(crate::Jitter::None);
+    let policy = ExponentialBackoff::new(ms(100), ms(10_000)).jitter(crate::Jitter::None);
     let now = || Hinted(503, 0);
     let timeline = [(now(), wait(100)), (now(), wait(200)), (now(), wait(400)), (now(), wait(800))];
     check(&policy, Session::new().max_attempts(9), &timeline);

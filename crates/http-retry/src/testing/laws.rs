@@ -12,7 +12,7 @@ use rand::{SeedableRng, rngs::SmallRng};
 use self::grid::Row;
 pub use self::violation::Violation;
 use super::{Script, Scripted};
-use crate::{Attempt, Moment, Outcome, Plan, Policy, RequestHead, ResponseHead, Session, Step};
+use crate::{Attempt, ClockReading, Decision, Outcome, Plan, Policy, RequestHead, ResponseHead, Session};
 
 /// A law that every policy must keep, unless [`Laws::but_for`] lets it go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -25,7 +25,7 @@ pub enum Law {
     /// Its windows close before long: within [`longest`](Laws::longest), counted from the server's hint.
     Bounded,
     /// Of 1,000 sessions no two in a hundred wait for the same time, because callers that fail together must not come
-    /// back together. A policy without jitter, such as [`Constant`](crate::Constant), breaks it.
+    /// back together. A policy without jitter, such as [`FixedDelay`](crate::FixedDelay), breaks it.
     Varied,
     /// Driven by a [`Session`], it sends nothing before the server's hint. A session sees to that itself, unless it
     /// ignores hints.
@@ -49,10 +49,10 @@ impl Law {
 ///
 /// ```
 /// use std::time::Duration;
-/// use http_retry::Constant;
+/// use http_retry::FixedDelay;
 /// use http_retry::testing::{Law, Laws, check};
 ///
-/// let policy = Constant::new(Duration::from_secs(1));
+/// let policy = FixedDelay::new(Duration::from_secs(1));
 /// let violation = check(&policy).unwrap_err();
 /// assert_eq!((violation.law(), violation.attempt()), (Law::Varied, 1));
 ///
@@ -247,12 +247,12 @@ fn decide<P: Policy + ?Sized>(
     let Scripted::Response(response) = answer else { return None };
     let request = Request::new(());
     let attempt = Attempt::new(session.number(), &request, Outcome::from(ResponseHead::from(response)));
-    let clock = || Moment::new(Duration::ZERO, SystemTime::UNIX_EPOCH);
+    let clock = || ClockReading::new(Duration::ZERO, SystemTime::UNIX_EPOCH);
     let step = calmly(|| session.decide(policy, &attempt, None, clock, rng)).ok()?;
     session.resend();
     match step {
-        Step::Wait(delay) => Some(delay),
-        Step::Accept | Step::GiveUp(_) => None,
+        Decision::Wait(delay) => Some(delay),
+        Decision::Accept | Decision::GiveUp(_) => None,
     }
 }
 

@@ -12,9 +12,9 @@ use crate::{Attempt, GiveUpReason, Plan, Policy, ResponseHead, RetryCause, Retry
 /// A picture of when a policy sends again: as text where it is displayed, or as [`svg`](Self::svg).
 ///
 /// ```
-/// use http_retry::{Exponential, testing::Plot};
+/// use http_retry::{ExponentialBackoff, testing::Plot};
 ///
-/// let text = Plot::of(&Exponential::default()).to_string();
+/// let text = Plot::of(&ExponentialBackoff::default()).to_string();
 /// assert!(text.starts_with("resend  waits\n     1  █"));
 /// ```
 #[derive(Clone, Debug, PartialEq)]
@@ -86,7 +86,7 @@ const COLUMNS: f64 = 60.0;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Constant, DecorrelatedJitter, Exponential, Jitter, Never, policy_fn};
+    use crate::{DecorrelatedJitter, ExponentialBackoff, FixedDelay, Jitter, NoRetry, policy_fn};
 
     fn ms(millis: u64) -> Duration {
         Duration::from_millis(millis)
@@ -102,7 +102,7 @@ mod tests {
     #[test]
     fn a_bar_is_as_long_as_its_window() {
         check(
-            &Exponential::new(ms(100), ms(600)),
+            &ExponentialBackoff::new(ms(100), ms(600)),
             &[
                 "     1  #  0ns to 100ms",
                 "     2  ##  0ns to 200ms",
@@ -111,15 +111,15 @@ mod tests {
             ],
         );
         check(
-            &Exponential::new(ms(100), ms(600)).multiplier(6.0).jitter(Jitter::Equal),
+            &ExponentialBackoff::new(ms(100), ms(600)).multiplier(6.0).jitter(Jitter::Equal),
             &[
                 "     1       █████  50ms to 100ms",
                 "     2                                ###  300ms to 600ms",
             ],
         );
-        check(&Constant::new(ms(100)), &[&format!("     1  {}█  100ms to 100ms", " ".repeat(60))]);
-        check(&Constant::new(ms(0)), &["     1  █  0ns to 0ns"]);
-        check(&Never, &["     1  gives up: policy"]);
+        check(&FixedDelay::new(ms(100)), &[&format!("     1  {}█  100ms to 100ms", " ".repeat(60))]);
+        check(&FixedDelay::new(ms(0)), &["     1  █  0ns to 0ns"]);
+        check(&NoRetry, &["     1  gives up: policy"]);
         check(
             &DecorrelatedJitter::new(ms(100), ms(600)),
             &["     1            ##  100ms to 300ms", "     2            #####  100ms to 600ms"],
@@ -134,9 +134,9 @@ mod tests {
     fn the_picture_has_a_rectangle_for_each_resend() {
         let rectangles = |policy: &dyn Policy| Plot::of(policy).svg().matches("<rect").count();
         // The first is the canvas.
-        assert_eq!(rectangles(&Exponential::default()), 1 + 8);
-        assert_eq!(rectangles(&Constant::new(ms(0))), 1 + 8);
-        assert_eq!(rectangles(&Never), 1);
+        assert_eq!(rectangles(&ExponentialBackoff::default()), 1 + 8);
+        assert_eq!(rectangles(&FixedDelay::new(ms(0))), 1 + 8);
+        assert_eq!(rectangles(&NoRetry), 1);
         assert!(Plot::of(&policy_fn(|_| Window::up_to(Duration::MAX))).svg().ends_with("</svg>\n"));
     }
 }

@@ -6,7 +6,7 @@ use http::Request;
 use rand::{SeedableRng, rngs::SmallRng};
 
 use super::{Script, Scripted};
-use crate::{Attempt, GiveUpReason, Moment, Outcome, Policy, ResponseHead, Session, Step};
+use crate::{Attempt, ClockReading, Decision, GiveUpReason, Outcome, Policy, ResponseHead, Session};
 
 /// What happened to a request to which a [`Script`] was played.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,11 +58,11 @@ impl Script {
             };
             let attempt = Attempt::new(session.number(), request, outcome);
             // A date is read against a `Date`, or else against the Unix epoch.
-            let clock = || Moment::new(now, SystemTime::UNIX_EPOCH);
+            let clock = || ClockReading::new(now, SystemTime::UNIX_EPOCH);
             match session.decide(policy, &attempt, None, clock, &mut rng) {
-                Step::Accept => break Ending::Accepted,
-                Step::GiveUp(reason) => break Ending::GaveUp(reason),
-                Step::Wait(delay) => sent_at.push(now.saturating_add(delay)),
+                Decision::Accept => break Ending::Accepted,
+                Decision::GiveUp(reason) => break Ending::GaveUp(reason),
+                Decision::Wait(delay) => sent_at.push(now.saturating_add(delay)),
             }
             session.resend();
         };
@@ -73,11 +73,11 @@ impl Script {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Constant, FailureKind};
+    use crate::{FailureKind, FixedDelay};
 
     #[track_caller]
     fn check(script: Script, request: Request<()>, expected_ms: &[u64], ending: Ending) {
-        let policy = Constant::new(Duration::from_millis(100));
+        let policy = FixedDelay::new(Duration::from_millis(100));
         let session = Session::new().max_elapsed(Duration::from_secs(5));
         let sent_at = expected_ms.iter().map(|millis| Duration::from_millis(*millis)).collect();
         assert_eq!(script.play_to(&policy, &request, session), Story { sent_at, ending });

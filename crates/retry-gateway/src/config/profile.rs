@@ -127,7 +127,7 @@ impl Default for BackOff {
     /// Envoy's, whose base suits the inside of a data centre.
     fn default() -> Self {
         Self {
-            policy: BackOffPolicy::Exponential(Jitter::Full),
+            policy: BackOffPolicy::ExponentialBackoff(Jitter::Full),
             base_interval: Duration::from_millis(25),
             max_interval: Duration::from_millis(250),
         }

@@ -90,7 +90,7 @@ pub struct BackOff {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum BackOffPolicy {
     /// Doubled each time, with this jitter.
-    Exponential(Jitter),
+    ExponentialBackoff(Jitter),
     /// Drawn from `[base, 3 * previous]`.
     Decorrelated,
 }

@@ -13,7 +13,7 @@ pub(super) trait Word: Copy + 'static {
 /// How waits grow, before it is known how they are spread.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Growth {
-    Exponential,
+    ExponentialBackoff,
     Decorrelated,
 }
 
@@ -53,7 +53,7 @@ impl Word for OnExceed {
 
 impl Word for Growth {
     const WORDS: &'static [(&'static str, Self)] =
-        &[("exponential", Self::Exponential), ("decorrelated", Self::Decorrelated)];
+        &[("exponential", Self::ExponentialBackoff), ("decorrelated", Self::Decorrelated)];
 }
 
 impl Word for Jitter {

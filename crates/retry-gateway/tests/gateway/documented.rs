@@ -20,10 +20,13 @@ fn the_file_of_the_page_is_accepted() {
 fn an_explanation_has_the_row_and_the_schedule() {
     let output = run(&["explain", "--method", "GET", "--status", "503", "--header", "retry-after: 2"]);
     let text = String::from_utf8_lossy(&output.stdout);
-    assert!(text.contains("by row 13") && text.contains("attempt 2: 2.000 s to 4.000 s"), "{text}");
+    assert!(
+        text.contains("(RFC 9110 section 15.6.4)") && text.contains("attempt 2: 2.000 s to 4.000 s"),
+        "{text}"
+    );
     let output = run(&["explain", "--method", "POST", "--failure", "reset"]);
     let text = String::from_utf8_lossy(&output.stdout);
-    assert_eq!(text, "the client gets it: no row sends this request again after that\n");
+    assert_eq!(text, "the client gets it: the route does not retry this request after that outcome\n");
     let output = run(&["explain", "--status", "503", "--header", "retry-after"]);
     assert!(!output.status.success());
     let text = String::from_utf8_lossy(&output.stderr);

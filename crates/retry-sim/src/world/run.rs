@@ -6,7 +6,9 @@ use std::ops::RangeInclusive;
 use std::time::{Duration, SystemTime};
 
 use http::Request;
-use http_retry::{Attempt, Moment, Pace, Pass, RequestHead, ResponseHead, RetryAfterFirst, Session, Step};
+use http_retry::{
+    Attempt, ClockReading, Decision, Pace, Pass, RequestHead, ResponseHead, RetryAfterFirst, Session,
+};
 use http_retry::{Ticket, Turn};
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
@@ -172,7 +174,7 @@ impl Run {
     fn hear(&mut self, caller: usize, served: bool) {
         let response = Server::answer(served);
         let head = ResponseHead::from(&response);
-        let now = Moment::new(self.now, SystemTime::UNIX_EPOCH);
+        let now = ClockReading::new(self.now, SystemTime::UNIX_EPOCH);
         let Caller { session, pass, .. } = &mut self.callers[caller];
         if let (Some(pace), Some(pass)) = (&mut self.pace, pass.take()) {
             pace.observe(pass, &head, now);
@@ -180,12 +182,12 @@ impl Run {
         let attempt = Attempt::new(session.number(), &self.request, head);
         let step = session.decide(&RetryAfterFirst::default(), &attempt, None, || now, &mut self.rng);
         match step {
-            Step::Accept | Step::GiveUp(_) => {
+            Decision::Accept | Decision::GiveUp(_) => {
                 self.report.served += u32::from(served);
                 self.report.time = self.now;
             }
-            Step::Wait(delay) if self.pace.is_some() => self.enter(caller, self.now + delay),
-            Step::Wait(delay) => self.schedule(self.now + delay, caller, Event::Ready),
+            Decision::Wait(delay) if self.pace.is_some() => self.enter(caller, self.now + delay),
+            Decision::Wait(delay) => self.schedule(self.now + delay, caller, Event::Ready),
         }
     }
 }

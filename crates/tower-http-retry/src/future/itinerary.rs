@@ -43,12 +43,12 @@ impl Itinerary {
         let overrides = request.extensions().get::<RetryOverride>();
         let attempts =
             overrides.and_then(|overrides| overrides.max_attempts).unwrap_or(settings.max_attempts);
-        if !terms.can_pay || attempts <= 1 || overrides.is_some_and(|overrides| overrides.never) {
+        if terms.budget_is_zero || attempts <= 1 || overrides.is_some_and(|overrides| overrides.never) {
             return None;
         }
         let head = RequestHead::from(request).looked_over();
         // A policy of the user's own may forget to ask for the second of these.
-        if !policy(terms, overrides).is_retryable(&head) || head.leaves_http() {
+        if !policy(terms, overrides).is_retryable(&head) || head.is_connect_or_upgrade() {
             return None;
         }
         Some(Self { attempts, deadline: deadline(settings, overrides) })

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use http::{Request, Response, StatusCode};
 use http_body::Body;
-use http_retry::{Attempt, GiveUpReason, Policy, Refusal, ResponseHead, Session, Step, Ticket};
+use http_retry::{Attempt, Decision, GiveUpReason, Policy, Refusal, ResponseHead, Session, Ticket};
 use tower_service::Service;
 use tracing::Span;
 use tracing::span::Entered;
@@ -126,7 +126,7 @@ where
         S::Error: ReadError<M>,
     {
         match self.settle(result) {
-            Step::Wait(delay) => self.wait(delay, ticket).map_break(Some),
+            Decision::Wait(delay) => self.wait(delay, ticket).map_break(Some),
             ending => ControlFlow::Break(ending.reason()),
         }
     }
@@ -153,7 +153,7 @@ where
     }
 
     /// Classify, schedule, admit.
-    fn settle<M>(&mut self, result: &Result<Response<R>, S::Error>) -> Step
+    fn settle<M>(&mut self, result: &Result<Response<R>, S::Error>) -> Decision
     where
         S::Error: ReadError<M>,
     {
@@ -162,7 +162,7 @@ where
         let overrides = head.extension::<RetryOverride>();
         let attempt = Attempt::new(self.session.number(), head, outcome(result))
             .body(self.original.state())
-            .vouched(overrides.is_some_and(|overrides| overrides.vouched));
+            .assume_idempotent(overrides.is_some_and(|overrides| overrides.assume_idempotent));
         let attempt = match result {
             Ok(_) => attempt,
             Err(_) => doubt(attempt, || self.original.is_asked()),
@@ -174,12 +174,12 @@ where
             || timer::moment(&*settings.timer).started(self.departure.time()),
             &mut Draws(&settings.randomness),
         );
-        if let Step::Wait(_) = step {
+        if let Decision::Wait(_) = step {
             self.departure = Departure::Unasked;
             // An upload that still runs may have outgrown the limit since its state was read.
             if !self.original.reclaim() {
                 self.session.abandon();
-                return Step::GiveUp(GiveUpReason::Body);
+                return Decision::GiveUp(GiveUpReason::Body);
             }
             if matches!(result, Ok(response) if response.status() == StatusCode::EXPECTATION_FAILED) {
                 self.snapshot.expect_nothing();

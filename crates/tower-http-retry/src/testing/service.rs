@@ -117,13 +117,13 @@ impl fmt::Debug for ScriptedService {
 #[cfg(test)]
 mod tests {
     use http_body_util::Full;
-    use http_retry::{Constant, FailureKind};
+    use http_retry::{FailureKind, FixedDelay};
     use tower::{ServiceBuilder, ServiceExt};
 
     use super::*;
     use crate::{AttemptNumber, RetryLayer};
 
-    const A_SECOND: Constant = Constant::new(Duration::from_secs(1));
+    const A_SECOND: FixedDelay = FixedDelay::new(Duration::from_secs(1));
 
     /// What comes of a POST: the calls, in seconds, and the status.
     async fn post(script: Script) -> (Vec<u64>, Result<u16, FailureKind>) {

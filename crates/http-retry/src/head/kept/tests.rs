@@ -111,6 +111,6 @@ fn a_kept_head_tells_what_the_whole_one_does() {
         assert_eq!((head.header("X-One"), head.header("x-two")), (Some("1"), None));
         assert_eq!((head.header("x-opaque"), head.header("upgrade")), (None, Some("")));
         assert_eq!(head.values("x-one").collect::<Vec<_>>(), [b"1", b"2"]);
-        assert_eq!((head.extension::<u8>(), head.leaves_http()), (Some(&7), true));
+        assert_eq!((head.extension::<u8>(), head.is_connect_or_upgrade()), (Some(&7), true));
     }
 }

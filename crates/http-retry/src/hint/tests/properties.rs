@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use rand::{SeedableRng, rngs::SmallRng};
 
 use super::*;
-use crate::{Attempt, Moment, RetryAfterFirst, Session, Step};
+use crate::{Attempt, ClockReading, Decision, RetryAfterFirst, Session};
 
 /// Every header that a hint depends on, but for [`PUSHBACK`], which would outrank them all, and [`REMAINING`].
 const KNOWN: &[&str] = &[
@@ -98,9 +98,9 @@ proptest! {
         let attempt = Attempt::new(1, &request, head);
         let policy = RetryAfterFirst::default().longest(Duration::MAX);
         let mut session = Session::new().max_elapsed(deadline).started(monotonic);
-        let clock = || Moment::new(monotonic, wall);
+        let clock = || ClockReading::new(monotonic, wall);
         let step = session.decide(&policy, &attempt, None, clock, &mut SmallRng::seed_from_u64(1));
-        if let Step::Wait(delay) = step {
+        if let Decision::Wait(delay) = step {
             prop_assert_ne!(hint, Some(RetryHint::Never));
             prop_assert!(hint.and_then(RetryHint::delay).unwrap_or_default() <= delay);
             prop_assert!(deadline.is_none_or(|deadline| delay <= deadline));

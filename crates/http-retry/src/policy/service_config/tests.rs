@@ -38,7 +38,7 @@ fn a_window_is_a_fifth_around_the_backoff() {
 fn the_attempts_are_five_at_most() {
     for (attempts, expected) in [(2, 2), (5, 5), (6, 5), (u32::MAX, 5)] {
         let values = GrpcRetryValues { max_attempts: attempts, ..values() };
-        assert_eq!(GrpcRetryPolicy::new(values).unwrap().attempts(), expected);
+        assert_eq!(GrpcRetryPolicy::new(values).unwrap().max_attempts(), expected);
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::json::{object, parse, wrong};
-use crate::table::grpc;
+use crate::rules::grpc;
 use crate::{
     Attempt, Budget, FailureKind, GiveUpReason, GrpcCode, GrpcRetryPolicy, Outcome, Plan, Policy, RetryCause,
     RetryContext, ServiceConfigError, Verdict, Window,

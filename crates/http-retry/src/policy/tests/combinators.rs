@@ -6,8 +6,8 @@ const ACCEPT: Verdict = Verdict::Accept;
 const TRANSIENT: Verdict = Verdict::Retry(RetryCause::Transient);
 const THROTTLED: Verdict = Verdict::Retry(RetryCause::Throttled);
 
-fn base() -> Constant {
-    Constant::new(ms(1))
+fn base() -> FixedDelay {
+    FixedDelay::new(ms(1))
 }
 
 #[track_caller]
@@ -138,7 +138,7 @@ fn classify_with_is_asked_first_and_may_decline() {
 
 #[test]
 fn classify_with_sees_what_any_method_vouches_for() {
-    let by_repeatability = |attempt: &Attempt<'_>| if attempt.is_repeatable() { TRANSIENT } else { ACCEPT };
+    let by_repeatability = |attempt: &Attempt<'_>| if attempt.is_idempotent() { TRANSIENT } else { ACCEPT };
     check(&base().classify_with(by_repeatability), &[("POST", 200, ACCEPT), ("GET", 200, TRANSIENT)]);
     check(&base().classify_with(by_repeatability).any_method(), &[("POST", 200, TRANSIENT)]);
 }

@@ -14,7 +14,7 @@ fn between(earliest: u64, latest: u64) -> Plan {
 
 #[test]
 fn a_hint_opens_the_window_and_the_spread_closes_it() {
-    let default = RetryAfterFirst::new(Never);
+    let default = RetryAfterFirst::new(NoRetry);
     let longest = Duration::from_secs(120);
     for (policy, hint, expected) in [
         (default, 0, between(0, 250)),
@@ -43,7 +43,7 @@ fn a_hint_opens_the_window_and_the_spread_closes_it() {
         let hint = RetryHint::After(ms(hint));
         assert_eq!(planned(&policy, |context| context.hint(hint)), expected, "{hint:?} {policy:?}");
         // As `new` says.
-        assert_eq!(default, RetryAfterFirst::new(Never).longest(longest).spread(1.0));
+        assert_eq!(default, RetryAfterFirst::new(NoRetry).longest(longest).spread(1.0));
     }
 }
 
@@ -56,7 +56,7 @@ fn a_hint_of_never_is_obeyed_and_no_hint_is_left_to_the_other_policy() {
 
 #[test]
 fn a_hint_of_all_time_saturates() {
-    let policy = RetryAfterFirst::new(Never).longest(Duration::MAX);
+    let policy = RetryAfterFirst::new(NoRetry).longest(Duration::MAX);
     let plan = planned(&policy, |context| context.hint(RetryHint::After(Duration::MAX)));
     assert_eq!(plan, Window::exactly(Duration::MAX).into());
 }
@@ -65,7 +65,7 @@ fn a_hint_of_all_time_saturates() {
 fn exponential_grows_from_the_base_by_the_multiplier_up_to_the_cap() {
     const MAX: Duration = Duration::MAX;
     let of = |base, cap, multiplier| {
-        Exponential::new(ms(base), ms(cap)).multiplier(multiplier).jitter(Jitter::None)
+        ExponentialBackoff::new(ms(base), ms(cap)).multiplier(multiplier).jitter(Jitter::None)
     };
     for (policy, step, expected) in [
         (of(100, 10_000, 2.0), 0, ms(100)),
@@ -85,11 +85,11 @@ fn exponential_grows_from_the_base_by_the_multiplier_up_to_the_cap() {
         (of(0, 10_000, f64::INFINITY), 1, ms(0)),
         (of(100, 50, 2.0), 0, ms(50)),
         (of(100, 0, 2.0), 3, ms(0)),
-        (Exponential::new(MAX, MAX).jitter(Jitter::None), u32::MAX, MAX),
-        (Exponential::new(ms(1), MAX).jitter(Jitter::None), u32::MAX, MAX),
+        (ExponentialBackoff::new(MAX, MAX).jitter(Jitter::None), u32::MAX, MAX),
+        (ExponentialBackoff::new(ms(1), MAX).jitter(Jitter::None), u32::MAX, MAX),
         // Exact to the nanosecond.
         (
-            Exponential::new(Duration::from_nanos(1), MAX).jitter(Jitter::None),
+            ExponentialBackoff::new(Duration::from_nanos(1), MAX).jitter(Jitter::None),
             40,
             Duration::from_nanos(1 << 40),
         ),
@@ -103,7 +103,7 @@ fn exponential_grows_from_the_base_by_the_multiplier_up_to_the_cap() {
 fn the_default_doubles_from_100_ms_to_10_s_with_full_jitter() {
     for (step, latest) in [(0, 100), (1, 200), (2, 400), (6, 6_400), (7, 10_000)] {
         assert_eq!(
-            planned(&Exponential::default(), |s| s.backoff_step(step)),
+            planned(&ExponentialBackoff::default(), |s| s.backoff_step(step)),
             between(0, latest),
             "step {step}"
         );
@@ -135,7 +135,7 @@ fn jitter_is_the_width_of_the_window() {
         (Jitter::Proportional(0.5), ms(0), ms(0), ms(0)),
     ] {
         assert_eq!(jitter.window(backoff), Window::between(earliest, latest), "{jitter:?} {backoff:?}");
-        let plan = planned(&Constant::new(backoff).jitter(jitter), |context| context.backoff_step(9));
+        let plan = planned(&FixedDelay::new(backoff).jitter(jitter), |context| context.backoff_step(9));
         assert_eq!(plan, Window::between(earliest, latest).into(), "{jitter:?} {backoff:?}");
     }
     assert_eq!(Jitter::default(), Jitter::Full);
@@ -205,7 +205,7 @@ fn draws_are_uniform() {
 fn a_backoff_of_years_is_rounded_to_no_more_than_its_cap() {
     let base = Duration::from_nanos(34_995_961_231_873_301);
     let cap = base + Duration::from_nanos(1);
-    let plan = planned(&Exponential::new(base, cap).jitter(Jitter::None), |context| context);
+    let plan = planned(&ExponentialBackoff::new(base, cap).jitter(Jitter::None), |context| context);
     assert_eq!(plan, Window::exactly(cap).into());
 }
 
@@ -227,7 +227,7 @@ proptest! {
         multiplier in prop_oneof![any::<f64>(), 0.5..4.0],
         step in prop_oneof![0..100_u32, any::<u32>()],
     ) {
-        let policy = Exponential::new(base, cap).multiplier(multiplier);
+        let policy = ExponentialBackoff::new(base, cap).multiplier(multiplier);
         let width = |step| match planned(&policy, |context: RetryContext<'_>| context.backoff_step(step)) {
             Plan::Resend(window) => window.width(),
             Plan::GiveUp(reason) => panic!("{reason}"),

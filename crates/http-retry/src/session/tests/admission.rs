@@ -2,11 +2,11 @@
 
 use super::*;
 
-const GONE: Step = Step::GiveUp(GiveUpReason::MaxAttempts);
+const GONE: Decision = Decision::GiveUp(GiveUpReason::MaxAttempts);
 
 #[test]
 fn attempts_count_the_original() {
-    let policy = Constant::new(ms(5));
+    let policy = FixedDelay::new(ms(5));
     for (attempts, timeline) in [
         (0, &[(Status(503), GONE)][..]),
         (1, &[(Status(503), GONE)]),
@@ -20,14 +20,14 @@ fn attempts_count_the_original() {
 
 #[test]
 fn one_refused_resend_goes_out_at_once_and_uncounted() {
-    let policy = Constant::new(ms(5));
+    let policy = FixedDelay::new(ms(5));
     for (attempts, timeline, sends) in [
         (3, &[(REFUSED, wait(0)), (REFUSED, wait(5)), (REFUSED, wait(5)), (REFUSED, GONE)][..], 4),
         (2, &[(REFUSED, wait(0)), (Status(503), wait(5)), (Status(503), GONE)], 3),
         // After the last that counts, too.
         (2, &[(Status(503), wait(5)), (REFUSED, wait(0)), (REFUSED, GONE)], 3),
         // RFC 8470 section 5.2. A 425 to a resend, which is no early data, is an answer.
-        (2, &[(Status(425), wait(0)), (Status(425), Step::Accept)], 2),
+        (2, &[(Status(425), wait(0)), (Status(425), Decision::Accept)], 2),
         // The server's time outranks the protocol's, and is counted.
         (2, &[(Hinted(425, 40), wait(40)), (REFUSED, wait(0)), (Status(503), GONE)], 3),
         // One attempt means one.
@@ -43,14 +43,14 @@ fn one_refused_resend_goes_out_at_once_and_uncounted() {
 fn a_policy_that_gives_up_sends_nothing_at_once_either() {
     for reason in [GiveUpReason::Policy, GiveUpReason::HintTooLong] {
         let policy = policy_fn(move |_| Plan::GiveUp(reason));
-        check(&policy, Session::new(), &[(REFUSED, Step::GiveUp(reason))]);
+        check(&policy, Session::new(), &[(REFUSED, Decision::GiveUp(reason))]);
     }
 }
 
 #[test]
 fn the_cheapest_check_comes_first_and_nothing_is_spent_on_a_resend_that_cannot_happen() {
     use BodyState::{Failed, Replayable, TooLarge};
-    let policy = Constant::new(ms(500));
+    let policy = FixedDelay::new(ms(500));
     for (attempts, body, deadline, tokens, expected) in [
         (1, TooLarge, 100, 0, Err(GiveUpReason::MaxAttempts)),
         (1, Replayable, 100, 0, Err(GiveUpReason::MaxAttempts)),
@@ -66,9 +66,9 @@ fn the_cheapest_check_comes_first_and_nothing_is_spent_on_a_resend_that_cannot_h
     ] {
         let mut client =
             Client::new(&policy, Session::new().max_attempts(attempts).max_elapsed(ms(deadline)));
-        let budget = Budget::percent(0).floor(0).capacity(tokens);
+        let budget = Budget::percent(0).min_per_second(0).capacity(tokens);
         (client.body, client.budget) = (body, Some(budget.clone()));
-        let expected_step = expected.map_or_else(Step::GiveUp, |()| wait(500));
+        let expected_step = expected.map_or_else(Decision::GiveUp, |()| wait(500));
         assert_eq!(client.decide(&Status(503)), expected_step, "{attempts} {body:?} {deadline} {tokens}");
         let withdrawn = if expected.is_ok() { 1.0 } else { 0.0 };
         assert_eq!(budget.tokens(), f64::from(tokens) - withdrawn, "{expected:?}");
@@ -77,8 +77,8 @@ fn the_cheapest_check_comes_first_and_nothing_is_spent_on_a_resend_that_cannot_h
 
 #[test]
 fn a_delay_that_does_not_fit_before_the_deadline_gives_up_now() {
-    let policy = RetryAfterFirst::new(Constant::new(ms(400))).spread(0.0);
-    let late = Step::GiveUp(GiveUpReason::MaxElapsed);
+    let policy = RetryAfterFirst::new(FixedDelay::new(ms(400))).spread(0.0);
+    let late = Decision::GiveUp(GiveUpReason::MaxElapsed);
     for (back, elapsed, expected) in [
         (Status(503), 0, wait(400)),
         (Status(503), 600, wait(400)),
@@ -104,31 +104,31 @@ fn the_spread_above_a_hint_is_narrowed_to_the_deadline() {
     for seed in 0..100 {
         let mut client = Client::new(&policy, Session::new().max_elapsed(ms(10_001)));
         client.rng = SmallRng::seed_from_u64(seed);
-        let Step::Wait(delay) = client.decide(&Hinted(429, 10_000)) else { panic!("gave up") };
+        let Decision::Wait(delay) = client.decide(&Hinted(429, 10_000)) else { panic!("gave up") };
         assert!((ms(10_000)..=ms(10_001)).contains(&delay), "{delay:?}");
     }
 }
 
 #[test]
 fn the_budget_hears_of_a_success_on_the_last_attempt() {
-    let policy = Constant::new(ms(0));
+    let policy = FixedDelay::new(ms(0));
     for (last, earned) in
         [(Status(200), 0.5), (Status(304), 0.5), (Status(404), 0.0), (Failed(FailureKind::Permanent), 0.0)]
     {
         let mut client = Client::new(&policy, Session::new().max_attempts(2));
-        let budget = Budget::percent(50).floor(0).capacity(5);
+        let budget = Budget::percent(50).min_per_second(0).capacity(5);
         client.budget = Some(budget.clone());
         client.expect(&Status(500), wait(0));
-        client.expect(&last, Step::Accept);
+        client.expect(&last, Decision::Accept);
         assert_eq!(budget.tokens(), 4.0 + earned, "{last:?}");
     }
 }
 
 #[test]
 fn a_failed_attempt_earns_nothing() {
-    let policy = Constant::new(ms(0)).classify_with(|_| Verdict::Retry(RetryCause::Transient));
+    let policy = FixedDelay::new(ms(0)).classify_with(|_| Verdict::Retry(RetryCause::Transient));
     let mut client = Client::new(&policy, Session::new().max_attempts(2));
-    let budget = Budget::percent(100).floor(0).capacity(5);
+    let budget = Budget::percent(100).min_per_second(0).capacity(5);
     client.budget = Some(budget.clone());
     client.expect(&Status(200), wait(0));
     client.expect(&Status(200), GONE);
@@ -137,8 +137,8 @@ fn a_failed_attempt_earns_nothing() {
 
 #[test]
 fn a_token_is_spent_when_the_resend_goes_out_and_not_before() {
-    let policy = Constant::new(ms(0));
-    let budget = Budget::percent(0).floor(0).capacity(5);
+    let policy = FixedDelay::new(ms(0));
+    let budget = Budget::percent(0).min_per_second(0).capacity(5);
     let ends: [(fn(Session), f64); 4] = [
         (drop, 5.0),
         (|mut session| session.abandon(), 5.0),
@@ -158,21 +158,21 @@ fn a_token_is_spent_when_the_resend_goes_out_and_not_before() {
 
 #[test]
 fn deciding_again_without_a_resend_pays_once() {
-    let policy = Constant::new(ms(0));
+    let policy = FixedDelay::new(ms(0));
     let mut client = Client::new(&policy, Session::new());
-    let budget = Budget::percent(0).floor(0).capacity(1);
+    let budget = Budget::percent(0).min_per_second(0).capacity(1);
     client.budget = Some(budget.clone());
     for _ in 0..3 {
         assert_eq!(client.decide(&Status(500)), wait(0));
     }
-    assert_eq!(client.decide(&Status(404)), Step::Accept);
+    assert_eq!(client.decide(&Status(404)), Decision::Accept);
     assert_eq!(budget.tokens(), 1.0);
 }
 
 #[test]
 fn a_resend_costs_by_its_cause_and_its_place() {
     const NEVER_SENT: Back = Failed(FailureKind::NeverSent);
-    let policy = Constant::new(ms(0));
+    let policy = FixedDelay::new(ms(0));
     for (backs, expected) in [
         (&[NEVER_SENT, NEVER_SENT][..], 250 + 1_000),
         (&[REFUSED, REFUSED], 250 + 1_000),
@@ -183,10 +183,10 @@ fn a_resend_costs_by_its_cause_and_its_place() {
         (&[Failed(FailureKind::Timeout)], 2_000),
     ] {
         let mut client = Client::new(&policy, Session::new().max_attempts(5));
-        let budget = Budget::percent(0).floor(0).capacity(10);
+        let budget = Budget::percent(0).min_per_second(0).capacity(10);
         client.budget = Some(budget.clone());
         for back in backs {
-            assert!(matches!(client.decide(back), Step::Wait(_)), "{back:?}");
+            assert!(matches!(client.decide(back), Decision::Wait(_)), "{back:?}");
             client.session.resend();
         }
         assert_eq!(10_000.0 - budget.tokens() * 1_000.0, f64::from(expected), "{backs:?}");
@@ -196,7 +196,7 @@ fn a_resend_costs_by_its_cause_and_its_place() {
 #[test]
 fn a_transparent_resend_is_no_retry() {
     const NEVER_SENT: Back = Failed(FailureKind::NeverSent);
-    let policy = Constant::new(ms(0));
+    let policy = FixedDelay::new(ms(0));
     for (backs, expected) in [
         (&[Status(500), Status(503)][..], &[1, 2][..]),
         (&[REFUSED, REFUSED, Status(503)], &[0, 1, 2]),
@@ -206,7 +206,7 @@ fn a_transparent_resend_is_no_retry() {
         let mut client = Client::new(&policy, Session::new().max_attempts(5));
         assert_eq!(client.session.retries(), 0);
         for (back, expected) in backs.iter().zip(expected) {
-            assert!(matches!(client.decide(back), Step::Wait(_)), "{back:?}");
+            assert!(matches!(client.decide(back), Decision::Wait(_)), "{back:?}");
             assert_eq!(client.session.retries(), *expected, "{back:?} of {backs:?}");
             client.session.resend();
             assert_eq!(client.session.retries(), *expected, "{back:?} of {backs:?}");
@@ -220,11 +220,11 @@ fn a_transparent_resend_is_no_retry() {
 
 #[test]
 fn the_floor_of_the_budget_accrues_by_the_sessions_clock() {
-    let policy = Constant::new(ms(0));
+    let policy = FixedDelay::new(ms(0));
     let mut client = Client::new(&policy, Session::new().max_attempts(9));
-    client.budget = Some(Budget::percent(0).floor(1).capacity(1));
+    client.budget = Some(Budget::percent(0).min_per_second(1).capacity(1));
     client.expect(&Status(500), wait(0));
-    client.expect(&Status(500), Step::GiveUp(GiveUpReason::Budget));
+    client.expect(&Status(500), Decision::GiveUp(GiveUpReason::Budget));
     client.now = ms(1_000);
     client.expect(&Status(500), wait(0));
 }
@@ -235,6 +235,6 @@ fn nothing_is_sent_after_the_deadline_not_even_at_once() {
     for back in [REFUSED, Status(425), Hinted(429, 0), Hinted(503, 0)] {
         let mut client = Client::new(&policy, Session::new().max_elapsed(ms(1_000)).started(Duration::ZERO));
         client.now = ms(1_001);
-        client.expect(&back, Step::GiveUp(GiveUpReason::MaxElapsed));
+        client.expect(&back, Decision::GiveUp(GiveUpReason::MaxElapsed));
     }
 }

@@ -25,7 +25,7 @@ fn capped() -> BoxedStrategy<Drawn> {
     let jitter = prop_oneof![Just(Jitter::None), Just(Jitter::Full), Just(Jitter::Equal)];
     let exponential =
         (duration(CAP * 2), prop::num::f64::ANY, jitter).prop_map(|(base, multiplier, jitter)| {
-            Box::new(Exponential::new(base, CAP).multiplier(multiplier).jitter(jitter)) as Drawn
+            Box::new(ExponentialBackoff::new(base, CAP).multiplier(multiplier).jitter(jitter)) as Drawn
         });
     let decorrelated =
         duration(CAP * 2).prop_map(|base| Box::new(DecorrelatedJitter::new(base, CAP)) as Drawn);
@@ -35,7 +35,7 @@ fn capped() -> BoxedStrategy<Drawn> {
 fn any_policy() -> BoxedStrategy<Drawn> {
     let proportional = (duration(CAP), prop::num::f64::ANY).prop_map(|(base, fraction)| {
         let jitter = Jitter::Proportional(fraction);
-        Box::new(Exponential::new(base, CAP).jitter(jitter)) as Drawn
+        Box::new(ExponentialBackoff::new(base, CAP).jitter(jitter)) as Drawn
     });
     let own = (duration(CAP), duration(CAP)).prop_map(|(earliest, latest)| {
         // Inverted ones are among them.
@@ -94,7 +94,7 @@ proptest! {
         for (back, took) in &backs {
             client.now += *took;
             refused |= matches!(back, Failed(FailureKind::Unprocessed) | Status(425) | Hinted(425, 0));
-            let Step::Wait(delay) = client.decide(back) else { break };
+            let Decision::Wait(delay) = client.decide(back) else { break };
             client.now += delay;
             sends += 1;
             prop_assert_eq!(client.session.resend(), sends);
@@ -114,7 +114,7 @@ proptest! {
         client.rng = SmallRng::seed_from_u64(seed);
         for back in &backs {
             let step = client.decide(back);
-            if let (Hinted(_, millis), Step::Wait(delay)) = (back, step) {
+            if let (Hinted(_, millis), Decision::Wait(delay)) = (back, step) {
                 prop_assert!(delay >= ms(*millis), "{:?}", delay);
             }
             client.session.resend();
@@ -128,13 +128,13 @@ proptest! {
         (step, elapsed) in (any::<u32>(), any::<Duration>()),
         deadline in any::<Option<Duration>>(),
     ) {
-        let exponential = Exponential::new(base, cap).multiplier(multiplier);
+        let exponential = ExponentialBackoff::new(base, cap).multiplier(multiplier);
         let policies: [Box<dyn Policy>; 5] = [
             Box::new(exponential.jitter(Jitter::Proportional(fraction))),
             Box::new(exponential.jitter(Jitter::Equal)),
             Box::new(DecorrelatedJitter::new(base, cap)),
             Box::new(RetryAfterFirst::new(exponential).spread(spread).longest(Duration::MAX)),
-            Box::new(Constant::new(base)),
+            Box::new(FixedDelay::new(base)),
         ];
         for policy in &policies {
             for hint in [None, Some(RetryHint::After(hint))] {
@@ -154,8 +154,12 @@ proptest! {
 #[test]
 fn enormous_hints_give_up_or_wait_but_never_panic() {
     let longest = RetryAfterFirst::default().longest(Duration::MAX);
-    let policies: [&dyn Policy; 4] =
-        [&RetryAfterFirst::default(), &longest, &Exponential::default(), &Constant::new(Duration::MAX)];
+    let policies: [&dyn Policy; 4] = [
+        &RetryAfterFirst::default(),
+        &longest,
+        &ExponentialBackoff::default(),
+        &FixedDelay::new(Duration::MAX),
+    ];
     let request = Request::new(());
     for policy in policies {
         for (name, value) in [
@@ -168,9 +172,9 @@ fn enormous_hints_give_up_or_wait_but_never_panic() {
             for deadline in [Some(Duration::from_secs(60)), Some(Duration::MAX), None] {
                 let attempt = Attempt::new(1, &request, ResponseHead::from(&response));
                 let mut session = Session::new().max_elapsed(deadline).started(ms(5));
-                let clock = || Moment::new(Duration::MAX, SystemTime::UNIX_EPOCH);
+                let clock = || ClockReading::new(Duration::MAX, SystemTime::UNIX_EPOCH);
                 let step = session.decide(policy, &attempt, None, clock, &mut SmallRng::seed_from_u64(1));
-                if let Step::Wait(delay) = step {
+                if let Decision::Wait(delay) = step {
                     assert!(
                         deadline.is_none() && delay > Duration::from_secs(200 * 365 * 86_400),
                         "{step:?}"

@@ -2,7 +2,7 @@
 
 use super::*;
 
-const A_TENTH: Constant = Constant::new(Duration::from_millis(100));
+const A_TENTH: FixedDelay = FixedDelay::new(Duration::from_millis(100));
 
 #[test]
 fn a_pushback_of_never_ends_the_session_whatever_the_policy_says() {
@@ -11,7 +11,7 @@ fn a_pushback_of_never_ends_the_session_whatever_the_policy_says() {
         for policy in policies {
             let mut client = Client::new(policy, Session::new());
             client.expect(&Status(503), wait(100));
-            client.expect(&Pushed(value), Step::GiveUp(GiveUpReason::ServerSaidNo));
+            client.expect(&Pushed(value), Decision::GiveUp(GiveUpReason::ServerSaidNo));
             assert_eq!(client.session.hint(), Some(RetryHint::Never), "{value:?}");
             assert_eq!(client.session.hint_header(), Some("grpc-retry-pushback-ms"));
             assert_eq!(client.session.resend(), 2, "nothing was admitted");
@@ -26,13 +26,14 @@ fn a_pushback_is_waited_for_exactly() {
         let pushed = Pushed(value);
         assert_eq!(delays(&policy, &pushed), (ms(millis), ms(millis)), "{value}");
     }
-    let too_long = Step::GiveUp(GiveUpReason::HintTooLong);
+    let too_long = Decision::GiveUp(GiveUpReason::HintTooLong);
     check(&policy, Session::new().max_elapsed(None), &[(Pushed("120001"), too_long)]);
 }
 
 #[test]
 fn after_a_pushback_the_backoff_starts_again() {
-    let policy = RetryAfterFirst::new(Exponential::new(ms(10), ms(10_000)).jitter(crate::Jitter::None));
+    let policy =
+        RetryAfterFirst::new(ExponentialBackoff::new(ms(10), ms(10_000)).jitter(crate::Jitter::None));
     let timeline = [
         (Status(503), wait(10)),
         (Status(503), wait(20)),
@@ -49,7 +50,7 @@ fn after_a_pushback_the_backoff_starts_again() {
 #[test]
 fn every_pushback_counts_as_an_attempt() {
     let policy = RetryAfterFirst::new(A_TENTH);
-    let out_of_attempts = Step::GiveUp(GiveUpReason::MaxAttempts);
+    let out_of_attempts = Decision::GiveUp(GiveUpReason::MaxAttempts);
     let timeline = [(Pushed("0"), wait(0)), (Pushed("0"), wait(0)), (Pushed("0"), out_of_attempts)];
     check(&policy, Session::new(), &timeline);
 }

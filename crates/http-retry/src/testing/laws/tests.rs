@@ -1,7 +1,7 @@
 use super::*;
 use crate::{
-    Constant, DecorrelatedJitter, Exponential, Jitter, LlmPolicy, Never, RetryAfterFirst, Verdict, Window,
-    policy_fn,
+    DecorrelatedJitter, ExponentialBackoff, FixedDelay, Jitter, LlmPolicy, NoRetry, RetryAfterFirst, Verdict,
+    Window, policy_fn,
 };
 
 const fn ms(millis: u64) -> Duration {
@@ -30,12 +30,12 @@ fn check_breaks(policy: &dyn Policy, law: Law, attempt: u32, words: &[&str]) {
 fn the_policies_of_this_crate_keep_every_law() {
     let policies: [&dyn Policy; 7] = [
         &RetryAfterFirst::default(),
-        &Exponential::default(),
-        &Exponential::default().jitter(Jitter::Equal),
-        &Exponential::default().jitter(Jitter::Proportional(0.2)),
+        &ExponentialBackoff::default(),
+        &ExponentialBackoff::default().jitter(Jitter::Equal),
+        &ExponentialBackoff::default().jitter(Jitter::Proportional(0.2)),
         &DecorrelatedJitter::new(ms(100), ms(10_000)),
         &LlmPolicy::new(),
-        &Never,
+        &NoRetry,
     ];
     for policy in policies {
         assert_lawful(policy);
@@ -57,7 +57,8 @@ fn by_service_config() -> crate::GrpcServiceConfig {
 
 #[test]
 fn a_policy_without_jitter_keeps_all_but_one() {
-    let policies: [&dyn Policy; 2] = [&Constant::new(ms(100)), &Exponential::default().jitter(Jitter::None)];
+    let policies: [&dyn Policy; 2] =
+        [&FixedDelay::new(ms(100)), &ExponentialBackoff::default().jitter(Jitter::None)];
     for policy in policies {
         check_breaks(policy, Law::Varied, 1, &["1000 sessions wait for 1 different times"]);
         Laws::new().but_for(Law::Varied).assert(policy);
@@ -110,13 +111,13 @@ fn arithmetic_that_overflows_is_found() {
 
 #[test]
 fn a_panic_over_a_head_is_found() {
-    let status = Exponential::default().classify_with(|attempt| {
+    let status = ExponentialBackoff::default().classify_with(|attempt| {
         let status = attempt.outcome.response().map(|head| head.status().as_u16());
         assert_ne!(status, Some(599));
         None::<Verdict>
     });
     check_breaks(&status, Law::NoPanic, 1, &["599"]);
-    let header = Exponential::default()
+    let header = ExponentialBackoff::default()
         .only(|head| head.headers().all(|(_, value)| std::str::from_utf8(value).expect("text") != "x"));
     check_breaks(&header, Law::NoPanic, 1, &["it panics: text"]);
 }
@@ -124,14 +125,14 @@ fn a_panic_over_a_head_is_found() {
 #[test]
 fn a_session_that_ignores_hints_is_found() {
     let laws = Laws::new().session(|| Session::new().ignore_hints());
-    let violation = laws.check(&Exponential::default()).unwrap_err();
+    let violation = laws.check(&ExponentialBackoff::default()).unwrap_err();
     assert_eq!((violation.law(), violation.attempt()), (Law::HeedsHints, 1));
     assert!(violation.to_string().contains("503 with `retry-after: 7` each time"), "{violation}");
-    assert!(laws.but_for(Law::HeedsHints).check(&Exponential::default()).is_ok());
+    assert!(laws.but_for(Law::HeedsHints).check(&ExponentialBackoff::default()).is_ok());
 }
 
 #[test]
 #[should_panic(expected = "after attempt 1 the policy breaks the law `Varied`: callers that fail together")]
 fn an_assertion_says_which_law_and_where() {
-    assert_lawful(&Constant::new(ms(100)));
+    assert_lawful(&FixedDelay::new(ms(100)));
 }

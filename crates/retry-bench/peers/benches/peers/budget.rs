@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use retry_peers::Subject;
 use tower::retry::budget::{Budget as _, TpsBudget};
-use tower_http_retry::{Budget, Cost};
+use tower_http_retry::{Budget, RetryCost};
 
 use crate::promise;
 use crate::report::{Measure, Report, median};
@@ -36,8 +36,8 @@ pub(crate) fn measure(report: &mut Report, rounds: usize) {
             }));
             of_ours.push(operation(threads, withdraws, move || {
                 if withdraws {
-                    let token = black_box(&ours).withdraw(Cost::ONE, black_box(Duration::from_secs(1)));
-                    token.expect("it earns what it spends").spend();
+                    let token = black_box(&ours).withdraw(RetryCost::ONE, black_box(Duration::from_secs(1)));
+                    token.expect("it earns what it spends").commit();
                 }
                 black_box(&ours).deposit();
             }));

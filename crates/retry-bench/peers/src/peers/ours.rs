@@ -9,7 +9,7 @@ use http::Request;
 use http_body_util::Full;
 use tower::{Layer, Service};
 use tower_http_retry::{
-    Budget, Constant, Exponential, Jitter, Policy, ReplayBody, RetryAfterFirst, RetryLayer, Sleep, Timer,
+    Budget, FixedDelay, ExponentialBackoff, Jitter, Policy, ReplayBody, RetryAfterFirst, RetryLayer, Sleep, Timer,
     TokioTimer,
 };
 
@@ -34,13 +34,13 @@ pub(super) fn send<B: AnyBody>(
 /// Resends without a wait, keeps bodies of any size, and earns as much as it spends, or the server's failures would soon
 /// be all that anybody gets.
 fn at_once() -> RetryLayer<impl Policy> {
-    RetryLayer::new(RetryAfterFirst::new(Constant::new(Duration::ZERO)))
+    RetryLayer::new(RetryAfterFirst::new(FixedDelay::new(Duration::ZERO)))
         .budget(Budget::percent(100))
         .replay_limit(usize::MAX)
 }
 
 pub(super) fn waits(server: Server) -> Wait {
-    let minute = Exponential::new(Duration::from_secs(60), Duration::from_secs(3_600)).jitter(Jitter::None);
+    let minute = ExponentialBackoff::new(Duration::from_secs(60), Duration::from_secs(3_600)).jitter(Jitter::None);
     // A budget would let only a hundred of them wait, and the deadline none.
     boxed(RetryLayer::new(RetryAfterFirst::new(minute)).budget(None).max_elapsed(None).layer(server))
 }

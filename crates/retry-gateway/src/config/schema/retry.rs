@@ -189,7 +189,7 @@ fn back_off(table: &mut Table<'_>, default: BackOff) -> BackOff {
             }
             BackOffPolicy::Decorrelated
         }
-        _ => jitter.map_or(default.policy, BackOffPolicy::Exponential),
+        _ => jitter.map_or(default.policy, BackOffPolicy::ExponentialBackoff),
     };
     if let (Some(base), Some(max)) = (base, max)
         && base > max

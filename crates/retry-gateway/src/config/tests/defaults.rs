@@ -63,7 +63,7 @@ fn retries_are_on_and_those_of_the_documentation() {
         num_retries: 2,
         per_try_timeout: Some(Duration::from_secs(5)),
         back_off: BackOff {
-            policy: BackOffPolicy::Exponential(Jitter::Full),
+            policy: BackOffPolicy::ExponentialBackoff(Jitter::Full),
             base_interval: Duration::from_millis(25),
             max_interval: Duration::from_millis(250),
         },

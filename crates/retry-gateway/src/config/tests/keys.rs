@@ -222,7 +222,7 @@ fn of_retries() {
 
 #[test]
 fn of_waits() {
-    let jitter = |jitter| BackOffPolicy::Exponential(jitter);
+    let jitter = |jitter| BackOffPolicy::ExponentialBackoff(jitter);
     check_retry("back_off.policy = 'exponential'", |_| {});
     check_retry("back_off.jitter = 'full'", |_| {});
     check_retry("back_off.jitter = 'equal'", |retry| retry.back_off.policy = jitter(Jitter::Equal));

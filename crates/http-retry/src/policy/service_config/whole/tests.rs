@@ -80,7 +80,7 @@ impl Ended<'_> {
         let request =
             Request::post(format!("http://api.example{}", self.path)).header("idempotency-key", "a");
         let request = request.body(()).unwrap();
-        ask(Attempt::new(self.number, &request, kind).vouched(true))
+        ask(Attempt::new(self.number, &request, kind).assume_idempotent(true))
     }
 
     fn plan(self, kind: FailureKind, cause: RetryCause) -> Plan {

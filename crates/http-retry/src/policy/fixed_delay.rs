@@ -7,14 +7,14 @@ use crate::{Jitter, Plan, Policy, RetryContext};
 /// Waits the same time before every resend.
 ///
 /// For tests and for servers that say how long to wait. Callers that fail together come back together:
-/// give it a [`Jitter`], or prefer [`Exponential`](crate::Exponential).
+/// give it a [`Jitter`], or prefer [`ExponentialBackoff`](crate::ExponentialBackoff).
 ///
 /// ```
 /// use std::time::Duration;
 /// use http::{Request, Response};
-/// use http_retry::{Attempt, RetryCause, Constant, Jitter, Policy, ResponseHead, RetryContext, Window};
+/// use http_retry::{Attempt, RetryCause, FixedDelay, Jitter, Policy, ResponseHead, RetryContext, Window};
 ///
-/// let policy = Constant::new(Duration::from_secs(2)).jitter(Jitter::Equal);
+/// let policy = FixedDelay::new(Duration::from_secs(2)).jitter(Jitter::Equal);
 ///
 /// let (request, response) = (Request::new(()), Response::new(()));
 /// let attempt = Attempt::new(1, &request, ResponseHead::from(&response));
@@ -23,12 +23,12 @@ use crate::{Jitter, Plan, Policy, RetryContext};
 /// assert_eq!(policy.schedule(&tenth), window.into());
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Constant {
+pub struct FixedDelay {
     delay: Duration,
     jitter: Jitter,
 }
 
-impl Constant {
+impl FixedDelay {
     /// Waits `delay`, without jitter.
     pub const fn new(delay: Duration) -> Self {
         Self { delay, jitter: Jitter::None }
@@ -40,7 +40,7 @@ impl Constant {
     }
 }
 
-impl Policy for Constant {
+impl Policy for FixedDelay {
     fn schedule(&self, _: &RetryContext<'_>) -> Plan {
         self.jitter.window(self.delay).into()
     }

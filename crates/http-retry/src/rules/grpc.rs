@@ -1,44 +1,44 @@
-//! The decision table of gRPC calls. They are all POST, so that the method tells nothing: the status code does. A failure
-//! without a response is what the standard table says of it.
+//! The rules for gRPC calls decide by the status code of the call. Every call is a POST, so its method says nothing. The
+//! [standard rules](super) decide on a failure without a response.
 //!
-//! The code of a call stands in the head only where the server had nothing else to say (a *Trailers-Only* response).
-//! What has no code yet is accepted.
+//! The head of a response has the status code only if the server sent nothing else (a *Trailers-Only* response). A
+//! response without a code is accepted.
 //!
 //! ```
 //! use http::{Request, Response};
-//! use http_retry::{Attempt, RetryCause, ResponseHead, Verdict, table};
+//! use http_retry::{Attempt, RetryCause, ResponseHead, Verdict, rules};
 //!
 //! let request = Request::post("http://api.example/shop.Orders/Get").body(()).unwrap();
 //! let response = Response::builder().header("grpc-status", "14").body(()).unwrap();
 //! let unavailable = Attempt::new(1, &request, ResponseHead::from(&response));
-//! assert_eq!(table::grpc::classify(&unavailable), Verdict::Retry(RetryCause::Throttled));
-//! assert_eq!(table::classify(&unavailable), Verdict::Accept);
+//! assert_eq!(rules::grpc::classify(&unavailable), Verdict::Retry(RetryCause::Throttled));
+//! assert_eq!(rules::classify(&unavailable), Verdict::Accept);
 //! ```
 
-use super::{Of, Row, When, of};
+use super::{OutcomeMatcher, RequestMatcher, Rule, rule};
 use crate::GrpcCode::{ResourceExhausted, Unavailable};
 use crate::RetryCause::Throttled;
 use crate::Verdict::{self, Accept, Retry};
 use crate::{Attempt, Outcome};
 
-/// What the [table](self) says of an attempt.
+/// Classifies an attempt by the [rules for gRPC](self).
 pub fn classify(attempt: &Attempt<'_>) -> Verdict {
-    row(attempt).map_or(Accept, |row| row.verdict)
+    matching(attempt).map_or(Accept, |rule| rule.verdict)
 }
 
-/// The row of the [table](self) that decides for an attempt; `None` where there is none and the outcome is accepted.
-pub fn row(attempt: &Attempt<'_>) -> Option<&'static Row> {
+/// Returns the first rule that matches an attempt. `None` means that the outcome is accepted.
+pub fn matching(attempt: &Attempt<'_>) -> Option<&'static Rule> {
     match attempt.outcome {
-        Outcome::Failure(_) => super::row(attempt),
-        Outcome::Response(_) => super::find(ROWS, attempt),
+        Outcome::Failure(_) => super::matching(attempt),
+        Outcome::Response(_) => super::first_match(RULES, attempt),
     }
 }
 
-/// The rows for responses, in the order in which they are tried.
+/// The rules for responses, in the order in which they are tried.
 #[rustfmt::skip]
-pub const ROWS: &[Row] = &[
-    of("23", When::GrpcStatus(&[Unavailable]), Of::Any, Retry(Throttled), "gRPC A6"),
-    of("23", When::GrpcStatusWithHint(&[ResourceExhausted]), Of::Any, Retry(Throttled), "google.rpc.RetryInfo"),
+pub const RULES: &[Rule] = &[
+    rule(OutcomeMatcher::GrpcStatus(&[Unavailable]), RequestMatcher::Any, Retry(Throttled), "gRPC A6"),
+    rule(OutcomeMatcher::GrpcStatusWithHint(&[ResourceExhausted]), RequestMatcher::Any, Retry(Throttled), "google.rpc.RetryInfo"),
 ];
 
 #[cfg(test)]
@@ -105,7 +105,7 @@ mod tests {
     #[test]
     fn what_may_have_been_done_is_done_again_only_where_somebody_vouches_for_it() {
         let request = Request::post("http://api.example/shop.Orders/Place").body(()).unwrap();
-        for (kind, bare, vouched) in [
+        for (kind, bare, assume_idempotent) in [
             (FailureKind::NeverSent, Retry(NeverSent), Retry(NeverSent)),
             (FailureKind::Unprocessed, Retry(Unprocessed), Retry(Unprocessed)),
             (FailureKind::Overloaded, Accept, Accept),
@@ -114,7 +114,11 @@ mod tests {
             (FailureKind::Permanent, Accept, Accept),
         ] {
             let attempt = Attempt::new(1, &request, kind);
-            assert_eq!((classify(&attempt), classify(&attempt.vouched(true))), (bare, vouched), "{kind:?}");
+            assert_eq!(
+                (classify(&attempt), classify(&attempt.assume_idempotent(true))),
+                (bare, assume_idempotent),
+                "{kind:?}"
+            );
         }
     }
 }

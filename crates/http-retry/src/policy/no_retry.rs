@@ -6,10 +6,10 @@ use crate::{Attempt, GiveUpReason, Plan, Policy, RequestHead, RetryContext, Verd
 ///
 /// ```
 /// use http::Request;
-/// use http_retry::{LlmPolicy, Never, Policy, RequestHead};
+/// use http_retry::{LlmPolicy, NoRetry, Policy, RequestHead};
 ///
 /// fn policy(retries: bool) -> Box<dyn Policy> {
-///     if retries { Box::new(LlmPolicy::new()) } else { Box::new(Never) }
+///     if retries { Box::new(LlmPolicy::new()) } else { Box::new(NoRetry) }
 /// }
 ///
 /// let request = Request::new(());
@@ -17,9 +17,9 @@ use crate::{Attempt, GiveUpReason, Plan, Policy, RequestHead, RetryContext, Verd
 /// assert!(!policy(false).is_retryable(&RequestHead::from(&request)));
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Never;
+pub struct NoRetry;
 
-impl Policy for Never {
+impl Policy for NoRetry {
     fn is_retryable(&self, _: &RequestHead<'_>) -> bool {
         false
     }

@@ -1,0 +1,244 @@
+//! The standard rules decide which outcome of which request is worth another attempt.
+//!
+//! The rules are data. Each [`Rule`] names its source: the section of an RFC, or the clients whose practice it follows.
+//! The first rule that matches decides. An outcome that no rule matches is accepted.
+//!
+//! ```
+//! use http::{Request, StatusCode};
+//! use http_retry::{Attempt, FailureKind, rules};
+//!
+//! let request = Request::post("http://api.example/orders").body(()).unwrap();
+//! assert!(rules::matching(&Attempt::new(1, &request, FailureKind::MaybeProcessed)).is_none());
+//!
+//! let rule = rules::matching(&Attempt::new(1, &request, FailureKind::NeverSent)).unwrap();
+//! assert_eq!(rule.source, "RFC 9110 section 9.2.2");
+//! ```
+
+#[cfg(feature = "grpc")]
+pub mod grpc;
+
+use std::cell::LazyCell;
+
+#[cfg(feature = "grpc")]
+use crate::GrpcCode;
+use crate::RetryCause::{NeverSent, Throttled, Timeout, Transient, Unprocessed};
+use crate::Verdict::{self, Accept, Retry};
+use crate::{Attempt, FailureKind, Outcome, hint};
+
+/// Classifies an attempt by the [standard rules](self).
+pub fn classify(attempt: &Attempt<'_>) -> Verdict {
+    match attempt.outcome {
+        // No rule retries a status below 400, and almost all responses have one.
+        Outcome::Response(head) if head.status().as_u16() < 400 => Accept,
+        Outcome::Response(_) | Outcome::Failure(_) => matching(attempt).map_or(Accept, |rule| rule.verdict),
+    }
+}
+
+/// Returns the first of the [standard rules](self) that matches an attempt. `None` means that the outcome is accepted.
+pub fn matching(attempt: &Attempt<'_>) -> Option<&'static Rule> {
+    first_match(RULES, attempt)
+}
+
+fn first_match(rules: &'static [Rule], attempt: &Attempt<'_>) -> Option<&'static Rule> {
+    // Several rules ask for it.
+    let should_retry = LazyCell::new(|| attempt.outcome.response().and_then(|head| head.should_retry()));
+    rules.iter().find(|rule| {
+        rule.outcome.matches(&attempt.outcome, || *should_retry) && rule.request.matches(attempt)
+    })
+}
+
+/// Returns whether the server says explicitly that the client should not retry.
+pub(crate) fn server_forbids(outcome: &Outcome<'_>) -> bool {
+    outcome.response().is_some_and(|head| head.should_retry() == Some(false))
+}
+
+/// One of the [standard rules](self).
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Rule {
+    /// The outcomes that the rule matches.
+    pub outcome: OutcomeMatcher,
+    /// The requests that the rule matches.
+    pub request: RequestMatcher,
+    /// The verdict on an attempt that matches both.
+    pub verdict: Verdict,
+    /// The section of an RFC, or the clients, that the rule follows.
+    pub source: &'static str,
+}
+
+/// The outcomes that a [`Rule`] matches.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub enum OutcomeMatcher {
+    /// A failure of this kind.
+    Failed(FailureKind),
+    /// A response with one of these statuses.
+    Status(&'static [u16]),
+    /// The same, if it also names a delay in `Retry-After`.
+    StatusWithRetryAfter(&'static [u16]),
+    /// The same, if `x-ratelimit-remaining` is 0.
+    StatusWithQuotaExhausted(&'static [u16]),
+    /// The same, if `x-should-retry` or `stripe-should-retry` is exactly `true`.
+    StatusWithShouldRetry(&'static [u16]),
+    /// A 4xx or 5xx response in which `x-should-retry` or `stripe-should-retry` is exactly `true`.
+    ShouldRetry,
+    /// A response in which `x-should-retry` or `stripe-should-retry` is exactly `false`.
+    ShouldNotRetry,
+    /// A response that ends a gRPC call with one of these codes.
+    #[cfg(feature = "grpc")]
+    GrpcStatus(&'static [GrpcCode]),
+    /// The same, if it also has a `RetryInfo` that can be read, or a pushback.
+    #[cfg(feature = "grpc")]
+    GrpcStatusWithHint(&'static [GrpcCode]),
+}
+
+impl OutcomeMatcher {
+    /// Whether it is about this outcome, in which the server says outright whether to try again.
+    fn matches(self, outcome: &Outcome<'_>, said: impl Fn() -> Option<bool>) -> bool {
+        let head = match outcome {
+            Outcome::Failure(failure) => return matches!(self, Self::Failed(kind) if kind == failure.kind()),
+            Outcome::Response(head) => head,
+        };
+        let status = head.status().as_u16();
+        #[expect(clippy::manual_contains, reason = "that is made for long lists, and these are short")]
+        let is_one = |statuses: &[u16]| statuses.iter().any(|one| *one == status);
+        match self {
+            Self::Failed(_) => false,
+            Self::Status(statuses) => is_one(statuses),
+            Self::StatusWithRetryAfter(statuses) => is_one(statuses) && hint::has_retry_after(head),
+            Self::StatusWithQuotaExhausted(statuses) => is_one(statuses) && hint::is_quota_gone(head),
+            Self::StatusWithShouldRetry(statuses) => is_one(statuses) && said() == Some(true),
+            Self::ShouldRetry => (400..600).contains(&status) && said() == Some(true),
+            Self::ShouldNotRetry => said() == Some(false),
+            #[cfg(feature = "grpc")]
+            Self::GrpcStatus(codes) => GrpcCode::of(head).is_some_and(|code| codes.contains(&code)),
+            #[cfg(feature = "grpc")]
+            Self::GrpcStatusWithHint(codes) => {
+                Self::GrpcStatus(codes).matches(outcome, said) && hint::has_grpc_hint(head)
+            }
+        }
+    }
+}
+
+/// The requests that a [`Rule`] matches.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub enum RequestMatcher {
+    /// Any.
+    Any,
+    /// Idempotent by method, by key, or because somebody vouches for it.
+    Idempotent,
+    /// With a valid `Idempotency-Key`.
+    HasIdempotencyKey,
+    /// The first send of one that did not arrive here as early data itself. A resend is late enough.
+    FirstAttempt,
+    /// With `Expect: 100-continue`.
+    ExpectsContinue,
+}
+
+impl RequestMatcher {
+    fn matches(self, attempt: &Attempt<'_>) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Idempotent => attempt.is_idempotent(),
+            Self::HasIdempotencyKey => attempt.has_idempotency_key(),
+            Self::FirstAttempt => attempt.number == 1 && attempt.request.header("early-data") != Some("1"),
+            Self::ExpectsContinue => {
+                let expectation = attempt.request.header("expect");
+                expectation.is_some_and(|value| value.eq_ignore_ascii_case("100-continue"))
+            }
+        }
+    }
+}
+
+/// The standard rules, in the order in which they are tried.
+#[rustfmt::skip]
+pub const RULES: &[Rule] = {
+    use OutcomeMatcher::{
+        Failed, ShouldNotRetry, ShouldRetry, Status, StatusWithQuotaExhausted, StatusWithRetryAfter, StatusWithShouldRetry,
+    };
+    use RequestMatcher::{Any, ExpectsContinue, FirstAttempt, HasIdempotencyKey, Idempotent};
+
+    &[
+        rule(Failed(FailureKind::NeverSent), Any, Retry(NeverSent), "RFC 9110 section 9.2.2"),
+        rule(Failed(FailureKind::Unprocessed), Any, Retry(Unprocessed), "RFC 9113 section 8.7"),
+        rule(Failed(FailureKind::Overloaded), Any, Accept, "gRPC A6: never the same closed gate"),
+        rule(Failed(FailureKind::Timeout), Idempotent, Retry(Timeout), "RFC 9110 section 9.2.2"),
+        rule(Failed(FailureKind::MaybeProcessed), Idempotent, Retry(Transient), "RFC 9110 section 9.2.2"),
+        rule(ShouldNotRetry, Any, Accept, "OpenAI, Anthropic and Stripe SDKs"),
+        rule(StatusWithShouldRetry(&[429, 503, 529]), Any, Retry(Throttled), "OpenAI, Anthropic and Stripe SDKs"),
+        rule(ShouldRetry, Any, Retry(Transient), "OpenAI, Anthropic and Stripe SDKs"),
+        rule(Status(&[408]), Idempotent, Retry(Transient), "RFC 9110 section 15.5.9"),
+        rule(Status(&[421]), Any, Accept, "RFC 9110 section 15.5.20"),
+        rule(Status(&[425]), FirstAttempt, Retry(Unprocessed), "RFC 8470 section 5.2"),
+        rule(Status(&[429]), Any, Retry(Throttled), "RFC 6585 section 4"),
+        rule(Status(&[503, 529]), Idempotent, Retry(Throttled), "RFC 9110 section 15.6.4"),
+        rule(Status(&[502, 504]), Idempotent, Retry(Transient), "RFC 9110 sections 15.6.3 and 15.6.5"),
+        rule(Status(&[500, 520, 521, 522, 523, 524]), Idempotent, Retry(Transient), "practice of most clients"),
+        rule(Status(&[409]), HasIdempotencyKey, Retry(Transient), "draft-ietf-httpapi-idempotency-key-header-06"),
+        rule(StatusWithQuotaExhausted(&[403]), Any, Retry(Throttled), "GitHub"),
+        rule(StatusWithRetryAfter(&[413]), Any, Retry(Throttled), "RFC 9110 section 15.5.14"),
+        rule(Status(&[417]), ExpectsContinue, Retry(Unprocessed), "RFC 9110 section 10.1.1"),
+    ]
+};
+
+const fn rule(
+    outcome: OutcomeMatcher,
+    request: RequestMatcher,
+    verdict: Verdict,
+    source: &'static str,
+) -> Rule {
+    Rule { outcome, request, verdict, source }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{Request, Response};
+
+    use super::*;
+    use crate::ResponseHead;
+
+    #[track_caller]
+    fn check_413(retry_after: &str, expected: Verdict) {
+        let request = Request::post("http://api.example/").body(()).unwrap();
+        let response = Response::builder().status(413).header("retry-after", retry_after).body(()).unwrap();
+        let attempt = Attempt::new(1, &request, ResponseHead::from(&response));
+        assert_eq!(classify(&attempt), expected, "{retry_after}");
+    }
+
+    #[test]
+    fn a_413_is_retried_where_its_retry_after_can_be_read_in_whatever_form() {
+        for value in [
+            "120",
+            "Thu, 01 Jan 2026 00:00:30 GMT",
+            "Thursday, 01-Jan-26 00:00:30 GMT",
+            "Thu Jan  1 00:00:30 2026",
+        ] {
+            check_413(value, Retry(Throttled));
+        }
+        for value in ["", "soon", "-1"] {
+            check_413(value, Accept);
+        }
+    }
+
+    #[test]
+    fn nothing_below_400_is_retried_whatever_else_it_says() {
+        let request = Request::get("http://api.example/").body(()).unwrap();
+        for status in 100..400 {
+            for said in ["true", "false", ""] {
+                let response = Response::builder().status(status).header("x-should-retry", said);
+                let response = response.header("retry-after", "1").header("x-ratelimit-remaining", "0");
+                let response = response.body(()).unwrap();
+                let attempt = Attempt::new(1, &request, ResponseHead::from(&response));
+                assert_eq!(matching(&attempt).map_or(Accept, |rule| rule.verdict), Accept, "{status} {said}");
+            }
+        }
+    }
+
+    #[test]
+    fn each_rule_has_a_source() {
+        for rule in RULES {
+            assert!(!rule.source.is_empty(), "{rule:?}");
+        }
+    }
+}
