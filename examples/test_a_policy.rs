@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use tower_http_retry::testing::{Ending, Plot, Script, assert_lawful, check};
+use tower_http_retry::testing::{End, Plot, Script, assert_lawful, check};
 use tower_http_retry::{Plan, Policy, RetryContext, Session, Window};
 
 /// Waits longer by an even step each time, and in the second half of each wait.
@@ -42,10 +42,10 @@ fn main() -> std::io::Result<()> {
 
     // A server by script, in virtual time.
     let busy = Script::new().status(503).times(2).status(429).header("retry-after", "7").status(200);
-    let story = busy.play(&policy, Session::new().max_attempts(4));
-    println!("sent at {:?}\n", story.sent_at);
-    assert_eq!(story.ending, Ending::Accepted);
-    assert!(story.sent_at[3] >= story.sent_at[2] + Duration::from_secs(7));
+    let transcript = busy.play(&policy, Session::new().max_attempts(4));
+    println!("sent at {:?}\n", transcript.sent_at);
+    assert_eq!(transcript.end, End::Accepted);
+    assert!(transcript.sent_at[3] >= transcript.sent_at[2] + Duration::from_secs(7));
 
     // When it sends again.
     print!("{}", Plot::of(&policy));

@@ -1,7 +1,7 @@
 //! HTTP/2: streams that are refused, and servers that leave (RFC 9113 sections 6.8 and 8.7).
 
 use http::Method;
-use tower_http_retry::{FailureKind, KeptBody, cautious_failure_kind, failure_kind};
+use tower_http_retry::{FailureKind, ReplaySource, failure_kind, failure_kind_assuming_sent};
 
 use super::failures;
 use crate::support::http2::http2_client;
@@ -63,10 +63,10 @@ async fn who_is_cautious_takes_no_goaway_for_a_proof() {
     ] {
         let server = RawHttp2Server::start([deed]).await;
         let sent = request(Method::PUT, &server.uri(), "text");
-        let sent = sent.map(|body| KeptBody::new(body, 8, None).attempt());
+        let sent = sent.map(|body| ReplaySource::new(body, 8, None).body());
         let error = soon(http2_client().request(sent)).await.unwrap_err();
         assert_eq!(
-            (failure_kind(&error), cautious_failure_kind(&error)),
+            (failure_kind(&error), failure_kind_assuming_sent(&error)),
             (FailureKind::Unprocessed, cautious)
         );
     }

@@ -11,7 +11,7 @@ use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
 use tower::{Layer, ServiceBuilder};
 use tower_http_retry::{
-    AttemptHeader, Budget, FixedDelay, Grpc, GrpcCode, GrpcRetryPolicy, GrpcRetryValues, GrpcTrailers,
+    AttemptHeader, Budget, FixedDelay, Grpc, GrpcCode, GrpcRetryConfig, GrpcRetryPolicy, GrpcTrailers,
     GrpcTrailersLayer, Policy, ReplayBody, Retry, RetryAfterFirst, RetryLayer, presets,
 };
 
@@ -183,14 +183,14 @@ async fn a_service_config_is_obeyed_as_grpc_go_does() {
         _ => Err(Status::already_exists("no")),
     });
     let server = server.await;
-    let policy = GrpcRetryPolicy::new(GrpcRetryValues {
+    let policy = GrpcRetryPolicy::new(GrpcRetryConfig {
         max_attempts: 4,
         initial_backoff: Duration::from_millis(1),
         max_backoff: Duration::from_millis(1),
         backoff_multiplier: 1.0,
         retryable_status_codes: vec![GrpcCode::AlreadyExists],
     });
-    let layer = presets::grpc_service_config(policy.unwrap());
+    let layer = presets::grpc_with_retry_policy(policy.unwrap());
     let mut client = client(&server, &layer, GrpcTrailersLayer::unary());
     for (code, calls) in [
         (Code::Ok, 0),

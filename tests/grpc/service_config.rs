@@ -30,7 +30,7 @@ const CONFIG: &str = r#"{
 }"#;
 
 fn layer<M>() -> RetryLayer<GrpcServiceConfig, M> {
-    presets::grpc_by_method(GrpcServiceConfig::from_json(CONFIG).unwrap())
+    presets::grpc_with_service_config(GrpcServiceConfig::from_json(CONFIG).unwrap())
 }
 
 #[tokio::test]

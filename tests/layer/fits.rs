@@ -133,7 +133,7 @@ fn debug_shows_no_secrets() {
     #[derive(Clone, Debug)]
     struct Plain;
     let retry = RetryLayer::<_>::default().layer(Plain);
-    assert!(matches!(retry.inner(), Plain));
+    assert!(matches!(retry.get_ref(), Plain));
     assert!(format!("{retry:?}").starts_with("Retry { inner: Plain, policy: RetryAfterFirst"));
     assert!(format!("{:?}", RetryLayer::<_>::default()).contains("attempts: 3"));
 }

@@ -23,8 +23,8 @@ async fn a_struct_field_names_the_service_and_the_inner_one_can_be_seen() {
     let mut client = Client { paced: PaceLayer::new(Pace::per_authority()).layer(upstream.handle()) };
     let sent: PaceFuture<Upstream, _> = client.paced.call(numbered(1));
     assert_status(&sent.await.unwrap(), 200);
-    assert_eq!(client.paced.inner().sent(), 1);
-    assert_eq!(client.paced.clone().inner().sent(), 1);
+    assert_eq!(client.paced.get_ref().sent(), 1);
+    assert_eq!(client.paced.clone().get_ref().sent(), 1);
 }
 
 #[test]

@@ -10,7 +10,7 @@ use http_body::Body;
 use http_body_util::{BodyExt, Full};
 use tokio::time::Instant;
 use tower::{BoxError, Layer, Service, ServiceExt, service_fn};
-use tower_http_retry::{FixedDelay, KeptBody, Policy, ReplayBody, RetryLayer};
+use tower_http_retry::{FixedDelay, Policy, ReplayBody, ReplaySource, RetryLayer};
 
 use crate::support::http2::{Http2Server, http2_client};
 use crate::support::raw_http2::{RawHttp2Server, StreamDeed};
@@ -136,7 +136,7 @@ where
             if begins {
                 sent.into_body().collect().await.unwrap();
             }
-            client.request(own.map(|body| KeptBody::new(body, 8, None).attempt())).await
+            client.request(own.map(|body| ReplaySource::new(body, 8, None).body())).await
         }
     });
     let _ = soon(RetryLayer::new(QUICKLY).layer(inner).oneshot(sent)).await;

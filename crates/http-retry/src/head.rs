@@ -1,7 +1,7 @@
 //! What a policy may see of a request and of a response: their heads, never their bodies.
 
-mod kept;
 mod known;
+mod snapshot;
 
 use std::fmt;
 
@@ -11,8 +11,8 @@ use http::{
     request, response,
 };
 
-pub use self::kept::KeptHead;
-use self::kept::{Line, Lines};
+pub use self::snapshot::HeadSnapshot;
+use self::snapshot::{Line, Lines};
 
 /// The head of the caller's request, read-only.
 ///
@@ -40,7 +40,7 @@ pub struct RequestHead<'a> {
 #[derive(Clone, Copy)]
 enum Form<'a> {
     Whole(&'a Uri, &'a HeaderMap),
-    Kept(&'a KeptHead),
+    Kept(&'a HeadSnapshot),
 }
 
 impl<'a> RequestHead<'a> {
@@ -164,10 +164,10 @@ impl<'a> From<&'a request::Parts> for RequestHead<'a> {
     }
 }
 
-impl<'a> From<&'a KeptHead> for RequestHead<'a> {
+impl<'a> From<&'a HeadSnapshot> for RequestHead<'a> {
     #[inline]
-    fn from(head: &'a KeptHead) -> Self {
-        let KeptHead { method, extensions, .. } = head;
+    fn from(head: &'a HeadSnapshot) -> Self {
+        let HeadSnapshot { method, extensions, .. } = head;
         Self { method, form: Form::Kept(head), extensions, is_connect_or_upgrade: None }
     }
 }

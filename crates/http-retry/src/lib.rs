@@ -76,7 +76,7 @@ pub use self::attempt::{Attempt, BodyState, RetryContext};
 pub use self::budget::{Budget, RetryCost, Withdrawal};
 #[cfg(feature = "grpc")]
 pub use self::grpc::{GrpcCode, ServiceConfigError};
-pub use self::head::{KeptHead, RequestHead, ResponseHead};
+pub use self::head::{HeadSnapshot, RequestHead, ResponseHead};
 pub use self::hint::RetryHint;
 pub use self::outcome::{Failure, FailureKind, Outcome};
 pub use self::pace::{Pace, Pass, Refusal, Ticket, Turn};
@@ -87,7 +87,7 @@ pub use self::policy::{
     NoRetry, Only, Policy, PolicyFn, RetryAfterFirst, RetryOn, policy_fn,
 };
 #[cfg(feature = "grpc")]
-pub use self::policy::{Grpc, GrpcRetryPolicy, GrpcRetryValues};
+pub use self::policy::{Grpc, GrpcRetryConfig, GrpcRetryPolicy};
 pub use self::session::{ClockReading, Decision, Session};
 pub use self::verdict::{GiveUpReason, Plan, RetryCause, Verdict};
 pub use self::window::Window;

@@ -33,7 +33,7 @@ pub use self::retry_after_first::RetryAfterFirst;
 #[cfg(feature = "service-config")]
 pub use self::service_config::GrpcServiceConfig;
 #[cfg(feature = "grpc")]
-pub use self::service_config::{GrpcRetryPolicy, GrpcRetryValues};
+pub use self::service_config::{GrpcRetryConfig, GrpcRetryPolicy};
 use crate::{Attempt, Plan, RequestHead, RetryContext, Verdict, rules};
 
 /// Decides whether, and when, a request is sent again.

@@ -3,7 +3,7 @@
 //!
 //! ```
 //! use std::time::Duration;
-//! use http_retry::testing::{Ending, Plot, Script, assert_lawful};
+//! use http_retry::testing::{End, Plot, Script, assert_lawful};
 //! use http_retry::{Jitter, Session, Window, policy_fn};
 //!
 //! let policy = policy_fn(|context| {
@@ -14,16 +14,16 @@
 //! assert_lawful(&policy);
 //! println!("{}", Plot::of(&policy));
 //!
-//! let story = Script::new().status(503).times(2).status(200).play(&policy, Session::new());
-//! assert_eq!((story.sent_at.len(), story.ending), (3, Ending::Accepted));
+//! let transcript = Script::new().status(503).times(2).status(200).play(&policy, Session::new());
+//! assert_eq!((transcript.sent_at.len(), transcript.end), (3, End::Accepted));
 //! ```
 
 mod laws;
 mod plot;
 mod script;
-mod story;
+mod transcript;
 
 pub use self::laws::{Law, Laws, Violation, assert_lawful, check};
 pub use self::plot::Plot;
 pub use self::script::{Script, Scripted};
-pub use self::story::{Ending, Story};
+pub use self::transcript::{End, Transcript};

@@ -8,7 +8,8 @@ use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use http_body_util::Either;
 use pin_project_lite::pin_project;
 use tower_http_retry::{
-    Concrete, FailureKind, PaceError, Refusal, ResponseFuture, RetryInfo, WithPace, cautious_failure_kind,
+    Concrete, FailureKind, PaceError, Refusal, ResponseFuture, RetryInfo, WithPace,
+    failure_kind_assuming_sent,
 };
 
 use crate::access::Record;
@@ -152,7 +153,7 @@ fn refusal(error: &PaceError<AttemptError>, trail: &Trail) -> Response<GatewayBo
         }
         PaceError::Inner(AttemptError::Overflow) => (Problem::Overflow, NO_SEAT),
         PaceError::Inner(AttemptError::Target) => (Problem::BadRequest, "its target makes no URI"),
-        PaceError::Inner(error @ AttemptError::Client(_)) => match cautious_failure_kind(error) {
+        PaceError::Inner(error @ AttemptError::Client(_)) => match failure_kind_assuming_sent(error) {
             FailureKind::NeverSent => (Problem::Unreachable, "the upstream could not be reached"),
             FailureKind::Unprocessed => {
                 (Problem::Unreachable, "the upstream refused the request unprocessed")

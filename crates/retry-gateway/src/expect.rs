@@ -160,7 +160,7 @@ impl Body for AskedBody<ReplayBody<Upload>> {
         };
         if let Some(hold) = &mut asked.hold {
             // It is, but not for the upstream.
-            asked.body.begin();
+            asked.body.mark_polled();
             if let Err(unasked) = ready!(hold.poll(cx)) {
                 // hyper ends the connection, on which the upstream would take the next request for this body.
                 return Poll::Ready(Some(Err(unasked.into())));

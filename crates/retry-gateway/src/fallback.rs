@@ -11,8 +11,8 @@ use http::{Request, Response};
 use tokio::time::Instant;
 use tower::Service;
 use tower_http_retry::{
-    Attempt, BodyState, Failure, FailureKind, GiveUpReason, KeptBody, KeptHead, Outcome, PaceError,
-    ReplayMemory, ResponseHead, RetryInfo, RetryOverride, cautious_failure_kind,
+    Attempt, BodyState, Failure, FailureKind, GiveUpReason, HeadSnapshot, Outcome, PaceError, ReplayMemory,
+    ReplaySource, ResponseHead, RetryInfo, RetryOverride, failure_kind_assuming_sent,
 };
 
 use crate::alarm::Alarms;
@@ -100,7 +100,7 @@ impl Fallback {
                 // Before its request is taken from the upstream, which may end the connection.
                 (result, is_kept) = self.gathered(result).await;
             }
-            let Some((why, (next, next_seat))) = next.filter(|_| trip.body.reclaim()) else {
+            let Some((why, (next, next_seat))) = next.filter(|_| trip.body.rewind()) else {
                 fallen.answered = number;
                 if let (Err(error), Some((answered, response))) = (&result, held)
                     && is_unsent(error)
@@ -149,8 +149,8 @@ struct Trip<'a> {
     trail: Trail,
     origin: Origin,
     expects: bool,
-    head: KeptHead,
-    body: KeptBody<Upload>,
+    head: HeadSnapshot,
+    body: ReplaySource<Upload>,
     ends_at: Instant,
 }
 
@@ -158,17 +158,17 @@ impl<'a> Trip<'a> {
     /// With the request for the first of them.
     fn begin(fallback: &'a Fallback, errand: Errand) -> (Self, Request<Upload>) {
         let Errand { request, trail, origin, expects } = errand;
-        let head = KeptHead::of(&request);
+        let head = HeadSnapshot::of(&request);
         let (parts, body) = request.into_parts();
-        let body = KeptBody::new(body, fallback.limit, fallback.memory.clone());
-        let request = Request::from_parts(parts, Upload::again(body.attempt()));
+        let body = ReplaySource::new(body, fallback.limit, fallback.memory.clone());
+        let request = Request::from_parts(parts, Upload::again(body.body()));
         let ends_at = trail.began() + fallback.timeout;
         (Self { fallback, trail, origin, expects, head, body, ends_at }, request)
     }
 
     /// The request for another one.
     fn again(&self) -> Request<Upload> {
-        Request::from_parts(self.head.restore(), Upload::again(self.body.attempt()))
+        Request::from_parts(self.head.restore(), Upload::again(self.body.body()))
     }
 
     /// What comes of the request at an upstream.
@@ -191,7 +191,7 @@ impl<'a> Trip<'a> {
         }
         let outcome: Outcome<'_> = match result {
             Err(PaceError::Refused(_) | PaceError::Inner(AttemptError::Paced(_))) => return Some(PACED),
-            Err(PaceError::Inner(error)) => match cautious_failure_kind(error) {
+            Err(PaceError::Inner(error)) => match failure_kind_assuming_sent(error) {
                 FailureKind::NeverSent => return Some(NEVER_SENT),
                 kind => Failure::new(kind).into(),
             },
@@ -213,12 +213,12 @@ impl<'a> Trip<'a> {
 async fn tried(leg: &Leg, request: Request<Upload>, attempts: Attempts) -> (Tried, Option<RetryInfo>) {
     match &leg.retries {
         Retries::Unpaced(retry) => {
-            let mut sent = pin!(retry.over(attempts).call(request));
+            let mut sent = pin!(retry.with_inner(attempts).call(request));
             let result = sent.as_mut().await;
             (result.map_err(PaceError::Inner), sent.info())
         }
         Retries::Paced(retry) => {
-            let mut sent = pin!(retry.over(attempts).call(request));
+            let mut sent = pin!(retry.with_inner(attempts).call(request));
             let result = sent.as_mut().await;
             (result, sent.info())
         }
@@ -230,7 +230,7 @@ fn is_unsent(error: &PaceError<AttemptError>) -> bool {
     match error {
         PaceError::Refused(_) | PaceError::Inner(AttemptError::Paced(_)) => true,
         PaceError::Inner(error) => {
-            matches!(cautious_failure_kind(error), FailureKind::NeverSent | FailureKind::Unprocessed)
+            matches!(failure_kind_assuming_sent(error), FailureKind::NeverSent | FailureKind::Unprocessed)
         }
     }
 }

@@ -122,9 +122,11 @@ impl Route {
                 let attempts = Attempts::new(Arc::clone(&leg.way), trail, origin, expects);
                 match &leg.retries {
                     // These are always ready, as their attempts are.
-                    Retries::Unpaced(retry) => Sent::Unpaced { attempts: retry.over(attempts).call(request) },
+                    Retries::Unpaced(retry) => {
+                        Sent::Unpaced { attempts: retry.with_inner(attempts).call(request) }
+                    }
                     Retries::Paced(retry) => {
-                        Sent::Paced { attempts: Box::pin(retry.over(attempts).call(request)) }
+                        Sent::Paced { attempts: Box::pin(retry.with_inner(attempts).call(request)) }
                     }
                 }
             }

@@ -1,10 +1,10 @@
 //! The body that an attempt reads: the caller's own, which can be read again.
 
 mod asked;
-mod kept;
 mod memory;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod model;
+mod replay_source;
 mod source;
 
 use std::any::Any;
@@ -21,9 +21,9 @@ use pin_project_lite::pin_project;
 use sync_wrapper::SyncWrapper;
 
 use self::asked::{Asked, Question};
-pub use self::kept::KeptBody;
 pub use self::memory::ReplayMemory;
 use self::memory::Share;
+pub use self::replay_source::ReplaySource;
 use self::source::Source;
 use crate::{BoxError, BytesBody};
 
@@ -102,11 +102,11 @@ where
     ///
     /// hyper asks for the body of a request that it has begun to send, and only of such a request is what it says about a
     /// GOAWAY exact. Before, the layer does not send again what must not be processed twice.
-    pub fn begin(&mut self) {
+    pub fn mark_polled(&mut self) {
         match &mut self.inner {
             Inner::Empty | Inner::Once { .. } => {}
             Inner::Single { question, .. } => Question::ask(question),
-            Inner::Shared { source, reader } => lock(source).begin(*reader),
+            Inner::Shared { source, reader } => lock(source).mark_polled(*reader),
         }
     }
 }
@@ -202,7 +202,7 @@ impl<B> Shared<B>
 where
     B: BytesBody,
 {
-    fn attempt(&self) -> Inner<B> {
+    fn body(&self) -> Inner<B> {
         let (reader, waiting) = lock(&self.0).take_over();
         waiting.into_iter().for_each(Waker::wake);
         Inner::Shared { source: Arc::clone(&self.0), reader }
@@ -236,20 +236,20 @@ where
 
     /// A body for the next attempt, which takes the source over from the one before.
     #[inline]
-    pub(crate) fn attempt(&self) -> ReplayBody<B> {
+    pub(crate) fn body(&self) -> ReplayBody<B> {
         let inner = match self {
             Self::Empty => Inner::Empty,
             Self::Single { data, asked, .. } => {
                 Inner::Single { data: Some(data.clone()), question: asked.question() }
             }
-            Self::Shared(shared) => shared.attempt(),
+            Self::Shared(shared) => shared.body(),
         };
         ReplayBody { inner }
     }
 
     /// Takes the source from the attempt that has it, if the next one can have the whole body. An answer may
     /// come while the upload still runs; from now on nothing more is read until the next attempt does.
-    pub(crate) fn reclaim(&self) -> bool {
+    pub(crate) fn rewind(&self) -> bool {
         let Self::Shared(Shared(source)) = self else {
             return true;
         };

@@ -20,7 +20,7 @@ impl<S: Clone> CloneService for S {}
 
 /// A body that can be kept for a resend: one whose data is `Bytes`, which are shared and not copied.
 ///
-/// Implemented for all bodies of that kind. A [`RetryLayer`](crate::RetryLayer) and a [`KeptBody`](crate::KeptBody) ask it
+/// Implemented for all bodies of that kind. A [`RetryLayer`](crate::RetryLayer) and a [`ReplaySource`](crate::ReplaySource) ask it
 /// of what they keep.
 #[diagnostic::on_unimplemented(
     message = "the retry layer cannot keep the body `{Self}` for a resend, because its data is not `Bytes`",

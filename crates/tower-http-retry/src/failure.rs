@@ -22,7 +22,7 @@ use crate::ReadError;
 /// Reads the chain from the outside in. The first error that somebody knows decides; one that nobody knows may have
 /// been processed. Which are known depends on the crate's features. Of a GOAWAY an error tells less than it says: the layer
 /// also looks at whether the request's body was asked for, and who cannot asks
-/// [`cautious_failure_kind`].
+/// [`failure_kind_assuming_sent`].
 ///
 /// ```
 /// use std::io::{Error, ErrorKind};
@@ -44,13 +44,13 @@ pub fn failure_kind(error: &(dyn Error + 'static)) -> FailureKind {
 ///
 /// ```
 /// use std::io::{Error, ErrorKind};
-/// use tower_http_retry::{FailureKind, cautious_failure_kind};
+/// use tower_http_retry::{FailureKind, failure_kind_assuming_sent};
 ///
 /// // A connection that was not taken is proof, whoever asks.
 /// let not_taken = Error::from(ErrorKind::ConnectionRefused);
-/// assert_eq!(cautious_failure_kind(&not_taken), FailureKind::NeverSent);
+/// assert_eq!(failure_kind_assuming_sent(&not_taken), FailureKind::NeverSent);
 /// ```
-pub fn cautious_failure_kind(error: &(dyn Error + 'static)) -> FailureKind {
+pub fn failure_kind_assuming_sent(error: &(dyn Error + 'static)) -> FailureKind {
     match failure_kind(error) {
         FailureKind::Unprocessed if chain(error).any(is_goaway) => FailureKind::MaybeProcessed,
         kind => kind,
@@ -78,7 +78,7 @@ pub(crate) fn doubt(mut attempt: Attempt<'_>, has_begun: impl FnOnce() -> bool) 
         && !has_begun()
         && let Some(error) = failure.chain().next()
     {
-        attempt.outcome = Failure::new(cautious_failure_kind(error)).error(error).into();
+        attempt.outcome = Failure::new(failure_kind_assuming_sent(error)).error(error).into();
     }
     attempt
 }

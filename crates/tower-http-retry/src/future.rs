@@ -120,7 +120,7 @@ where
         } else {
             let (head, body) = request.into_parts();
             original = Original::new(body, settings.replay_limit, settings.replay_memory.as_ref());
-            Request::from_parts(head, original.attempt())
+            Request::from_parts(head, original.body())
         };
         let snapshot = Snapshot::of(&request);
         // The instance that was readied sends every attempt. Its clone is not ready, and behind a limit of

@@ -1,7 +1,7 @@
 //! The head of the caller's request, as it is kept for a resend.
 
 use http::{Request, header};
-use http_retry::{KeptHead, RequestHead};
+use http_retry::{HeadSnapshot, RequestHead};
 
 use crate::AttemptNumber;
 use crate::spare::{self, Spares};
@@ -12,13 +12,13 @@ use crate::spare::{self, Spares};
 /// and turns the URI into its origin form. Each attempt starts from it, and nothing leaks back.
 pub(crate) struct Snapshot {
     /// `None` once it is dropped.
-    head: Option<Box<KeptHead>>,
+    head: Option<Box<HeadSnapshot>>,
 }
 
 thread_local! {
     /// Those of snapshots that are gone, for others: their memory is what is of use. In boxes, because a head goes from here
     /// into a future and back, and is large.
-    static SPARE: Spares<Box<KeptHead>> = const { Spares::new(Vec::new()) };
+    static SPARE: Spares<Box<HeadSnapshot>> = const { Spares::new(Vec::new()) };
 }
 
 impl Snapshot {
@@ -51,11 +51,11 @@ impl Snapshot {
     }
 
     #[inline]
-    fn kept(&self) -> &KeptHead {
+    fn kept(&self) -> &HeadSnapshot {
         self.head.as_ref().expect(THERE)
     }
 
-    fn kept_mut(&mut self) -> &mut KeptHead {
+    fn kept_mut(&mut self) -> &mut HeadSnapshot {
         self.head.as_mut().expect(THERE)
     }
 }

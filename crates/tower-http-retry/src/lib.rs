@@ -146,7 +146,7 @@
 //! * `tower` reads the errors of tower's timeout, load-shed and buffer layers.
 //! * `grpc` has what gRPC needs: `presets::grpc`, the policies `Grpc` and `GrpcRetryPolicy`, `Budget::throttling`, and
 //!   `GrpcTrailersLayer`.
-//! * `service-config` reads a gRPC service config from JSON: all of it for `presets::grpc_by_method`, or parts.
+//! * `service-config` reads a gRPC service config from JSON: all of it for `presets::grpc_with_service_config`, or parts.
 //! * `testing` is for those who write policies: laws that each must keep, a plot of its schedule, a scripted service.
 //! * `reqwest` adds `ReqwestService`, which puts a client of reqwest below the layer, and reads its errors.
 //! * `tower-retry` adds `TowerPolicy`, which decides as the layer does, for `tower::retry::Retry`.
@@ -191,10 +191,10 @@ pub mod fuzzing {
 pub use http_retry::*;
 
 pub use self::attempt_header::AttemptHeader;
-pub use self::body::{KeptBody, ReplayBody, ReplayMemory};
+pub use self::body::{ReplayBody, ReplayMemory, ReplaySource};
 pub use self::bounds::{BytesBody, CloneService};
 pub use self::error::{BoxError, Boxed, Concrete, ReadError};
-pub use self::failure::{cautious_failure_kind, failure_kind};
+pub use self::failure::{failure_kind, failure_kind_assuming_sent};
 pub use self::future::ResponseFuture;
 #[cfg(feature = "grpc")]
 pub use self::grpc::{GrpcTrailers, GrpcTrailersFuture, GrpcTrailersLayer, PeekedBody, UnaryCall};

@@ -70,27 +70,27 @@ pub fn grpc<M>() -> RetryLayer<Grpc<RetryAfterFirst>, M> {
 }
 
 /// For gRPC by the `retryPolicy` of a service config, with as many attempts as it says. Its `retryThrottling` is a
-/// [`Budget::throttling`](crate::Budget::throttling). `grpc_by_method` takes the whole service config.
+/// [`Budget::throttling`](crate::Budget::throttling). `grpc_with_service_config` takes the whole service config.
 ///
 /// ```
 /// use std::time::Duration;
-/// use tower_http_retry::{Budget, GrpcCode, GrpcRetryPolicy, GrpcRetryValues, RetryLayer, presets};
+/// use tower_http_retry::{Budget, GrpcCode, GrpcRetryPolicy, GrpcRetryConfig, RetryLayer, presets};
 ///
 /// # fn main() -> Result<(), tower_http_retry::ServiceConfigError> {
-/// let policy = GrpcRetryPolicy::new(GrpcRetryValues {
+/// let policy = GrpcRetryPolicy::new(GrpcRetryConfig {
 ///     max_attempts: 4,
 ///     initial_backoff: Duration::from_millis(100),
 ///     max_backoff: Duration::from_secs(1),
 ///     backoff_multiplier: 2.0,
 ///     retryable_status_codes: vec![GrpcCode::Unavailable],
 /// })?;
-/// let layer: RetryLayer<_> = presets::grpc_service_config(policy).budget(Budget::throttling(10, 0.1)?);
+/// let layer: RetryLayer<_> = presets::grpc_with_retry_policy(policy).budget(Budget::throttling(10, 0.1)?);
 /// # let _ = layer;
 /// # Ok(())
 /// # }
 /// ```
 #[cfg(feature = "grpc")]
-pub fn grpc_service_config<M>(policy: GrpcRetryPolicy) -> RetryLayer<GrpcRetryPolicy, M> {
+pub fn grpc_with_retry_policy<M>(policy: GrpcRetryPolicy) -> RetryLayer<GrpcRetryPolicy, M> {
     RetryLayer::new(policy).max_attempts(policy.max_attempts()).attempt_header(AttemptHeader::grpc())
 }
 
@@ -108,13 +108,13 @@ pub fn grpc_service_config<M>(policy: GrpcRetryPolicy) -> RetryLayer<GrpcRetryPo
 ///     } }],
 ///     "retryThrottling": { "maxTokens": 10, "tokenRatio": 0.1 }
 /// }"#)?;
-/// let layer: RetryLayer<_> = presets::grpc_by_method(config);
+/// let layer: RetryLayer<_> = presets::grpc_with_service_config(config);
 /// # let _ = layer;
 /// # Ok(())
 /// # }
 /// ```
 #[cfg(feature = "service-config")]
-pub fn grpc_by_method<M>(config: GrpcServiceConfig) -> RetryLayer<GrpcServiceConfig, M> {
+pub fn grpc_with_service_config<M>(config: GrpcServiceConfig) -> RetryLayer<GrpcServiceConfig, M> {
     let throttling = config.throttling();
     let layer = RetryLayer::new(config)
         .max_attempts(GrpcRetryPolicy::MAX_ATTEMPTS)

@@ -35,7 +35,7 @@ impl<S, P, M, G> Retry<S, P, M, G> {
     }
 
     /// The inner service.
-    pub fn inner(&self) -> &S {
+    pub fn get_ref(&self) -> &S {
         &self.inner
     }
 
@@ -43,7 +43,7 @@ impl<S, P, M, G> Retry<S, P, M, G> {
     ///
     /// Cheap enough for each request to have an inner service of its own, which can then hold what is known of that
     /// request, instead of the request's extensions.
-    pub fn over<T: CloneService>(&self, inner: T) -> Retry<T, P, M, G> {
+    pub fn with_inner<T: CloneService>(&self, inner: T) -> Retry<T, P, M, G> {
         Retry::new(inner, Arc::clone(&self.terms))
     }
 }

@@ -25,9 +25,9 @@ use crate::{
 ///
 /// ```
 /// use std::time::Duration;
-/// use http_retry::{GrpcCode, GrpcRetryPolicy, GrpcRetryValues};
+/// use http_retry::{GrpcCode, GrpcRetryPolicy, GrpcRetryConfig};
 ///
-/// let policy = GrpcRetryPolicy::new(GrpcRetryValues {
+/// let policy = GrpcRetryPolicy::new(GrpcRetryConfig {
 ///     max_attempts: 4,
 ///     initial_backoff: Duration::from_millis(100),
 ///     max_backoff: Duration::from_secs(1),
@@ -48,7 +48,7 @@ pub struct GrpcRetryPolicy {
 
 /// The values of a `retryPolicy`, unchecked. [`GrpcRetryPolicy`] shows and checks them.
 #[derive(Clone, Debug, PartialEq)]
-pub struct GrpcRetryValues {
+pub struct GrpcRetryConfig {
     /// How often a call is sent in all: 2 or more, and what is above 5 counts as 5.
     pub max_attempts: u32,
     /// The wait before the first resend, more than 0.
@@ -66,7 +66,7 @@ impl GrpcRetryPolicy {
     pub const MAX_ATTEMPTS: u32 = 5;
 
     /// Checks the values by the rules of gRPC A6.
-    pub fn new(values: GrpcRetryValues) -> Result<Self, ServiceConfigError> {
+    pub fn new(values: GrpcRetryConfig) -> Result<Self, ServiceConfigError> {
         values.check()?;
         let backoff = ExponentialBackoff::new(values.initial_backoff, values.max_backoff)
             .any_multiplier(values.backoff_multiplier)
@@ -103,7 +103,7 @@ impl Policy for GrpcRetryPolicy {
     }
 }
 
-impl GrpcRetryValues {
+impl GrpcRetryConfig {
     fn check(&self) -> Result<(), ServiceConfigError> {
         let wrong = |field, value: &dyn ToString, allowed| {
             Err(ServiceConfigError::new(field, value.to_string(), allowed))

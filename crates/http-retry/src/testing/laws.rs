@@ -14,7 +14,7 @@ pub use self::violation::Violation;
 use super::{Script, Scripted};
 use crate::{Attempt, ClockReading, Decision, Outcome, Plan, Policy, RequestHead, ResponseHead, Session};
 
-/// A law that every policy must keep, unless [`Laws::but_for`] lets it go.
+/// A law that every policy must keep, unless [`Laws::except`] lets it go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Law {
@@ -57,7 +57,7 @@ impl Law {
 /// assert_eq!((violation.law(), violation.attempt()), (Law::Varied, 1));
 ///
 /// // On purpose.
-/// Laws::new().but_for(Law::Varied).longest(Duration::from_secs(1)).assert(&policy);
+/// Laws::new().except(Law::Varied).longest(Duration::from_secs(1)).assert(&policy);
 /// ```
 #[derive(Clone, Debug)]
 pub struct Laws {
@@ -89,7 +89,7 @@ impl Laws {
     }
 
     /// All but this one: [`Law::Varied`] for a policy that means to have no jitter.
-    pub fn but_for(mut self, law: Law) -> Self {
+    pub fn except(mut self, law: Law) -> Self {
         self.skipped.insert(law);
         self
     }

@@ -8,7 +8,7 @@ use crate::FailureKind;
 ///
 /// ```
 /// use std::time::Duration;
-/// use http_retry::testing::{Ending, Script};
+/// use http_retry::testing::{End, Script};
 /// use http_retry::{FailureKind, RetryAfterFirst, Session};
 ///
 /// let script = Script::new()
@@ -16,9 +16,9 @@ use crate::FailureKind;
 ///     .status(429).header("retry-after", "1").times(2)
 ///     .status(200);
 ///
-/// let story = script.play(&RetryAfterFirst::default(), Session::new().max_attempts(4));
-/// assert_eq!(story.ending, Ending::Accepted);
-/// assert!(story.sent_at[3] >= Duration::from_secs(2));
+/// let transcript = script.play(&RetryAfterFirst::default(), Session::new().max_attempts(4));
+/// assert_eq!(transcript.end, End::Accepted);
+/// assert!(transcript.sent_at[3] >= Duration::from_secs(2));
 /// ```
 ///
 /// One that says nothing answers 200.

@@ -140,20 +140,20 @@ impl Wake for Flag {
 impl Model {
     fn new(script: Script, limit: usize, memory: ReplayMemory) -> Self {
         let original = Original::new(script.clone(), limit, Some(&memory));
-        let first = Attempt::new(original.attempt());
+        let first = Attempt::new(original.body());
         Self { script, original: Some(original), attempts: vec![first] }
     }
 
     /// As the layer does it: only where the whole body can be had.
     fn next_attempt(&mut self) {
-        let Some(original) = self.original.as_ref().filter(|original| original.reclaim()) else {
+        let Some(original) = self.original.as_ref().filter(|original| original.rewind()) else {
             return;
         };
         if let Some(last) = self.attempts.last().filter(|last| last.is_parked) {
             let is_told = last.woken.0.load(Ordering::Relaxed);
             assert!(is_told, "an attempt that waits for the body is not told that it lost it");
         }
-        self.attempts.push(Attempt::new(original.attempt()));
+        self.attempts.push(Attempt::new(original.body()));
     }
 
     fn check_memory(&self, used: usize, limit: usize) {

@@ -95,7 +95,7 @@ where
     }
 
     /// The attempt asks for the body, unless another one owns it now.
-    pub(super) fn begin(&mut self, reader: u32) {
+    pub(super) fn mark_polled(&mut self, reader: u32) {
         self.is_asked |= reader == self.reader && self.has_reader;
     }
 
@@ -119,7 +119,7 @@ where
         if reader != self.reader {
             return Poll::Ready(Some(Err(Unreadable::TakenOver.into())));
         }
-        self.begin(reader);
+        self.mark_polled(reader);
         if let Some(frame) = self.next_kept() {
             return Poll::Ready(Some(Ok(frame.into())));
         }

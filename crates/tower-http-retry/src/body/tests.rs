@@ -90,11 +90,11 @@ fn says(body: &ReplayBody<Scripted>) -> (Option<u64>, bool) {
 #[test]
 fn a_replay_yields_the_kept_frames_and_then_reads_on() {
     let original = original([Next::Data("one "), Next::Data("two "), Next::Data("three")], 100);
-    let mut first = original.attempt();
+    let mut first = original.body();
     assert_eq!([poll(&mut first), poll(&mut first)], ["one ", "two "]);
     drop(first);
 
-    let mut second = original.attempt();
+    let mut second = original.body();
     let read = [poll(&mut second), poll(&mut second), poll(&mut second), poll(&mut second)];
     assert_eq!(read, ["one ", "two ", "three", "end"]);
 }
@@ -104,7 +104,7 @@ fn every_step_says_exactly_what_is_left() {
     let original = original([Next::Data("one "), Next::Data("three"), Next::Trailers], 100);
     // The first reads half of it, the second replays that and reads the rest, the third replays all of it.
     for attempt in 1..=3 {
-        let mut body = original.attempt();
+        let mut body = original.body();
         assert_eq!(says(&body), (Some(9), false), "attempt {attempt}");
         assert_eq!(poll(&mut body), "one ");
         assert_eq!(says(&body), (Some(5), false), "attempt {attempt}");
@@ -123,20 +123,20 @@ fn every_step_says_exactly_what_is_left() {
 fn an_empty_body_has_ended_before_it_is_read() {
     let original = original([], 0);
     for _ in 0..2 {
-        let mut body = original.attempt();
+        let mut body = original.body();
         assert_eq!(says(&body), (Some(0), true));
         assert_eq!(poll(&mut body), "end");
     }
-    assert!(original.reclaim());
+    assert!(original.rewind());
     assert_eq!(original.state(), BodyState::Replayable);
 }
 
 #[test]
 fn an_attempt_that_lost_the_body_gets_an_error_and_no_end() {
     let original = original([Next::Data("one "), Next::Wait, Next::Data("two ")], 100);
-    let mut first = original.attempt();
+    let mut first = original.body();
     assert_eq!(poll(&mut first), "one ");
-    let mut second = original.attempt();
+    let mut second = original.body();
     assert!(poll(&mut first).starts_with("error: a later attempt"));
     assert_eq!(says(&first), (None, false));
     assert_eq!([poll(&mut second), poll(&mut second), poll(&mut second)], ["one ", "pending", "two "]);
@@ -145,11 +145,11 @@ fn an_attempt_that_lost_the_body_gets_an_error_and_no_end() {
 #[test]
 fn an_attempt_that_waits_is_woken_when_it_loses_the_body() {
     let original = original([Next::Wait], 100);
-    let mut first = original.attempt();
+    let mut first = original.body();
     let woken = Arc::<Woken>::default();
     assert_eq!(poll_with(&mut first, &Waker::from(Arc::clone(&woken))), "pending");
     assert_eq!(woken.0.load(Ordering::SeqCst), 0);
-    assert!(original.reclaim());
+    assert!(original.rewind());
     assert_eq!(woken.0.load(Ordering::SeqCst), 1);
     assert!(poll(&mut first).starts_with("error: a later attempt"));
 }
@@ -157,11 +157,11 @@ fn an_attempt_that_waits_is_woken_when_it_loses_the_body() {
 #[test]
 fn between_attempts_nobody_has_the_body() {
     let original = original([Next::Data("one "), Next::Data("two ")], 100);
-    let mut first = original.attempt();
+    let mut first = original.body();
     assert_eq!(poll(&mut first), "one ");
-    assert!(original.reclaim());
+    assert!(original.rewind());
     assert!(poll(&mut first).starts_with("error: a later attempt"));
-    let mut second = original.attempt();
+    let mut second = original.body();
     assert_eq!([poll(&mut second), poll(&mut second)], ["one ", "two "]);
 }
 
@@ -170,13 +170,13 @@ fn a_body_over_the_limit_is_forgotten_and_read_to_its_end() {
     let memory = ReplayMemory::new(100);
     let script = Scripted([Next::Data("one "), Next::Data("two "), Next::Data("three")].into());
     let original = Original::new(script, 7, Some(&memory));
-    let mut body = original.attempt();
+    let mut body = original.body();
     assert_eq!(poll(&mut body), "one ");
     assert_eq!((memory.used(), original.state()), (4, BodyState::Replayable));
     assert_eq!(poll(&mut body), "two ");
     assert_eq!((memory.used(), original.state()), (0, BodyState::TooLarge));
     assert_eq!(says(&body), (Some(5), false));
-    assert!(!original.reclaim(), "there is nothing to give to another attempt");
+    assert!(!original.rewind(), "there is nothing to give to another attempt");
     assert_eq!([poll(&mut body), poll(&mut body)], ["three", "end"]);
     assert_eq!(says(&body), (Some(0), true));
 }
@@ -185,7 +185,7 @@ fn a_body_over_the_limit_is_forgotten_and_read_to_its_end() {
 fn a_body_of_just_the_limit_is_kept() {
     for (limit, expected) in [(8, BodyState::Replayable), (7, BodyState::TooLarge)] {
         let original = original([Next::Data("one "), Next::Data("two ")], limit);
-        let mut body = original.attempt();
+        let mut body = original.body();
         while poll(&mut body) != "end" {}
         assert_eq!(original.state(), expected, "{limit}");
     }
@@ -194,9 +194,9 @@ fn a_body_of_just_the_limit_is_kept() {
 #[test]
 fn a_body_that_was_not_read_is_whole_whatever_its_size() {
     let original = original([Next::Data("one ")], 0);
-    drop(original.attempt());
-    assert!(original.reclaim());
-    assert_eq!(poll(&mut original.attempt()), "one ");
+    drop(original.body());
+    assert!(original.rewind());
+    assert_eq!(poll(&mut original.body()), "one ");
 }
 
 #[test]
@@ -204,10 +204,10 @@ fn a_body_that_failed_is_poisoned() {
     let memory = ReplayMemory::new(100);
     let script = Scripted([Next::Data("one "), Next::Fail].into());
     let original = Original::new(script, 100, Some(&memory));
-    let mut body = original.attempt();
+    let mut body = original.body();
     assert_eq!([poll(&mut body), poll(&mut body)], ["one ", "error: the caller's own body failed"]);
     assert_eq!((original.state(), memory.used()), (BodyState::Failed, 0));
-    assert!(!original.reclaim());
+    assert!(!original.rewind());
     assert!(!body.is_end_stream(), "half of a body does not look whole");
 }
 
@@ -216,9 +216,9 @@ fn what_is_released_is_freed_as_it_is_read() {
     let memory = ReplayMemory::new(100);
     let script = Scripted([Next::Data("one "), Next::Data("two "), Next::Data("three")].into());
     let original = Original::new(script, 100, Some(&memory));
-    let mut first = original.attempt();
+    let mut first = original.body();
     while poll(&mut first) != "end" {}
-    let mut second = original.attempt();
+    let mut second = original.body();
     assert_eq!(poll(&mut second), "one ");
     assert_eq!(memory.used(), 13);
     drop(original);
@@ -232,7 +232,7 @@ fn what_is_released_is_freed_as_it_is_read() {
 fn memory_goes_back_with_the_last_who_holds_it() {
     let memory = ReplayMemory::new(100);
     let original = Original::new(Scripted([Next::Data("one ")].into()), 100, Some(&memory));
-    let mut body = original.attempt();
+    let mut body = original.body();
     poll(&mut body);
     drop(body);
     assert_eq!(memory.used(), 4);
@@ -255,7 +255,7 @@ fn frames_are_shared_and_not_copied() {
     let data = Bytes::from(vec![7; 1_000]);
     let original = Original::new(Full::new(data.clone()), 1_000, None);
     for _ in 0..2 {
-        let mut body = original.attempt();
+        let mut body = original.body();
         let frame = Pin::new(&mut body).poll_frame(&mut Context::from_waker(Waker::noop()));
         let Poll::Ready(Some(Ok(frame))) = frame else { panic!("a frame was to come") };
         assert_eq!(frame.into_data().unwrap().as_ptr(), data.as_ptr());
@@ -266,18 +266,18 @@ fn frames_are_shared_and_not_copied() {
 fn check_asked<B: BytesBody + Unpin + 'static>(body: B) {
     let original = Original::new(body, 1_000, None);
     for polls in [true, false, true] {
-        let mut attempt = original.attempt();
+        let mut attempt = original.body();
         assert!(!original.is_asked());
         if polls {
             let _ = Pin::new(&mut attempt).poll_frame(&mut Context::from_waker(Waker::noop()));
         } else {
-            attempt.begin();
+            attempt.mark_polled();
         }
         assert!(original.is_asked());
         // An older one has no say any more.
-        assert!(original.reclaim());
-        let mut older = std::mem::replace(&mut attempt, original.attempt());
-        older.begin();
+        assert!(original.rewind());
+        let mut older = std::mem::replace(&mut attempt, original.body());
+        older.mark_polled();
         assert!(!original.is_asked());
     }
 }
@@ -293,7 +293,7 @@ fn whether_an_attempt_asked_for_the_body_is_known() {
 #[test]
 fn debug_shows_nothing_of_the_body() {
     let original = original([Next::Data("secret")], 100);
-    assert_eq!(format!("{:?}", original.attempt()), r#"ReplayBody("Shared")"#);
+    assert_eq!(format!("{:?}", original.body()), r#"ReplayBody("Shared")"#);
 }
 
 #[test]
@@ -302,13 +302,13 @@ fn a_full_body_is_given_whole_to_each_attempt_and_nothing_is_shared() {
     let original = Original::new(Full::new(data.clone()), 8, Some(&memory));
     assert_eq!((original.state(), memory.used()), (BodyState::Replayable, 5));
     for _ in 0..2 {
-        let mut attempt = original.attempt();
+        let mut attempt = original.body();
         assert_eq!((attempt.size_hint().exact(), attempt.is_end_stream()), (Some(5), false));
         let frame = Pin::new(&mut attempt).poll_frame(&mut Context::from_waker(Waker::noop()));
         let Poll::Ready(Some(Ok(frame))) = frame else { panic!("{frame:?}") };
         assert_eq!(frame.into_data().unwrap().as_ptr(), data.as_ptr());
         assert_eq!((attempt.size_hint().exact(), attempt.is_end_stream()), (Some(0), true));
-        assert!(original.reclaim());
+        assert!(original.rewind());
     }
     drop(original);
     assert_eq!(memory.used(), 0);
@@ -318,7 +318,7 @@ fn a_full_body_is_given_whole_to_each_attempt_and_nothing_is_shared() {
 fn a_full_body_for_which_there_is_no_room_is_read_once_and_not_lost() {
     for (limit, memory) in [(4, None), (8, Some(ReplayMemory::new(4)))] {
         let original = Original::new(Full::from("whole"), limit, memory.as_ref());
-        let mut attempt = original.attempt();
+        let mut attempt = original.body();
         let frame = Pin::new(&mut attempt).poll_frame(&mut Context::from_waker(Waker::noop()));
         let Poll::Ready(Some(Ok(frame))) = frame else { panic!("{frame:?}") };
         assert_eq!(frame.into_data().unwrap(), "whole");

@@ -78,7 +78,7 @@ fn of_broken_connection(error: &hyper::Error) -> Option<FailureKind> {
 
 fn of_stream(error: &h2::Error) -> Option<FailureKind> {
     // h2 reports a peer's GOAWAY only to the streams above its last-stream-id, and to those never opened. hyper is not as
-    // exact: see `cautious_failure_kind`.
+    // exact: see `failure_kind_assuming_sent`.
     let is_refused = error.is_remote() && error.reason() == Some(h2::Reason::REFUSED_STREAM);
     if is_refused || is_remote_goaway(error) {
         Some(FailureKind::Unprocessed)

@@ -177,7 +177,7 @@ where
         if let Decision::Wait(_) = step {
             self.departure = Departure::Unasked;
             // An upload that still runs may have outgrown the limit since its state was read.
-            if !self.original.reclaim() {
+            if !self.original.rewind() {
                 self.session.abandon();
                 return Decision::GiveUp(GiveUpReason::Body);
             }
@@ -282,7 +282,7 @@ where
         let paused_at = detour.paused_at.take();
         let waited = paused_at.map(|paused_at| timer::monotonic(timer).saturating_sub(paused_at));
         let number = self.session.resend_after(waited.unwrap_or_default());
-        let mut request = self.snapshot.request(number, self.original.attempt());
+        let mut request = self.snapshot.request(number, self.original.body());
         if let Some(header) = &self.terms.settings.attempt_header {
             header.set(&mut request, self.session.retries());
         }

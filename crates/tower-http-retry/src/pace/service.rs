@@ -23,7 +23,7 @@ impl<S> Paced<S> {
     }
 
     /// The inner service.
-    pub fn inner(&self) -> &S {
+    pub fn get_ref(&self) -> &S {
         &self.inner
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{GrpcRetryPolicy, GrpcRetryValues};
+use super::{GrpcRetryConfig, GrpcRetryPolicy};
 use crate::{Budget, GrpcCode, ServiceConfigError};
 
 impl GrpcRetryPolicy {
@@ -29,7 +29,7 @@ impl GrpcRetryPolicy {
         let field = "retryableStatusCodes";
         let codes = &object[field];
         let codes = codes.as_array().ok_or_else(|| wrong(field, codes, "a list of codes"))?;
-        Self::new(GrpcRetryValues {
+        Self::new(GrpcRetryConfig {
             max_attempts: whole(object, "maxAttempts")?,
             initial_backoff: duration(object, "initialBackoff")?,
             max_backoff: duration(object, "maxBackoff")?,
@@ -127,7 +127,7 @@ mod tests {
 
     #[test]
     fn what_the_file_says_is_what_the_constructor_makes() {
-        let values = GrpcRetryValues {
+        let values = GrpcRetryConfig {
             max_attempts: 3,
             initial_backoff: Duration::from_millis(100),
             max_backoff: Duration::new(1, 500_000_001),

@@ -3,8 +3,8 @@ use http::{Request, Response};
 use super::*;
 use crate::{ResponseHead, RetryContext, Window};
 
-fn values() -> GrpcRetryValues {
-    GrpcRetryValues {
+fn values() -> GrpcRetryConfig {
+    GrpcRetryConfig {
         max_attempts: 4,
         initial_backoff: Duration::from_millis(100),
         max_backoff: Duration::from_secs(1),
@@ -15,7 +15,7 @@ fn values() -> GrpcRetryValues {
 
 #[track_caller]
 fn check_windows(multiplier: f64, expected_ms: &[(u64, u64)]) {
-    let values = GrpcRetryValues { backoff_multiplier: multiplier, ..values() };
+    let values = GrpcRetryConfig { backoff_multiplier: multiplier, ..values() };
     let policy = GrpcRetryPolicy::new(values).unwrap();
     let (request, response) = (Request::new(()), Response::new(()));
     let attempt = Attempt::new(1, &request, ResponseHead::from(&response));
@@ -37,7 +37,7 @@ fn a_window_is_a_fifth_around_the_backoff() {
 #[test]
 fn the_attempts_are_five_at_most() {
     for (attempts, expected) in [(2, 2), (5, 5), (6, 5), (u32::MAX, 5)] {
-        let values = GrpcRetryValues { max_attempts: attempts, ..values() };
+        let values = GrpcRetryConfig { max_attempts: attempts, ..values() };
         assert_eq!(GrpcRetryPolicy::new(values).unwrap().max_attempts(), expected);
     }
 }
@@ -70,7 +70,7 @@ fn a_failure_counts_as_the_code_that_grpc_makes_of_it() {
         (vec![GrpcCode::DeadlineExceeded], [(MaybeProcessed, None), (Timeout, Some(RetryCause::Timeout))]),
         (vec![GrpcCode::Aborted], [(MaybeProcessed, None), (Timeout, None)]),
     ] {
-        let values = GrpcRetryValues { retryable_status_codes: codes.clone(), ..values() };
+        let values = GrpcRetryConfig { retryable_status_codes: codes.clone(), ..values() };
         let policy = GrpcRetryPolicy::new(values).unwrap();
         for (kind, cause) in never.into_iter().chain(always).chain(listed) {
             let verdict = policy.classify(&Attempt::new(1, &request, kind));
@@ -80,7 +80,7 @@ fn a_failure_counts_as_the_code_that_grpc_makes_of_it() {
 }
 
 #[track_caller]
-fn check_error(set: impl FnOnce(&mut GrpcRetryValues), field: &str, value: &str) {
+fn check_error(set: impl FnOnce(&mut GrpcRetryConfig), field: &str, value: &str) {
     let mut values = values();
     set(&mut values);
     let error = GrpcRetryPolicy::new(values).unwrap_err();

@@ -10,16 +10,16 @@ use crate::{Attempt, ClockReading, Decision, GiveUpReason, Outcome, Policy, Resp
 
 /// What happened to a request to which a [`Script`] was played.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Story {
+pub struct Transcript {
     /// When each attempt was sent, since the first.
     pub sent_at: Vec<Duration>,
     /// How it ended.
-    pub ending: Ending,
+    pub end: End,
 }
 
 /// How a request ended to which a [`Script`] was played.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ending {
+pub enum End {
     /// The caller got the last answer, as one that is not worth retrying.
     Accepted,
     /// The caller got the last answer, for this reason.
@@ -31,7 +31,7 @@ pub enum Ending {
 impl Script {
     /// Plays the script to a GET, in virtual time: answers take none, so that only waits count. The delays are drawn
     /// from a seed that is always the same.
-    pub fn play<P: Policy + ?Sized>(&self, policy: &P, session: Session) -> Story {
+    pub fn play<P: Policy + ?Sized>(&self, policy: &P, session: Session) -> Transcript {
         let request = Request::get("http://test.example/").body(()).unwrap_or_default();
         self.play_to(policy, &request, session)
     }
@@ -42,14 +42,14 @@ impl Script {
         policy: &P,
         request: &Request<B>,
         mut session: Session,
-    ) -> Story {
+    ) -> Transcript {
         let mut rng = SmallRng::seed_from_u64(1);
         let mut sent_at = vec![Duration::ZERO];
-        let ending = loop {
+        let end = loop {
             let now = sent_at.last().copied().unwrap_or_default();
             let response;
             let outcome = match self.nth(sent_at.len()) {
-                Scripted::Pending => break Ending::Pending,
+                Scripted::Pending => break End::Pending,
                 Scripted::Failure(kind) => kind.into(),
                 Scripted::Response(scripted) => {
                     response = scripted;
@@ -60,13 +60,13 @@ impl Script {
             // A date is read against a `Date`, or else against the Unix epoch.
             let clock = || ClockReading::new(now, SystemTime::UNIX_EPOCH);
             match session.decide(policy, &attempt, None, clock, &mut rng) {
-                Decision::Accept => break Ending::Accepted,
-                Decision::GiveUp(reason) => break Ending::GaveUp(reason),
+                Decision::Accept => break End::Accepted,
+                Decision::GiveUp(reason) => break End::GaveUp(reason),
                 Decision::Wait(delay) => sent_at.push(now.saturating_add(delay)),
             }
             session.resend();
         };
-        Story { sent_at, ending }
+        Transcript { sent_at, end }
     }
 }
 
@@ -76,11 +76,11 @@ mod tests {
     use crate::{FailureKind, FixedDelay};
 
     #[track_caller]
-    fn check(script: Script, request: Request<()>, expected_ms: &[u64], ending: Ending) {
+    fn check(script: Script, request: Request<()>, expected_ms: &[u64], end: End) {
         let policy = FixedDelay::new(Duration::from_millis(100));
         let session = Session::new().max_elapsed(Duration::from_secs(5));
         let sent_at = expected_ms.iter().map(|millis| Duration::from_millis(*millis)).collect();
-        assert_eq!(script.play_to(&policy, &request, session), Story { sent_at, ending });
+        assert_eq!(script.play_to(&policy, &request, session), Transcript { sent_at, end });
     }
 
     #[test]
@@ -88,13 +88,13 @@ mod tests {
         let get = Request::default;
         let post = || Request::post("/").body(()).unwrap();
         let script = Script::new;
-        check(script(), get(), &[0], Ending::Accepted);
-        check(script().status(503), get(), &[0, 100, 200], Ending::GaveUp(GiveUpReason::MaxAttempts));
-        check(script().status(503).status(200), get(), &[0, 100], Ending::Accepted);
-        check(script().status(503).status(200), post(), &[0], Ending::Accepted);
+        check(script(), get(), &[0], End::Accepted);
+        check(script().status(503), get(), &[0, 100, 200], End::GaveUp(GiveUpReason::MaxAttempts));
+        check(script().status(503).status(200), get(), &[0, 100], End::Accepted);
+        check(script().status(503).status(200), post(), &[0], End::Accepted);
         let busy = script().status(429).header("retry-after", "2");
-        check(busy.clone().status(200), post(), &[0, 2_000], Ending::Accepted);
-        check(busy.header("retry-after", "6"), post(), &[0], Ending::GaveUp(GiveUpReason::MaxElapsed));
-        check(script().failure(FailureKind::NeverSent).pending(), post(), &[0, 100], Ending::Pending);
+        check(busy.clone().status(200), post(), &[0, 2_000], End::Accepted);
+        check(busy.header("retry-after", "6"), post(), &[0], End::GaveUp(GiveUpReason::MaxElapsed));
+        check(script().failure(FailureKind::NeverSent).pending(), post(), &[0, 100], End::Pending);
     }
 }

@@ -4,10 +4,10 @@ use bytes::Bytes;
 use http::uri::{Authority, Parts, PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Uri, request};
 
-use super::{KeptHead, Known, Lengths, MARK, SENSITIVE, common, upper};
+use super::{HeadSnapshot, Known, Lengths, MARK, SENSITIVE, common, upper};
 
 /// A head to send, the same as was kept.
-pub(super) fn parts(kept: &KeptHead) -> request::Parts {
+pub(super) fn parts(kept: &HeadSnapshot) -> request::Parts {
     let (mut parts, ()) = Request::new(()).into_parts();
     // One buffer for all of it.
     let bytes = Bytes::copy_from_slice(kept.bytes());
@@ -35,7 +35,7 @@ fn uri(lengths: Lengths, bytes: &Bytes) -> Uri {
 }
 
 /// The headers, whose lines are the last of the bytes.
-fn headers(kept: &KeptHead, bytes: &Bytes) -> HeaderMap {
+fn headers(kept: &HeadSnapshot, bytes: &Bytes) -> HeaderMap {
     // More lines than a map has room for may be of a few names.
     let mut headers = HeaderMap::try_with_capacity(kept.lines as usize).unwrap_or_default();
     let mut lines = kept.lines();

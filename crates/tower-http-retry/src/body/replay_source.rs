@@ -12,23 +12,23 @@ use crate::{BytesBody, ReplayBody, ReplayMemory};
 ///
 /// ```
 /// use http_body_util::{BodyExt, Full};
-/// use tower_http_retry::{BodyState, KeptBody, ReplayMemory};
+/// use tower_http_retry::{BodyState, ReplaySource, ReplayMemory};
 ///
 /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
 /// let memory = ReplayMemory::new(1024 * 1024);
-/// let body = KeptBody::new(Full::from("hello"), 64 * 1024, memory.clone());
-/// assert_eq!(body.attempt().collect().await.unwrap().to_bytes(), "hello");
+/// let body = ReplaySource::new(Full::from("hello"), 64 * 1024, memory.clone());
+/// assert_eq!(body.body().collect().await.unwrap().to_bytes(), "hello");
 /// // It was not enough: somebody else gets the same.
 /// assert_eq!((body.state(), memory.used()), (BodyState::Replayable, 5));
-/// assert!(body.reclaim());
-/// assert_eq!(body.attempt().collect().await.unwrap().to_bytes(), "hello");
+/// assert!(body.rewind());
+/// assert_eq!(body.body().collect().await.unwrap().to_bytes(), "hello");
 /// # });
 /// ```
 ///
 /// Dropped, it lets go of the body: whoever still reads reads on alone, and what is kept is freed as it is read.
-pub struct KeptBody<B>(Original<B>);
+pub struct ReplaySource<B>(Original<B>);
 
-impl<B: BytesBody + 'static> KeptBody<B> {
+impl<B: BytesBody + 'static> ReplaySource<B> {
     /// Keeps up to `limit` bytes of what is read, and no more frames than a layer with that
     /// [`replay_limit`](crate::RetryLayer::replay_limit), as long as there is room for them in `memory`; `None` for no
     /// bound but that.
@@ -38,8 +38,8 @@ impl<B: BytesBody + 'static> KeptBody<B> {
 
     /// The body from its start, for whoever sends it now. Whoever read it before gets an error, and so resets its stream.
     /// Where [`state`](Self::state) is not [`Replayable`](BodyState::Replayable), it is no whole body any more.
-    pub fn attempt(&self) -> ReplayBody<B> {
-        self.0.attempt()
+    pub fn body(&self) -> ReplayBody<B> {
+        self.0.body()
     }
 
     /// Whether another one can have the whole body: nothing of it was read, or all that was is kept.
@@ -49,14 +49,14 @@ impl<B: BytesBody + 'static> KeptBody<B> {
 
     /// Takes the body from whoever reads it, if another one can have all of it. From then on nothing more is read until
     /// the next [`attempt`](Self::attempt) does, so that the answer stays true.
-    pub fn reclaim(&self) -> bool {
-        self.0.reclaim()
+    pub fn rewind(&self) -> bool {
+        self.0.rewind()
     }
 }
 
-impl<B> fmt::Debug for KeptBody<B> {
+impl<B> fmt::Debug for ReplaySource<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("KeptBody").finish_non_exhaustive()
+        f.debug_struct("ReplaySource").finish_non_exhaustive()
     }
 }
 
@@ -74,14 +74,14 @@ mod tests {
     /// How often a body of five bytes can be had, with this limit and this much room.
     async fn check(limit: usize, room: usize, expected: bool) {
         let memory = ReplayMemory::new(room);
-        let body = KeptBody::new(Full::from("hello"), limit, memory.clone());
+        let body = ReplaySource::new(Full::from("hello"), limit, memory.clone());
         // Nobody has read it, so its size does not matter.
-        assert!(body.reclaim(), "{limit} {room}");
-        assert_eq!(read(body.attempt()).await, Some("hello".into()));
+        assert!(body.rewind(), "{limit} {room}");
+        assert_eq!(read(body.body()).await, Some("hello".into()));
         assert_eq!(body.state() == BodyState::Replayable, expected, "{limit} {room}");
-        assert_eq!(body.reclaim(), expected, "{limit} {room}");
+        assert_eq!(body.rewind(), expected, "{limit} {room}");
         assert_eq!(memory.used(), if expected { 5 } else { 0 }, "{limit} {room}");
-        let again = read(body.attempt()).await;
+        let again = read(body.body()).await;
         assert_eq!(again == Some("hello".into()), expected, "{limit} {room}");
         drop(body);
         assert_eq!(memory.used(), 0);
@@ -97,23 +97,23 @@ mod tests {
     #[tokio::test]
     async fn whoever_read_it_before_does_not_read_on() {
         // Boxed, because of a plain one each attempt has all from the start.
-        let body = KeptBody::new(Box::pin(Full::from("hello")), 5, None);
-        let first = body.attempt();
-        assert!(body.reclaim());
+        let body = ReplaySource::new(Box::pin(Full::from("hello")), 5, None);
+        let first = body.body();
+        assert!(body.rewind());
         assert!(first.collect().await.is_err());
-        assert_eq!(body.attempt().collect().await.unwrap().to_bytes(), "hello");
+        assert_eq!(body.body().collect().await.unwrap().to_bytes(), "hello");
     }
 
     #[tokio::test]
     async fn one_layer_may_read_what_another_keeps() {
-        let outer = KeptBody::new(Full::from("hello"), 5, None);
+        let outer = ReplaySource::new(Full::from("hello"), 5, None);
         for _ in 0..2 {
-            let inner = KeptBody::new(Box::pin(outer.attempt()), 5, None);
+            let inner = ReplaySource::new(Box::pin(outer.body()), 5, None);
             for _ in 0..2 {
-                assert_eq!(inner.attempt().collect().await.unwrap().to_bytes(), "hello");
+                assert_eq!(inner.body().collect().await.unwrap().to_bytes(), "hello");
             }
             drop(inner);
-            assert!(outer.reclaim());
+            assert!(outer.rewind());
         }
     }
 }

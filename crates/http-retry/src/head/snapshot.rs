@@ -19,17 +19,17 @@ use super::known::{Known, MARK};
 ///
 /// ```
 /// use http::Request;
-/// use http_retry::KeptHead;
+/// use http_retry::HeadSnapshot;
 ///
 /// let request = Request::get("http://api.example/orders?limit=5").header("x-plan", "pro").body(()).unwrap();
-/// let kept = KeptHead::of(&request);
+/// let kept = HeadSnapshot::of(&request);
 /// assert_eq!(kept.head().path(), "/orders");
 ///
 /// let resend = Request::from_parts(kept.restore(), ());
 /// assert_eq!((resend.uri(), resend.headers()), (request.uri(), request.headers()));
 /// ```
 #[derive(Clone)]
-pub struct KeptHead {
+pub struct HeadSnapshot {
     pub(super) method: Method,
     version: Version,
     pub(super) extensions: Extensions,
@@ -52,7 +52,7 @@ struct Lengths {
     target: u32,
 }
 
-impl KeptHead {
+impl HeadSnapshot {
     /// Keeps a head: values are copied, and neither their order nor that they are sensitive is lost.
     pub fn of<B>(request: &Request<B>) -> Self {
         let mut kept = Self::default();
@@ -238,7 +238,7 @@ impl Lengths {
     }
 }
 
-impl Default for KeptHead {
+impl Default for HeadSnapshot {
     /// That of a GET for nothing.
     fn default() -> Self {
         Self {
@@ -258,7 +258,7 @@ fn text(piece: &[u8]) -> &str {
     std::str::from_utf8(piece).unwrap_or_default()
 }
 
-impl fmt::Debug for KeptHead {
+impl fmt::Debug for HeadSnapshot {
     /// Shows no header values: they hold secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.head().fmt(f)

@@ -3,7 +3,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-fn kept(headers: &[(String, Vec<u8>, bool)]) -> (request::Parts, KeptHead) {
+fn kept(headers: &[(String, Vec<u8>, bool)]) -> (request::Parts, HeadSnapshot) {
     let request = Request::put("http://host.example:81/a?b").version(Version::HTTP_2).extension(7_u8);
     let mut request = request.body(()).unwrap();
     for (name, value, is_sensitive) in headers {
@@ -11,7 +11,7 @@ fn kept(headers: &[(String, Vec<u8>, bool)]) -> (request::Parts, KeptHead) {
         value.set_sensitive(*is_sensitive);
         request.headers_mut().append(HeaderName::from_bytes(name.as_bytes()).unwrap(), value);
     }
-    let kept = KeptHead::of(&request);
+    let kept = HeadSnapshot::of(&request);
     (request.into_parts().0, kept)
 }
 
@@ -65,7 +65,7 @@ fn every_kind_of_uri_is_restored() {
     ] {
         let request = Request::get(uri).body(()).unwrap();
         let mut kept =
-            KeptHead::of(&Request::post("http://of.another/head").header("x", "1").body(()).unwrap());
+            HeadSnapshot::of(&Request::post("http://of.another/head").header("x", "1").body(()).unwrap());
         kept.replace(&request);
         assert_eq!(&kept.restore().uri, request.uri(), "{uri}");
         let (kept, whole) = (kept.head(), RequestHead::from(&request));
@@ -82,7 +82,7 @@ fn one_name_may_have_more_lines_than_a_map_has_room_for_names() {
 #[test]
 fn memory_is_used_again() {
     let request = Request::get("http://host.example/a").header("x-one", "1").body(()).unwrap();
-    let mut kept = KeptHead::of(&request);
+    let mut kept = HeadSnapshot::of(&request);
     let before = kept.bytes.as_ptr();
     kept.clear();
     assert!(kept.restore().headers.is_empty());
