@@ -21,7 +21,7 @@ use futures_util::future::{BoxFuture, JoinAll, join_all};
 use tokio::time::{Instant, sleep};
 use tower::util::{MapErr, Oneshot};
 use tower::{BoxError, Layer, Service, ServiceBuilder, ServiceExt};
-use tower_http_retry::{Pace, PaceError, PaceLayer, Paced, Refusal, SharedPace};
+use tower_http_retry::{Pace, PaceError, PaceLayer, PaceRejection, PaceService, SharedPace};
 
 use crate::support::upstream::Upstream;
 use crate::support::{Answer, Inner, Sent, assert_status, get, with_header};
@@ -65,7 +65,7 @@ where
 type Flatten = fn(PaceError<BoxError>) -> BoxError;
 
 /// A paced service with one type of error, like that of a retry layer.
-fn flat<S>(layer: &PaceLayer, inner: S) -> MapErr<Paced<S>, Flatten> {
+fn flat<S>(layer: &PaceLayer, inner: S) -> MapErr<PaceService<S>, Flatten> {
     MapErr::new(layer.layer(inner), PaceError::flatten)
 }
 
@@ -91,7 +91,7 @@ fn sends(upstream: &Upstream, start: Instant) -> Vec<(usize, u128)> {
 
 /// The refusal in a boxed error.
 #[track_caller]
-fn refusal(error: &BoxError) -> Refusal {
+fn refusal(error: &BoxError) -> PaceRejection {
     *error.downcast_ref().expect("a refusal of the pace")
 }
 

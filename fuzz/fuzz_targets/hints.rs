@@ -10,7 +10,7 @@ use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
 use libfuzzer_sys::fuzz_target;
 use tower_http_retry::{
     Attempt, RetryCause, ExponentialBackoff, RetryHint, ClockReading, Pace, Plan, Policy, RequestHead, ResponseHead,
-    RetryAfterFirst, RetryContext, Turn,
+    RetryAfterFirst, RetryContext, Admission,
 };
 
 #[derive(Arbitrary, Debug)]
@@ -59,12 +59,12 @@ fn hold(response: &Response<()>, wall: SystemTime) {
     let request = Request::new(());
     let head = RequestHead::from(&request);
     let first = pace.enter(&head);
-    let Turn::Go(pass) = pace.poll(&first, Duration::ZERO) else { panic!("nobody holds it") };
+    let Admission::Go(pass) = pace.poll(&first, Duration::ZERO) else { panic!("nobody holds it") };
     pace.observe(pass, &ResponseHead::from(response), ClockReading::new(Duration::ZERO, wall));
     let second = pace.enter(&head);
-    if let Turn::Wait(until) = pace.poll(&second, Duration::ZERO) {
+    if let Admission::Wait(until) = pace.poll(&second, Duration::ZERO) {
         assert!(until.is_some_and(|until| until <= LONGEST), "{until:?}");
-        assert!(matches!(pace.poll(&second, LONGEST), Turn::Go(_)));
+        assert!(matches!(pace.poll(&second, LONGEST), Admission::Go(_)));
     }
 }
 

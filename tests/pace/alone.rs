@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 use tower::util::BoxCloneService;
 use tower::{BoxError, Layer, Service, ServiceBuilder, ServiceExt};
-use tower_http_retry::{Pace, PaceError, PaceFuture, PaceLayer, Paced, RetryLayer, SharedPace};
+use tower_http_retry::{Pace, PaceError, PaceFuture, PaceLayer, PaceService, RetryLayer, SharedPace};
 
 use super::{MS, SECOND, busy, crowd, numbered, per_authority, sends};
 use crate::support::upstream::Upstream;
@@ -14,7 +14,7 @@ use crate::support::{Answer, Sent, assert_status, eventually, reset, status};
 
 /// A client of somebody's.
 struct Client {
-    paced: Paced<Upstream>,
+    paced: PaceService<Upstream>,
 }
 
 #[tokio::test(start_paused = true)]
@@ -33,7 +33,7 @@ fn the_types_go_across_threads() {
     fn sent<T: Send + 'static>(_: &T) {}
     shared::<SharedPace>();
     shared::<PaceLayer>();
-    shared::<Paced<Upstream>>();
+    shared::<PaceService<Upstream>>();
     let mut client = PaceLayer::new(Pace::per_authority()).layer(Upstream::statuses([200]));
     sent(&client.call(numbered(1)));
 }
@@ -44,7 +44,7 @@ fn debug_says_what_it_is() {
     struct Plain;
     let layer = PaceLayer::new(Pace::per_authority()).max_wait(SECOND);
     assert!(format!("{layer:?}").starts_with("PaceLayer { pace: Pace { longest: 120s"), "{layer:?}");
-    assert!(format!("{:?}", layer.layer(Plain)).starts_with("Paced { inner: Plain, pace: Pace {"));
+    assert!(format!("{:?}", layer.layer(Plain)).starts_with("PaceService { inner: Plain, pace: Pace {"));
     let retry = RetryLayer::<_>::default().pace(per_authority());
     assert!(format!("{retry:?}").contains("pace: Some(Pace {"), "{retry:?}");
 }

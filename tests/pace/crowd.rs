@@ -6,14 +6,14 @@ use std::time::Duration;
 use futures_util::future::{join, join_all};
 use tokio::time::{Instant, sleep};
 use tower::{BoxError, Layer, Service, ServiceExt};
-use tower_http_retry::{Boxed, FixedDelay, Pace, RetryAfterFirst, RetryLayer, WithPace};
+use tower_http_retry::{Boxed, FixedDelay, Pace, Paced, RetryAfterFirst, RetryLayer};
 
 use super::{MS, SECOND, busy, crowd, far, numbered, per_authority, sends};
 use crate::support::bucket::Bucket;
 use crate::support::upstream::Upstream;
 use crate::support::{Answer, Inner, assert_status, eventually, status};
 
-type Layered = RetryLayer<RetryAfterFirst, Boxed, WithPace>;
+type Layered = RetryLayer<RetryAfterFirst, Boxed, Paced>;
 
 /// Without a budget: its hundred tokens do not suffice for a thousand that are refused at once.
 fn layer() -> Layered {

@@ -7,7 +7,7 @@ use http_body_util::BodyExt;
 use tokio::time::{Instant, sleep};
 use tower::{Layer, ServiceExt};
 use tower_http_retry::{
-    Budget, FixedDelay, GiveUpReason, Pace, PaceLayer, Refusal, ReplayMemory, RetryInfo, RetryLayer,
+    Budget, FixedDelay, GiveUpReason, Pace, PaceLayer, PaceRejection, ReplayMemory, RetryInfo, RetryLayer,
     RetryOverride,
 };
 
@@ -25,7 +25,7 @@ enum By {
 }
 
 /// A first attempt, while the gate is closed for five seconds.
-async fn check_first(by: By, deadline: Option<Duration>, expected: Result<u128, Refusal>) {
+async fn check_first(by: By, deadline: Option<Duration>, expected: Result<u128, PaceRejection>) {
     let (pace, upstream) = (closed(5).await, Upstream::statuses([200]));
     let budget = Budget::percent(0).min_per_second(0).capacity(10);
     let say = |say: RetryOverride| {
@@ -64,8 +64,8 @@ async fn check_first(by: By, deadline: Option<Duration>, expected: Result<u128, 
 #[tokio::test(start_paused = true)]
 async fn a_first_attempt_that_cannot_go_in_time_is_refused_at_once() {
     for by in [By::Layer, By::Request, By::RequestThatIsNeverResent, By::PaceLayer] {
-        check_first(by, Some(Duration::ZERO), Err(Refusal::Deadline)).await;
-        check_first(by, Some(4_999 * MS), Err(Refusal::Deadline)).await;
+        check_first(by, Some(Duration::ZERO), Err(PaceRejection::Deadline)).await;
+        check_first(by, Some(4_999 * MS), Err(PaceRejection::Deadline)).await;
         check_first(by, Some(5_000 * MS), Ok(5_000)).await;
         check_first(by, Some(Duration::MAX), Ok(5_000)).await;
         check_first(by, None, Ok(5_000)).await;
@@ -96,7 +96,7 @@ async fn a_first_attempt_is_refused_as_soon_as_the_gate_is_closed_for_longer() {
     let patient = tokio::spawn(patient.oneshot(numbered(4)));
     assert_status(&probe.await.unwrap().unwrap(), 429);
     for task in [retried, paced] {
-        assert_eq!(eventually(task).await.unwrap(), (Refusal::Deadline, start + 2 * SECOND));
+        assert_eq!(eventually(task).await.unwrap(), (PaceRejection::Deadline, start + 2 * SECOND));
     }
     eventually(patient).await.unwrap().unwrap();
     assert_eq!(sends(&upstream, start), [(4, 5_000)]);
@@ -110,7 +110,7 @@ async fn a_first_attempt_that_is_not_ready_in_time_is_refused() {
     let client = PaceLayer::new(Pace::per_authority()).max_wait(2 * SECOND).layer(mock);
     let start = Instant::now();
     let error = eventually(client.oneshot(numbered(1))).await.unwrap_err();
-    assert_eq!((error.refusal(), start.elapsed()), (Some(Refusal::Deadline), 2 * SECOND));
+    assert_eq!((error.refusal(), start.elapsed()), (Some(PaceRejection::Deadline), 2 * SECOND));
     handle.allow(1);
     assert!(eventually(handle.next_request()).await.is_none());
 }
@@ -143,7 +143,7 @@ async fn a_resend_that_waits_in_vain_returns_the_last_outcome() {
                 );
                 assert!(response.into_body().collect().await.unwrap().to_bytes().is_empty(), "it was read");
             }
-            Err(error) if !is_kept => assert_eq!(refusal(&error), Refusal::Deadline),
+            Err(error) if !is_kept => assert_eq!(refusal(&error), PaceRejection::Deadline),
             other => panic!("{other:?}"),
         }
         assert_status(&eventually(patient).await.unwrap().unwrap(), 429);

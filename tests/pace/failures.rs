@@ -9,7 +9,9 @@ use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full};
 use tokio::time::{Instant, sleep};
 use tower::{BoxError, Layer, ServiceBuilder, ServiceExt};
-use tower_http_retry::{Budget, Pace, PaceError, PaceLayer, Refusal, ReplayBody, RetryLayer, SharedPace};
+use tower_http_retry::{
+    Budget, Pace, PaceError, PaceLayer, PaceRejection, ReplayBody, RetryLayer, SharedPace,
+};
 
 use super::{MS, SECOND, busy, close, closed, far, numbered, per_authority, refusal, sends};
 use crate::support::bodies::Frames;
@@ -106,13 +108,13 @@ async fn an_outer_retry_layer_does_not_retry_a_refusal() {
         .map_err(io::Error::other)
         .service(upstream.handle());
     let error = concrete.oneshot(numbered(1)).await.unwrap_err();
-    assert_eq!(error.refusal(), Some(Refusal::Waiters));
+    assert_eq!(error.refusal(), Some(PaceRejection::Waiters));
     let boxed = ServiceBuilder::new()
         .layer(RetryLayer::new(A_SECOND))
         .map_err(PaceError::flatten)
         .layer(PaceLayer::new(pace.clone()))
         .service(upstream.handle());
-    assert_eq!(refusal(&boxed.oneshot(numbered(2)).await.unwrap_err()), Refusal::Waiters);
+    assert_eq!(refusal(&boxed.oneshot(numbered(2)).await.unwrap_err()), PaceRejection::Waiters);
     let nested = ServiceBuilder::new()
         .layer(RetryLayer::new(A_SECOND))
         .layer(RetryLayer::new(A_SECOND).pace(pace))
@@ -120,7 +122,7 @@ async fn an_outer_retry_layer_does_not_retry_a_refusal() {
         .map_request(|request: Request<ReplayBody<ReplayBody<Full<Bytes>>>>| request)
         .service(upstream.handle());
     let error = nested.oneshot(numbered(3)).await.unwrap_err();
-    assert_eq!(error.refusal(), Some(Refusal::Waiters));
+    assert_eq!(error.refusal(), Some(PaceRejection::Waiters));
     assert_eq!((upstream.sent(), start.elapsed().as_millis()), (0, 0));
 }
 
@@ -181,7 +183,7 @@ async fn a_service_that_cannot_fail_may_be_paced() {
     assert_status(&client.clone().oneshot(get("http://api.example/")).await.unwrap(), 200);
     close(&pace, 1).await;
     let error = client.clone().oneshot(numbered(1)).await.unwrap_err();
-    assert_eq!(error.refusal(), Some(Refusal::Waiters));
+    assert_eq!(error.refusal(), Some(PaceRejection::Waiters));
     sleep(SECOND).await;
     assert!(client.oneshot(numbered(1)).await.is_ok());
 }

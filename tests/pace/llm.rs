@@ -9,8 +9,8 @@ use tokio::time::{Instant, sleep};
 use tower::util::MapErr;
 use tower::{BoxError, Layer, Service, ServiceBuilder, ServiceExt};
 use tower_http_retry::{
-    Boxed, Concrete, GiveUpReason, LlmPolicy, PaceError, Refusal, ResponseFuture, Retry, RetryLayer,
-    WithPace, presets,
+    Boxed, Concrete, GiveUpReason, LlmPolicy, PaceError, PaceRejection, Paced, ResponseFuture, Retry,
+    RetryLayer, presets,
 };
 
 use super::{MS, SECOND, busy};
@@ -22,13 +22,13 @@ type Fallible = MapErr<Upstream, fn(BoxError) -> io::Error>;
 /// A client of somebody's, whose error is concrete.
 #[derive(Clone)]
 struct OverConcrete {
-    client: Retry<Fallible, LlmPolicy, Concrete, WithPace>,
+    client: Retry<Fallible, LlmPolicy, Concrete, Paced>,
 }
 
 /// Another, whose error is boxed.
 #[derive(Clone)]
 struct OverBoxed {
-    client: Retry<Upstream, LlmPolicy, Boxed, WithPace>,
+    client: Retry<Upstream, LlmPolicy, Boxed, Paced>,
 }
 
 fn fallible(upstream: &Upstream) -> Fallible {
@@ -46,7 +46,7 @@ fn post(key: &str) -> Sent {
 async fn a_struct_field_names_the_service() {
     let upstream = Upstream::statuses([500, 200]);
     let mut over = OverConcrete { client: presets::llm().layer(fallible(&upstream)) };
-    let sent: ResponseFuture<_, _, _, Concrete, WithPace> = over.client.call(post("ours"));
+    let sent: ResponseFuture<_, _, _, Concrete, Paced> = over.client.call(post("ours"));
     let response: Result<_, PaceError<io::Error>> = sent.await;
     assert_status(&response.unwrap(), 200);
     let upstream = Upstream::statuses([500, 200]);
@@ -59,8 +59,8 @@ async fn a_struct_field_names_the_service() {
 fn the_types_go_across_threads() {
     fn shared<T: Clone + Send + Sync + 'static>() {}
     fn sent<T: Send + 'static>(_: &T) {}
-    shared::<RetryLayer<LlmPolicy, Concrete, WithPace>>();
-    shared::<RetryLayer<LlmPolicy, Boxed, WithPace>>();
+    shared::<RetryLayer<LlmPolicy, Concrete, Paced>>();
+    shared::<RetryLayer<LlmPolicy, Boxed, Paced>>();
     shared::<OverConcrete>();
     shared::<OverBoxed>();
     let mut client = OverBoxed { client: presets::llm().layer(Upstream::statuses([200])) };
@@ -161,7 +161,7 @@ async fn a_first_attempt_that_does_not_fit_is_refused() {
     let client = presets::llm().max_elapsed(60 * SECOND).layer(fallible(&upstream));
     client.clone().oneshot(post("ours")).await.unwrap();
     let error = client.oneshot(post("ours")).await.unwrap_err();
-    assert!(matches!(error, PaceError::Refused(Refusal::Deadline)), "{error:?}");
+    assert!(matches!(error, PaceError::Rejected(PaceRejection::Deadline)), "{error:?}");
     assert_eq!(upstream.sent(), 1);
 }
 

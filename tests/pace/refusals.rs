@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep};
 use tower::util::MapErr;
 use tower::{BoxError, Layer, Service, ServiceBuilder, ServiceExt};
 use tower_http_retry::{
-    Budget, GiveUpReason, Pace, PaceError, PaceLayer, Refusal, RetryInfo, RetryLayer, SharedPace,
+    Budget, GiveUpReason, Pace, PaceError, PaceLayer, PaceRejection, RetryInfo, RetryLayer, SharedPace,
 };
 
 use super::{MS, SECOND, busy, close, numbered, refusal, sends};
@@ -39,15 +39,15 @@ async fn the_first_attempt_that_is_one_too_many_is_refused_at_once() {
     sleep(500 * MS).await;
 
     let error = client.clone().oneshot(numbered(3)).await.unwrap_err();
-    assert_eq!(refusal(&error), Refusal::Waiters);
+    assert_eq!(refusal(&error), PaceRejection::Waiters);
     let concrete = RetryLayer::default()
         .pace(pace.clone())
         .layer(ServiceBuilder::new().map_err(io::Error::other).service(upstream.handle()));
     let error = concrete.oneshot(numbered(4)).await.unwrap_err();
-    assert!(matches!(error, PaceError::Refused(Refusal::Waiters)), "{error:?}");
+    assert!(matches!(error, PaceError::Rejected(PaceRejection::Waiters)), "{error:?}");
     let alone = PaceLayer::new(pace.clone()).layer(upstream.handle());
     let error = alone.oneshot(numbered(5)).await.unwrap_err();
-    assert_eq!(error.refusal(), Some(Refusal::Waiters));
+    assert_eq!(error.refusal(), Some(PaceRejection::Waiters));
     assert_eq!(start.elapsed(), 500 * MS, "they were held");
 
     for task in waiting {
@@ -107,7 +107,7 @@ async fn one_server_too_many_is_refused() {
     let upstream = Upstream::statuses([200]);
     let client = RetryLayer::default().pace(pace.clone()).layer(upstream.handle());
     let error = client.clone().oneshot(get("http://other.example/")).await.unwrap_err();
-    assert_eq!((refusal(&error), upstream.sent()), (Refusal::Keys, 0));
+    assert_eq!((refusal(&error), upstream.sent()), (PaceRejection::Keys, 0));
     sleep(60 * SECOND).await;
     assert_status(&client.oneshot(get("http://other.example/")).await.unwrap(), 200);
 }
@@ -119,14 +119,14 @@ async fn a_refusal_is_found_in_every_wrapping() {
     close(&pace, 1).await;
     let mut client = PaceLayer::new(pace).layer(MapErr::new(Upstream::statuses([200]), io::Error::other));
     let error = client.call(numbered(1)).await.unwrap_err();
-    assert_eq!(error.to_string(), Refusal::Waiters.to_string());
-    assert_eq!(error.source().unwrap().downcast_ref(), Some(&Refusal::Waiters));
+    assert_eq!(error.to_string(), PaceRejection::Waiters.to_string());
+    assert_eq!(error.source().unwrap().downcast_ref(), Some(&PaceRejection::Waiters));
     let inner = PaceError::Inner(reset());
     assert_eq!((inner.to_string(), inner.refusal()), (reset().to_string(), None));
     assert_eq!(inner.source().unwrap().to_string(), reset().to_string());
 
-    let boxed = PaceError::<BoxError>::Refused(Refusal::Keys).flatten();
-    assert_eq!(refusal(&boxed), Refusal::Keys);
+    let boxed = PaceError::<BoxError>::Rejected(PaceRejection::Keys).flatten();
+    assert_eq!(refusal(&boxed), PaceRejection::Keys);
     let boxed = PaceError::<BoxError>::Inner(reset().into()).flatten();
     assert_eq!(boxed.downcast::<io::Error>().unwrap().kind(), reset().kind());
 }

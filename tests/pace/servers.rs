@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use tower::{Layer, ServiceExt};
-use tower_http_retry::{Pace, PaceError, Refusal, RetryLayer, SharedPace};
+use tower_http_retry::{Pace, PaceError, PaceRejection, RetryLayer, SharedPace};
 
 use super::{MS, SECOND};
 use crate::support::bucket::Bucket;
@@ -86,7 +86,7 @@ async fn a_hostile_server_freezes_nobody() {
                 assert_status(&response, 429);
                 assert!(info(&response).reason().is_some());
             }
-            Err(PaceError::Refused(refusal)) => assert_eq!(refusal, Refusal::Deadline),
+            Err(PaceError::Rejected(refusal)) => assert_eq!(refusal, PaceRejection::Deadline),
             Err(error) => panic!("{error:?}"),
         }
     }

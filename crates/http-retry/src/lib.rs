@@ -79,7 +79,7 @@ pub use self::grpc::{GrpcCode, ServiceConfigError};
 pub use self::head::{HeadSnapshot, RequestHead, ResponseHead};
 pub use self::hint::RetryHint;
 pub use self::outcome::{Failure, FailureKind, Outcome};
-pub use self::pace::{Pace, Pass, Refusal, Ticket, Turn};
+pub use self::pace::{Admission, Pace, PaceRejection, Permit, Ticket};
 #[cfg(feature = "service-config")]
 pub use self::policy::GrpcServiceConfig;
 pub use self::policy::{

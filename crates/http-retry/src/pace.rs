@@ -16,7 +16,7 @@ use http::HeaderName;
 
 use self::gate::Gate;
 use self::news::News;
-pub use self::ticket::{Pass, Refusal, Ticket, Turn};
+pub use self::ticket::{Admission, PaceRejection, Permit, Ticket};
 use crate::{ClockReading, RequestHead, ResponseHead};
 
 /// Holds the requests for a key while the server wants quiet, and lets them go again one after the other, as fast
@@ -56,7 +56,7 @@ use crate::{ClockReading, RequestHead, ResponseHead};
 /// # How to drive it
 ///
 /// Without I/O and without a clock: time is an argument, and counts from any moment that all calls agree on. A
-/// caller [`enter`](Self::enter)s, [`poll`](Self::poll)s until it is its [`Turn`], and tells what came of it with
+/// caller [`enter`](Self::enter)s, [`poll`](Self::poll)s until it is its [`Admission`], and tells what came of it with
 /// [`observe`](Self::observe), or else with [`lose`](Self::lose). One that gives up [`leave`](Self::leave)s. After
 /// each of these calls, [`wake`](Self::wake) names those who should poll again.
 pub struct Pace {
@@ -136,13 +136,13 @@ impl Pace {
     }
 
     /// Sets how many keys are known at a time; 0 means 1. The default is 10,000. One that nobody uses is
-    /// forgotten to make room, and if there is none, requests with a new key are [refused](Refusal::Keys).
+    /// forgotten to make room, and if there is none, requests with a new key are [refused](PaceRejection::Keys).
     pub fn keys(self, keys: usize) -> Self {
         Self { keys: keys.max(1), ..self }
     }
 
     /// Sets how many callers may wait at a time, of all keys together; the default is 10,000. Beyond that they
-    /// are [refused](Refusal::Waiters).
+    /// are [refused](PaceRejection::Waiters).
     pub fn waiters(self, waiters: usize) -> Self {
         Self { waiters, ..self }
     }
@@ -157,9 +157,9 @@ impl Pace {
     }
 
     /// Whether it is the ticket's turn; if not, the caller is in line from now on.
-    pub fn poll(&mut self, ticket: &Ticket, now: Duration) -> Turn {
+    pub fn poll(&mut self, ticket: &Ticket, now: Duration) -> Admission {
         if !self.gates.contains_key(&ticket.key) && !self.make_room(now) {
-            return Turn::Refused(Refusal::Keys);
+            return Admission::Rejected(PaceRejection::Keys);
         }
         let gate = self.gates.entry(ticket.key).or_insert_with(|| Gate::new(&self.terms, now));
         if gate.is_idle(now) && now.saturating_sub(gate.touched()) > MEMORY {
@@ -173,7 +173,7 @@ impl Pace {
 
     /// Whether the server has not asked for quiet since the turn came: the send that a pass is for may have had to
     /// wait for something else. If it has, the pass is [lost](Self::lose), and the caller polls its ticket again.
-    pub fn still_lets(&self, pass: &Pass, now: Duration) -> bool {
+    pub fn still_lets(&self, pass: &Permit, now: Duration) -> bool {
         self.gates.get(&pass.key).is_none_or(|gate| gate.is_open(now))
     }
 
@@ -187,7 +187,7 @@ impl Pace {
     }
 
     /// This came of a send.
-    pub fn observe(&mut self, pass: Pass, head: &ResponseHead<'_>, now: ClockReading) {
+    pub fn observe(&mut self, pass: Permit, head: &ResponseHead<'_>, now: ClockReading) {
         let news = News::read(head, now.wall);
         if let Some(gate) = self.gates.get_mut(&pass.key) {
             let others = self.waiting - gate.waiting();
@@ -198,7 +198,7 @@ impl Pace {
 
     /// Nothing came of a send: it failed, or its caller is gone. If the others waited for its answer, the next
     /// of them goes.
-    pub fn lose(&mut self, pass: Pass) {
+    pub fn lose(&mut self, pass: Permit) {
         if let Some(gate) = self.gates.get_mut(&pass.key) {
             gate.lose(&pass, &mut self.wakes);
         }

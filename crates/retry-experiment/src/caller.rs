@@ -12,7 +12,7 @@ use hyper_util::client::legacy::{Client, connect::HttpConnector};
 use hyper_util::rt::TokioExecutor;
 use serde::Serialize;
 use tower::{Service, ServiceExt};
-use tower_http_retry::{Concrete, NoPace, Pace, ReplayBody, Retry, RetryAfterFirst, RetryLayer, WithPace};
+use tower_http_retry::{Concrete, Pace, Paced, ReplayBody, Retry, RetryAfterFirst, RetryLayer, Unpaced};
 use tower_layer::Layer;
 
 use crate::plan::Plan;
@@ -70,8 +70,8 @@ pub struct Caller {
 #[derive(Clone)]
 enum Kind {
     Plain { client: HyperClient<Full<Bytes>>, tries: u32 },
-    Layered(Layered<NoPace>),
-    Paced(Layered<WithPace>),
+    Layered(Layered<Unpaced>),
+    Paced(Layered<Paced>),
 }
 
 type Layered<G> = Retry<HyperClient<ReplayBody<Full<Bytes>>>, RetryAfterFirst, Concrete, G>;

@@ -8,7 +8,7 @@ use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use http_body_util::Either;
 use pin_project_lite::pin_project;
 use tower_http_retry::{
-    Concrete, FailureKind, PaceError, Refusal, ResponseFuture, RetryInfo, WithPace,
+    Concrete, FailureKind, PaceError, PaceRejection, Paced, ResponseFuture, RetryInfo,
     failure_kind_assuming_sent,
 };
 
@@ -44,7 +44,7 @@ pin_project! {
     #[project = SentProj]
     pub(crate) enum Sent {
         Unpaced { #[pin] attempts: ResponseFuture<Attempts, GatewayPolicy, Upload> },
-        Paced { attempts: Pin<Box<ResponseFuture<Attempts, GatewayPolicy, Upload, Concrete, WithPace>>> },
+        Paced { attempts: Pin<Box<ResponseFuture<Attempts, GatewayPolicy, Upload, Concrete, Paced>>> },
         /// To one upstream after the other.
         Several { attempts: Pin<Box<dyn Future<Output = Ended> + Send>> },
         /// None is made: the gateway itself has an answer.
@@ -141,10 +141,11 @@ fn explain(response: &mut Response<GatewayBody>, record: &Record, info: Option<R
 /// What the client gets where there is no response at all.
 fn refusal(error: &PaceError<AttemptError>, trail: &Trail) -> Response<GatewayBody> {
     let what = match error {
-        PaceError::Refused(Refusal::Deadline) | PaceError::Inner(AttemptError::Paced(Refusal::Deadline)) => {
+        PaceError::Rejected(PaceRejection::Deadline)
+        | PaceError::Inner(AttemptError::Paced(PaceRejection::Deadline)) => {
             (Problem::Paced, "the upstream wants quiet until after the route's timeout")
         }
-        PaceError::Refused(_) | PaceError::Inner(AttemptError::Paced(_)) => {
+        PaceError::Rejected(_) | PaceError::Inner(AttemptError::Paced(_)) => {
             (Problem::Paced, "as many requests wait for the upstream as may")
         }
         PaceError::Inner(AttemptError::Timeout(_)) => (Problem::Timeout, "no response in time"),

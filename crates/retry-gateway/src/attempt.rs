@@ -11,7 +11,7 @@ use hyper::body::Incoming;
 use hyper_util::client::legacy;
 use tokio::time::Instant;
 use tower::{Layer, ServiceExt, service_fn};
-use tower_http_retry::{PaceError, PaceLayer, Refusal};
+use tower_http_retry::{PaceError, PaceLayer, PaceRejection};
 
 use crate::alarm::Alarm;
 use crate::body::UpstreamBody;
@@ -70,7 +70,7 @@ impl Sent {
                 std::future::poll_fn(move |cx| attempt.poll(way, cx))
             });
             match pace.max_wait(left).layer(send).oneshot(request).await {
-                Err(PaceError::Refused(refusal)) => Err(AttemptError::Paced(refusal)),
+                Err(PaceError::Rejected(refusal)) => Err(AttemptError::Paced(refusal)),
                 Err(PaceError::Inner(error)) => Err(error),
                 Ok(response) => Ok(response),
             }
@@ -147,7 +147,7 @@ pub(crate) enum AttemptError {
     /// The try took too long, or it lasted until the route's timeout.
     Timeout(io::Error),
     /// The endpoint wants quiet for longer than the request may wait.
-    Paced(Refusal),
+    Paced(PaceRejection),
     /// The response can be read in more than one way.
     Framing,
     /// The request's target makes no URI.

@@ -190,7 +190,7 @@ impl<'a> Trip<'a> {
             return None;
         }
         let outcome: Outcome<'_> = match result {
-            Err(PaceError::Refused(_) | PaceError::Inner(AttemptError::Paced(_))) => return Some(PACED),
+            Err(PaceError::Rejected(_) | PaceError::Inner(AttemptError::Paced(_))) => return Some(PACED),
             Err(PaceError::Inner(error)) => match failure_kind_assuming_sent(error) {
                 FailureKind::NeverSent => return Some(NEVER_SENT),
                 kind => Failure::new(kind).into(),
@@ -228,7 +228,7 @@ async fn tried(leg: &Leg, request: Request<Upload>, attempts: Attempts) -> (Trie
 /// Whether the upstream never had the request, or says that it did nothing about it.
 fn is_unsent(error: &PaceError<AttemptError>) -> bool {
     match error {
-        PaceError::Refused(_) | PaceError::Inner(AttemptError::Paced(_)) => true,
+        PaceError::Rejected(_) | PaceError::Inner(AttemptError::Paced(_)) => true,
         PaceError::Inner(error) => {
             matches!(failure_kind_assuming_sent(error), FailureKind::NeverSent | FailureKind::Unprocessed)
         }

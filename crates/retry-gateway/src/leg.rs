@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tower_http_retry::{Concrete, Retry, WithPace};
+use tower_http_retry::{Concrete, Paced, Retry};
 
 use crate::capacity::{Capacity, Seat};
 use crate::fallback::Fallback;
@@ -35,7 +35,7 @@ pub(crate) struct Leg {
 #[derive(Debug)]
 pub(crate) enum Retries {
     Unpaced(Retry<(), GatewayPolicy>),
-    Paced(Retry<(), GatewayPolicy, Concrete, WithPace>),
+    Paced(Retry<(), GatewayPolicy, Concrete, Paced>),
 }
 
 impl Legs {

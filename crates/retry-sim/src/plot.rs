@@ -16,7 +16,7 @@ type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 pub fn plot() -> anyhow::Result<String> {
     let trial = Trial::default();
     let paced = Panel::new("With a pace", &trial.run(BUCKET, Way::Pace, SEED));
-    let alone = Panel::new("Without", &trial.run(BUCKET, Way::NoPace, SEED));
+    let alone = Panel::new("Without", &trial.run(BUCKET, Way::Unpaced, SEED));
     let latency = Duration::from_millis(*trial.latency_ms.end());
     let oracle = BUCKET.oracle_time(trial.requests, latency).as_secs_f64();
     let axes = Axes {

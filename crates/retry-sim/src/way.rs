@@ -15,19 +15,19 @@ pub enum Way {
     /// They do so from the first request on.
     SlowStart,
     /// Each waits for itself: as long as the server asks, and up to as long again.
-    NoPace,
+    Unpaced,
 }
 
 impl Way {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Pace, Self::SlowStart, Self::NoPace];
+    pub const ALL: [Self; 3] = [Self::Pace, Self::SlowStart, Self::Unpaced];
 
     /// As the table names it.
     pub fn name(self) -> &'static str {
         match self {
             Self::Pace => "pace",
             Self::SlowStart => "pace, slow start",
-            Self::NoPace => "no pace",
+            Self::Unpaced => "no pace",
         }
     }
 
@@ -37,7 +37,7 @@ impl Way {
         match self {
             Self::Pace => world.pace(Pace::per_authority()),
             Self::SlowStart => world.pace(Pace::per_authority().slow_start()),
-            Self::NoPace => world,
+            Self::Unpaced => world,
         }
     }
 }

@@ -11,7 +11,7 @@ mod tower;
 use std::error::Error;
 
 use http::Response;
-use http_retry::{Attempt, Failure, FailureKind, Outcome, Refusal, ResponseHead};
+use http_retry::{Attempt, Failure, FailureKind, Outcome, PaceRejection, ResponseHead};
 
 #[cfg(feature = "hyper")]
 use self::hyper::is_goaway;
@@ -108,7 +108,7 @@ fn read(error: &(dyn Error + 'static)) -> Option<FailureKind> {
     if let Some(failure) = error.downcast_ref::<crate::testing::ScriptedFailure>() {
         return Some(failure.kind());
     }
-    if error.is::<Refusal>() {
+    if error.is::<PaceRejection>() {
         return Some(FailureKind::Overloaded);
     }
     io::read(error)

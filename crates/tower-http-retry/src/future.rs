@@ -27,8 +27,8 @@ use crate::body::Original;
 use crate::head::Snapshot;
 use crate::layer::{Settings, Terms};
 use crate::{
-    BytesBody, CloneService, Concrete, NoPace, PaceError, PaceFuture, Pacing, ReadError, ReplayBody,
-    RetryInfo, SharedPace,
+    BytesBody, CloneService, Concrete, PaceError, PaceFuture, PaceMode, ReadError, ReplayBody, RetryInfo,
+    SharedPace, Unpaced,
 };
 
 pin_project! {
@@ -61,7 +61,7 @@ pin_project! {
     /// # }
     /// ```
     #[must_use = "futures do nothing unless polled"]
-    pub struct ResponseFuture<S, P, B, M = Concrete, G = NoPace>
+    pub struct ResponseFuture<S, P, B, M = Concrete, G = Unpaced>
     where
         S: Service<Request<ReplayBody<B>>>,
     {
@@ -185,7 +185,7 @@ where
     S: Service<Request<ReplayBody<B>>, Response = Response<R>> + CloneService,
     S::Error: ReadError<M>,
     P: Policy,
-    G: Pacing<S::Error, M>,
+    G: PaceMode<S::Error, M>,
     B: BytesBody,
     R: Body + Unpin,
 {

@@ -11,7 +11,7 @@ use tower_layer::Layer;
 use crate::future::DrainLimit;
 use crate::randomness::Randomness;
 use crate::timer::{Timer, TokioTimer};
-use crate::{AttemptHeader, CloneService, Concrete, NoPace, ReplayMemory, Retry, SharedPace, WithPace};
+use crate::{AttemptHeader, CloneService, Concrete, Paced, ReplayMemory, Retry, SharedPace, Unpaced};
 
 /// Sends requests again, as a [`Policy`] decides, through any `Service<http::Request<B>>`.
 ///
@@ -31,8 +31,8 @@ use crate::{AttemptHeader, CloneService, Concrete, NoPace, ReplayMemory, Retry, 
 /// ```
 ///
 /// `M` is inferred: see [`ReadError`](crate::ReadError). `G` tells whether there is a [pace](Self::pace), and with it
-/// which [error](crate::Pacing) callers get.
-pub struct RetryLayer<P = RetryAfterFirst, M = Concrete, G = NoPace> {
+/// which [error](crate::PaceMode) callers get.
+pub struct RetryLayer<P = RetryAfterFirst, M = Concrete, G = Unpaced> {
     policy: Arc<P>,
     settings: Settings,
     marker: PhantomData<fn() -> (M, G)>,
@@ -147,10 +147,10 @@ impl<P, M, G> RetryLayer<P, M, G> {
     /// A request that is not let through, because its deadline comes first or because too many wait, is not sent.
     /// If that is a resend, the caller gets the last outcome. If it is the first attempt there is none, and so the
     /// layer's error changes from `E` to [`PaceError<E>`](crate::PaceError); a [`BoxError`](crate::BoxError)
-    /// stays one, and holds a [`Refusal`](crate::Refusal).
+    /// stays one, and holds a [`PaceRejection`](crate::PaceRejection).
     ///
     /// Pass a [`SharedPace`] to share one with other layers.
-    pub fn pace(self, pace: impl Into<SharedPace>) -> RetryLayer<P, M, WithPace> {
+    pub fn pace(self, pace: impl Into<SharedPace>) -> RetryLayer<P, M, Paced> {
         let settings = Settings { pace: Some(pace.into()), ..self.settings };
         RetryLayer { policy: self.policy, settings, marker: PhantomData }
     }

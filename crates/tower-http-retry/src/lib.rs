@@ -88,13 +88,13 @@
 //!
 //! | | first attempt | resend |
 //! |---|---|---|
-//! | its wait does not fit before the deadline | [`Refusal::Deadline`], as soon as that is known | the last outcome, with [`GiveUpReason::MaxElapsed`] |
-//! | as many wait as may | [`Refusal::Waiters`] at once | the last outcome, with [`GiveUpReason::Pace`] |
-//! | as many keys are in use as can be | [`Refusal::Keys`] at once | the last outcome, with [`GiveUpReason::Pace`] |
+//! | its wait does not fit before the deadline | [`PaceRejection::Deadline`], as soon as that is known | the last outcome, with [`GiveUpReason::MaxElapsed`] |
+//! | as many wait as may | [`PaceRejection::Waiters`] at once | the last outcome, with [`GiveUpReason::Pace`] |
+//! | as many keys are in use as can be | [`PaceRejection::Keys`] at once | the last outcome, with [`GiveUpReason::Pace`] |
 //! | it is dropped while it waits | the next moves up | the same, and its token returns to the budget |
 //! | it is dropped under way, or fails, while the others wait for what comes of it | the next goes | the next goes |
 //!
-//! A [`Refusal`] is the one error that is not the inner service's: [`PaceError::Refused`], or a [`BoxError`] of it
+//! A [`PaceRejection`] is the one error that is not the inner service's: [`PaceError::Rejected`], or a [`BoxError`] of it
 //! where the inner error is boxed. A resend whose last response was too long to keep is refused like a first attempt.
 //!
 //! # What happens to the body
@@ -201,7 +201,7 @@ pub use self::grpc::{GrpcTrailers, GrpcTrailersFuture, GrpcTrailersLayer, Peeked
 pub use self::info::{AttemptNumber, RetryInfo};
 pub use self::layer::RetryLayer;
 pub use self::overrides::RetryOverride;
-pub use self::pace::{NoPace, PaceError, PaceFuture, PaceLayer, Paced, Pacing, SharedPace, WithPace};
+pub use self::pace::{PaceError, PaceFuture, PaceLayer, PaceMode, PaceService, Paced, SharedPace, Unpaced};
 #[cfg(feature = "reqwest")]
 pub use self::reqwest::{ReqwestFuture, ReqwestService};
 pub use self::service::Retry;

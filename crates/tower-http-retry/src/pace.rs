@@ -12,13 +12,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use std::time::Duration;
 
-use http_retry::{Pace, Pass, RequestHead, ResponseHead, Ticket, Turn};
+use http_retry::{Admission, Pace, Permit, RequestHead, ResponseHead, Ticket};
 
-pub use self::error::{NoPace, PaceError, Pacing, WithPace};
+pub use self::error::{PaceError, PaceMode, Paced, Unpaced};
 pub use self::future::PaceFuture;
 pub use self::layer::PaceLayer;
 pub(crate) use self::line::{Line, Passage};
-pub use self::service::Paced;
+pub use self::service::PaceService;
 use crate::timer::{self, Timer};
 
 /// A [`Pace`] that several layers share. Clones are handles of the same one.
@@ -53,14 +53,14 @@ impl SharedPace {
     }
 
     /// `waker` is told when to poll again. Without one the caller will poll with one soon.
-    fn poll(&self, ticket: &Ticket, timer: &dyn Timer, waker: Option<&Waker>) -> Turn {
+    fn poll(&self, ticket: &Ticket, timer: &dyn Timer, waker: Option<&Waker>) -> Admission {
         let (now, waker) = (timer::monotonic(timer), waker.cloned());
         let (turn, former) = self.change(|state| {
             let turn = state.pace.poll(ticket, now);
             let former = match (&turn, waker) {
-                (Turn::Wait(_), Some(waker)) => state.wakers.insert(*ticket, waker),
-                (Turn::Wait(_), None) => None,
-                (Turn::Go(_) | Turn::Refused(_), waker) => state.wakers.remove(ticket).or(waker),
+                (Admission::Wait(_), Some(waker)) => state.wakers.insert(*ticket, waker),
+                (Admission::Wait(_), None) => None,
+                (Admission::Go(_) | Admission::Rejected(_), waker) => state.wakers.remove(ticket).or(waker),
             };
             (turn, former)
         });
@@ -76,16 +76,16 @@ impl SharedPace {
         drop(former);
     }
 
-    fn observe(&self, pass: Pass, head: &ResponseHead<'_>, timer: &dyn Timer) {
+    fn observe(&self, pass: Permit, head: &ResponseHead<'_>, timer: &dyn Timer) {
         let now = timer::moment(timer);
         self.change(|state| state.pace.observe(pass, head, now));
     }
 
-    fn lose(&self, pass: Pass) {
+    fn lose(&self, pass: Permit) {
         self.change(|state| state.pace.lose(pass));
     }
 
-    fn still_lets(&self, pass: &Pass, now: Duration) -> bool {
+    fn still_lets(&self, pass: &Permit, now: Duration) -> bool {
         self.lock().pace.still_lets(pass, now)
     }
 

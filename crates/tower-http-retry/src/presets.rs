@@ -11,7 +11,7 @@ use http_retry::{LlmPolicy, Pace};
 
 #[cfg(feature = "grpc")]
 use crate::AttemptHeader;
-use crate::{RetryLayer, WithPace};
+use crate::{Paced, RetryLayer};
 
 /// For APIs of language models: [`LlmPolicy`], 4 attempts, 10 minutes to the start of the last, and a
 /// [pace](RetryLayer::pace) for all requests with the same `Authorization`.
@@ -41,7 +41,7 @@ use crate::{RetryLayer, WithPace};
 ///
 /// Where the key is in another header, set another pace: `.pace(Pace::per_header(X_API_KEY))`. All settings can be
 /// changed like those of any [`RetryLayer`].
-pub fn llm<M>() -> RetryLayer<LlmPolicy, M, WithPace> {
+pub fn llm<M>() -> RetryLayer<LlmPolicy, M, Paced> {
     RetryLayer::new(LlmPolicy::new())
         .max_attempts(4)
         .max_elapsed(Duration::from_secs(600))

@@ -11,7 +11,7 @@ use http_retry::{Policy, RetryAfterFirst};
 use tower_service::Service;
 
 use crate::layer::Terms;
-use crate::{BytesBody, CloneService, Concrete, NoPace, Pacing, ReadError, ReplayBody, ResponseFuture};
+use crate::{BytesBody, CloneService, Concrete, PaceMode, ReadError, ReplayBody, ResponseFuture, Unpaced};
 
 /// Sends requests through `S`, again where the policy `P` says so. Made by [`RetryLayer`](crate::RetryLayer).
 ///
@@ -23,7 +23,7 @@ use crate::{BytesBody, CloneService, Concrete, NoPace, Pacing, ReadError, Replay
 ///
 /// In the type of a field, only what differs from the defaults is named: `Retry<Client>`, `Retry<Client, MyPolicy>`. The
 /// [guide](crate::guide::gateways) has one in the state of an axum router.
-pub struct Retry<S, P = RetryAfterFirst, M = Concrete, G = NoPace> {
+pub struct Retry<S, P = RetryAfterFirst, M = Concrete, G = Unpaced> {
     inner: S,
     terms: Arc<Terms<P>>,
     marker: PhantomData<fn() -> (M, G)>,
@@ -53,7 +53,7 @@ where
     S: Service<Request<ReplayBody<B>>, Response = Response<R>> + CloneService,
     S::Error: ReadError<M>,
     P: Policy,
-    G: Pacing<S::Error, M>,
+    G: PaceMode<S::Error, M>,
     B: BytesBody + 'static,
     R: Body + Unpin,
 {

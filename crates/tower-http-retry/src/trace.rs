@@ -6,7 +6,7 @@
 use std::error::Error;
 use std::time::Duration;
 
-use http_retry::{GiveUpReason, Refusal, RequestHead, RetryCause, RetryHint, Session};
+use http_retry::{GiveUpReason, PaceRejection, RequestHead, RetryCause, RetryHint, Session};
 use tracing::{Span, debug, debug_span};
 
 use crate::RetryInfo;
@@ -56,7 +56,7 @@ pub(crate) fn held() {
 }
 
 /// A request was not let through, and not sent.
-pub(crate) fn refused(refusal: Refusal) {
+pub(crate) fn refused(refusal: PaceRejection) {
     debug!(refusal = refusal.as_str(), "not let through");
 }
 

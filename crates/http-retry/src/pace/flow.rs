@@ -8,7 +8,7 @@ use std::time::Duration;
 use self::learned::{Closure, Learned, Opening};
 use super::allowance::{Allowance, Said};
 use super::news::{Asks, News};
-use super::{Key, Pass, Terms};
+use super::{Key, Permit, Terms};
 
 /// The flow of requests for one key.
 #[derive(Debug)]
@@ -104,7 +104,7 @@ impl Flow {
     }
 
     /// Sends one. `is_pressed` says whether others wait.
-    pub(super) fn depart(&mut self, key: Key, now: Duration, is_pressed: bool) -> Pass {
+    pub(super) fn depart(&mut self, key: Key, now: Duration, is_pressed: bool) -> Permit {
         let number = self.next;
         self.next += 1;
         self.left = now;
@@ -124,7 +124,7 @@ impl Flow {
                 *at = now;
             }
         }
-        Pass { key, number, sent_at: now, is_pressed }
+        Permit { key, number, sent_at: now, is_pressed }
     }
 
     /// Nothing is known of what became of this one. If it was the probe, the next is.
@@ -137,7 +137,7 @@ impl Flow {
     }
 
     /// A response came to this one.
-    pub(super) fn hear(&mut self, pass: &Pass, news: &News, terms: &Terms, now: Duration) {
+    pub(super) fn hear(&mut self, pass: &Permit, news: &News, terms: &Terms, now: Duration) {
         self.touched = now;
         self.flying.remove(&pass.number);
         if let Some(refill) = &news.refill {
@@ -163,7 +163,7 @@ impl Flow {
 
     /// How long the server wants quiet. One that names no time is asked less and less often, and so is one that
     /// names a time and does not keep it. All the refusals of one opening are one.
-    fn quiet(&mut self, hint: Option<Duration>, pass: &Pass, now: Duration) -> Duration {
+    fn quiet(&mut self, hint: Option<Duration>, pass: &Permit, now: Duration) -> Duration {
         if self.shut.until <= now && pass.number >= self.opening.first {
             self.refusals = self.refusals.saturating_add(1);
         }
@@ -175,7 +175,7 @@ impl Flow {
         }
     }
 
-    fn passed(&mut self, pass: &Pass, now: Duration) {
+    fn passed(&mut self, pass: &Permit, now: Duration) {
         if pass.number < self.opening.first {
             return;
         }
@@ -199,7 +199,7 @@ impl Flow {
         }
     }
 
-    fn refused(&mut self, pass: &Pass) {
+    fn refused(&mut self, pass: &Permit) {
         if pass.number >= self.opening.first {
             let per_second = match self.speed {
                 Speed::Rate { per_second, .. } => Some(per_second),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::flow::Flow;
 use super::line::Line;
 use super::news::News;
-use super::{Pass, Refusal, Terms, Ticket, Turn};
+use super::{Admission, PaceRejection, Permit, Terms, Ticket};
 
 /// The gate of one key.
 #[derive(Debug)]
@@ -46,7 +46,7 @@ impl Gate {
         now: Duration,
         has_room: bool,
         wakes: &mut VecDeque<Ticket>,
-    ) -> Turn {
+    ) -> Admission {
         let (watched, change) = (self.line.watch(), self.line.next_change());
         self.line.promote(now);
         self.turn_away(now, wakes);
@@ -61,27 +61,27 @@ impl Gate {
         turn
     }
 
-    fn turn(&mut self, ticket: Ticket, now: Duration, has_room: bool) -> Turn {
+    fn turn(&mut self, ticket: Ticket, now: Duration, has_room: bool) -> Admission {
         let opens_at = self.flow.opens_at(now).max(ticket.not_before);
         let earliest = now.max(ticket.not_before).max(self.flow.shut_until());
         if ticket.ends_at.is_some_and(|end| end < earliest) {
             self.line.leave(&ticket);
-            return Turn::Refused(Refusal::Deadline);
+            return Admission::Rejected(PaceRejection::Deadline);
         }
         if opens_at <= now && self.line.is_first(&ticket) {
             self.line.leave(&ticket);
-            return Turn::Go(self.flow.depart(ticket.key, now, !self.line.is_empty()));
+            return Admission::Go(self.flow.depart(ticket.key, now, !self.line.is_empty()));
         }
         if !self.line.contains(&ticket) {
             if !has_room {
-                return Turn::Refused(Refusal::Waiters);
+                return Admission::Rejected(PaceRejection::Waiters);
             }
             self.line.join(ticket, now);
         }
         if self.line.watch() != Some(ticket) {
-            return Turn::Wait(None);
+            return Admission::Wait(None);
         }
-        Turn::Wait(Some(self.line.next_change().map_or(opens_at, |change| change.min(opens_at))))
+        Admission::Wait(Some(self.line.next_change().map_or(opens_at, |change| change.min(opens_at))))
     }
 
     pub(super) fn leave(&mut self, ticket: &Ticket, wakes: &mut VecDeque<Ticket>) {
@@ -93,7 +93,7 @@ impl Gate {
 
     pub(super) fn hear(
         &mut self,
-        pass: &Pass,
+        pass: &Permit,
         news: &News,
         terms: &Terms,
         now: Duration,
@@ -104,7 +104,7 @@ impl Gate {
         wakes.extend(self.line.watch());
     }
 
-    pub(super) fn lose(&mut self, pass: &Pass, wakes: &mut VecDeque<Ticket>) {
+    pub(super) fn lose(&mut self, pass: &Permit, wakes: &mut VecDeque<Ticket>) {
         self.flow.lose(pass.number);
         wakes.extend(self.line.watch());
     }

@@ -60,26 +60,26 @@ impl Hand {
         ticket
     }
 
-    fn poll(&mut self, ticket: &Ticket) -> Turn {
+    fn poll(&mut self, ticket: &Ticket) -> Admission {
         self.pace.poll(ticket, self.now)
     }
 
     #[track_caller]
-    fn go(&mut self, ticket: &Ticket) -> Pass {
+    fn go(&mut self, ticket: &Ticket) -> Permit {
         match self.poll(ticket) {
-            Turn::Go(pass) => pass,
+            Admission::Go(pass) => pass,
             other => panic!("{other:?} at {:?}", self.now),
         }
     }
 
     /// A newcomer who is first in line goes as soon as they may.
     #[track_caller]
-    fn go_in_time(&mut self) -> Pass {
+    fn go_in_time(&mut self) -> Permit {
         let ticket = self.enter();
         loop {
             match self.poll(&ticket) {
-                Turn::Go(pass) => return pass,
-                Turn::Wait(Some(until)) if until > self.now => self.now = until,
+                Admission::Go(pass) => return pass,
+                Admission::Wait(Some(until)) if until > self.now => self.now = until,
                 other => panic!("{other:?} at {:?}", self.now),
             }
         }
@@ -89,20 +89,20 @@ impl Hand {
     #[track_caller]
     fn wait(&mut self, ticket: &Ticket) -> Option<Duration> {
         match self.poll(ticket) {
-            Turn::Wait(until) => until,
+            Admission::Wait(until) => until,
             other => panic!("{other:?} at {:?}", self.now),
         }
     }
 
     #[track_caller]
-    fn refused(&mut self, ticket: &Ticket) -> Refusal {
+    fn refused(&mut self, ticket: &Ticket) -> PaceRejection {
         match self.poll(ticket) {
-            Turn::Refused(refusal) => refusal,
+            Admission::Rejected(refusal) => refusal,
             other => panic!("{other:?} at {:?}", self.now),
         }
     }
 
-    fn hear(&mut self, pass: Pass, status: u16, lines: Lines<'_>) {
+    fn hear(&mut self, pass: Permit, status: u16, lines: Lines<'_>) {
         self.pace.observe(pass, &(&answer(status, lines)).into(), moment(self.now));
     }
 
@@ -116,15 +116,15 @@ impl Hand {
     fn opening(&mut self) -> Duration {
         let ticket = self.enter();
         match self.poll(&ticket) {
-            Turn::Go(pass) => {
+            Admission::Go(pass) => {
                 self.pace.lose(pass);
                 self.now
             }
-            Turn::Wait(until) => {
+            Admission::Wait(until) => {
                 self.pace.leave(&ticket);
                 until.expect("others are in line")
             }
-            Turn::Refused(refusal) => panic!("{refusal}"),
+            Admission::Rejected(refusal) => panic!("{refusal}"),
         }
     }
 }
@@ -160,9 +160,9 @@ fn all_parts_may_be_shared_between_threads() {
     fn check<T: Send + Sync>() {}
     check::<Pace>();
     check::<Ticket>();
-    check::<Pass>();
-    check::<Turn>();
-    check::<Refusal>();
+    check::<Permit>();
+    check::<Admission>();
+    check::<PaceRejection>();
 }
 
 #[test]

@@ -28,7 +28,7 @@ impl Ticket {
     }
 
     /// Sets when the caller gives up. As soon as it is known that it cannot go before, it is
-    /// [refused](Refusal::Deadline).
+    /// [refused](PaceRejection::Deadline).
     pub fn ends_at(self, moment: impl Into<Option<Duration>>) -> Self {
         Self { ends_at: moment.into(), ..self }
     }
@@ -63,20 +63,20 @@ impl Hash for Ticket {
 /// Whether it is a ticket's turn: what [`Pace::poll`](crate::Pace::poll) says, as [`Pace`](crate::Pace) shows.
 #[derive(Debug)]
 #[must_use = "a pass that is dropped must be lost: see `Pace::lose`"]
-pub enum Turn {
+pub enum Admission {
     /// Send.
-    Go(Pass),
+    Go(Permit),
     /// Not yet. Poll again when woken, or at this moment at the latest if there is one: the first in line watches
     /// the clock for all.
     Wait(Option<Duration>),
     /// Not at all. The caller is not in line any more.
-    Refused(Refusal),
+    Rejected(PaceRejection),
 }
 
 /// A send that is under way. [`Pace`](crate::Pace) shows what becomes of it.
 #[derive(Debug)]
 #[must_use = "the others may wait for what comes of this: `Pace::observe` or `Pace::lose` takes it back"]
-pub struct Pass {
+pub struct Permit {
     pub(super) key: Key,
     pub(super) number: u64,
     pub(super) sent_at: Duration,
@@ -87,18 +87,18 @@ pub struct Pass {
 /// Why a request was not let through.
 ///
 /// ```
-/// use http_retry::Refusal;
+/// use http_retry::PaceRejection;
 ///
 /// let status = |refusal| match refusal {
-///     Refusal::Deadline => 504,
+///     PaceRejection::Deadline => 504,
 ///     _ => 503,
 /// };
-/// assert_eq!((status(Refusal::Deadline), status(Refusal::Waiters)), (504, 503));
-/// assert_eq!(Refusal::Waiters.as_str(), "waiters");
+/// assert_eq!((status(PaceRejection::Deadline), status(PaceRejection::Waiters)), (504, 503));
+/// assert_eq!(PaceRejection::Waiters.as_str(), "waiters");
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum Refusal {
+pub enum PaceRejection {
     /// As many wait as may.
     Waiters,
     /// As many keys are in use as can be.
@@ -107,7 +107,7 @@ pub enum Refusal {
     Deadline,
 }
 
-impl Refusal {
+impl PaceRejection {
     /// The refusal as one lower-case word, as traces and headers show it.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -118,7 +118,7 @@ impl Refusal {
     }
 }
 
-impl fmt::Display for Refusal {
+impl fmt::Display for PaceRejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Waiters => "too many requests wait for the server to want more",
@@ -128,4 +128,4 @@ impl fmt::Display for Refusal {
     }
 }
 
-impl Error for Refusal {}
+impl Error for PaceRejection {}

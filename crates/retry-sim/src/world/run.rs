@@ -6,10 +6,10 @@ use std::ops::RangeInclusive;
 use std::time::{Duration, SystemTime};
 
 use http::Request;
+use http_retry::{Admission, Ticket};
 use http_retry::{
-    Attempt, ClockReading, Decision, Pace, Pass, RequestHead, ResponseHead, RetryAfterFirst, Session,
+    Attempt, ClockReading, Decision, Pace, Permit, RequestHead, ResponseHead, RetryAfterFirst, Session,
 };
-use http_retry::{Ticket, Turn};
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
 
@@ -41,7 +41,7 @@ struct Caller {
     /// When its alarm rings. It has but one, so that a caller whom the pace forgets to wake sleeps on.
     alarm: Option<Duration>,
     /// While its call is under way.
-    pass: Option<Pass>,
+    pass: Option<Permit>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -136,21 +136,21 @@ impl Run {
         };
         let turn = pace.poll(&ticket, self.now);
         let alarm = match &turn {
-            Turn::Wait(until) => *until,
-            Turn::Go(_) | Turn::Refused(_) => None,
+            Admission::Wait(until) => *until,
+            Admission::Go(_) | Admission::Rejected(_) => None,
         };
         self.callers[caller].alarm = alarm;
         if let Some(at) = alarm {
             self.schedule(at, caller, Event::Alarm);
         }
         match turn {
-            Turn::Wait(_) => {}
-            Turn::Go(pass) => {
+            Admission::Wait(_) => {}
+            Admission::Go(pass) => {
                 self.callers[caller].pass = Some(pass);
                 self.in_line.remove(&ticket);
                 self.send(caller);
             }
-            Turn::Refused(_) => {
+            Admission::Rejected(_) => {
                 self.in_line.remove(&ticket);
                 self.report.time = self.now;
             }

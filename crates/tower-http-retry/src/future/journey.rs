@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use http::{Request, Response, StatusCode};
 use http_body::Body;
-use http_retry::{Attempt, Decision, GiveUpReason, Policy, Refusal, ResponseHead, Session, Ticket};
+use http_retry::{Attempt, Decision, GiveUpReason, PaceRejection, Policy, ResponseHead, Session, Ticket};
 use tower_service::Service;
 use tracing::Span;
 use tracing::span::Entered;
@@ -189,7 +189,7 @@ where
     }
 
     /// Begins the wait before a resend.
-    fn pause(&mut self, delay: Duration) -> Result<(), Refusal> {
+    fn pause(&mut self, delay: Duration) -> Result<(), PaceRejection> {
         let settings = &self.terms.settings;
         let detour = self.detour.get_or_insert_default();
         let yielded = !delay.is_zero();
@@ -208,7 +208,7 @@ where
     }
 
     /// The request is not let through after all: the caller gets the outcome before the wait, if it is still here.
-    pub(super) fn turned_away(&mut self, refusal: Refusal) -> Result<Response<R>, PaceError<S::Error>> {
+    pub(super) fn turned_away(&mut self, refusal: PaceRejection) -> Result<Response<R>, PaceError<S::Error>> {
         self.session.abandon();
         match self.detour().outcome.take() {
             Some(mut outcome) => {
@@ -218,7 +218,7 @@ where
             None => {
                 self.reason = Some(reason(refusal));
                 self.in_span(|| trace::refused(refusal));
-                Err(PaceError::Refused(refusal))
+                Err(PaceError::Rejected(refusal))
             }
         }
     }
@@ -364,9 +364,9 @@ fn is_late(session: &Session, timer: &dyn Timer) -> bool {
 pub(super) type Next<S, B, R> =
     ControlFlow<Result<Response<R>, PaceError<<S as Service<Request<ReplayBody<B>>>>::Error>>, Stage<S, B>>;
 
-fn reason(refusal: Refusal) -> GiveUpReason {
+fn reason(refusal: PaceRejection) -> GiveUpReason {
     match refusal {
-        Refusal::Deadline => GiveUpReason::MaxElapsed,
+        PaceRejection::Deadline => GiveUpReason::MaxElapsed,
         _ => GiveUpReason::Pace,
     }
 }

@@ -2,7 +2,7 @@
 
 use std::task::{Context, Poll};
 
-use http_retry::Refusal;
+use http_retry::PaceRejection;
 
 use crate::pace::{Line, Passage};
 use crate::timer::Sleep;
@@ -19,7 +19,7 @@ pub(super) enum Pause {
 
 impl Pause {
     /// Resolves with the passage, if there is one to wait for.
-    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Passage>, Refusal>> {
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Passage>, PaceRejection>> {
         match self {
             Self::Sleep(sleep) => sleep.as_mut().poll(cx).map(|()| Ok(None)),
             Self::Yield { yielded: true } => Poll::Ready(Ok(None)),

@@ -4,48 +4,48 @@ use std::error::Error;
 use std::fmt;
 use std::task::Poll;
 
-use http_retry::Refusal;
+use http_retry::PaceRejection;
 
 use crate::{BoxError, Boxed, Concrete};
 
 /// The inner service's error, or a refusal to let the request through: then it was not sent.
 ///
 /// ```
-/// use tower_http_retry::{PaceError, Refusal};
+/// use tower_http_retry::{PaceError, PaceRejection};
 ///
 /// fn status<E>(error: &PaceError<E>) -> u16 {
 ///     match error.refusal() {
-///         Some(Refusal::Deadline) => 504,
+///         Some(PaceRejection::Deadline) => 504,
 ///         Some(_) => 503,
 ///         None => 502,
 ///     }
 /// }
-/// # assert_eq!(status(&PaceError::<()>::Refused(Refusal::Waiters)), 503);
+/// # assert_eq!(status(&PaceError::<()>::Rejected(PaceRejection::Waiters)), 503);
 /// ```
 #[derive(Debug)]
 pub enum PaceError<E> {
     /// The inner service failed.
     Inner(E),
     /// The request was not sent.
-    Refused(Refusal),
+    Rejected(PaceRejection),
 }
 
 impl PaceError<BoxError> {
-    /// One boxed error, in which a [`Refusal`] can be found by `downcast_ref`.
+    /// One boxed error, in which a [`PaceRejection`] can be found by `downcast_ref`.
     pub fn flatten(self) -> BoxError {
         match self {
             Self::Inner(error) => error,
-            Self::Refused(refusal) => refusal.into(),
+            Self::Rejected(refusal) => refusal.into(),
         }
     }
 }
 
 impl<E> PaceError<E> {
     /// Why the request was not sent, if it was not let through.
-    pub fn refusal(&self) -> Option<Refusal> {
+    pub fn refusal(&self) -> Option<PaceRejection> {
         match self {
             Self::Inner(_) => None,
-            Self::Refused(refusal) => Some(*refusal),
+            Self::Rejected(refusal) => Some(*refusal),
         }
     }
 }
@@ -54,7 +54,7 @@ impl<E: fmt::Display> fmt::Display for PaceError<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Inner(error) => error.fmt(f),
-            Self::Refused(refusal) => refusal.fmt(f),
+            Self::Rejected(refusal) => refusal.fmt(f),
         }
     }
 }
@@ -63,16 +63,16 @@ impl<E: Error + 'static> Error for PaceError<E> {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         Some(match self {
             Self::Inner(error) => error,
-            Self::Refused(refusal) => refusal,
+            Self::Rejected(refusal) => refusal,
         })
     }
 }
 
 /// Which error a retry layer's callers get, for an inner error `E` of the kind `M`: without a pace the inner one as
-/// it is. With a pace, a [`PaceError`] around it, or, where it is a [`BoxError`], that or a boxed [`Refusal`].
+/// it is. With a pace, a [`PaceError`] around it, or, where it is a [`BoxError`], that or a boxed [`PaceRejection`].
 ///
-/// Implemented for [`NoPace`] and [`WithPace`], and for nothing else.
-pub trait Pacing<E, M>: sealed::Sealed {
+/// Implemented for [`Unpaced`] and [`Paced`], and for nothing else.
+pub trait PaceMode<E, M>: sealed::Sealed {
     /// The error that callers get.
     type Error;
 
@@ -87,19 +87,19 @@ pub trait Pacing<E, M>: sealed::Sealed {
 
 /// Marks a [`RetryLayer`](crate::RetryLayer) without a pace: nobody waits before the first attempt.
 #[derive(Clone, Copy, Debug)]
-pub enum NoPace {}
+pub enum Unpaced {}
 
 /// Marks a [`RetryLayer`](crate::RetryLayer) with a [pace](crate::RetryLayer::pace).
 #[derive(Clone, Copy, Debug)]
-pub enum WithPace {}
+pub enum Paced {}
 
-impl<E, M> Pacing<E, M> for NoPace {
+impl<E, M> PaceMode<E, M> for Unpaced {
     type Error = E;
 
     fn error(error: PaceError<E>) -> E {
         match error {
             PaceError::Inner(error) => error,
-            PaceError::Refused(_) => unreachable!("where there is no pace, nobody is refused"),
+            PaceError::Rejected(_) => unreachable!("where there is no pace, nobody is refused"),
         }
     }
 
@@ -110,7 +110,7 @@ impl<E, M> Pacing<E, M> for NoPace {
     }
 }
 
-impl<E> Pacing<E, Concrete> for WithPace {
+impl<E> PaceMode<E, Concrete> for Paced {
     type Error = PaceError<E>;
 
     fn error(error: PaceError<E>) -> PaceError<E> {
@@ -118,7 +118,7 @@ impl<E> Pacing<E, Concrete> for WithPace {
     }
 }
 
-impl Pacing<BoxError, Boxed> for WithPace {
+impl PaceMode<BoxError, Boxed> for Paced {
     type Error = BoxError;
 
     fn error(error: PaceError<BoxError>) -> BoxError {
@@ -130,6 +130,6 @@ mod sealed {
     /// Whoever can be named here is.
     #[expect(unnameable_types, reason = "nobody else implements it")]
     pub trait Sealed {}
-    impl Sealed for super::NoPace {}
-    impl Sealed for super::WithPace {}
+    impl Sealed for super::Unpaced {}
+    impl Sealed for super::Paced {}
 }

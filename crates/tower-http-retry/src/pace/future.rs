@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use http::{Request, Response};
-use http_retry::{Refusal, RequestHead, ResponseHead, Ticket};
+use http_retry::{PaceRejection, RequestHead, ResponseHead, Ticket};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
@@ -97,7 +97,7 @@ where
             match (this.stage.as_mut().project(), this.errand.as_mut()) {
                 (StageProj::Enter, _) => {
                     match Line::join(this.pace.clone(), *this.ticket, Arc::clone(this.timer)) {
-                        Err(refusal) => break Err(PaceError::Refused(refusal)),
+                        Err(refusal) => break Err(PaceError::Rejected(refusal)),
                         Ok(line) => {
                             if line.is_waiting() {
                                 trace::held();
@@ -107,20 +107,20 @@ where
                     }
                 }
                 (StageProj::Wait { line }, _) => match ready!(line.poll(cx)) {
-                    Err(refusal) => break Err(PaceError::Refused(refusal)),
+                    Err(refusal) => break Err(PaceError::Rejected(refusal)),
                     Ok(passage) => this.stage.set(Stage::Ready { passage: Some(passage), deadline: None }),
                 },
                 (StageProj::Ready { passage, deadline }, Some((inner, _))) => {
                     let is_late = |now| this.ends_at.is_some_and(|end| end < now);
                     match inner.poll_ready(cx) {
                         Poll::Ready(Ok(())) if is_late(timer::monotonic(timer)) => {
-                            break Err(PaceError::Refused(Refusal::Deadline));
+                            break Err(PaceError::Rejected(PaceRejection::Deadline));
                         }
                         Poll::Ready(Ok(())) => {}
                         Poll::Ready(Err(error)) => break Err(PaceError::Inner(error)),
                         Poll::Pending => {
                             ready!(poll_deadline(*this.ends_at, deadline, timer, cx));
-                            break Err(PaceError::Refused(Refusal::Deadline));
+                            break Err(PaceError::Rejected(PaceRejection::Deadline));
                         }
                     }
                     let passage = passage.take().filter(|passage| passage.is_open(timer));
@@ -148,7 +148,7 @@ where
         // Whatever is held goes back now, and not when somebody drops this.
         this.stage.set(Stage::Done);
         *this.errand = None;
-        if let Err(PaceError::Refused(refusal)) = &outcome {
+        if let Err(PaceError::Rejected(refusal)) = &outcome {
             trace::refused(*refusal);
         }
         Poll::Ready(outcome)

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tower_layer::Layer;
 
-use super::{Paced, SharedPace};
+use super::{PaceService, SharedPace};
 use crate::timer::{Timer, TokioTimer};
 
 /// Holds requests while the server wants quiet, for those who do not retry. With a
@@ -43,7 +43,7 @@ impl PaceLayer {
     }
 
     /// Sets the time from the call to the send; `None` for no bound. As soon as it is known that a request would
-    /// wait for longer, it is [refused](crate::Refusal::Deadline).
+    /// wait for longer, it is [refused](crate::PaceRejection::Deadline).
     pub fn max_wait(mut self, max_wait: impl Into<Option<Duration>>) -> Self {
         self.terms.deadline = max_wait.into();
         self
@@ -57,10 +57,10 @@ impl PaceLayer {
 }
 
 impl<S> Layer<S> for PaceLayer {
-    type Service = Paced<S>;
+    type Service = PaceService<S>;
 
-    fn layer(&self, inner: S) -> Paced<S> {
-        Paced::new(inner, self.terms.clone())
+    fn layer(&self, inner: S) -> PaceService<S> {
+        PaceService::new(inner, self.terms.clone())
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use http_retry::{Pass, Refusal, ResponseHead, Ticket, Turn};
+use http_retry::{Admission, PaceRejection, Permit, ResponseHead, Ticket};
 
 use super::SharedPace;
 use crate::timer::{self, Sleep, Timer};
@@ -23,13 +23,17 @@ pub(crate) struct Line {
 
 impl Line {
     /// Joins the line, unless it is known at once that it would be in vain.
-    pub(crate) fn join(pace: SharedPace, ticket: Ticket, timer: Arc<dyn Timer>) -> Result<Self, Refusal> {
+    pub(crate) fn join(
+        pace: SharedPace,
+        ticket: Ticket,
+        timer: Arc<dyn Timer>,
+    ) -> Result<Self, PaceRejection> {
         let turn = pace.poll(&ticket, &*timer, None);
         let mut line = Self { pace, ticket, timer, passage: None, alarm: None, is_waiting: false };
         match turn {
-            Turn::Go(pass) => line.passage = Some(line.passage(pass)),
-            Turn::Wait(_) => line.is_waiting = true,
-            Turn::Refused(refusal) => return Err(refusal),
+            Admission::Go(pass) => line.passage = Some(line.passage(pass)),
+            Admission::Wait(_) => line.is_waiting = true,
+            Admission::Rejected(refusal) => return Err(refusal),
         }
         Ok(line)
     }
@@ -39,25 +43,25 @@ impl Line {
         self.is_waiting
     }
 
-    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Passage, Refusal>> {
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Passage, PaceRejection>> {
         if let Some(passage) = self.passage.take() {
             return Poll::Ready(Ok(passage));
         }
         loop {
             match self.pace.poll(&self.ticket, &*self.timer, Some(cx.waker())) {
-                Turn::Go(pass) => {
+                Admission::Go(pass) => {
                     self.is_waiting = false;
                     return Poll::Ready(Ok(self.passage(pass)));
                 }
-                Turn::Refused(refusal) => {
+                Admission::Rejected(refusal) => {
                     self.is_waiting = false;
                     return Poll::Ready(Err(refusal));
                 }
-                Turn::Wait(None) => {
+                Admission::Wait(None) => {
                     self.alarm = None;
                     return Poll::Pending;
                 }
-                Turn::Wait(Some(until)) => ready!(self.poll_alarm(until, cx)),
+                Admission::Wait(Some(until)) => ready!(self.poll_alarm(until, cx)),
             }
         }
     }
@@ -73,7 +77,7 @@ impl Line {
         Poll::Ready(())
     }
 
-    fn passage(&self, pass: Pass) -> Passage {
+    fn passage(&self, pass: Permit) -> Passage {
         Passage { pace: self.pace.clone(), pass: Some(pass) }
     }
 }
@@ -89,7 +93,7 @@ impl Drop for Line {
 /// A send that is under way. Dropping this tells the others that nothing will be heard of it.
 pub(crate) struct Passage {
     pace: SharedPace,
-    pass: Option<Pass>,
+    pass: Option<Permit>,
 }
 
 impl Passage {

@@ -12,12 +12,12 @@ use crate::{CloneService, timer};
 
 /// Holds requests to `S` while the server wants quiet. Made by [`PaceLayer`](crate::PaceLayer).
 #[derive(Clone)]
-pub struct Paced<S> {
+pub struct PaceService<S> {
     inner: S,
     terms: PaceTerms,
 }
 
-impl<S> Paced<S> {
+impl<S> PaceService<S> {
     pub(super) fn new(inner: S, terms: PaceTerms) -> Self {
         Self { inner, terms }
     }
@@ -28,7 +28,7 @@ impl<S> Paced<S> {
     }
 }
 
-impl<S, B, R> Service<Request<B>> for Paced<S>
+impl<S, B, R> Service<Request<B>> for PaceService<S>
 where
     S: Service<Request<B>, Response = Response<R>> + CloneService,
 {
@@ -48,9 +48,9 @@ where
     }
 }
 
-impl<S: fmt::Debug> fmt::Debug for Paced<S> {
+impl<S: fmt::Debug> fmt::Debug for PaceService<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Paced")
+        f.debug_struct("PaceService")
             .field("inner", &self.inner)
             .field("pace", &self.terms.pace)
             .finish_non_exhaustive()

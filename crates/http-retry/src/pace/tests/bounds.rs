@@ -29,7 +29,7 @@ fn no_more_wait_than_may() {
         let tickets: Vec<_> = (0..waiters).map(|_| hand.enter_and_wait()).collect();
         hand.wakes();
         let beyond = hand.enter();
-        assert_eq!(hand.refused(&beyond), Refusal::Waiters);
+        assert_eq!(hand.refused(&beyond), PaceRejection::Waiters);
         assert_eq!(hand.pace.waiting(), waiters);
         assert_eq!(hand.wakes(), []);
         // Those who are in line stay there.
@@ -66,7 +66,7 @@ fn the_waiters_of_all_keys_count_together() {
     }
     for key in 0..2 {
         let beyond = enter(&mut hand, key);
-        assert_eq!(hand.refused(&beyond), Refusal::Waiters);
+        assert_eq!(hand.refused(&beyond), PaceRejection::Waiters);
     }
     hand.now = ms(1_000);
     let _pass = hand.go(&tickets[1]);
@@ -84,7 +84,7 @@ fn one_who_goes_or_is_refused_makes_room() {
     assert_eq!(hand.pace.waiting(), 1);
     hand.hear(pass, 429, &[("retry-after", "1")]);
     assert_eq!(hand.pace.waiting(), 0);
-    assert_eq!(hand.refused(&hurried), Refusal::Deadline);
+    assert_eq!(hand.refused(&hurried), PaceRejection::Deadline);
     assert_eq!(hand.pace.waiting(), 0);
     hand.enter_and_wait();
     hand.enter_and_wait();
@@ -138,7 +138,7 @@ fn a_key_that_is_closed_is_never_forgotten_for_another() {
     close(&mut hand, 0);
     close(&mut hand, 1);
     let ticket = enter(&mut hand, 2);
-    assert_eq!(hand.refused(&ticket), Refusal::Keys);
+    assert_eq!(hand.refused(&ticket), PaceRejection::Keys);
     // They are known, so that they are not new.
     for key in 0..2 {
         let ticket = enter(&mut hand, key);
@@ -146,7 +146,7 @@ fn a_key_that_is_closed_is_never_forgotten_for_another() {
         hand.pace.leave(&ticket);
     }
     hand.now = ms(1_000) - NANO;
-    assert_eq!(hand.refused(&ticket), Refusal::Keys);
+    assert_eq!(hand.refused(&ticket), PaceRejection::Keys);
     hand.now = ms(1_000);
     let _pass = hand.go(&ticket);
 }
@@ -159,7 +159,7 @@ fn a_key_with_somebody_in_line_is_never_forgotten_for_another() {
     hand.wait(&waiter);
     hand.now = Duration::from_secs(3_600);
     let other = enter(&mut hand, 1);
-    assert_eq!(hand.refused(&other), Refusal::Keys);
+    assert_eq!(hand.refused(&other), PaceRejection::Keys);
     assert_eq!(hand.pace.waiting(), 1);
     hand.pace.leave(&waiter);
     let _pass = hand.go(&other);
@@ -172,7 +172,7 @@ fn a_key_with_a_send_under_way_is_kept_for_ten_seconds() {
     let _pass = hand.go(&ticket);
     let other = enter(&mut hand, 1);
     hand.now = ms(10_000) - NANO;
-    assert_eq!(hand.refused(&other), Refusal::Keys);
+    assert_eq!(hand.refused(&other), PaceRejection::Keys);
     hand.now = ms(10_000);
     let _pass = hand.go(&other);
 }
@@ -203,7 +203,7 @@ fn check_memory(quiet: Duration, is_remembered: bool) {
     let mut hand = Hand::closed(Pace::per_authority());
     hand.now += quiet;
     let tickets = [(); 5].map(|()| hand.enter());
-    let passes = tickets.iter().filter(|ticket| matches!(hand.pace.poll(ticket, hand.now), Turn::Go(_)));
+    let passes = tickets.iter().filter(|ticket| matches!(hand.pace.poll(ticket, hand.now), Admission::Go(_)));
     assert_eq!(passes.count(), if is_remembered { 1 } else { 5 }, "{quiet:?}");
 }
 

@@ -13,13 +13,13 @@ pub(super) struct Crowd {
     /// Those who wait, and until when.
     pub(super) line: BTreeMap<Ticket, Option<Duration>>,
     /// The sends that the server has not seen yet.
-    pub(super) under_way: Vec<(Ticket, Pass)>,
+    pub(super) under_way: Vec<(Ticket, Permit)>,
     pub(super) sends: Vec<Send>,
-    pub(super) refusals: Vec<(Ticket, Refusal)>,
+    pub(super) refusals: Vec<(Ticket, PaceRejection)>,
     /// The tickets of those who were served, in that order.
     pub(super) served: Vec<u64>,
     /// When what was sent is heard of, and what will be.
-    flights: BTreeMap<(Duration, usize), (Ticket, Pass, Response<()>)>,
+    flights: BTreeMap<(Duration, usize), (Ticket, Permit, Response<()>)>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -63,15 +63,15 @@ impl Crowd {
     fn poll_once(&mut self, ticket: &Ticket) {
         self.line.remove(ticket);
         match self.pace.poll(ticket, self.now) {
-            Turn::Go(pass) => {
+            Admission::Go(pass) => {
                 self.assert_may_go(ticket);
                 self.under_way.push((*ticket, pass));
             }
-            Turn::Wait(until) => {
+            Admission::Wait(until) => {
                 assert!(until.is_none_or(|until| until > self.now), "to wait until {until:?} is not to wait");
                 self.line.insert(*ticket, until);
             }
-            Turn::Refused(refusal) => self.refusals.push((*ticket, refusal)),
+            Admission::Rejected(refusal) => self.refusals.push((*ticket, refusal)),
         }
     }
 

@@ -10,7 +10,7 @@ fn who_would_come_too_late_is_refused_at_once() {
     for (end, is_refused) in [(0, true), (999, true), (1_000, false), (1_001, false)] {
         let ticket = hand.enter().ends_at(ms(end));
         match is_refused {
-            true => assert_eq!(hand.refused(&ticket), Refusal::Deadline, "{end}"),
+            true => assert_eq!(hand.refused(&ticket), PaceRejection::Deadline, "{end}"),
             false => _ = hand.wait(&ticket),
         }
     }
@@ -23,7 +23,7 @@ fn the_refused_are_not_in_line_and_wake_nobody() {
     let first = hand.enter_and_wait();
     hand.wakes();
     let ticket = hand.enter().ends_at(ms(10));
-    assert_eq!(hand.refused(&ticket), Refusal::Deadline);
+    assert_eq!(hand.refused(&ticket), PaceRejection::Deadline);
     assert_eq!(hand.wakes(), []);
     assert_eq!(hand.pace.waiting(), 1);
     assert_eq!(hand.wait(&first), Some(ms(1_000)));
@@ -33,7 +33,7 @@ fn the_refused_are_not_in_line_and_wake_nobody() {
 fn who_may_not_begin_before_the_end_is_refused_at_once() {
     let mut hand = Hand::new(Pace::per_authority());
     let ticket = hand.enter().not_before(ms(200)).ends_at(ms(100));
-    assert_eq!(hand.refused(&ticket), Refusal::Deadline);
+    assert_eq!(hand.refused(&ticket), PaceRejection::Deadline);
     let ticket = hand.enter().not_before(ms(200)).ends_at(ms(200));
     assert_eq!(hand.wait(&ticket), Some(ms(200)));
     hand.now = ms(200);
@@ -45,7 +45,7 @@ fn who_comes_after_the_end_is_refused_though_the_gate_is_open() {
     let mut hand = Hand::new(Pace::per_authority());
     hand.now = ms(100);
     let ticket = hand.enter().ends_at(ms(99));
-    assert_eq!(hand.refused(&ticket), Refusal::Deadline);
+    assert_eq!(hand.refused(&ticket), PaceRejection::Deadline);
     let ticket = hand.enter().ends_at(ms(100));
     let _pass = hand.go(&ticket);
 }
@@ -58,7 +58,7 @@ fn without_an_end_or_with_one_taken_back_nobody_is_refused() {
 }
 
 /// A gate that is open, but waits for its probe; two who have half a second, and one who has time.
-fn hurried() -> (Hand, Pass, [Ticket; 4]) {
+fn hurried() -> (Hand, Permit, [Ticket; 4]) {
     let mut hand = Hand::closed(Pace::per_authority());
     hand.now = ms(1_000);
     let probe = hand.enter();
@@ -78,8 +78,8 @@ fn a_closing_wakes_those_who_cannot_wait_for_its_end_and_refuses_them() {
     hand.hear(probe, 429, &[("retry-after", "1")]);
     assert_eq!(hand.wakes(), [second, third, first]);
     assert_eq!(hand.pace.waiting(), 2);
-    assert_eq!(hand.refused(&second), Refusal::Deadline);
-    assert_eq!(hand.refused(&third), Refusal::Deadline);
+    assert_eq!(hand.refused(&second), PaceRejection::Deadline);
+    assert_eq!(hand.refused(&third), PaceRejection::Deadline);
     assert_eq!(hand.wait(&first), Some(ms(2_000)));
     assert_eq!(hand.wait(&fourth), None);
     assert_eq!(hand.wakes(), []);
@@ -102,8 +102,8 @@ fn the_watcher_wakes_those_whose_end_comes() {
     hand.now = ms(1_500) + NANO;
     assert_eq!(hand.wait(&first), Some(ms(2_000)));
     assert_eq!(hand.wakes(), [second, third]);
-    assert_eq!(hand.refused(&second), Refusal::Deadline);
-    assert_eq!(hand.refused(&third), Refusal::Deadline);
+    assert_eq!(hand.refused(&second), PaceRejection::Deadline);
+    assert_eq!(hand.refused(&third), PaceRejection::Deadline);
     assert_eq!(hand.pace.waiting(), 2);
 }
 
@@ -135,16 +135,18 @@ fn who_watches_the_clock_and_ends_is_refused_by_it() {
     crowd.poll(&first);
     crowd.arrive(1);
     crowd.advance_to(ms(1_600));
-    assert_eq!(crowd.refusals, [(first, Refusal::Deadline)]);
+    assert_eq!(crowd.refusals, [(first, PaceRejection::Deadline)]);
     crowd.advance_to(ms(2_100));
     assert_eq!(crowd.under_way.len(), 2, "the next has forgotten the clock: {:?}", crowd.line);
 }
 
 #[test]
 fn the_words_for_refusals_are_these() {
-    for (refusal, word) in
-        [(Refusal::Waiters, "waiters"), (Refusal::Keys, "keys"), (Refusal::Deadline, "deadline")]
-    {
+    for (refusal, word) in [
+        (PaceRejection::Waiters, "waiters"),
+        (PaceRejection::Keys, "keys"),
+        (PaceRejection::Deadline, "deadline"),
+    ] {
         assert_eq!(refusal.as_str(), word);
         assert!(std::error::Error::source(&refusal).is_none());
     }

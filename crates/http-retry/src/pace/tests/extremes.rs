@@ -44,8 +44,8 @@ fn drive(pace: Pace, start: Duration, responses: [&Response<()>; 2]) {
         for end in [None, Some(hand.now), Some(Duration::MAX)] {
             for ticket in [hand.enter(), hand.enter().not_before(Duration::MAX)] {
                 match hand.poll(&ticket.ends_at(end)) {
-                    Turn::Go(pass) => passes.push(pass),
-                    Turn::Wait(_) | Turn::Refused(_) => {}
+                    Admission::Go(pass) => passes.push(pass),
+                    Admission::Wait(_) | Admission::Rejected(_) => {}
                 }
             }
         }
@@ -55,7 +55,7 @@ fn drive(pace: Pace, start: Duration, responses: [&Response<()>; 2]) {
             hand.pace.observe(pass, &head, moment(hand.now));
         }
         for ticket in hand.wakes() {
-            if let Turn::Go(pass) = hand.poll(&ticket) {
+            if let Admission::Go(pass) = hand.poll(&ticket) {
                 passes.push(pass);
             }
         }

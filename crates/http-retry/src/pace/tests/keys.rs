@@ -9,10 +9,10 @@ use super::*;
 fn check(pace: fn() -> Pace, one: &Request<()>, other: &Request<()>, is_shared: bool) {
     let mut pace = pace();
     let first = pace.enter(&one.into());
-    let Turn::Go(pass) = pace.poll(&first, Duration::ZERO) else { panic!("it is open") };
+    let Admission::Go(pass) = pace.poll(&first, Duration::ZERO) else { panic!("it is open") };
     pace.observe(pass, &(&answer(429, &[("retry-after", "1")])).into(), moment(Duration::ZERO));
     let second = pace.enter(&other.into());
-    let is_held = matches!(pace.poll(&second, Duration::ZERO), Turn::Wait(_));
+    let is_held = matches!(pace.poll(&second, Duration::ZERO), Admission::Wait(_));
     assert_eq!(is_held, is_shared, "{one:?} {other:?}");
 }
 

@@ -5,7 +5,7 @@ use super::server::shut_until;
 use super::*;
 
 /// A gate that has just opened: its probe, and two who wait for it.
-fn opened() -> (Hand, Pass, [Ticket; 2]) {
+fn opened() -> (Hand, Permit, [Ticket; 2]) {
     let mut hand = Hand::closed(Pace::per_authority());
     hand.now = ms(1_000);
     let probe = hand.enter();

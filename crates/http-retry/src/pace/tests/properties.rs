@@ -157,7 +157,8 @@ fn finish(mut crowd: Crowd) {
     crowd.refusals.clear();
     crowd.run(|_| (Answer::Fine.response(), ms(10)));
     for ticket in waiting {
-        let is_refused = crowd.refusals.contains(&(ticket, Refusal::Deadline)) && ticket.ends_at.is_some();
+        let is_refused =
+            crowd.refusals.contains(&(ticket, PaceRejection::Deadline)) && ticket.ends_at.is_some();
         assert!(crowd.served.contains(&ticket.number) || is_refused, "forgotten: {ticket:?}");
     }
     assert_eq!(crowd.pace.waiting(), 0);

@@ -5,14 +5,14 @@ use super::server::Bucket;
 use super::*;
 
 /// Those of a hundred newcomers who go now; the others leave.
-fn go_at_once(hand: &mut Hand) -> Vec<Pass> {
+fn go_at_once(hand: &mut Hand) -> Vec<Permit> {
     let tickets = [(); 100].map(|()| hand.enter());
     let mut passes = Vec::new();
     for ticket in &tickets {
         match hand.poll(ticket) {
-            Turn::Go(pass) => passes.push(pass),
-            Turn::Wait(_) => {}
-            Turn::Refused(refusal) => panic!("{refusal}"),
+            Admission::Go(pass) => passes.push(pass),
+            Admission::Wait(_) => {}
+            Admission::Rejected(refusal) => panic!("{refusal}"),
         }
     }
     tickets.iter().for_each(|ticket| hand.pace.leave(ticket));

@@ -80,7 +80,7 @@ fn when_the_watcher_is_refused_the_next_is_woken() {
     let second = hand.enter_and_wait();
     hand.wakes();
     hand.now = ms(1_501);
-    assert_eq!(hand.refused(&first), Refusal::Deadline);
+    assert_eq!(hand.refused(&first), PaceRejection::Deadline);
     let woken = hand.wakes();
     assert!(woken.contains(&second), "nobody watches the clock: {woken:?}");
 }
@@ -144,7 +144,7 @@ fn whom_a_newcomer_lets_take_their_place_is_woken() {
 
 #[test]
 fn whom_a_newcomer_lets_take_their_place_is_woken_even_if_the_newcomer_is_refused() {
-    let cases = [(2, None, Refusal::Waiters), (10, Some(ms(1_999)), Refusal::Deadline)];
+    let cases = [(2, None, PaceRejection::Waiters), (10, Some(ms(1_999)), PaceRejection::Deadline)];
     for (waiters, end, expected) in cases {
         let (mut hand, [older, younger]) = promoted(Pace::per_authority().waiters(waiters));
         let newcomer = hand.enter().ends_at(end);
