@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use http_body_util::Full;
-use tower::{BoxError, ServiceBuilder, ServiceExt, service_fn};
+use tower::{BoxError, ServiceBuilder, service_fn};
 use tower_http_retry::{AttemptNumber, Plan, Policy, ReplayBody, RetryContext, RetryLayer, Window};
 
 /// Backs off in even steps, and lets those who pay go first.

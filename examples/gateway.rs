@@ -15,7 +15,7 @@ use hyper::service::service_fn;
 use hyper_util::client::legacy::{Client, connect::HttpConnector};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::TcpListener;
-use tower::{Layer, ServiceExt};
+use tower::Layer;
 use tower_http_retry::{ReplayBody, Retry, RetryLayer};
 
 type Upstream = Retry<Client<HttpConnector, ReplayBody<Incoming>>>;

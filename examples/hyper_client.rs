@@ -15,7 +15,7 @@ use hyper::service::service_fn;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::TcpListener;
-use tower::{ServiceBuilder, ServiceExt};
+use tower::ServiceBuilder;
 use tower_http_retry::{AttemptNumber, Budget, RetryAfterFirst, RetryInfo, RetryLayer};
 
 #[tokio::main]

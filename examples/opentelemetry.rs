@@ -8,7 +8,7 @@ use http_body_util::Full;
 use opentelemetry::KeyValue;
 use opentelemetry::trace::{SpanId, TracerProvider};
 use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider, SpanData};
-use tower::{BoxError, ServiceBuilder, ServiceExt, service_fn};
+use tower::{BoxError, ServiceBuilder, service_fn};
 use tower_http_retry::{AttemptNumber, ReplayBody, RetryLayer};
 use tracing::{Instrument, info_span};
 use tracing_subscriber::layer::SubscriberExt;

@@ -7,8 +7,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::Full;
-use tower::{BoxError, ServiceBuilder, ServiceExt, service_fn};
-use tower_http_retry::{ExponentialBackoff, FixedDelay, ReplayBody, RetryInfo, RetryLayer, RetryOverride};
+use tower::{BoxError, ServiceBuilder, service_fn};
+use tower_http_retry::policy::FixedDelay;
+use tower_http_retry::{ExponentialBackoff, ReplayBody, RetryInfo, RetryLayer, RetryOverride};
 
 #[tokio::main]
 async fn main() -> Result<(), BoxError> {

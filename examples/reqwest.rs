@@ -12,8 +12,9 @@ use axum::http::{StatusCode, header};
 use futures_util::stream;
 use reqwest::{Body, redirect, retry};
 use tokio::net::TcpListener;
-use tower::{ServiceBuilder, ServiceExt};
-use tower_http_retry::{ReqwestService, RetryInfo, RetryLayer};
+use tower::ServiceBuilder;
+use tower_http_retry::reqwest::ReqwestService;
+use tower_http_retry::{RetryInfo, RetryLayer};
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {

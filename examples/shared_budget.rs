@@ -8,7 +8,8 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::Full;
 use tower::{BoxError, Service, ServiceBuilder, ServiceExt, service_fn};
-use tower_http_retry::{Budget, FixedDelay, ReplayBody, RetryInfo, RetryLayer};
+use tower_http_retry::policy::FixedDelay;
+use tower_http_retry::{Budget, ReplayBody, RetryInfo, RetryLayer};
 
 type Body = Full<Bytes>;
 

@@ -4,8 +4,9 @@
 
 use std::time::Duration;
 
+use http_retry::Session;
 use tower_http_retry::testing::{End, Plot, Script, assert_lawful, check};
-use tower_http_retry::{Plan, Policy, RetryContext, Session, Window};
+use tower_http_retry::{Plan, Policy, RetryContext, Window};
 
 /// Waits longer by an even step each time, and in the second half of each wait.
 struct Steps {

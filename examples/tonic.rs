@@ -15,7 +15,8 @@ use tonic_health::pb::health_client::HealthClient;
 use tonic_health::pb::health_server::{Health, HealthServer};
 use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
 use tower::ServiceBuilder;
-use tower_http_retry::{GrpcTrailersLayer, ReplayBody, presets};
+use tower_http_retry::grpc::GrpcTrailersLayer;
+use tower_http_retry::{ReplayBody, presets};
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {

@@ -10,8 +10,9 @@ use std::sync::{Arc, Mutex};
 
 use http::{Method, Response};
 use http_body::Body;
-use tower::{Layer, Service, ServiceExt};
-use tower_http_retry::{FailureKind, Outcome, Policy, ReadError, RetryLayer};
+use tower::{Layer, Service};
+use tower_http_retry::markers::ReadError;
+use tower_http_retry::{FailureKind, Outcome, Policy, RetryLayer};
 
 use crate::support::upstream::Upstream;
 use crate::support::{Answer, Inner, QUICKLY, request, soon};

@@ -59,6 +59,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "http",
             "http-body",
             "http-body-util",
+            "http-retry",
             "hyper",
             "hyper-rustls",
             "hyper-util",

@@ -21,7 +21,8 @@ use futures_util::future::{BoxFuture, JoinAll, join_all};
 use tokio::time::{Instant, sleep};
 use tower::util::{MapErr, Oneshot};
 use tower::{BoxError, Layer, Service, ServiceBuilder, ServiceExt};
-use tower_http_retry::{Pace, PaceError, PaceLayer, PaceRejection, PaceService, SharedPace};
+use tower_http_retry::pace::{PaceRejection, PaceService, SharedPace};
+use tower_http_retry::{Pace, PaceError, PaceLayer};
 
 use crate::support::upstream::Upstream;
 use crate::support::{Answer, Inner, Sent, assert_status, get, with_header};

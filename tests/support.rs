@@ -20,7 +20,8 @@ use http_body_util::Full;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
-use tower_http_retry::{FixedDelay, ReplayBody, RetryInfo};
+use tower_http_retry::policy::FixedDelay;
+use tower_http_retry::{ReplayBody, RetryInfo};
 use tower_test::mock::{Handle, SendResponse};
 
 /// The request as tests build it.

@@ -8,10 +8,9 @@ use std::time::{Duration, SystemTime};
 use arbitrary::Arbitrary;
 use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
 use libfuzzer_sys::fuzz_target;
-use tower_http_retry::{
-    Attempt, RetryCause, ExponentialBackoff, RetryHint, ClockReading, Pace, Plan, Policy, RequestHead, ResponseHead,
-    RetryAfterFirst, RetryContext, Admission,
-};
+use tower_http_retry::{Attempt, ExponentialBackoff, Pace, Plan, Policy, RequestHead, RetryAfterFirst, RetryCause, RetryContext, RetryHint};
+use http_retry::{Admission, ClockReading};
+use tower_http_retry::policy::ResponseHead;
 
 #[derive(Arbitrary, Debug)]
 struct Input {

@@ -1,7 +1,9 @@
 //! HTTP/2: streams that are refused, and servers that leave (RFC 9113 sections 6.8 and 8.7).
 
 use http::Method;
-use tower_http_retry::{FailureKind, ReplaySource, failure_kind, failure_kind_assuming_sent};
+use tower_http_retry::FailureKind;
+use tower_http_retry::body::ReplaySource;
+use tower_http_retry::failure::{failure_kind, failure_kind_assuming_sent};
 
 use super::failures;
 use crate::support::http2::http2_client;

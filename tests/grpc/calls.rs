@@ -10,10 +10,11 @@ use tonic::{Code, Status};
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
 use tower::{Layer, ServiceBuilder};
-use tower_http_retry::{
-    AttemptHeader, Budget, FixedDelay, Grpc, GrpcCode, GrpcRetryConfig, GrpcRetryPolicy, GrpcTrailers,
-    GrpcTrailersLayer, Policy, ReplayBody, Retry, RetryAfterFirst, RetryLayer, presets,
+use tower_http_retry::grpc::{
+    Grpc, GrpcCode, GrpcRetryConfig, GrpcRetryPolicy, GrpcTrailers, GrpcTrailersLayer,
 };
+use tower_http_retry::policy::{AttemptHeader, FixedDelay};
+use tower_http_retry::{Budget, Policy, ReplayBody, Retry, RetryAfterFirst, RetryLayer, presets};
 
 use super::health::{HealthService, Says};
 use crate::support::{QUICKLY, soon};
@@ -137,7 +138,7 @@ async fn trailers_are_looked_at_only_where_the_call_is_said_to_be_unary() {
     assert_eq!(server.seen().len(), 1);
 
     let mut request = tonic::Request::new(HealthCheckRequest::default());
-    request.extensions_mut().insert(tower_http_retry::UnaryCall);
+    request.extensions_mut().insert(tower_http_retry::grpc::UnaryCall);
     assert_eq!(soon(client.check(request)).await.unwrap_err().code(), Code::Unavailable);
     assert_eq!(server.seen().len(), 1 + 3);
 }

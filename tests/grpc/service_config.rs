@@ -3,8 +3,10 @@
 use h2::Reason as Code;
 use http::Method;
 use tonic_health::pb::HealthCheckRequest;
-use tower::{Layer, ServiceExt};
-use tower_http_retry::{Boxed, GiveUpReason, GrpcServiceConfig, GrpcTrailersLayer, RetryLayer, presets};
+use tower::Layer;
+use tower_http_retry::grpc::{GrpcServiceConfig, GrpcTrailersLayer};
+use tower_http_retry::markers::Boxed;
+use tower_http_retry::{GiveUpReason, RetryLayer, presets};
 
 use super::calls::{call, client};
 use super::health::{HealthService, Says};

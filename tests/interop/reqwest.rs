@@ -10,8 +10,10 @@ use bytes::Bytes;
 use futures_util::stream;
 use http::{Method, Request, Response};
 use reqwest::{Body, Client, redirect, retry};
-use tower::{Layer, ServiceExt};
-use tower_http_retry::{FailureKind, ReqwestService, RetryInfo, RetryLayer, failure_kind};
+use tower::Layer;
+use tower_http_retry::failure::failure_kind;
+use tower_http_retry::reqwest::ReqwestService;
+use tower_http_retry::{FailureKind, RetryInfo, RetryLayer};
 
 use crate::support::listener::Listener;
 use crate::support::raw::{Deed, RawServer, nobody};

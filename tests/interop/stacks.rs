@@ -10,7 +10,9 @@ use std::fmt::Write;
 use std::path::Path;
 
 use futures_util::future::LocalBoxFuture;
-use tower_http_retry::{Boxed, FixedDelay, RetryLayer};
+use tower_http_retry::RetryLayer;
+use tower_http_retry::markers::Boxed;
+use tower_http_retry::policy::FixedDelay;
 
 use crate::support::A_SECOND;
 use crate::support::upstream::Upstream;

@@ -9,9 +9,12 @@ use tokio::time::Instant;
 use tower::retry::Retry;
 use tower::util::BoxCloneService;
 use tower::{BoxError, Layer, Service, ServiceExt};
+use tower_http_retry::markers::Boxed;
+use tower_http_retry::policy::{AttemptHeader, FixedDelay, NoRetry};
+use tower_http_retry::tower_retry::TowerPolicy;
 use tower_http_retry::{
-    AttemptHeader, AttemptNumber, Boxed, Budget, ExponentialBackoff, FixedDelay, GiveUpReason, NoRetry,
-    Policy, RetryAfterFirst, RetryInfo, RetryLayer, RetryOverride, TowerPolicy,
+    AttemptNumber, Budget, ExponentialBackoff, GiveUpReason, Policy, RetryAfterFirst, RetryInfo, RetryLayer,
+    RetryOverride,
 };
 
 use crate::support::capture::Capture;

@@ -4,10 +4,9 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, Request};
 use http_body::Body;
 use http_body_util::BodyExt;
-use tower::{Layer, ServiceBuilder, ServiceExt};
-use tower_http_retry::{
-    Budget, GiveUpReason, ReplayBody, ReplayMemory, RetryInfo, RetryLayer, RetryOverride,
-};
+use tower::{Layer, ServiceBuilder};
+use tower_http_retry::body::ReplayMemory;
+use tower_http_retry::{Budget, GiveUpReason, ReplayBody, RetryInfo, RetryLayer, RetryOverride};
 
 use crate::support::bodies::Frames;
 use crate::support::server::Server;

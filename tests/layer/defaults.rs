@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures_util::stream::{self, StreamExt};
 use http::Method;
 use tokio::time::Instant;
-use tower::{Layer, ServiceBuilder, ServiceExt, service_fn};
+use tower::{Layer, ServiceBuilder, service_fn};
 use tower_http_retry::{AttemptNumber, BoxError, GiveUpReason, Pace, RetryAfterFirst, RetryLayer};
 
 use crate::support::clock::Watch;

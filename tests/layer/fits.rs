@@ -10,7 +10,8 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::{self, Client};
 use tower::util::{BoxCloneService, BoxCloneSyncService};
 use tower::{BoxError, Layer, Service, ServiceBuilder, ServiceExt};
-use tower_http_retry::{Boxed, Policy, ReplayBody, Retry, RetryAfterFirst, RetryLayer};
+use tower_http_retry::markers::Boxed;
+use tower_http_retry::{Policy, ReplayBody, Retry, RetryAfterFirst, RetryLayer};
 
 use crate::support::server::Server;
 use crate::support::upstream::Upstream;

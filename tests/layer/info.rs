@@ -4,10 +4,10 @@ use std::pin::pin;
 use std::time::Duration;
 
 use http::Method;
+use http_retry::RetryCost;
 use tower::{Service, ServiceBuilder, ServiceExt};
-use tower_http_retry::{
-    Budget, FixedDelay, GiveUpReason, Policy, RetryCause, RetryCost, RetryInfo, RetryLayer, Verdict,
-};
+use tower_http_retry::policy::FixedDelay;
+use tower_http_retry::{Budget, GiveUpReason, Policy, RetryCause, RetryInfo, RetryLayer, Verdict};
 
 use crate::support::upstream::Upstream;
 use crate::support::{A_SECOND, Answer, Sent, assert_status, get, info, request, reset, status, with_header};

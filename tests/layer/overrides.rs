@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use http::{HeaderName, Method};
-use tower::{BoxError, ServiceBuilder, ServiceExt};
-use tower_http_retry::{
-    AttemptHeader, AttemptNumber, Boxed, Budget, FixedDelay, GiveUpReason, NoRetry, ReplayMemory, RetryInfo,
-    RetryLayer, RetryOverride,
-};
+use tower::{BoxError, ServiceBuilder};
+use tower_http_retry::body::ReplayMemory;
+use tower_http_retry::markers::Boxed;
+use tower_http_retry::policy::{AttemptHeader, FixedDelay, NoRetry};
+use tower_http_retry::{AttemptNumber, Budget, GiveUpReason, RetryInfo, RetryLayer, RetryOverride};
 
 use crate::support::upstream::Upstream;
 use crate::support::{A_SECOND, Answer, assert_status, get, info, refused, request, reset, status};

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use http::Method;
-use tower::{ServiceBuilder, ServiceExt};
+use tower::ServiceBuilder;
 use tower_http_retry::RetryLayer;
 
 use crate::support::capture::Capture;

@@ -6,7 +6,8 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 use tower::util::BoxCloneService;
 use tower::{BoxError, Layer, Service, ServiceBuilder, ServiceExt};
-use tower_http_retry::{Pace, PaceError, PaceFuture, PaceLayer, PaceService, RetryLayer, SharedPace};
+use tower_http_retry::pace::{PaceFuture, PaceService, SharedPace};
+use tower_http_retry::{Pace, PaceError, PaceLayer, RetryLayer};
 
 use super::{MS, SECOND, busy, crowd, numbered, per_authority, sends};
 use crate::support::upstream::Upstream;

@@ -9,7 +9,8 @@ use futures_util::future::{join, join_all};
 use http::Method;
 use tokio::time::{Instant, sleep};
 use tower::{BoxError, Layer, Service, ServiceBuilder, ServiceExt};
-use tower_http_retry::{Budget, GiveUpReason, Pace, PaceLayer, RetryLayer, SharedPace};
+use tower_http_retry::pace::SharedPace;
+use tower_http_retry::{Budget, GiveUpReason, Pace, PaceLayer, RetryLayer};
 
 use super::{MS, SECOND, busy, closed, far, numbered, per_authority, sends};
 use crate::support::bucket::Bucket;

@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use futures_util::future::{join, join_all};
 use tokio::time::{Instant, sleep};
-use tower::{BoxError, Layer, Service, ServiceExt};
-use tower_http_retry::{Boxed, FixedDelay, Pace, Paced, RetryAfterFirst, RetryLayer};
+use tower::{BoxError, Layer, Service};
+use tower_http_retry::markers::{Boxed, Paced};
+use tower_http_retry::policy::FixedDelay;
+use tower_http_retry::{Pace, RetryAfterFirst, RetryLayer};
 
 use super::{MS, SECOND, busy, crowd, far, numbered, per_authority, sends};
 use crate::support::bucket::Bucket;

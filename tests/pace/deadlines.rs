@@ -6,10 +6,10 @@ use http::Method;
 use http_body_util::BodyExt;
 use tokio::time::{Instant, sleep};
 use tower::{Layer, ServiceExt};
-use tower_http_retry::{
-    Budget, FixedDelay, GiveUpReason, Pace, PaceLayer, PaceRejection, ReplayMemory, RetryInfo, RetryLayer,
-    RetryOverride,
-};
+use tower_http_retry::body::ReplayMemory;
+use tower_http_retry::pace::PaceRejection;
+use tower_http_retry::policy::FixedDelay;
+use tower_http_retry::{Budget, GiveUpReason, Pace, PaceLayer, RetryInfo, RetryLayer, RetryOverride};
 
 use super::{MS, SECOND, busy, close, closed, far, numbered, per_authority, refusal, sends};
 use crate::support::upstream::Upstream;

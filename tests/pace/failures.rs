@@ -9,9 +9,8 @@ use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full};
 use tokio::time::{Instant, sleep};
 use tower::{BoxError, Layer, ServiceBuilder, ServiceExt};
-use tower_http_retry::{
-    Budget, Pace, PaceError, PaceLayer, PaceRejection, ReplayBody, RetryLayer, SharedPace,
-};
+use tower_http_retry::pace::{PaceRejection, SharedPace};
+use tower_http_retry::{Budget, Pace, PaceError, PaceLayer, ReplayBody, RetryLayer};
 
 use super::{MS, SECOND, busy, close, closed, far, numbered, per_authority, refusal, sends};
 use crate::support::bodies::Frames;

@@ -2,7 +2,8 @@
 
 use tokio::time::Instant;
 use tower::{Layer, ServiceExt};
-use tower_http_retry::{GiveUpReason, Pace, PaceLayer, RetryLayer, SharedPace};
+use tower_http_retry::pace::SharedPace;
+use tower_http_retry::{GiveUpReason, Pace, PaceLayer, RetryLayer};
 
 use super::{MS, SECOND, busy, crowd, far, numbered, refusal, sends};
 use crate::support::bucket::Bucket;

@@ -4,7 +4,8 @@ use http::header::AUTHORIZATION;
 use http::{HeaderName, Request};
 use tokio::time::Instant;
 use tower::{Layer, ServiceExt};
-use tower_http_retry::{Pace, PaceLayer, RequestHead, RetryLayer, SharedPace};
+use tower_http_retry::pace::SharedPace;
+use tower_http_retry::{Pace, PaceLayer, RequestHead, RetryLayer};
 
 use super::{SECOND, busy};
 use crate::support::upstream::Upstream;

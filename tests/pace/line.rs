@@ -5,7 +5,8 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 use tower::{BoxError, Layer, ServiceExt};
-use tower_http_retry::{PaceError, PaceLayer, PaceRejection, RetryLayer, SharedPace};
+use tower_http_retry::pace::{PaceRejection, SharedPace};
+use tower_http_retry::{PaceError, PaceLayer, RetryLayer};
 
 use super::{MS, SECOND, closed, far, numbered, per_authority, sends};
 use crate::support::upstream::Upstream;

@@ -8,10 +8,11 @@ use http_body_util::BodyExt;
 use tokio::time::{Instant, sleep};
 use tower::util::MapErr;
 use tower::{BoxError, Layer, Service, ServiceBuilder, ServiceExt};
-use tower_http_retry::{
-    Boxed, Concrete, GiveUpReason, LlmPolicy, PaceError, PaceRejection, Paced, ResponseFuture, Retry,
-    RetryLayer, presets,
-};
+use tower_http_retry::future::ResponseFuture;
+use tower_http_retry::markers::{Boxed, Concrete, Paced};
+use tower_http_retry::pace::PaceRejection;
+use tower_http_retry::policy::LlmPolicy;
+use tower_http_retry::{GiveUpReason, PaceError, Retry, RetryLayer, presets};
 
 use super::{MS, SECOND, busy};
 use crate::support::upstream::Upstream;

@@ -11,7 +11,8 @@ use tokio::time::{Instant, sleep};
 use tower::layer::layer_fn;
 use tower::limit::ConcurrencyLimit;
 use tower::{BoxError, Layer, Service, ServiceExt};
-use tower_http_retry::{PaceLayer, RetryLayer, SharedPace};
+use tower_http_retry::pace::SharedPace;
+use tower_http_retry::{PaceLayer, RetryLayer};
 
 use super::{MS, SECOND, busy, close, closed, crowd, far, flat, numbered, per_authority, sends};
 use crate::support::clock::Watch;

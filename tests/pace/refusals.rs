@@ -8,9 +8,8 @@ use http_body_util::BodyExt;
 use tokio::time::{Instant, sleep};
 use tower::util::MapErr;
 use tower::{BoxError, Layer, Service, ServiceBuilder, ServiceExt};
-use tower_http_retry::{
-    Budget, GiveUpReason, Pace, PaceError, PaceLayer, PaceRejection, RetryInfo, RetryLayer, SharedPace,
-};
+use tower_http_retry::pace::{PaceRejection, SharedPace};
+use tower_http_retry::{Budget, GiveUpReason, Pace, PaceError, PaceLayer, RetryInfo, RetryLayer};
 
 use super::{MS, SECOND, busy, close, numbered, refusal, sends};
 use crate::support::upstream::Upstream;

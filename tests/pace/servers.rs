@@ -5,8 +5,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use tower::{Layer, ServiceExt};
-use tower_http_retry::{Pace, PaceError, PaceRejection, RetryLayer, SharedPace};
+use tower::Layer;
+use tower_http_retry::pace::{PaceRejection, SharedPace};
+use tower_http_retry::{Pace, PaceError, RetryLayer};
 
 use super::{MS, SECOND};
 use crate::support::bucket::Bucket;

@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 use tower::{Layer, Service, ServiceExt};
-use tower_http_retry::{FixedDelay, Pace, PaceLayer, RetryCause, RetryInfo, RetryLayer, SharedPace};
+use tower_http_retry::pace::SharedPace;
+use tower_http_retry::policy::FixedDelay;
+use tower_http_retry::{Pace, PaceLayer, RetryCause, RetryInfo, RetryLayer};
 
 use super::{MS, SECOND, busy, close, closed, crowd, far, numbered, per_authority, sends};
 use crate::support::capture::Capture;

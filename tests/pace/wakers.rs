@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 use tower::{Layer, Service};
-use tower_http_retry::{PaceLayer, SharedPace};
+use tower_http_retry::PaceLayer;
+use tower_http_retry::pace::SharedPace;
 
 use super::{SECOND, closed, numbered, sends};
 use crate::support::eventually;

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
-use tower_http_retry::{Sleep, Timer, TokioTimer};
+use tower_http_retry::timer::{Sleep, Timer, TokioTimer};
 
 /// Tokio's clock, with a wall clock of its own, and a list of the sleeps that were asked for.
 #[derive(Clone, Debug)]

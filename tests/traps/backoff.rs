@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use http::Response;
 use tokio::time::{Instant, advance, sleep};
-use tower::{BoxError, ServiceBuilder, ServiceExt, service_fn};
+use tower::{BoxError, ServiceBuilder, service_fn};
 use tower_http_retry::{AttemptNumber, RetryLayer};
 
 use crate::support::bodies::{Frames, Life};

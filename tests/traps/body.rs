@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request};
 use http_body_util::Full;
-use tower::{ServiceBuilder, ServiceExt};
+use tower::ServiceBuilder;
 use tower_http_retry::{FailureKind, GiveUpReason, Policy, RetryLayer};
 
 use crate::support::bodies::Frames;

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use http::Method;
-use tower::{Layer, ServiceBuilder, ServiceExt};
-use tower_http_retry::{Budget, GiveUpReason, RetryCost, RetryLayer};
+use http_retry::RetryCost;
+use tower::{Layer, ServiceBuilder};
+use tower_http_retry::{Budget, GiveUpReason, RetryLayer};
 
 use crate::support::upstream::Upstream;
 use crate::support::{A_SECOND, get, info, request, status, with_header};

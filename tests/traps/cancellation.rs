@@ -5,7 +5,8 @@ use std::time::Duration;
 use http::Request;
 use tokio::time::{sleep, timeout};
 use tower::{Service, ServiceBuilder, ServiceExt};
-use tower_http_retry::{Budget, ReplayBody, ReplayMemory, RetryLayer};
+use tower_http_retry::body::ReplayMemory;
+use tower_http_retry::{Budget, ReplayBody, RetryLayer};
 use tower_test::mock::{Handle, SendResponse};
 
 use crate::support::bodies::{Frames, Life};

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use http_body_util::BodyExt;
 use tokio::time::{Instant, timeout};
-use tower::{ServiceBuilder, ServiceExt};
-use tower_http_retry::{BoxError, Budget, FixedDelay, GiveUpReason, RetryAfterFirst, RetryLayer};
+use tower::ServiceBuilder;
+use tower_http_retry::policy::FixedDelay;
+use tower_http_retry::{BoxError, Budget, GiveUpReason, RetryAfterFirst, RetryLayer};
 
 use crate::support::upstream::Upstream;
 use crate::support::{

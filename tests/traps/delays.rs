@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use tower::{Layer, ServiceExt};
+use tower::Layer;
 use tower_http_retry::{Budget, ExponentialBackoff, RetryLayer};
 
 use crate::support::clock::Watch;
@@ -13,7 +13,7 @@ use crate::support::upstream::Upstream;
 
 /// The first delays of a thousand sessions, each through a clone of its own.
 async fn first_delays(
-    layer: impl Fn(ExponentialBackoff) -> RetryLayer<ExponentialBackoff, tower_http_retry::Boxed>,
+    layer: impl Fn(ExponentialBackoff) -> RetryLayer<ExponentialBackoff, tower_http_retry::markers::Boxed>,
 ) -> Vec<Duration> {
     let watch = Watch::new();
     let budget = Budget::percent(0).min_per_second(0).capacity(1_000);

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use http::{HeaderValue, Request, header};
 use http_body_util::Full;
-use tower::{ServiceBuilder, ServiceExt};
+use tower::ServiceBuilder;
 use tower_http_retry::{AttemptNumber, RetryLayer};
 
 use crate::support::server::Server;

@@ -4,9 +4,10 @@ use std::time::{Duration, SystemTime};
 
 use http::Response;
 use http_body_util::BodyExt;
-use tower::{Layer, ServiceBuilder, ServiceExt};
+use tower::{Layer, ServiceBuilder};
+use tower_http_retry::policy::FixedDelay;
 use tower_http_retry::{
-    BoxError, Budget, ExponentialBackoff, FixedDelay, GiveUpReason, Policy, RetryAfterFirst, RetryLayer,
+    BoxError, Budget, ExponentialBackoff, GiveUpReason, Policy, RetryAfterFirst, RetryLayer,
 };
 
 use crate::support::clock::Watch;

@@ -5,10 +5,9 @@ use std::sync::{Arc, Mutex};
 
 use http::Method;
 use http_retry::Budget;
-use tower::{ServiceBuilder, ServiceExt};
-use tower_http_retry::{
-    Attempt, FixedDelay, Plan, Policy, RequestHead, RetryContext, RetryLayer, Verdict, rules,
-};
+use tower::ServiceBuilder;
+use tower_http_retry::policy::FixedDelay;
+use tower_http_retry::{Attempt, Plan, Policy, RequestHead, RetryContext, RetryLayer, Verdict, rules};
 
 use crate::support::raw::{Deed, RawServer, nobody};
 use crate::support::upstream::Upstream;

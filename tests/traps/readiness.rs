@@ -9,7 +9,8 @@ use std::{future, pin::pin};
 use http_retry::Budget;
 use tokio::task::coop;
 use tower::{BoxError, Service, ServiceBuilder, ServiceExt};
-use tower_http_retry::{FixedDelay, GiveUpReason, RetryLayer};
+use tower_http_retry::policy::FixedDelay;
+use tower_http_retry::{GiveUpReason, RetryLayer};
 
 use crate::support::upstream::Upstream;
 use crate::support::{

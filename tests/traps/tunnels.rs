@@ -6,8 +6,9 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
-use tower::{ServiceBuilder, ServiceExt};
-use tower_http_retry::{Policy, ReplayMemory, RetryCause, RetryInfo, RetryLayer, RetryOverride, Verdict};
+use tower::ServiceBuilder;
+use tower_http_retry::body::ReplayMemory;
+use tower_http_retry::{Policy, RetryCause, RetryInfo, RetryLayer, RetryOverride, Verdict};
 
 use crate::support::bodies::Frames;
 use crate::support::upstream::Upstream;

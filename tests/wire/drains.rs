@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use http::Response;
 use http_body_util::Full;
-use tower::{Layer, ServiceExt};
-use tower_http_retry::{FixedDelay, RetryLayer};
+use tower::Layer;
+use tower_http_retry::RetryLayer;
+use tower_http_retry::policy::FixedDelay;
 
 use crate::support::peer::Peer;
 use crate::support::server::Server;

@@ -14,7 +14,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
-use tower::{Layer, Service, ServiceExt};
+use tower::{Layer, Service};
 use tower_http_retry::{BoxError, ReplayBody, RetryLayer};
 
 use crate::support::http2::http2_client;

@@ -10,7 +10,9 @@ use http_body::Body;
 use http_body_util::{BodyExt, Full};
 use tokio::time::Instant;
 use tower::{BoxError, Layer, Service, ServiceExt, service_fn};
-use tower_http_retry::{FixedDelay, Policy, ReplayBody, ReplaySource, RetryLayer};
+use tower_http_retry::body::ReplaySource;
+use tower_http_retry::policy::FixedDelay;
+use tower_http_retry::{Policy, ReplayBody, RetryLayer};
 
 use crate::support::http2::{Http2Server, http2_client};
 use crate::support::raw_http2::{RawHttp2Server, StreamDeed};

@@ -9,7 +9,8 @@ use http::{Request, Response};
 use http_body::Frame;
 use http_body_util::{BodyExt, Full, StreamBody};
 use tower::{BoxError, Layer, Service, ServiceExt, service_fn};
-use tower_http_retry::{GiveUpReason, ReplayBody, ReplayMemory, RetryLayer};
+use tower_http_retry::body::ReplayMemory;
+use tower_http_retry::{GiveUpReason, ReplayBody, RetryLayer};
 
 use crate::support::{A_SECOND, Answer, Inner, QUICKLY, info, request, status};
 

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
 use tokio::time::{Instant, Sleep};
-use tower::{Layer, Service, ServiceExt};
+use tower::{Layer, Service};
 use tower_http_retry::{GiveUpReason, ReplayBody, RetryLayer};
 
 use crate::support::{A_SECOND, Answer, assert_status, eventually, get, info};

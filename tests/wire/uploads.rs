@@ -10,8 +10,10 @@ use futures_util::future::{self, Either, MapErr, Ready, TryFutureExt};
 use http::{HeaderMap, Request, Response};
 use http_body::{Body, Frame};
 use http_body_util::{Full, StreamBody};
-use tower::{BoxError, Layer, Service, ServiceExt};
-use tower_http_retry::{BodyState, GiveUpReason, ReplayBody, ReplayMemory, RetryLayer};
+use tower::{BoxError, Layer, Service};
+use tower_http_retry::body::ReplayMemory;
+use tower_http_retry::policy::BodyState;
+use tower_http_retry::{GiveUpReason, ReplayBody, RetryLayer};
 
 use crate::support::bodies::Frames;
 use crate::support::http2::{Http2Server, http2_client};

@@ -9,7 +9,8 @@ use futures_util::FutureExt;
 use http::{HeaderName, HeaderValue, Method, Request, Response};
 use http_body_util::{Empty, Full};
 use tower::{Layer, Service, service_fn};
-use tower_http_retry::{NoRetry, Policy, ReplayBody, RetryLayer};
+use tower_http_retry::policy::NoRetry;
+use tower_http_retry::{Policy, ReplayBody, RetryLayer};
 
 /// A request, to a server that answers at once.
 #[derive(Clone, Copy, Debug)]

@@ -9,7 +9,8 @@ use futures_util::FutureExt;
 use http::{Request, Response};
 use http_body_util::Full;
 use tower::{BoxError, Layer, Service, service_fn};
-use tower_http_retry::{Pace, PaceLayer, ReplayBody, RetryLayer, Sleep, Timer};
+use tower_http_retry::timer::{Sleep, Timer};
+use tower_http_retry::{Pace, PaceLayer, ReplayBody, RetryLayer};
 
 /// How requests wait.
 #[derive(Clone, Copy, Debug)]

@@ -11,7 +11,8 @@ use http::{Request, Response};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::{BodyExt, Empty};
 use tower::{Layer, Service, service_fn};
-use tower_http_retry::{BoxError, NoRetry, ReplayBody, RetryAfterFirst, RetryLayer};
+use tower_http_retry::policy::NoRetry;
+use tower_http_retry::{BoxError, ReplayBody, RetryAfterFirst, RetryLayer};
 
 /// Bytes in a frame: what TLS and HTTP/2 send at once.
 pub const FRAME: usize = 16 * 1024;

@@ -12,7 +12,8 @@ use hyper_util::client::legacy::{Client, connect::HttpConnector};
 use hyper_util::rt::TokioExecutor;
 use serde::Serialize;
 use tower::{Service, ServiceExt};
-use tower_http_retry::{Concrete, Pace, Paced, ReplayBody, Retry, RetryAfterFirst, RetryLayer, Unpaced};
+use tower_http_retry::markers::{Concrete, Paced, Unpaced};
+use tower_http_retry::{Pace, ReplayBody, Retry, RetryAfterFirst, RetryLayer};
 use tower_layer::Layer;
 
 use crate::plan::Plan;

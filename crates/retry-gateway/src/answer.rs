@@ -7,10 +7,11 @@ use std::task::{Context, Poll, ready};
 use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use http_body_util::Either;
 use pin_project_lite::pin_project;
-use tower_http_retry::{
-    Concrete, FailureKind, PaceError, PaceRejection, Paced, ResponseFuture, RetryInfo,
-    failure_kind_assuming_sent,
-};
+use tower_http_retry::failure::failure_kind_assuming_sent;
+use tower_http_retry::future::ResponseFuture;
+use tower_http_retry::markers::{Concrete, Paced};
+use tower_http_retry::pace::PaceRejection;
+use tower_http_retry::{FailureKind, PaceError, RetryInfo};
 
 use crate::access::Record;
 use crate::attempt::AttemptError;

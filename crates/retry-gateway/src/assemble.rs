@@ -7,7 +7,9 @@ use http::Uri;
 use prometheus_client::metrics::counter::Counter;
 use tokio_rustls::TlsAcceptor;
 use tower::Layer;
-use tower_http_retry::{Budget, Pace, PaceLayer, ReplayMemory, RetryLayer, SharedPace};
+use tower_http_retry::body::ReplayMemory;
+use tower_http_retry::pace::SharedPace;
+use tower_http_retry::{Budget, Pace, PaceLayer, RetryLayer};
 
 use crate::admin::{EndpointStatus, UpstreamStatus};
 use crate::alarm::Alarms;

@@ -11,7 +11,8 @@ use hyper::body::Incoming;
 use hyper_util::client::legacy;
 use tokio::time::Instant;
 use tower::{Layer, ServiceExt, service_fn};
-use tower_http_retry::{PaceError, PaceLayer, PaceRejection};
+use tower_http_retry::pace::PaceRejection;
+use tower_http_retry::{PaceError, PaceLayer};
 
 use crate::alarm::Alarm;
 use crate::body::UpstreamBody;

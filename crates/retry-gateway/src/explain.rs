@@ -4,9 +4,9 @@ use std::fmt::{self, Write as _};
 use std::time::{Duration, SystemTime};
 
 use http::{HeaderMap, Method, Request, Response, StatusCode};
+use tower_http_retry::policy::{Failure, ResponseHead};
 use tower_http_retry::{
-    Attempt, Failure, FailureKind, GiveUpReason, Outcome, Plan, Policy, ResponseHead, RetryContext,
-    RetryHint, Window,
+    Attempt, FailureKind, GiveUpReason, Outcome, Plan, Policy, RetryContext, RetryHint, Window,
 };
 
 use crate::config::{Fallback, Route};

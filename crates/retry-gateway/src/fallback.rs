@@ -8,12 +8,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::{Request, Response};
+use http_retry::HeadSnapshot;
 use tokio::time::Instant;
 use tower::Service;
-use tower_http_retry::{
-    Attempt, BodyState, Failure, FailureKind, GiveUpReason, HeadSnapshot, Outcome, PaceError, ReplayMemory,
-    ReplaySource, ResponseHead, RetryInfo, RetryOverride, failure_kind_assuming_sent,
-};
+use tower_http_retry::body::{ReplayMemory, ReplaySource};
+use tower_http_retry::failure::failure_kind_assuming_sent;
+use tower_http_retry::policy::{BodyState, Failure, ResponseHead};
+use tower_http_retry::{Attempt, FailureKind, GiveUpReason, Outcome, PaceError, RetryInfo, RetryOverride};
 
 use crate::alarm::Alarms;
 use crate::attempt::AttemptError;

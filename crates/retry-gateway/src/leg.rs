@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use tower_http_retry::{Concrete, Paced, Retry};
+use tower_http_retry::Retry;
+use tower_http_retry::markers::{Concrete, Paced};
 
 use crate::capacity::{Capacity, Seat};
 use crate::fallback::Fallback;

@@ -4,9 +4,10 @@
 //! 9.2.2), unless it is told that they may be.
 
 use http::{HeaderName, StatusCode};
+use tower_http_retry::policy::DecorrelatedJitter;
 use tower_http_retry::{
-    Attempt, DecorrelatedJitter, ExponentialBackoff, FailureKind, Outcome, Plan, Policy, RequestHead,
-    RetryAfterFirst, RetryCause, RetryContext, Verdict,
+    Attempt, ExponentialBackoff, FailureKind, Outcome, Plan, Policy, RequestHead, RetryAfterFirst,
+    RetryCause, RetryContext, Verdict,
 };
 
 use crate::care::Mark;
@@ -191,7 +192,7 @@ fn is_resend(request: &RequestHead<'_>, ours: Option<&HeaderName>) -> bool {
 mod tests {
     use http::{Request, Response};
 
-    use tower_http_retry::ResponseHead;
+    use tower_http_retry::policy::ResponseHead;
 
     use super::*;
     use crate::config::Profile;

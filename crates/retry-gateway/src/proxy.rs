@@ -9,7 +9,7 @@ use http::{Method, Request, Version};
 use hyper::body::Incoming;
 use tokio_rustls::TlsAcceptor;
 use tower::Service;
-use tower_http_retry::ReplayMemory;
+use tower_http_retry::body::ReplayMemory;
 
 use crate::access::Record;
 use crate::alarm::Alarms;

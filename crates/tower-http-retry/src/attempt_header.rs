@@ -11,7 +11,8 @@ use crate::{AttemptNumber, grpc};
 ///
 /// ```
 /// use http::HeaderName;
-/// use tower_http_retry::{AttemptHeader, RetryLayer};
+/// use tower_http_retry::RetryLayer;
+/// use tower_http_retry::policy::AttemptHeader;
 ///
 /// let named = RetryLayer::default().attempt_header(HeaderName::from_static("x-retry-attempt"));
 /// let grpc = RetryLayer::default().attempt_header(AttemptHeader::grpc());
@@ -26,7 +27,7 @@ pub struct AttemptHeader {
 impl AttemptHeader {
     /// `grpc-previous-rpc-attempts`: how many retries the call has had, with this one (gRPC A6). Set on requests of
     /// gRPC alone, and not before the first retry: a resend of what never left, or of what the server refused
-    /// unprocessed at first, is [none](crate::Session::retries).
+    /// unprocessed at first, is [none](http_retry::Session::retries).
     pub const fn grpc() -> Self {
         Self { name: HeaderName::from_static("grpc-previous-rpc-attempts"), is_grpc: true }
     }

@@ -25,7 +25,8 @@ pub use self::memory::ReplayMemory;
 use self::memory::Share;
 pub use self::replay_source::ReplaySource;
 use self::source::Source;
-use crate::{BoxError, BytesBody};
+use crate::BoxError;
+use crate::bounds::BytesBody;
 
 pin_project! {
     /// The request body that the inner service gets: the caller's body, remembered frame by frame as the

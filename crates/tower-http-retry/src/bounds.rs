@@ -1,13 +1,15 @@
-//! What the layer asks of the service and the body that it wraps, so that the compiler says it in words.
+//! Bounds that the layer puts on the service and the body that it wraps, so that the compiler names the mistake in words.
 
 use bytes::Bytes;
+use http::{Request, Response};
 use http_body::Body;
+use tower_service::Service;
 
-use crate::BoxError;
+use crate::{BoxError, ReplayBody};
 
 /// A service that can be cloned, as every service that sends more than one request at a time can.
 ///
-/// Implemented for all that are [`Clone`]. A [`RetryLayer`](crate::RetryLayer) asks it of the service that it wraps.
+/// Every [`Clone`] service implements it. A [`RetryLayer`](crate::RetryLayer) requires it of the service that it wraps.
 #[diagnostic::on_unimplemented(
     message = "the retry layer cannot wrap `{Self}`, because it is not `Clone`",
     label = "this inner service is not `Clone`",
@@ -18,16 +20,57 @@ pub trait CloneService: Clone {}
 #[diagnostic::do_not_recommend]
 impl<S: Clone> CloneService for S {}
 
-/// A body that can be kept for a resend: one whose data is `Bytes`, which are shared and not copied.
+/// A service that a [`Retry`](crate::Retry) can send a request with a body `B` through.
 ///
-/// Implemented for all bodies of that kind. A [`RetryLayer`](crate::RetryLayer) and a [`ReplaySource`](crate::ReplaySource) ask it
-/// of what they keep.
+/// Every `Service<Request<ReplayBody<B>>>` whose response is a [`http::Response`] implements it, and nothing else can.
+/// [`Retry::oneshot`](crate::Retry::oneshot) requires it, so that the compiler explains a service that takes something
+/// else.
 #[diagnostic::on_unimplemented(
-    message = "the retry layer cannot keep the body `{Self}` for a resend, because its data is not `Bytes`",
+    message = "`{Self}` does not take `Request<ReplayBody<{B}>>`, which is what the retry layer sends",
+    label = "this inner service is not a `Service<Request<ReplayBody<{B}>>>` that answers with a `http::Response`",
+    note = "a client whose type names its body must name the layer's: write `Client<_, ReplayBody<Full<Bytes>>>`, not `Client<_, Full<Bytes>>`",
+    note = "a `reqwest::Client` becomes such a service by `tower_http_retry::reqwest::ReqwestService::new(client)`"
+)]
+pub trait InnerService<B>:
+    Service<Request<ReplayBody<B>>, Response = Response<Self::ResponseBody>> + sealed::Sealed<B>
+{
+    /// The body of the service's responses.
+    type ResponseBody;
+}
+
+#[diagnostic::do_not_recommend]
+impl<S, B, R> InnerService<B> for S
+where
+    S: Service<Request<ReplayBody<B>>, Response = Response<R>>,
+{
+    type ResponseBody = R;
+}
+
+/// A body that can be kept for a resend. Its data is `Bytes`, which attempts share without a copy.
+///
+/// Every [`Body`] of that kind implements it. A [`RetryLayer`](crate::RetryLayer) and a
+/// [`ReplaySource`](crate::body::ReplaySource) require it of the body that they keep.
+#[diagnostic::on_unimplemented(
+    message = "the retry layer cannot keep the body `{Self}` for a resend, because it is not a body of `Bytes`",
     label = "this is not a `Body<Data = Bytes>` with an error that converts into `BoxError`",
-    note = "convert its frames with `http_body_util::BodyExt::map_frame`: `frame.map_data(|mut data| data.copy_to_bytes(data.remaining()))`"
+    note = "wrap bytes that are there as a whole in `http_body_util::Full::from(..)`",
+    note = "convert the frames of a body with other data with `http_body_util::BodyExt::map_frame`: `frame.map_data(|mut data| data.copy_to_bytes(data.remaining()))`"
 )]
 pub trait BytesBody: Body<Data = Bytes, Error: Into<BoxError>> {}
 
 #[diagnostic::do_not_recommend]
 impl<B: Body<Data = Bytes, Error: Into<BoxError>>> BytesBody for B {}
+
+mod sealed {
+    use http::Request;
+    use tower_service::Service;
+
+    use crate::ReplayBody;
+
+    /// Only this crate can name the trait.
+    #[expect(unnameable_types, reason = "no other crate implements it")]
+    pub trait Sealed<B> {}
+
+    #[diagnostic::do_not_recommend]
+    impl<S: Service<Request<ReplayBody<B>>>, B> Sealed<B> for S {}
+}

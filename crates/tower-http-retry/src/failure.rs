@@ -15,7 +15,7 @@ use http_retry::{Attempt, Failure, FailureKind, Outcome, PaceRejection, Response
 
 #[cfg(feature = "hyper")]
 use self::hyper::is_goaway;
-use crate::ReadError;
+use crate::markers::ReadError;
 
 /// How far a request got, as an error and its sources tell: what a [`RetryLayer`](crate::RetryLayer) goes by.
 ///
@@ -26,7 +26,8 @@ use crate::ReadError;
 ///
 /// ```
 /// use std::io::{Error, ErrorKind};
-/// use tower_http_retry::{FailureKind, failure_kind};
+/// use tower_http_retry::FailureKind;
+/// use tower_http_retry::failure::failure_kind;
 ///
 /// let reset = Error::from(ErrorKind::ConnectionReset);
 /// assert_eq!(failure_kind(&reset), FailureKind::MaybeProcessed);
@@ -44,7 +45,8 @@ pub fn failure_kind(error: &(dyn Error + 'static)) -> FailureKind {
 ///
 /// ```
 /// use std::io::{Error, ErrorKind};
-/// use tower_http_retry::{FailureKind, failure_kind_assuming_sent};
+/// use tower_http_retry::FailureKind;
+/// use tower_http_retry::failure::failure_kind_assuming_sent;
 ///
 /// // A connection that was not taken is proof, whoever asks.
 /// let not_taken = Error::from(ErrorKind::ConnectionRefused);

@@ -4,6 +4,7 @@ mod detour;
 mod drain;
 pub(crate) mod itinerary;
 mod journey;
+mod oneshot;
 mod pause;
 
 use std::marker::PhantomData;
@@ -23,13 +24,14 @@ use tower_service::Service;
 pub(crate) use self::drain::DrainLimit;
 use self::itinerary::Itinerary;
 use self::journey::{Journey, Next};
+pub use self::oneshot::Oneshot;
 use crate::body::Original;
+use crate::bounds::{BytesBody, CloneService};
 use crate::head::Snapshot;
 use crate::layer::{Settings, Terms};
-use crate::{
-    BytesBody, CloneService, Concrete, PaceError, PaceFuture, PaceMode, ReadError, ReplayBody, RetryInfo,
-    SharedPace, Unpaced,
-};
+use crate::markers::{Concrete, PaceMode, ReadError, Unpaced};
+use crate::pace::{PaceFuture, SharedPace};
+use crate::{PaceError, ReplayBody, RetryInfo};
 
 pin_project! {
     /// The response to a request, after as many attempts as it takes.

@@ -1,4 +1,4 @@
-//! What gRPC has of its own: how a call ended stands in trailers, where a retry layer does not look.
+//! Policies for gRPC, and a layer that reads the trailers of a unary call, where the status of the call stands.
 
 #[cfg(feature = "grpc")]
 mod body;
@@ -10,6 +10,11 @@ mod layer;
 mod service;
 
 use http::{HeaderMap, header};
+
+#[cfg(feature = "service-config")]
+pub use http_retry::GrpcServiceConfig;
+#[cfg(feature = "grpc")]
+pub use http_retry::{Grpc, GrpcCode, GrpcRetryConfig, GrpcRetryPolicy, ServiceConfigError};
 
 #[cfg(feature = "grpc")]
 pub use self::{

@@ -8,10 +8,15 @@ use std::time::Duration;
 use http_retry::{Budget, Policy, RetryAfterFirst, Session};
 use tower_layer::Layer;
 
+use crate::Retry;
+use crate::body::ReplayMemory;
+use crate::bounds::CloneService;
 use crate::future::DrainLimit;
+use crate::markers::{Concrete, Paced, Unpaced};
+use crate::pace::SharedPace;
+use crate::policy::AttemptHeader;
 use crate::randomness::Randomness;
 use crate::timer::{Timer, TokioTimer};
-use crate::{AttemptHeader, CloneService, Concrete, Paced, ReplayMemory, Retry, SharedPace, Unpaced};
 
 /// Sends requests again, as a [`Policy`] decides, through any `Service<http::Request<B>>`.
 ///
@@ -19,7 +24,8 @@ use crate::{AttemptHeader, CloneService, Concrete, Paced, ReplayMemory, Retry, S
 ///
 /// ```
 /// use std::time::Duration;
-/// use tower_http_retry::{Budget, DecorrelatedJitter, RetryAfterFirst, RetryLayer};
+/// use tower_http_retry::{Budget, RetryAfterFirst, RetryLayer};
+/// use tower_http_retry::policy::DecorrelatedJitter;
 ///
 /// let backoff = DecorrelatedJitter::new(Duration::from_millis(100), Duration::from_secs(5));
 /// let layer = RetryLayer::new(RetryAfterFirst::new(backoff))
@@ -30,12 +36,12 @@ use crate::{AttemptHeader, CloneService, Concrete, Paced, ReplayMemory, Retry, S
 /// # let _: RetryLayer<_> = layer;
 /// ```
 ///
-/// `M` is inferred: see [`ReadError`](crate::ReadError). `G` tells whether there is a [pace](Self::pace), and with it
-/// which [error](crate::PaceMode) callers get.
-pub struct RetryLayer<P = RetryAfterFirst, M = Concrete, G = Unpaced> {
+/// `E` is inferred: see [`ReadError`](crate::markers::ReadError). `G` tells whether there is a [pace](Self::pace), and with it
+/// which [error](crate::markers::PaceMode) callers get.
+pub struct RetryLayer<P = RetryAfterFirst, E = Concrete, G = Unpaced> {
     policy: Arc<P>,
     settings: Settings,
-    marker: PhantomData<fn() -> (M, G)>,
+    marker: PhantomData<fn() -> (E, G)>,
 }
 
 /// What a layer and its services know.
@@ -61,7 +67,7 @@ pub(crate) struct Settings {
     pub(crate) timer: Arc<dyn Timer>,
 }
 
-impl<P: Policy, M> RetryLayer<P, M> {
+impl<P: Policy, E> RetryLayer<P, E> {
     /// Decides by `policy`, within the defaults: 3 attempts, the last of which starts within 60 s, a budget
     /// of its own, and up to 64 KiB of body kept per request.
     pub fn new(policy: P) -> Self {
@@ -82,7 +88,7 @@ impl<P: Policy, M> RetryLayer<P, M> {
     }
 }
 
-impl<P, M, G> RetryLayer<P, M, G> {
+impl<P, E, G> RetryLayer<P, E, G> {
     /// Sets how often a request may be sent in all; 0 means 1. The first resend of a request that the peer
     /// refused unprocessed is not counted (gRPC A6), so there is at most one send more.
     pub fn max_attempts(self, max_attempts: u32) -> Self {
@@ -147,10 +153,10 @@ impl<P, M, G> RetryLayer<P, M, G> {
     /// A request that is not let through, because its deadline comes first or because too many wait, is not sent.
     /// If that is a resend, the caller gets the last outcome. If it is the first attempt there is none, and so the
     /// layer's error changes from `E` to [`PaceError<E>`](crate::PaceError); a [`BoxError`](crate::BoxError)
-    /// stays one, and holds a [`PaceRejection`](crate::PaceRejection).
+    /// stays one, and holds a [`PaceRejection`](crate::pace::PaceRejection).
     ///
     /// Pass a [`SharedPace`] to share one with other layers.
-    pub fn pace(self, pace: impl Into<SharedPace>) -> RetryLayer<P, M, Paced> {
+    pub fn pace(self, pace: impl Into<SharedPace>) -> RetryLayer<P, E, Paced> {
         let settings = Settings { pace: Some(pace.into()), ..self.settings };
         RetryLayer { policy: self.policy, settings, marker: PhantomData }
     }
@@ -176,29 +182,29 @@ impl<P, M, G> RetryLayer<P, M, G> {
     }
 }
 
-impl<S: CloneService, P, M, G> Layer<S> for RetryLayer<P, M, G> {
-    type Service = Retry<S, P, M, G>;
+impl<S: CloneService, P, E, G> Layer<S> for RetryLayer<P, E, G> {
+    type Service = Retry<S, P, E, G>;
 
     fn layer(&self, inner: S) -> Self::Service {
         Retry::new(inner, Arc::new(self.clone().into_terms()))
     }
 }
 
-impl<M> Default for RetryLayer<RetryAfterFirst, M> {
-    /// [`RetryAfterFirst`] over [`ExponentialBackoff`] with full jitter; see [`new`](Self::new).
+impl<E> Default for RetryLayer<RetryAfterFirst, E> {
+    /// [`RetryAfterFirst`] over [`ExponentialBackoff`](crate::ExponentialBackoff) with full jitter; see [`new`](Self::new).
     fn default() -> Self {
         Self::new(RetryAfterFirst::default())
     }
 }
 
-impl<P, M, G> Clone for RetryLayer<P, M, G> {
+impl<P, E, G> Clone for RetryLayer<P, E, G> {
     /// The clone shares the policy, the budget, the pace and the seeded sequence.
     fn clone(&self) -> Self {
         Self { policy: Arc::clone(&self.policy), settings: self.settings.clone(), marker: PhantomData }
     }
 }
 
-impl<P: fmt::Debug, M, G> fmt::Debug for RetryLayer<P, M, G> {
+impl<P: fmt::Debug, E, G> fmt::Debug for RetryLayer<P, E, G> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RetryLayer")
             .field("policy", &self.policy)

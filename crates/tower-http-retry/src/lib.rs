@@ -4,12 +4,12 @@
 //! use bytes::Bytes;
 //! use http::{Request, Response, StatusCode};
 //! use http_body_util::{Empty, Full};
-//! use tower::{BoxError, ServiceBuilder, ServiceExt, service_fn};
+//! use tower::{BoxError, ServiceBuilder, service_fn};
 //! use tower_http_retry::{AttemptNumber, ReplayBody, RetryInfo, RetryLayer};
 //!
 //! # #[tokio::main(flavor = "current_thread", start_paused = true)]
 //! # async fn main() -> Result<(), BoxError> {
-//! // A server that is busy the first time; any `Service<Request<ReplayBody<B>>>` will do.
+//! // A server that is busy the first time. Any `Service<Request<ReplayBody<B>>>` serves.
 //! let server = service_fn(|request: Request<ReplayBody<Full<Bytes>>>| async move {
 //!     let busy = AttemptNumber::of(&request) == 1;
 //!     let status = if busy { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
@@ -28,74 +28,77 @@
 //!
 //! # Contents
 //!
-//! * [`RetryLayer`] wraps a service in [`Retry`]; the inner service gets a [`ReplayBody`].
-//! * A [`Policy`] decides: [`RetryAfterFirst`], [`ExponentialBackoff`], [`DecorrelatedJitter`], [`FixedDelay`],
-//!   [`LlmPolicy`], [`NoRetry`], [`policy_fn`], or your own. The standard decisions are the [`rules`].
-//! * A [`Pace`] keeps callers who share a limit from being refused at all: [`RetryLayer::pace`], or [`PaceLayer`]
-//!   for those who do not retry.
+//! * [`RetryLayer`] wraps a service in [`Retry`]. The inner service receives requests with a [`ReplayBody`].
+//! * A [`Policy`] decides: [`RetryAfterFirst`] over [`ExponentialBackoff`] by default, one of module [`policy`], or your
+//!   own, by [`policy_fn`] or as a type. The [`rules`] are the standard decisions.
+//! * A [`Budget`] bounds how much retries add to the load of a failing server.
+//! * A [`Pace`] makes callers who share a limit wait for each other. [`RetryLayer::pace`] adds it to a retry layer, and
+//!   [`PaceLayer`] is a pace without retries.
 //! * [`presets`] are layers that are set up for a kind of server.
-//! * A [`Budget`] bounds what retries add to the load of a server that is failing.
-//! * [`RetryOverride`] speaks for one request; [`AttemptNumber`] and [`RetryInfo`] tell what happened.
-//! * The [`guide`] helps to choose, write and test a policy, to build a gateway, and to come from another crate. It has the
-//!   reason of every default, and answers why things are as they are.
-//! * With the feature `grpc`, `presets::grpc` and its parts read how gRPC calls end; with `testing`, there are laws, plots
-//!   and scripted services for policies of your own.
+//! * A [`RetryOverride`] changes the settings for one request. [`AttemptNumber`] and [`RetryInfo`] say what happened to
+//!   it.
+//! * The [`guide`] helps to choose, write and test a policy, to build a gateway, and to come from another crate. It gives
+//!   the reason for each default, answers why things are as they are, and says what to write when the code
+//!   [does not compile](guide::compile_errors).
+//! * Module `grpc` (feature `grpc`) reads how gRPC calls end. Module `testing` (feature `testing`) has laws, pictures of a
+//!   schedule and scripted services for policies of your own.
+//!
+//! A loop of your own, without tower, uses the crate [`http_retry`] directly.
 //!
 //! # When not to retry
 //!
-//! * Where a layer above or below retries already: three tries at five layers are 243 requests. One layer
-//!   retries, the one nearest to the server that knows the whole request.
-//! * Where doing the request twice does harm and the server knows no `Idempotency-Key`. The standard table
-//!   sends such a request again only if it was never processed.
-//! * Where nobody waits for the answer any more. Put a timeout outside of the layer, or set a
-//!   [`max_elapsed`](RetryLayer::max_elapsed).
+//! * A layer above or below retries already: three tries at five layers are 243 requests. One layer should retry, the one
+//!   nearest to the server that knows the whole request.
+//! * Doing the request twice does harm, and the server does not know `Idempotency-Key`. The standard rules send such a
+//!   request again only if the server never processed it.
+//! * The caller has stopped waiting. Put a timeout outside of the layer, or set [`max_elapsed`](RetryLayer::max_elapsed).
 //!
 //! # Defaults
 //!
-//! The main ones; [`guide::defaults`] has all, with their sources.
+//! The table has the main ones. [`guide::defaults`] has all of them, with their sources.
 //!
-//! | setting | default | because |
+//! | setting | default | reason |
 //! |---|---|---|
 //! | policy | [`RetryAfterFirst`] over [`ExponentialBackoff`] | the server knows best when it has room |
-//! | [`max_attempts`](RetryLayer::max_attempts) | 3 | most faults that heal do so at the second send, and a budget is no use if each session takes ten |
+//! | [`max_attempts`](RetryLayer::max_attempts) | 3 | most faults that heal do so at the second attempt, and a budget is of no use if each session makes ten |
 //! | backoff | 100 ms, doubling, up to 10 s | the first outlasts a failover inside of a data centre, the last is as long as people wait |
-//! | [`Jitter`] | full | callers that fail together must not come back together |
+//! | [`Jitter`](policy::Jitter) | full | callers that fail together must not come back together |
 //! | hints | obeyed up to 120 s, spread over as much again (250 ms to 5 s) | never earlier than asked, and not all at the same moment; the official OpenAI client gives up beyond 120 s too |
-//! | [`max_elapsed`](RetryLayer::max_elapsed) | 60 s to the start of the last attempt | a caller that is still there after a minute is rare |
+//! | [`max_elapsed`](RetryLayer::max_elapsed) | 60 s to the start of the last attempt | few callers still wait after a minute |
 //! | [`budget`](RetryLayer::budget) | 20 % of successes, and 10 a second | resends that cost the server work are at most a fifth of its successes, those that cost it none count a quarter, and quiet clients can still retry |
-//! | [`replay_limit`](RetryLayer::replay_limit) | 64 KiB | holds nearly every JSON request, and ten thousand requests in flight keep 625 MiB at worst |
-//! | [`drain_limit`](RetryLayer::drain_limit) | 16 KiB, 10 ms | holds every error page worth a connection, and no wait is felt |
+//! | [`replay_limit`](RetryLayer::replay_limit) | 64 KiB | it holds nearly every JSON request, and ten thousand requests in flight keep at most 625 MiB |
+//! | [`drain_limit`](RetryLayer::drain_limit) | 16 KiB, 10 ms | it holds every error page worth a connection, and the wait cannot be felt |
 //!
 //! # What happens to a request
 //!
-//! The policy is asked once whether the request may [ever](Policy::is_retryable) be sent again. If not, it passes
-//! straight through, unbuffered. Otherwise its head is kept, its body is remembered while the first attempt
-//! reads it, and each outcome is classified, scheduled and admitted (see [`Session`]). While the layer waits,
-//! the attempt is gone, with every permit that it held, and a failed response is read to its end, so that its
-//! connection can be used again, or dropped if it is too long for that. Then the inner service is readied
-//! again, and the next attempt starts from the caller's head, so that nothing an attempt changed leaks into
-//! the next.
+//! The layer asks the policy once whether the request is [retryable](Policy::is_retryable). If it is not, the request
+//! passes straight through, unbuffered. Otherwise the layer keeps the head, and remembers the body while the first attempt
+//! reads it. It classifies, schedules and admits each outcome (see [`Session`](http_retry::Session)). While the layer
+//! waits, the attempt is dropped, with every permit that it held. A failed response is read to its end, so that its
+//! connection can be used again, or dropped if it is too long for that. Then the layer readies the inner service again,
+//! and the next attempt starts from the caller's head, so that no change of an earlier attempt leaks into it.
 //!
-//! If the inner service fails while it is readied for a resend, or is not ready by the deadline, the caller
-//! gets the outcome that the retry was for: the error, or the head of the response, whose body has ended. Only where the response had to be dropped there is nothing to return: then an error of readiness
-//! is returned as it is, and a service that is ready only after the deadline gets the resend late.
+//! The inner service can fail while it is readied for a resend, or not be ready in time. The caller then gets the outcome
+//! that the retry was for: the error, or the response. If that response had to be dropped, the layer returns the error of
+//! readiness, and a service that becomes ready too late still gets the resend.
 //!
-//! # Waiting for one's turn
+//! # Waiting for a turn
 //!
-//! With a [`pace`](RetryLayer::pace), nobody sends while the server wants quiet, and then the callers go one after
-//! the other. The wait before a resend and the wait for its turn are one, with one deadline, and a resend keeps its
-//! place in line. The layer's service is always ready; the inner one is readied when a request's turn has come.
+//! With a [`pace`](RetryLayer::pace), no caller sends while the server wants quiet, and then the callers go one after the
+//! other. The wait before a resend and the wait for the turn are one, with one time limit, and a resend keeps its place in
+//! the queue. The layer's service is always ready. The layer readies the inner one when a request's turn has come.
 //!
 //! | | first attempt | resend |
 //! |---|---|---|
-//! | its wait does not fit before the deadline | [`PaceRejection::Deadline`], as soon as that is known | the last outcome, with [`GiveUpReason::MaxElapsed`] |
-//! | as many wait as may | [`PaceRejection::Waiters`] at once | the last outcome, with [`GiveUpReason::Pace`] |
-//! | as many keys are in use as can be | [`PaceRejection::Keys`] at once | the last outcome, with [`GiveUpReason::Pace`] |
-//! | it is dropped while it waits | the next moves up | the same, and its token returns to the budget |
-//! | it is dropped under way, or fails, while the others wait for what comes of it | the next goes | the next goes |
+//! | its wait does not fit into [`max_elapsed`](RetryLayer::max_elapsed) | [`PaceRejection::Deadline`], as soon as that is known | the last outcome, with [`GiveUpReason::MaxElapsed`] |
+//! | the queue is full | [`PaceRejection::Waiters`] at once | the last outcome, with [`GiveUpReason::Pace`] |
+//! | the table of keys is full | [`PaceRejection::Keys`] at once | the last outcome, with [`GiveUpReason::Pace`] |
+//! | it is dropped while it waits | the next caller moves up | the same, and its token returns to the budget |
+//! | it is dropped or fails in flight, while the others wait for its outcome | the next caller goes | the next caller goes |
 //!
-//! A [`PaceRejection`] is the one error that is not the inner service's: [`PaceError::Rejected`], or a [`BoxError`] of it
-//! where the inner error is boxed. A resend whose last response was too long to keep is refused like a first attempt.
+//! A [`PaceRejection`](pace::PaceRejection) is the only error that does not come from the inner service: it is in a
+//! [`PaceError`], or boxed where the inner error is a [`BoxError`]. A resend whose last response was too long to keep is
+//! rejected like a first attempt.
 //!
 //! # What happens to the body
 //!
@@ -103,108 +106,108 @@
 //! |---|---|---|---|---|
 //! | connect failed, or queued and cancelled | resent | resent[^early] | not resent | not resent |
 //! | REFUSED_STREAM, GOAWAY below our stream | resent at once[^goaway] | resent at once | not resent | not resent |
-//! | reset, EOF or timeout before a response head | resent if it may be repeated | the same | not resent | not resent |
+//! | reset, EOF or timeout before a response head | resent if idempotent | the same | not resent | not resent |
 //! | a response worth retrying, after the upload | resent | resent | not resent | |
 //! | a response worth retrying, while the upload runs | resent | the new attempt reads what was kept, then the rest as it comes | not resent | not resent |
 //! | any other response, also one that breaks off later | returned | returned | returned | returned |
 //!
-//! "Not resent" means that the caller gets the outcome as it is: the response, or the inner service's error,
-//! which has the error of the caller's body among its sources if that is what failed. A body that is empty, or
-//! whose size is known, is so on every attempt. Frames are shared and never copied; trailers are kept.
+//! "Not resent" means that the caller gets the outcome as it is: the response, or the inner service's error. That error
+//! has the error of the caller's body among its sources if the body is what failed. A body that is empty, or whose size is
+//! known, is so on every attempt. Attempts share frames without a copy, and trailers are kept.
 //!
 //! [^early]: hyper may have asked for the first frames by then.
 //!
-//! [^goaway]: After a GOAWAY only if it may be repeated, or its body was asked for: of a request with which hyper has not
-//! begun it says GOAWAY also where the server counts that request in.
+//! [^goaway]: After a GOAWAY only if the request is idempotent, or its body was asked for: hyper reports a GOAWAY for a
+//! request that it has not begun also where the server counts that request in.
 //!
 //! # Retries of the clients below
 //!
-//! hyper-util sends a request again, at once and without end, if a pooled connection was closed before the
-//! request was written to it. That is safe, since nothing was sent, and this layer neither sees nor counts it.
-//! To have every send counted, build the client with `retry_canceled_requests(false)`: then such a request
-//! comes back here, is known as never sent, and is resent under this layer's policy, whatever its method. A
-//! connection that is closed *after* the request was written is another matter: no client can tell whether the
-//! server saw it, so this layer resends the request only if it may be repeated, and hyper-util does not at all.
-//! reqwest resends requests that an HTTP/2 peer refused; build it with `retry(reqwest::retry::never())`.
+//! hyper-util sends a request again, at once and without end, if a pooled connection was closed before the request was
+//! written to it. That is safe, since nothing was sent, and this layer neither sees nor counts it. To have every attempt
+//! counted, build the client with `retry_canceled_requests(false)`. Such a request then comes back to this layer, which
+//! knows that it was never sent and resends it under the policy, whatever its method. A connection that is closed *after*
+//! the request was written is another matter: no client can tell whether the server saw the request. This layer resends it
+//! only if it is idempotent, and hyper-util does not resend it at all. reqwest resends requests that an HTTP/2 peer
+//! refused; build it with `retry(reqwest::retry::never())`.
 //!
-//! A client that follows redirects makes several requests of one, and its error may tell of the last of them
-//! only: "never sent" would then be said of a request that was answered with 303. Switch that off below the
-//! layer (reqwest: `redirect(reqwest::redirect::Policy::none())`), and follow redirects above it. The same holds
-//! for whatever makes calls of its own after the attempt.
+//! A client that follows redirects makes several requests of one, and its error may be about the last of them only. It
+//! would then report "never sent" for a request that was answered with 303. Switch redirects off below the layer (reqwest:
+//! `redirect(reqwest::redirect::Policy::none())`), and follow them above it. The same holds for any service that makes
+//! further calls after the attempt.
 //!
 //! # Cancel safety
 //!
-//! Dropping a [`ResponseFuture`] ends the session wherever it is: nothing is sent afterwards, the body is
-//! freed, and the token of a resend that did not go out returns to the budget.
+//! Dropping a [`ResponseFuture`](future::ResponseFuture) ends the session at any point: nothing is sent afterwards, the
+//! body is freed, and the token of a resend that did not go out returns to the budget.
 //!
 //! # Features
 //!
-//! The first two are on by default, and only add to what the layer can read: without them, an error that it does not
-//! know counts as maybe processed, and is resent only for requests that may be repeated.
+//! The first two are on by default, and only add to the errors that the layer can read. Without them, an error that the
+//! layer does not know counts as maybe processed, and only idempotent requests are resent after it.
 //!
-//! * `hyper` reads the errors of hyper, hyper-util and h2, also those that reqwest and tonic name as sources.
+//! * `hyper` reads the errors of hyper, hyper-util and h2, also where reqwest and tonic name them as sources.
 //! * `tower` reads the errors of tower's timeout, load-shed and buffer layers.
 //! * `grpc` has what gRPC needs: `presets::grpc`, the policies `Grpc` and `GrpcRetryPolicy`, `Budget::throttling`, and
 //!   `GrpcTrailersLayer`.
 //! * `service-config` reads a gRPC service config from JSON: all of it for `presets::grpc_with_service_config`, or parts.
-//! * `testing` is for those who write policies: laws that each must keep, a plot of its schedule, a scripted service.
+//! * `testing` has laws that each policy must keep, a picture of its schedule, and a scripted service.
 //! * `reqwest` adds `ReqwestService`, which puts a client of reqwest below the layer, and reads its errors.
 //! * `tower-retry` adds `TowerPolicy`, which decides as the layer does, for `tower::retry::Retry`.
+//!
+//! [`PaceRejection::Deadline`]: pace::PaceRejection::Deadline
+//! [`PaceRejection::Waiters`]: pace::PaceRejection::Waiters
+//! [`PaceRejection::Keys`]: pace::PaceRejection::Keys
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod attempt_header;
-mod body;
-mod bounds;
+pub mod body;
+pub mod bounds;
 mod error;
-mod failure;
-mod future;
-mod grpc;
+pub mod failure;
+pub mod future;
+pub mod grpc;
 pub mod guide;
 mod head;
 mod info;
 mod layer;
+pub mod markers;
 mod overrides;
-mod pace;
+pub mod pace;
+pub mod policy;
 pub mod presets;
 mod randomness;
 #[cfg(feature = "reqwest")]
-mod reqwest;
+pub mod reqwest;
 mod service;
 mod spare;
 #[cfg(feature = "testing")]
 pub mod testing;
-mod timer;
+pub mod timer;
 #[cfg(feature = "tower-retry")]
-mod tower_retry;
+pub mod tower_retry;
 mod trace;
 
-/// What the fuzz targets drive.
+/// The functions that the fuzz targets call.
 #[cfg(fuzzing)]
 pub mod fuzzing {
-    /// Checks the replay body against its model; see there.
+    /// Checks the replay body against its model in `body::model`.
     pub fn replay_body(limit: u8, body: &[u8], events: &[u8]) {
         crate::body::model::check(limit, body, events);
     }
 }
 
-pub use http_retry::*;
+pub use http_retry::rules;
+pub use http_retry::{
+    Attempt, Budget, ExponentialBackoff, FailureKind, GiveUpReason, Outcome, Pace, Plan, Policy, RequestHead,
+    RetryAfterFirst, RetryCause, RetryContext, RetryHint, Verdict, Window, policy_fn,
+};
 
-pub use self::attempt_header::AttemptHeader;
-pub use self::body::{ReplayBody, ReplayMemory, ReplaySource};
-pub use self::bounds::{BytesBody, CloneService};
-pub use self::error::{BoxError, Boxed, Concrete, ReadError};
-pub use self::failure::{failure_kind, failure_kind_assuming_sent};
-pub use self::future::ResponseFuture;
-#[cfg(feature = "grpc")]
-pub use self::grpc::{GrpcTrailers, GrpcTrailersFuture, GrpcTrailersLayer, PeekedBody, UnaryCall};
+pub use self::body::ReplayBody;
+pub use self::error::BoxError;
 pub use self::info::{AttemptNumber, RetryInfo};
 pub use self::layer::RetryLayer;
 pub use self::overrides::RetryOverride;
-pub use self::pace::{PaceError, PaceFuture, PaceLayer, PaceMode, PaceService, Paced, SharedPace, Unpaced};
-#[cfg(feature = "reqwest")]
-pub use self::reqwest::{ReqwestFuture, ReqwestService};
-pub use self::service::Retry;
-pub use self::timer::{Sleep, Timer, TokioTimer};
-#[cfg(feature = "tower-retry")]
-pub use self::tower_retry::TowerPolicy;
+pub use self::pace::error::PaceError;
+pub use self::pace::layer::PaceLayer;
+pub use self::service::{BoxedRetry, PacedRetry, Retry};

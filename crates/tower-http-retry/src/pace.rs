@@ -1,8 +1,8 @@
 //! Waiting for one's turn: what floor 0 decides, with wakers and a clock.
 
-mod error;
+pub(crate) mod error;
 mod future;
-mod layer;
+pub(crate) mod layer;
 mod line;
 mod service;
 
@@ -14,22 +14,24 @@ use std::time::Duration;
 
 use http_retry::{Admission, Pace, Permit, RequestHead, ResponseHead, Ticket};
 
-pub use self::error::{PaceError, PaceMode, Paced, Unpaced};
+pub(crate) use self::error::PaceError;
 pub use self::future::PaceFuture;
-pub use self::layer::PaceLayer;
 pub(crate) use self::line::{Line, Passage};
 pub use self::service::PaceService;
+pub use crate::service::BoxedPacedRetry;
 use crate::timer::{self, Timer};
+pub use http_retry::PaceRejection;
 
 /// A [`Pace`] that several layers share. Clones are handles of the same one.
 ///
 /// ```
-/// use tower_http_retry::{Pace, PaceLayer, RetryLayer, SharedPace};
+/// use tower_http_retry::{Pace, PaceLayer, RetryLayer};
+/// use tower_http_retry::pace::SharedPace;
 ///
 /// let pace = SharedPace::from(Pace::per_authority());
 /// let retried = RetryLayer::default().pace(pace.clone());
 /// let sent_once = PaceLayer::new(pace);
-/// # let _: (RetryLayer<_, tower_http_retry::Concrete, _>, _) = (retried, sent_once);
+/// # let _: (RetryLayer<_, tower_http_retry::markers::Concrete, _>, _) = (retried, sent_once);
 /// ```
 #[derive(Clone)]
 pub struct SharedPace {

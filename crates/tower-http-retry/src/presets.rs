@@ -9,9 +9,10 @@ use http_retry::GrpcServiceConfig;
 use http_retry::{Grpc, GrpcRetryPolicy, RetryAfterFirst};
 use http_retry::{LlmPolicy, Pace};
 
+use crate::RetryLayer;
+use crate::markers::Paced;
 #[cfg(feature = "grpc")]
-use crate::AttemptHeader;
-use crate::{Paced, RetryLayer};
+use crate::policy::AttemptHeader;
 
 /// For APIs of language models: [`LlmPolicy`], 4 attempts, 10 minutes to the start of the last, and a
 /// [pace](RetryLayer::pace) for all requests with the same `Authorization`.
@@ -74,9 +75,10 @@ pub fn grpc<M>() -> RetryLayer<Grpc<RetryAfterFirst>, M> {
 ///
 /// ```
 /// use std::time::Duration;
-/// use tower_http_retry::{Budget, GrpcCode, GrpcRetryPolicy, GrpcRetryConfig, RetryLayer, presets};
+/// use tower_http_retry::{Budget, RetryLayer, presets};
+/// use tower_http_retry::grpc::{GrpcCode, GrpcRetryConfig, GrpcRetryPolicy};
 ///
-/// # fn main() -> Result<(), tower_http_retry::ServiceConfigError> {
+/// # fn main() -> Result<(), tower_http_retry::grpc::ServiceConfigError> {
 /// let policy = GrpcRetryPolicy::new(GrpcRetryConfig {
 ///     max_attempts: 4,
 ///     initial_backoff: Duration::from_millis(100),
@@ -98,9 +100,10 @@ pub fn grpc_with_retry_policy<M>(policy: GrpcRetryPolicy) -> RetryLayer<GrpcRetr
 /// `retryThrottling`, or else from the layer's own budget. Each layer has a budget of its own: make one for each server.
 ///
 /// ```
-/// use tower_http_retry::{GrpcServiceConfig, RetryLayer, presets};
+/// use tower_http_retry::{RetryLayer, presets};
+/// use tower_http_retry::grpc::GrpcServiceConfig;
 ///
-/// # fn main() -> Result<(), tower_http_retry::ServiceConfigError> {
+/// # fn main() -> Result<(), tower_http_retry::grpc::ServiceConfigError> {
 /// let config = GrpcServiceConfig::from_json(r#"{
 ///     "methodConfig": [{ "name": [{ "service": "shop.Orders", "method": "List" }], "retryPolicy": {
 ///         "maxAttempts": 4, "initialBackoff": "0.1s", "maxBackoff": "1s", "backoffMultiplier": 2,

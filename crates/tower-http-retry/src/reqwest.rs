@@ -20,7 +20,8 @@ use crate::BoxError;
 ///
 /// ```no_run
 /// use tower::{BoxError, ServiceBuilder, ServiceExt};
-/// use tower_http_retry::{ReqwestService, RetryLayer};
+/// use tower_http_retry::RetryLayer;
+/// use tower_http_retry::reqwest::ReqwestService;
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), BoxError> {

@@ -10,56 +10,95 @@ use http_body::Body;
 use http_retry::{Policy, RetryAfterFirst};
 use tower_service::Service;
 
+use crate::ReplayBody;
+use crate::bounds::{BytesBody, CloneService, InnerService};
+use crate::future::{Oneshot, ResponseFuture};
 use crate::layer::Terms;
-use crate::{BytesBody, CloneService, Concrete, PaceMode, ReadError, ReplayBody, ResponseFuture, Unpaced};
+use crate::markers::{Boxed, Concrete, PaceMode, Paced, ReadError, Unpaced};
 
 /// Sends requests through `S`, again where the policy `P` says so. Made by [`RetryLayer`](crate::RetryLayer).
 ///
 /// The inner service is a `Service<Request<ReplayBody<B>>>` that is `Clone`; its response and error types
 /// are unchanged, but for a layer with a [pace](crate::RetryLayer::pace), which may refuse to send: `G` tells. The
 /// response body must be `Unpin`, because the layer reads a failed one and may hand it back
-/// all the same; box one that is not. `M` is inferred: [`Concrete`] where the inner error is an `Error`, [`Boxed`](crate::Boxed)
+/// all the same; box one that is not. `E` is inferred: [`Concrete`] where the inner error is an `Error`, [`Boxed`](crate::markers::Boxed)
 /// where it is a [`BoxError`](crate::BoxError).
 ///
-/// In the type of a field, only what differs from the defaults is named: `Retry<Client>`, `Retry<Client, MyPolicy>`. The
-/// [guide](crate::guide::gateways) has one in the state of an axum router.
-pub struct Retry<S, P = RetryAfterFirst, M = Concrete, G = Unpaced> {
+/// The type of a field names only what differs from the defaults:
+///
+/// | the inner service's error | without a pace | with a [pace](crate::RetryLayer::pace) |
+/// |---|---|---|
+/// | implements [`Error`](std::error::Error) | `Retry<Client>`, `Retry<Client, MyPolicy>` | [`PacedRetry<Client>`](PacedRetry) |
+/// | is a [`BoxError`](crate::BoxError) | [`BoxedRetry<Timeout<Client>>`](BoxedRetry) | [`BoxedPacedRetry<..>`](BoxedPacedRetry) |
+///
+/// The [guide](crate::guide::gateways) has such a field in the state of an axum router.
+pub struct Retry<S, P = RetryAfterFirst, E = Concrete, G = Unpaced> {
     inner: S,
     terms: Arc<Terms<P>>,
-    marker: PhantomData<fn() -> (M, G)>,
+    marker: PhantomData<fn() -> (E, G)>,
 }
 
-impl<S, P, M, G> Retry<S, P, M, G> {
+impl<S, P, E, G> Retry<S, P, E, G> {
     pub(crate) fn new(inner: S, terms: Arc<Terms<P>>) -> Self {
         Self { inner, terms, marker: PhantomData }
     }
 
-    /// The inner service.
+    /// Returns the inner service.
     pub fn get_ref(&self) -> &S {
         &self.inner
     }
 
-    /// The same over another inner service. Policy, budget, pace and the seeded sequence are shared.
+    /// Wraps another inner service. The new service shares the policy, the budget, the pace and the seeded sequence.
     ///
-    /// Cheap enough for each request to have an inner service of its own, which can then hold what is known of that
-    /// request, instead of the request's extensions.
-    pub fn with_inner<T: CloneService>(&self, inner: T) -> Retry<T, P, M, G> {
+    /// This is cheap enough to give each request an inner service of its own, which can hold what is known about that
+    /// request in place of the request's extensions.
+    pub fn with_inner<T: CloneService>(&self, inner: T) -> Retry<T, P, E, G> {
         Retry::new(inner, Arc::clone(&self.terms))
     }
 }
 
-impl<S, P, M, G, B, R> Service<Request<B>> for Retry<S, P, M, G>
+impl<S, P, E, G> Retry<S, P, E, G> {
+    /// Sends one request: readies the service, and calls it.
+    ///
+    /// It does what `tower::ServiceExt::oneshot` does. In addition the future still has the
+    /// [`info`](Oneshot::info) after an error, and the compiler explains an inner service, an error or a body that the
+    /// layer cannot use.
+    pub fn oneshot<B>(self, request: Request<B>) -> Oneshot<S, P, B, E, G>
+    where
+        S: InnerService<B> + CloneService,
+        <S as Service<Request<ReplayBody<B>>>>::Error: ReadError<E>,
+        P: Policy,
+        G: PaceMode<<S as Service<Request<ReplayBody<B>>>>::Error, E>,
+        B: BytesBody + 'static,
+        S::ResponseBody: Body + Unpin,
+    {
+        Oneshot::new(self, request)
+    }
+}
+
+/// A [`Retry`] over a service whose error is a [`BoxError`](crate::BoxError), as that of every client below a timeout
+/// layer of tower is. The field for the README's client is `BoxedRetry<Timeout<Client>>`.
+pub type BoxedRetry<S, P = RetryAfterFirst> = Retry<S, P, Boxed>;
+
+/// A [`Retry`] with a [pace](crate::RetryLayer::pace), over a service whose error implements
+/// [`Error`](std::error::Error).
+pub type PacedRetry<S, P = RetryAfterFirst> = Retry<S, P, Concrete, Paced>;
+
+/// A [`Retry`] with a [pace](crate::RetryLayer::pace), over a service whose error is a [`BoxError`](crate::BoxError).
+pub type BoxedPacedRetry<S, P = RetryAfterFirst> = Retry<S, P, Boxed, Paced>;
+
+impl<S, P, E, G, B, R> Service<Request<B>> for Retry<S, P, E, G>
 where
     S: Service<Request<ReplayBody<B>>, Response = Response<R>> + CloneService,
-    S::Error: ReadError<M>,
+    S::Error: ReadError<E>,
     P: Policy,
-    G: PaceMode<S::Error, M>,
+    G: PaceMode<S::Error, E>,
     B: BytesBody + 'static,
     R: Body + Unpin,
 {
     type Response = Response<R>;
     type Error = G::Error;
-    type Future = ResponseFuture<S, P, B, M, G>;
+    type Future = ResponseFuture<S, P, B, E, G>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), G::Error>> {
         // Under a pace it is readied when the request's turn has come, or those who wait would hold its permits.
@@ -74,13 +113,13 @@ where
     }
 }
 
-impl<S: Clone, P, M, G> Clone for Retry<S, P, M, G> {
+impl<S: Clone, P, E, G> Clone for Retry<S, P, E, G> {
     fn clone(&self) -> Self {
         Self::new(self.inner.clone(), Arc::clone(&self.terms))
     }
 }
 
-impl<S: fmt::Debug, P: fmt::Debug, M, G> fmt::Debug for Retry<S, P, M, G> {
+impl<S: fmt::Debug, P: fmt::Debug, E, G> fmt::Debug for Retry<S, P, E, G> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Retry")
             .field("inner", &self.inner)

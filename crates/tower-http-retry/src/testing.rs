@@ -11,7 +11,8 @@
 //! use http_body_util::Full;
 //! use tower::{ServiceBuilder, ServiceExt};
 //! use tower_http_retry::testing::{Script, ScriptedService, assert_lawful};
-//! use tower_http_retry::{DecorrelatedJitter, RetryAfterFirst, RetryLayer};
+//! use tower_http_retry::{RetryAfterFirst, RetryLayer};
+//! use tower_http_retry::policy::DecorrelatedJitter;
 //!
 //! # #[tokio::main(flavor = "current_thread", start_paused = true)]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {

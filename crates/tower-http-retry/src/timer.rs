@@ -17,7 +17,8 @@ pub type Sleep = Pin<Box<dyn Future<Output = ()> + Send + Sync>>;
 ///
 /// ```
 /// use std::time::{Duration, Instant, SystemTime};
-/// use tower_http_retry::{RetryLayer, Sleep, Timer, TokioTimer};
+/// use tower_http_retry::RetryLayer;
+/// use tower_http_retry::timer::{Sleep, Timer, TokioTimer};
 ///
 /// /// Tokio's clock, on a machine whose wall clock is known to be slow.
 /// struct Slow(Duration);

@@ -14,9 +14,10 @@ use tracing::Span;
 use crate::failure::{doubt, outcome};
 use crate::future::itinerary::{Itinerary, policy};
 use crate::layer::{Settings, Terms};
+use crate::markers::{Concrete, ReadError};
 use crate::randomness::Draws;
 use crate::timer::{self, Sleep};
-use crate::{AttemptNumber, Concrete, ReadError, RetryInfo, RetryLayer, RetryOverride, trace};
+use crate::{AttemptNumber, RetryInfo, RetryLayer, RetryOverride, trace};
 
 /// A [`tower::retry::Policy`] that decides as a [`RetryLayer`] does: by its policy, table, hints, attempts, deadline
 /// and budget.
@@ -24,7 +25,8 @@ use crate::{AttemptNumber, Concrete, ReadError, RetryInfo, RetryLayer, RetryOver
 /// ```
 /// use std::time::Duration;
 /// use tower::retry::Retry;
-/// use tower_http_retry::{RetryLayer, TowerPolicy};
+/// use tower_http_retry::RetryLayer;
+/// use tower_http_retry::tower_retry::TowerPolicy;
 ///
 /// # type Service = tower::util::BoxCloneSyncService<http::Request<()>, http::Response<()>, std::io::Error>;
 /// # fn retry(service: Service) -> Retry<TowerPolicy, Service> {

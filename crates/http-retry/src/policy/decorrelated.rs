@@ -7,7 +7,7 @@ use crate::{Plan, Policy, RetryContext, Window};
 /// Backoff in which each wait is drawn around the one before it: uniform in
 /// `[base, min(cap, 3 * previous)]`, where the wait before the first is `base`.
 ///
-/// From "ExponentialBackoff Backoff And Jitter" (AWS Architecture Blog, 2015). It spreads callers wider than full
+/// From "Exponential Backoff And Jitter" (AWS Architecture Blog, 2015). It spreads callers wider than full
 /// jitter does, and never comes back sooner than `base`.
 ///
 /// ```

@@ -98,7 +98,7 @@ impl Policy for ExponentialBackoff {
 pub enum Jitter {
     /// `[d, d]`: callers that fail together come back together.
     None,
-    /// `[0, d]`: the widest, and the fewest calls in all ("ExponentialBackoff Backoff And Jitter", AWS, 2015).
+    /// `[0, d]`: the widest, and the fewest calls in all ("Exponential Backoff And Jitter", AWS, 2015).
     #[default]
     Full,
     /// `[d/2, d]`: never at once.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::ValueEnum;
 use http::header::AUTHORIZATION;
 use http::{HeaderName, StatusCode};
-use tower_http_retry::Jitter;
+use tower_http_retry::policy::Jitter;
 
 use super::{
     AfterHint, BackOff, BackOffPolicy, ErrorBodyDrain, HostSelection, Nested, OnExceed, Pace, PaceKey, Retry,

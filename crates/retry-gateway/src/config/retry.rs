@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use http::{HeaderName, Method, StatusCode};
-use tower_http_retry::Jitter;
+use tower_http_retry::policy::Jitter;
 
 /// When a route's requests are sent again.
 #[derive(Clone, Debug, PartialEq)]

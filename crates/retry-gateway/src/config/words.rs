@@ -1,6 +1,6 @@
 //! The words of the file, and which of them is nearest to what somebody wrote.
 
-use tower_http_retry::Jitter;
+use tower_http_retry::policy::Jitter;
 
 use super::{HostSelection, Nested, OnExceed, Profile, Protocol};
 

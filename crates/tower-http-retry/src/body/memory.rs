@@ -10,7 +10,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 /// A request for which there is no room any more is sent once, as if its body were over its own limit.
 ///
 /// ```
-/// use tower_http_retry::{ReplayMemory, RetryLayer};
+/// use tower_http_retry::RetryLayer;
+/// use tower_http_retry::body::ReplayMemory;
 ///
 /// let memory = ReplayMemory::new(64 * 1024 * 1024);
 /// let layer = RetryLayer::default().replay_memory(memory.clone());

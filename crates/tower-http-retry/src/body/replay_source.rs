@@ -5,14 +5,17 @@ use std::fmt;
 use http_retry::BodyState;
 
 use super::Original;
-use crate::{BytesBody, ReplayBody, ReplayMemory};
+use crate::ReplayBody;
+use crate::body::ReplayMemory;
+use crate::bounds::BytesBody;
 
 /// A request body that can be sent more than once, for those who send a request on where a layer gave up: to another
 /// server, for example. The layer keeps bodies for itself.
 ///
 /// ```
 /// use http_body_util::{BodyExt, Full};
-/// use tower_http_retry::{BodyState, ReplaySource, ReplayMemory};
+/// use tower_http_retry::body::{ReplayMemory, ReplaySource};
+/// use tower_http_retry::policy::BodyState;
 ///
 /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
 /// let memory = ReplayMemory::new(1024 * 1024);
@@ -48,7 +51,7 @@ impl<B: BytesBody + 'static> ReplaySource<B> {
     }
 
     /// Takes the body from whoever reads it, if another one can have all of it. From then on nothing more is read until
-    /// the next [`attempt`](Self::attempt) does, so that the answer stays true.
+    /// the next [`body`](Self::body) does, so that the answer stays true.
     pub fn rewind(&self) -> bool {
         self.0.rewind()
     }

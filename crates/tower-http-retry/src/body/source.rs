@@ -11,7 +11,8 @@ use http_body::{Body, Frame, SizeHint};
 use http_retry::BodyState;
 
 use super::memory::Share;
-use crate::{BoxError, BytesBody};
+use crate::BoxError;
+use crate::bounds::BytesBody;
 
 pub(super) struct Source<B> {
     live: Live<B>,

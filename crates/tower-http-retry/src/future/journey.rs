@@ -18,13 +18,15 @@ use super::drain::Drain;
 use super::itinerary::{Departure, policy};
 use super::pause::Pause;
 use crate::body::Original;
+use crate::bounds::{BytesBody, CloneService};
 use crate::failure::{doubt, outcome};
 use crate::head::Snapshot;
 use crate::layer::Terms;
+use crate::markers::ReadError;
 use crate::pace::Line;
 use crate::randomness::Draws;
 use crate::timer::{self, Timer};
-use crate::{BytesBody, CloneService, PaceError, ReadError, ReplayBody, RetryInfo, RetryOverride, trace};
+use crate::{PaceError, ReplayBody, RetryInfo, RetryOverride, trace};
 
 /// What a request takes along from attempt to attempt.
 pub(super) struct Journey<S, P, B, T, E> {

@@ -10,7 +10,7 @@ use pin_project_lite::pin_project;
 
 pin_project! {
     /// A response body of which the first frame may have been read already, and is read again: the body of what comes through
-    /// a [`GrpcTrailersLayer`](crate::GrpcTrailersLayer).
+    /// a [`GrpcTrailersLayer`](crate::grpc::GrpcTrailersLayer).
     ///
     /// It is exact in [`size_hint`](Body::size_hint) and [`is_end_stream`](Body::is_end_stream) if `R` is so.
     pub struct PeekedBody<R>

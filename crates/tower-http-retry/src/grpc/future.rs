@@ -9,11 +9,11 @@ use http_body::{Body, Frame};
 use pin_project_lite::pin_project;
 
 use super::is_grpc;
-use crate::PeekedBody;
+use crate::grpc::PeekedBody;
 
 pin_project! {
     /// The response to a call, once it is known whether the call failed at once. It comes from a
-    /// [`GrpcTrailersLayer`](crate::GrpcTrailersLayer).
+    /// [`GrpcTrailersLayer`](crate::grpc::GrpcTrailersLayer).
     #[must_use = "futures do nothing unless polled"]
     pub struct GrpcTrailersFuture<F, R> {
         #[pin]

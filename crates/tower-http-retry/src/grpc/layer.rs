@@ -2,7 +2,7 @@
 
 use tower_layer::Layer;
 
-use crate::GrpcTrailers;
+use crate::grpc::GrpcTrailers;
 
 /// Reads how a unary gRPC call ended before its response is handed on, so that the retry layer above can tell.
 ///
@@ -21,7 +21,7 @@ use crate::GrpcTrailers;
 /// use http::{HeaderMap, HeaderValue, Request, Response};
 /// use http_body_util::{BodyExt, Empty};
 /// use tower::{BoxError, ServiceBuilder, ServiceExt, service_fn};
-/// use tower_http_retry::{GrpcTrailersLayer, UnaryCall};
+/// use tower_http_retry::grpc::{GrpcTrailersLayer, UnaryCall};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), BoxError> {

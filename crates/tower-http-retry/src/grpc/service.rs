@@ -6,10 +6,10 @@ use http::{Request, Response};
 use http_body::Body;
 use tower_service::Service;
 
-use crate::{GrpcTrailersFuture, PeekedBody, UnaryCall};
+use crate::grpc::{GrpcTrailersFuture, PeekedBody, UnaryCall};
 
 /// Reads how a unary gRPC call ended before its response is handed on. Made by
-/// [`GrpcTrailersLayer`](crate::GrpcTrailersLayer).
+/// [`GrpcTrailersLayer`](crate::grpc::GrpcTrailersLayer).
 ///
 /// The response body must be `Unpin`; box one that is not.
 #[derive(Clone, Debug)]

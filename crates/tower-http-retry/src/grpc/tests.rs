@@ -10,7 +10,7 @@ use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
 use tower::{Layer, ServiceExt, service_fn};
 
-use crate::{GrpcTrailersLayer, PeekedBody, UnaryCall};
+use crate::grpc::{GrpcTrailersLayer, PeekedBody, UnaryCall};
 
 /// What a body does next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

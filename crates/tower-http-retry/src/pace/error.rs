@@ -2,16 +2,16 @@
 
 use std::error::Error;
 use std::fmt;
-use std::task::Poll;
 
 use http_retry::PaceRejection;
 
-use crate::{BoxError, Boxed, Concrete};
+use crate::BoxError;
 
 /// The inner service's error, or a refusal to let the request through: then it was not sent.
 ///
 /// ```
-/// use tower_http_retry::{PaceError, PaceRejection};
+/// use tower_http_retry::PaceError;
+/// use tower_http_retry::pace::PaceRejection;
 ///
 /// fn status<E>(error: &PaceError<E>) -> u16 {
 ///     match error.refusal() {
@@ -66,70 +66,4 @@ impl<E: Error + 'static> Error for PaceError<E> {
             Self::Rejected(refusal) => refusal,
         })
     }
-}
-
-/// Which error a retry layer's callers get, for an inner error `E` of the kind `M`: without a pace the inner one as
-/// it is. With a pace, a [`PaceError`] around it, or, where it is a [`BoxError`], that or a boxed [`PaceRejection`].
-///
-/// Implemented for [`Unpaced`] and [`Paced`], and for nothing else.
-pub trait PaceMode<E, M>: sealed::Sealed {
-    /// The error that callers get.
-    type Error;
-
-    #[doc(hidden)]
-    fn error(error: PaceError<E>) -> Self::Error;
-
-    #[doc(hidden)]
-    fn outcome<T>(outcome: Poll<Result<T, E>>) -> Poll<Result<T, Self::Error>> {
-        outcome.map_err(|error| Self::error(PaceError::Inner(error)))
-    }
-}
-
-/// Marks a [`RetryLayer`](crate::RetryLayer) without a pace: nobody waits before the first attempt.
-#[derive(Clone, Copy, Debug)]
-pub enum Unpaced {}
-
-/// Marks a [`RetryLayer`](crate::RetryLayer) with a [pace](crate::RetryLayer::pace).
-#[derive(Clone, Copy, Debug)]
-pub enum Paced {}
-
-impl<E, M> PaceMode<E, M> for Unpaced {
-    type Error = E;
-
-    fn error(error: PaceError<E>) -> E {
-        match error {
-            PaceError::Inner(error) => error,
-            PaceError::Rejected(_) => unreachable!("where there is no pace, nobody is refused"),
-        }
-    }
-
-    // As it is, and not moved.
-    #[inline]
-    fn outcome<T>(outcome: Poll<Result<T, E>>) -> Poll<Result<T, E>> {
-        outcome
-    }
-}
-
-impl<E> PaceMode<E, Concrete> for Paced {
-    type Error = PaceError<E>;
-
-    fn error(error: PaceError<E>) -> PaceError<E> {
-        error
-    }
-}
-
-impl PaceMode<BoxError, Boxed> for Paced {
-    type Error = BoxError;
-
-    fn error(error: PaceError<BoxError>) -> BoxError {
-        error.flatten()
-    }
-}
-
-mod sealed {
-    /// Whoever can be named here is.
-    #[expect(unnameable_types, reason = "nobody else implements it")]
-    pub trait Sealed {}
-    impl Sealed for super::Unpaced {}
-    impl Sealed for super::Paced {}
 }

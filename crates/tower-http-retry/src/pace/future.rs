@@ -12,8 +12,9 @@ use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use super::{Line, PaceError, Passage, SharedPace};
+use crate::bounds::CloneService;
 use crate::timer::{self, Sleep, Timer};
-use crate::{CloneService, trace};
+use crate::trace;
 
 pin_project! {
     /// The response to a request, once its turn has come: what the service of a [`PaceLayer`](crate::PaceLayer) answers with.

@@ -43,7 +43,7 @@ impl PaceLayer {
     }
 
     /// Sets the time from the call to the send; `None` for no bound. As soon as it is known that a request would
-    /// wait for longer, it is [refused](crate::PaceRejection::Deadline).
+    /// wait for longer, it is [refused](crate::pace::PaceRejection::Deadline).
     pub fn max_wait(mut self, max_wait: impl Into<Option<Duration>>) -> Self {
         self.terms.deadline = max_wait.into();
         self

@@ -8,7 +8,8 @@ use tower_service::Service;
 
 use super::layer::PaceTerms;
 use super::{PaceError, PaceFuture};
-use crate::{CloneService, timer};
+use crate::bounds::CloneService;
+use crate::timer;
 
 /// Holds requests to `S` while the server wants quiet. Made by [`PaceLayer`](crate::PaceLayer).
 #[derive(Clone)]

@@ -34,7 +34,7 @@ impl Body for ScriptedBody {
     }
 }
 
-/// A scripted failure, which [`failure_kind`](crate::failure_kind) reads as what it is.
+/// A scripted failure, which [`failure_kind`](crate::failure::failure_kind) reads as what it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ScriptedFailure {
     kind: FailureKind,

@@ -118,7 +118,7 @@ impl fmt::Debug for ScriptedService {
 mod tests {
     use http_body_util::Full;
     use http_retry::{FailureKind, FixedDelay};
-    use tower::{ServiceBuilder, ServiceExt};
+    use tower::ServiceBuilder;
 
     use super::*;
     use crate::{AttemptNumber, RetryLayer};

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 
 use retry_peers::Subject;
 use tower::retry::budget::{Budget as _, TpsBudget};
-use tower_http_retry::{Budget, RetryCost};
+use tower_http_retry::Budget;
+use http_retry::RetryCost;
 
 use crate::promise;
 use crate::report::{Measure, Report, median};

@@ -8,10 +8,9 @@ use bytes::Bytes;
 use http::Request;
 use http_body_util::Full;
 use tower::{Layer, Service};
-use tower_http_retry::{
-    Budget, FixedDelay, ExponentialBackoff, Jitter, Policy, ReplayBody, RetryAfterFirst, RetryLayer, Sleep, Timer,
-    TokioTimer,
-};
+use tower_http_retry::{Budget, ExponentialBackoff, Policy, ReplayBody, RetryAfterFirst, RetryLayer};
+use tower_http_retry::policy::{FixedDelay, Jitter};
+use tower_http_retry::timer::{Sleep, Timer, TokioTimer};
 
 use super::{AnyBody, Wait, beyond, boxed};
 use crate::Case;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use http::StatusCode;
-use tower_http_retry::Jitter;
+use tower_http_retry::policy::Jitter;
 
 use crate::config::error::Wrong;
 use crate::config::reader::{Table, Value};

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use http::StatusCode;
-use tower_http_retry::Jitter;
+use tower_http_retry::policy::Jitter;
 
 use super::*;
 

@@ -1,0 +1,126 @@
+//! Type parameters of the layer that a user's own code never writes: the compiler infers them, and the aliases
+//! [`BoxedRetry`](crate::BoxedRetry), [`PacedRetry`](crate::PacedRetry) and
+//! [`BoxedPacedRetry`](crate::pace::BoxedPacedRetry) name them.
+
+use std::error::Error;
+use std::task::Poll;
+
+use crate::{BoxError, PaceError};
+
+/// An error that the layer can read: one that implements [`std::error::Error`], or a [`BoxError`].
+///
+/// `M` tells the two apart, since one type parameter cannot (`BoxError` is not an `Error`, but might become
+/// one). It is inferred wherever a service is called, and is named only in the type of a struct field:
+/// `Retry<S, P>` for [`Concrete`] errors, `Retry<S, P, Boxed>` for boxed ones.
+///
+/// ```
+/// use std::io;
+/// use tower_http_retry::{BoxError, FailureKind};
+/// use tower_http_retry::failure::failure_kind;
+/// use tower_http_retry::markers::ReadError;
+///
+/// fn was_sent<E: ReadError<M>, M>(error: &E) -> bool {
+///     failure_kind(error.as_error()) != FailureKind::NeverSent
+/// }
+///
+/// let error = io::Error::from(io::ErrorKind::ConnectionRefused);
+/// assert!(!was_sent(&error));
+/// assert!(!was_sent(&BoxError::from(error)));
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "the retry layer cannot read the error `{Self}` of the service it wraps",
+    label = "the type of this service says that the inner error implements `Error`, or the error is of another kind",
+    note = "for a `BoxError`, write the type of the field as `BoxedRetry<S>` (or `BoxedPacedRetry<S>`), not `Retry<S>`",
+    note = "for any other type, implement `std::error::Error`, or convert it below the layer with `ServiceBuilder::map_err`"
+)]
+pub trait ReadError<M> {
+    /// The error, as something with a chain of sources.
+    fn as_error(&self) -> &(dyn Error + 'static);
+}
+
+/// Marks services whose error implements [`std::error::Error`], for [`ReadError`].
+#[derive(Clone, Copy, Debug)]
+pub enum Concrete {}
+
+/// Marks services whose error is a [`BoxError`], for [`ReadError`].
+#[derive(Clone, Copy, Debug)]
+pub enum Boxed {}
+
+#[diagnostic::do_not_recommend]
+impl<E: Error + 'static> ReadError<Concrete> for E {
+    fn as_error(&self) -> &(dyn Error + 'static) {
+        self
+    }
+}
+
+impl ReadError<Boxed> for BoxError {
+    fn as_error(&self) -> &(dyn Error + 'static) {
+        &**self
+    }
+}
+
+/// Which error a retry layer's callers get, for an inner error `E` of the kind `M`: without a pace the inner one as
+/// it is. With a pace, a [`PaceError`] around it, or, where it is a [`BoxError`], that or a boxed [`PaceRejection`](crate::pace::PaceRejection).
+///
+/// Implemented for [`Unpaced`] and [`Paced`], and for nothing else.
+pub trait PaceMode<E, M>: sealed::Sealed {
+    /// The error that callers get.
+    type Error;
+
+    #[doc(hidden)]
+    fn error(error: PaceError<E>) -> Self::Error;
+
+    #[doc(hidden)]
+    fn outcome<T>(outcome: Poll<Result<T, E>>) -> Poll<Result<T, Self::Error>> {
+        outcome.map_err(|error| Self::error(PaceError::Inner(error)))
+    }
+}
+
+/// Marks a [`RetryLayer`](crate::RetryLayer) without a pace: nobody waits before the first attempt.
+#[derive(Clone, Copy, Debug)]
+pub enum Unpaced {}
+
+/// Marks a [`RetryLayer`](crate::RetryLayer) with a [pace](crate::RetryLayer::pace).
+#[derive(Clone, Copy, Debug)]
+pub enum Paced {}
+
+impl<E, M> PaceMode<E, M> for Unpaced {
+    type Error = E;
+
+    fn error(error: PaceError<E>) -> E {
+        match error {
+            PaceError::Inner(error) => error,
+            PaceError::Rejected(_) => unreachable!("where there is no pace, nobody is refused"),
+        }
+    }
+
+    // As it is, and not moved.
+    #[inline]
+    fn outcome<T>(outcome: Poll<Result<T, E>>) -> Poll<Result<T, E>> {
+        outcome
+    }
+}
+
+impl<E> PaceMode<E, Concrete> for Paced {
+    type Error = PaceError<E>;
+
+    fn error(error: PaceError<E>) -> PaceError<E> {
+        error
+    }
+}
+
+impl PaceMode<BoxError, Boxed> for Paced {
+    type Error = BoxError;
+
+    fn error(error: PaceError<BoxError>) -> BoxError {
+        error.flatten()
+    }
+}
+
+mod sealed {
+    /// Whoever can be named here is.
+    #[expect(unnameable_types, reason = "nobody else implements it")]
+    pub trait Sealed {}
+    impl Sealed for super::Unpaced {}
+    impl Sealed for super::Paced {}
+}
