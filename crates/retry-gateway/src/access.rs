@@ -18,6 +18,7 @@ use crate::patience::Turn;
 use crate::proxy::{Gateway, Route};
 use crate::reject::Rejection;
 use crate::telemetry::RequestSpan;
+use crate::telemetry::reason::FallbackReason;
 use crate::trail::{Step, Trail, millis};
 
 /// What is known of a request when it is answered, or when its client is gone. Dropping it counts the
@@ -198,7 +199,7 @@ impl Drop for Record {
             rejected: self.rejection.map(Rejection::as_str),
             took_ms: millis(self.trail.began().elapsed()),
             waited_ms: millis(self.waited()),
-            fallback: self.fallen.as_ref().and_then(|fallen| fallen.why),
+            fallback: self.fallen.as_ref().and_then(|fallen| fallen.why).map(FallbackReason::as_str),
             cause: self.info.and_then(|info| info.cause()).map(|cause| cause.as_str()),
             reason: self.info.and_then(|info| info.reason()).map(|reason| reason.as_str()),
             attempts: attempts.collect(),

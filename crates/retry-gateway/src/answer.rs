@@ -20,6 +20,7 @@ use crate::forward;
 use crate::policy::GatewayPolicy;
 use crate::problem::Problem;
 use crate::reject::Rejection;
+use crate::telemetry::reason::FallbackReason;
 use crate::trail::Trail;
 use crate::tunnel::Tunnel;
 use crate::upload::Upload;
@@ -131,7 +132,7 @@ fn explain(response: &mut Response<GatewayBody>, record: &Record, info: Option<R
     }
     let reason = info.and_then(|info| info.reason()).map(|reason| reason.as_str());
     let cause = info.and_then(|info| info.cause()).map(|cause| cause.as_str());
-    let why = record.fallen.as_ref().and_then(|fallen| fallen.why);
+    let why = record.fallen.as_ref().and_then(|fallen| fallen.why).map(FallbackReason::as_str);
     if let Some(word) = reason.or(cause).or(why) {
         headers.insert(REASON, HeaderValue::from_static(word));
     }

@@ -11,8 +11,8 @@ use http::{Request, Response};
 use tokio::time::Instant;
 use tower::Service;
 use tower_http_retry::{
-    Attempt, BodyState, Failure, FailureKind, KeptBody, KeptHead, Outcome, PaceError, Reason, ReplayMemory,
-    ResponseHead, RetryInfo, RetryOverride, cautious_failure_kind,
+    Attempt, BodyState, Cause, Failure, FailureKind, KeptBody, KeptHead, Outcome, PaceError, Reason,
+    ReplayMemory, ResponseHead, RetryInfo, RetryOverride, cautious_failure_kind,
 };
 
 use crate::alarm::Alarms;
@@ -24,6 +24,7 @@ use crate::config::ErrorBodyDrain;
 use crate::forward::Origin;
 use crate::leg::{Leg, Retries};
 use crate::policy::GatewayPolicy;
+use crate::telemetry::reason::FallbackReason;
 use crate::trail::Trail;
 use crate::upload::Upload;
 use crate::upstream::Attempts;
@@ -71,7 +72,7 @@ pub(crate) struct Fallen {
     /// The leg whose response the client gets, which need not be the last that was tried.
     pub(crate) answered: usize,
     /// Why the request left the upstream before, if it did.
-    pub(crate) why: Option<&'static str>,
+    pub(crate) why: Option<FallbackReason>,
     /// How long it waited at those that it left.
     pub(crate) waited: Duration,
 }
@@ -126,7 +127,7 @@ impl Fallback {
     fn enter(&self, from: usize) -> Option<(usize, Seat)> {
         let mut legs = self.legs.iter().enumerate().skip(from);
         let (number, seat) = legs.find_map(|(number, leg)| Some((number, leg.take_seat()?)))?;
-        self.legs[from..number].iter().for_each(|leg| leg.counts.pass_over(OVERFLOW));
+        self.legs[from..number].iter().for_each(|leg| leg.counts.pass_over(FallbackReason::Overflow));
         Some((number, seat))
     }
 
@@ -184,18 +185,22 @@ impl<'a> Trip<'a> {
     }
 
     /// Why another upstream may have the request after that, if it may.
-    fn why(&self, result: &Tried, info: Option<RetryInfo>) -> Option<&'static str> {
+    fn why(&self, result: &Tried, info: Option<RetryInfo>) -> Option<FallbackReason> {
         // A body that the client did not send to its end is none either.
         if self.ends_at <= Instant::now() || self.body.state() != BodyState::Replayable {
             return None;
         }
         let outcome: Outcome<'_> = match result {
-            Err(PaceError::Refused(_) | PaceError::Inner(AttemptError::Paced(_))) => return Some(PACED),
+            Err(PaceError::Refused(_) | PaceError::Inner(AttemptError::Paced(_))) => {
+                return Some(FallbackReason::Paced);
+            }
             Err(PaceError::Inner(error)) => match cautious_failure_kind(error) {
-                FailureKind::NeverSent => return Some(NEVER_SENT),
+                FailureKind::NeverSent => return Some(FallbackReason::Cause(Cause::NeverSent)),
                 kind => Failure::new(kind).into(),
             },
-            Ok(response) if response.extensions().get() == Some(&Mark::QuotaGone) => return Some(QUOTA_GONE),
+            Ok(response) if response.extensions().get() == Some(&Mark::QuotaGone) => {
+                return Some(FallbackReason::QuotaGone);
+            }
             Ok(response) => ResponseHead::from(response).into(),
         };
         let head = self.head.head();
@@ -205,7 +210,7 @@ impl<'a> Trip<'a> {
         }
         let number = info.map_or(1, |info| info.attempts());
         let (cause, _) = self.fallback.policy.as_ref()?.row(&Attempt::new(number, head, outcome))?;
-        Some(cause.as_str())
+        Some(FallbackReason::Cause(cause))
     }
 }
 
@@ -234,9 +239,3 @@ fn is_unsent(error: &PaceError<AttemptError>) -> bool {
         }
     }
 }
-
-/// Why a request goes on, where it is no [`Cause`](tower_http_retry::Cause).
-pub(crate) const PACED: &str = "paced";
-pub(crate) const QUOTA_GONE: &str = "quota-gone";
-pub(crate) const OVERFLOW: &str = "overflow";
-const NEVER_SENT: &str = tower_http_retry::Cause::NeverSent.as_str();

@@ -14,8 +14,8 @@ use serde::Serialize;
 use tower_http_retry::{Cause, Reason, RetryInfo};
 
 use crate::admin::UpstreamStatus;
-use crate::fallback;
 use crate::reject::Rejection;
+use crate::telemetry::reason::FallbackReason;
 
 /// The counters of a gateway, and what they are called.
 #[derive(Debug)]
@@ -256,14 +256,14 @@ impl Counts {
     }
 
     /// Counts a request that went on to another upstream after these attempts.
-    pub(crate) fn leave(&self, attempts: u32, info: Option<RetryInfo>, why: &'static str) {
+    pub(crate) fn leave(&self, attempts: u32, info: Option<RetryInfo>, why: FallbackReason) {
         self.try_out(attempts, info);
         self.pass_over(why);
     }
 
     /// Counts one that went on without an attempt to make any.
-    pub(crate) fn pass_over(&self, why: &'static str) {
-        let left = Resends { upstream: self.upstream.clone(), reason: why };
+    pub(crate) fn pass_over(&self, why: FallbackReason) {
+        let left = Resends { upstream: self.upstream.clone(), reason: why.as_str() };
         self.fallbacks.get_or_create(&left).inc();
     }
 
@@ -335,7 +335,8 @@ const REASONS: [&str; 6] = [
 ];
 const UNKNOWN: &str = "unknown";
 /// Why else a request leaves an upstream.
-const LEFT: [&str; 3] = [fallback::PACED, fallback::QUOTA_GONE, fallback::OVERFLOW];
+const LEFT: [&str; 3] =
+    [FallbackReason::Paced.as_str(), FallbackReason::QuotaGone.as_str(), FallbackReason::Overflow.as_str()];
 
 /// From 1 ms to 65 s.
 fn buckets() -> Histogram {
