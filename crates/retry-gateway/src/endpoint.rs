@@ -18,6 +18,7 @@ use tower_http_retry::{PaceLayer, ReplayBody};
 use crate::dial::{Dial, InTime};
 use crate::expect::AskedBody;
 use crate::outlier::{Health, Outliers};
+use crate::telemetry::peer::PeerInfo;
 use crate::upload::Upload;
 
 /// A request that is aimed at an endpoint.
@@ -95,6 +96,10 @@ impl Endpoint {
 
     pub(crate) fn name(&self) -> &str {
         &self.name
+    }
+
+    pub(crate) fn peer_info(&self) -> PeerInfo<'_> {
+        PeerInfo { name: &self.name, scheme: &self.scheme, authority: &self.authority }
     }
 
     pub(crate) fn scheme(&self) -> &Scheme {

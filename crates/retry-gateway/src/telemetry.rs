@@ -6,6 +6,7 @@ mod collector;
 mod exporter;
 #[cfg(not(feature = "otlp"))]
 mod nothing;
+pub(crate) mod peer;
 pub(crate) mod reason;
 #[cfg(feature = "otlp")]
 mod spans;

@@ -142,7 +142,7 @@ impl Service<Request<ReplayBody<Upload>>> for Attempts {
         let endpoint = &self.way.upstream.endpoints[index];
         let aimed = way.upstream.aim(&mut request, endpoint);
         self.origin.tell(request.headers_mut());
-        let span = trail.span().attempt(&mut request, endpoint, number);
+        let span = trail.span().attempt(&mut request, endpoint.peer_info(), number);
         let (request, expectation) = expect::hold(request, self.expects.then(|| way.patience()));
         let ends_at = trail.began() + way.timeout;
         // The first begins with its request, and the clock need not be read again.

@@ -3,7 +3,7 @@
 use http::{Request, StatusCode};
 
 use crate::downstream::Downstream;
-use crate::endpoint::Endpoint;
+use crate::telemetry::peer::PeerInfo;
 
 #[derive(Debug)]
 pub(crate) struct RequestSpan;
@@ -16,7 +16,7 @@ impl RequestSpan {
         Self
     }
 
-    pub(crate) fn attempt<B>(&self, _: &mut Request<B>, _: &Endpoint, _: usize) -> AttemptSpan {
+    pub(crate) fn attempt<B>(&self, _: &mut Request<B>, _: PeerInfo<'_>, _: usize) -> AttemptSpan {
         AttemptSpan
     }
 

@@ -10,8 +10,8 @@ use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::Span;
 
 use crate::downstream::Downstream;
-use crate::endpoint::Endpoint;
 use crate::forward;
+use crate::telemetry::peer::PeerInfo;
 use crate::telemetry::{exporter, words};
 
 /// From when a request came until the head of its answer; `None` where no spans are made.
@@ -58,7 +58,7 @@ impl RequestSpan {
     pub(crate) fn attempt<B>(
         &self,
         request: &mut Request<B>,
-        endpoint: &Endpoint,
+        peer: PeerInfo<'_>,
         number: usize,
     ) -> AttemptSpan {
         let (Some(tracer), Some(inner)) = (exporter::tracer(), &self.0) else {
@@ -68,10 +68,10 @@ impl RequestSpan {
         let mut span = tracer.build_with_context(builder, &inner.context);
         if span.is_recording() {
             span.set_attributes(words::method(request.method()));
-            let url = format!("{}{}", endpoint.name(), request.uri().path());
+            let url = format!("{}{}", peer.name, request.uri().path());
             span.set_attribute(KeyValue::new(words::URL_FULL, url));
-            let port = if endpoint.scheme().as_str() == "https" { 443 } else { 80 };
-            name_server(&mut span, endpoint.authority(), Some(port));
+            let port = if peer.scheme.as_str() == "https" { 443 } else { 80 };
+            name_server(&mut span, peer.authority, Some(port));
             if let Some(count) = i64::try_from(number).ok().filter(|count| *count > 0) {
                 span.set_attribute(KeyValue::new(words::RESEND_COUNT, count));
             }
