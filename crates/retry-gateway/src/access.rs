@@ -12,7 +12,7 @@ use tower_http_retry::RetryInfo;
 use crate::capacity::Seat;
 use crate::downstream::Downstream;
 use crate::fallback::Fallen;
-use crate::forward;
+use crate::headers;
 use crate::leg::Legs;
 use crate::patience::Turn;
 use crate::proxy::{Gateway, Route};
@@ -109,7 +109,7 @@ impl Record {
         turn: Turn,
     ) -> Self {
         let head = || {
-            let host = forward::host_of(request).and_then(|host| Some(host.to_str().ok()?.to_owned()));
+            let host = headers::host_of(request).and_then(|host| Some(host.to_str().ok()?.to_owned()));
             let (method, uri) = (request.method().clone(), request.uri().clone());
             let client = gateway.trust.client(downstream.ip(), request.headers());
             Box::new(Head { method, host, uri, client })

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use http::header::{self, Entry, HeaderMap, HeaderName, HeaderValue};
-use http::{Request, Response, Uri, Version};
+use http::{Request, Response, Version};
 
 use crate::downstream::Downstream;
-use crate::found::{Found, is_for_one_connection, is_of_the_way};
+use crate::found::{Found, is_of_the_way};
+use crate::headers::{FORWARDED_FOR, FORWARDED_HOST, FORWARDED_PROTO, contains_token, strip};
 use crate::tunnel::Tunnel;
 use crate::vet::Vetted;
 
@@ -27,7 +28,8 @@ pub(crate) fn request<B>(request: &mut Request<B>, vetted: Vetted, downstream: &
     let is_http10 = request.version() == Version::HTTP_10;
     let tunnel = if found.upgrade { Tunnel::of(request) } else { None };
     let headers = request.headers_mut();
-    let takes_trailers = found.te && headers.get_all(header::TE).iter().any(|value| says(value, "trailers"));
+    let takes_trailers =
+        found.te && headers.get_all(header::TE).iter().any(|value| contains_token(value, "trailers"));
     strip(headers, &found);
     if found.expect && is_http10 {
         // Who speaks that cannot be asked (RFC 9110 section 10.1.1).
@@ -56,75 +58,6 @@ pub(crate) fn response<B>(response: &mut Response<B>) {
     strip(response.headers_mut(), &found);
 }
 
-/// The host that a request is for: of its URI where that has one (RFC 9112 section 3.2.2), else of its `Host`.
-pub(crate) fn host_of<B>(request: &Request<B>) -> Option<HeaderValue> {
-    match request.uri().authority() {
-        Some(authority) => {
-            let host = authority.as_str().rsplit('@').next().unwrap_or_default();
-            HeaderValue::from_str(host).ok()
-        }
-        None => request.headers().get(header::HOST).cloned(),
-    }
-}
-
-/// The path and query, as they arrived.
-pub(crate) fn target(uri: &Uri) -> http::uri::PathAndQuery {
-    uri.path_and_query().cloned().unwrap_or_else(|| http::uri::PathAndQuery::from_static("/"))
-}
-
-/// Without the headers that are for one connection (RFC 9110 section 7.6.1), and those that it names.
-fn strip(headers: &mut HeaderMap, found: &Found) {
-    if found.hops == 0 {
-        return;
-    }
-    if found.hops == 1
-        && let Some(named) = headers.remove(header::CONNECTION)
-    {
-        // Most heads have none, or this one, which names no other.
-        if named == "keep-alive" || named == "close" {
-            return;
-        }
-        headers.insert(header::CONNECTION, named);
-    }
-    strip_all(headers);
-}
-
-fn strip_all(headers: &mut HeaderMap) {
-    let named = headers.get_all(header::CONNECTION).iter();
-    let named = named.flat_map(|value| value.to_str().unwrap_or_default().split(','));
-    let named = named.filter_map(|name| HeaderName::try_from(name.trim()).ok());
-    let mut gone: Vec<_> = named.filter(|name| !is_for_all(name.as_str())).collect();
-    gone.extend(headers.keys().filter(|name| is_for_one_connection(name.as_str())).cloned());
-    for name in gone {
-        headers.remove(name);
-    }
-}
-
-/// Nobody may name these in `Connection` (RFC 9110 section 7.6.1), and who does wants an upstream to miss what a proxy
-/// or a guard has seen. They are kept, because a client that is only wrong is served all the same.
-fn is_for_all(name: &str) -> bool {
-    const PREFIXES: &[&str] = &["content-", "if-", "x-forwarded-"];
-    const NAMES: &[&str] = &[
-        "authorization",
-        "cache-control",
-        "cookie",
-        "date",
-        "early-data",
-        "expect",
-        "forwarded",
-        "host",
-        "idempotency-key",
-        "location",
-        "origin",
-        "range",
-        "retry-after",
-        "set-cookie",
-        "via",
-        "x-real-ip",
-    ];
-    NAMES.contains(&name) || PREFIXES.iter().any(|prefix| name.starts_with(prefix))
-}
-
 /// A peer that is not trusted may have made it up.
 fn forget_way(headers: &mut HeaderMap) {
     let told: Vec<_> = headers.keys().filter(|name| is_of_the_way(name.as_str())).cloned().collect();
@@ -139,10 +72,6 @@ fn join_cookies(headers: &mut HeaderMap) {
     if let Ok(cookie) = HeaderValue::from_bytes(&crumbs.join(&b"; "[..])) {
         headers.insert(header::COOKIE, cookie);
     }
-}
-
-pub(crate) fn says(value: &HeaderValue, word: &str) -> bool {
-    value.to_str().is_ok_and(|value| value.split(',').any(|item| item.trim().eq_ignore_ascii_case(word)))
 }
 
 /// Where a request came from, as each upstream is told that it is sent to.
@@ -195,10 +124,6 @@ fn append(headers: &mut HeaderMap, name: HeaderName, item: HeaderValue) {
         }
     }
 }
-
-pub(crate) const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
-const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
 #[cfg(test)]
 mod tests;

@@ -23,6 +23,7 @@ mod explain;
 mod fallback;
 mod forward;
 mod found;
+mod headers;
 mod leg;
 mod metrics;
 mod outlier;

@@ -3,7 +3,7 @@
 use http::{HeaderMap, Method, Request};
 
 use crate::config::{self, Config};
-use crate::forward;
+use crate::headers;
 
 impl Config {
     /// The route that takes a request with this head, if any does.
@@ -38,7 +38,7 @@ fn has_prefix(path: &str, prefix: &str) -> bool {
 
 /// The host that a request is for, without its port.
 fn host<B>(request: &Request<B>) -> Option<String> {
-    let authority = forward::host_of(request)?;
+    let authority = headers::host_of(request)?;
     let authority = http::uri::Authority::try_from(authority.as_bytes()).ok()?;
     Some(authority.host().to_owned())
 }

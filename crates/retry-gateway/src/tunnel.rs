@@ -5,7 +5,7 @@ use http::{Request, Response, StatusCode};
 use hyper::upgrade::{self, OnUpgrade};
 use hyper_util::rt::TokioIo;
 
-use crate::forward::says;
+use crate::headers::contains_token;
 use crate::patience::Turn;
 
 /// A request to switch protocols.
@@ -20,10 +20,11 @@ impl Tunnel {
     pub(crate) fn of<B>(request: &mut Request<B>) -> Option<Self> {
         let headers = request.headers();
         let protocol = headers.get(header::UPGRADE)?.clone();
-        let is_meant = headers.get_all(header::CONNECTION).iter().any(|value| says(value, "upgrade"));
+        let is_meant =
+            headers.get_all(header::CONNECTION).iter().any(|value| contains_token(value, "upgrade"));
         // h2c is for this connection, and is not offered in this way. An upstream that takes it would be spoken to past
         // all that is decided here, so it goes no further among others either.
-        if !is_meant || says(&protocol, "h2c") {
+        if !is_meant || contains_token(&protocol, "h2c") {
             return None;
         }
         Some(Self { protocol, client: upgrade::on(request) })

@@ -18,7 +18,8 @@ use crate::care::Care;
 use crate::config::HostRule;
 use crate::endpoint::Endpoint;
 use crate::expect;
-use crate::forward::{self, Origin};
+use crate::forward::Origin;
+use crate::headers;
 use crate::outlier::{Outliers, Report};
 use crate::trail::Trail;
 use crate::upload::Upload;
@@ -172,14 +173,14 @@ impl Way {
 impl Upstream {
     /// Aims a request at an endpoint.
     fn aim<B>(&self, request: &mut Request<B>, endpoint: &Endpoint) -> Result<(), AttemptError> {
-        let asked = || Authority::try_from(forward::host_of(request)?.as_bytes()).ok();
+        let asked = || Authority::try_from(headers::host_of(request)?.as_bytes()).ok();
         let host = match &self.host {
             HostRule::Endpoint => None,
             HostRule::Name(name) => Some(name.clone()),
             HostRule::Preserve => asked(),
         };
         let mut parts = Parts::default();
-        parts.path_and_query = Some(forward::target(request.uri()));
+        parts.path_and_query = Some(headers::target(request.uri()));
         parts.scheme = Some(endpoint.scheme().clone());
         if self.is_http2 {
             parts.authority = Some(host.unwrap_or_else(|| endpoint.authority().clone()));

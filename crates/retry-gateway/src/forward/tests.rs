@@ -1,6 +1,7 @@
 use std::net::IpAddr;
 
 use super::*;
+use crate::headers::host_of;
 
 fn client(is_trusted: bool) -> Arc<Downstream> {
     Arc::new(Downstream::new(IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 7)), false, is_trusted))
@@ -156,13 +157,4 @@ fn what_is_for_everybody_cannot_be_named_away() {
     for name in ["authorization", "content-length", "content-type", "cookie", "host", "idempotency-key"] {
         check(&[("connection", name), (name, "1")], &[("connection", None), (name, Some("1"))]);
     }
-}
-
-#[test]
-fn an_absolute_target_outranks_the_host_header() {
-    let request = |uri: &str| Request::get(uri).header("host", "header.example").body(()).unwrap();
-    assert_eq!(host_of(&request("http://u:p@uri.example:81/a")).unwrap(), "uri.example:81");
-    assert_eq!(host_of(&request("/a")).unwrap(), "header.example");
-    assert_eq!(target(request("http://uri.example").uri()), "/");
-    assert_eq!(target(request("/a?b=c").uri()), "/a?b=c");
 }

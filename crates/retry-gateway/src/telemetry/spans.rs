@@ -10,7 +10,7 @@ use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::Span;
 
 use crate::downstream::Downstream;
-use crate::forward;
+use crate::headers;
 use crate::telemetry::peer::PeerInfo;
 use crate::telemetry::{exporter, words};
 
@@ -44,7 +44,7 @@ impl RequestSpan {
                 KeyValue::new(words::CLIENT_ADDRESS, downstream.ip().to_string()),
                 KeyValue::new(words::VERSION, words::version(request.version())),
             ]);
-            let host = forward::host_of(request);
+            let host = headers::host_of(request);
             if let Some(authority) = host.and_then(|host| Authority::try_from(host.as_bytes()).ok()) {
                 name_server(&mut span, &authority, None);
             }
