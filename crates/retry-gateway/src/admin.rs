@@ -15,9 +15,9 @@ use serde::Serialize;
 use tokio::net::TcpListener;
 
 use crate::current::Current;
+use crate::listener::{ACCEPT_PAUSE, listen};
 use crate::metrics::CountsStatus;
 use crate::page;
-use crate::serve::{ACCEPT_PAUSE, listen};
 
 /// The admin listener, before it answers.
 #[derive(Debug)]

@@ -25,6 +25,7 @@ mod forward;
 mod found;
 mod headers;
 mod leg;
+mod listener;
 mod metrics;
 mod outlier;
 mod page;

@@ -7,7 +7,6 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context;
 use http::{Request, Response};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
@@ -15,7 +14,7 @@ use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::net::{TcpListener, TcpStream};
 use tower::BoxError;
 
 use crate::access;
@@ -26,6 +25,7 @@ use crate::config::Config;
 use crate::current::Current;
 use crate::downstream::Downstream;
 use crate::drain::{Drain, Leave};
+use crate::listener::{ACCEPT_PAUSE, listen};
 use crate::patience::{Patience, Patient, Pools};
 use crate::problem::Problem;
 use crate::proxy::Gateway;
@@ -125,21 +125,6 @@ impl Server {
     }
 }
 
-/// Listens at the address of this key, as `TcpListener::bind` does, whose queue holds no more than 128 that are not
-/// accepted yet. Who finds it full knocks again after a second, and a burst of clients is nothing unusual for a gateway.
-pub(crate) fn listen(key: &str, address: SocketAddr) -> anyhow::Result<TcpListener> {
-    let bind = || {
-        let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-        // Windows would let another process take the address away.
-        if cfg!(unix) {
-            socket.set_reuseaddr(true)?;
-        }
-        socket.bind(address)?;
-        socket.listen(QUEUE)
-    };
-    bind().with_context(|| format!("{key}: cannot bind {address}"))
-}
-
 /// A connection that was accepted.
 struct Client {
     current: Arc<Current>,
@@ -229,11 +214,6 @@ impl fmt::Debug for Server {
     }
 }
 
-/// How many may wait to be accepted. The kernel makes no more of it than it allows, which is this on Linux
-/// (`net.core.somaxconn`) unless somebody changed it.
-const QUEUE: u32 = 4_096;
-/// After an `accept` that failed.
-pub(crate) const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// How long a client may take for its TLS handshake.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 /// How often a quiet HTTP/2 connection is asked whether it is still there.
