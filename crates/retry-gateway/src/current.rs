@@ -6,10 +6,10 @@ use std::time::SystemTime;
 
 use arc_swap::{ArcSwap, Guard};
 
-use crate::admin::{ConfigStatus, Status};
 use crate::capacity::Capacity;
 use crate::config::Config;
 use crate::proxy::Gateway;
+use crate::telemetry::status::{ConfigStatus, Status};
 use crate::trail::millis;
 
 /// A gateway that can be replaced while it works. Whoever took a request from it sees that through.

@@ -1,6 +1,5 @@
 //! What is counted, under Envoy's names where it has them.
 
-use std::collections::BTreeMap;
 use std::sync::OnceLock;
 use std::sync::atomic::AtomicU64;
 
@@ -10,12 +9,11 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
-use serde::Serialize;
 use tower_http_retry::{Cause, Reason, RetryInfo};
 
-use crate::admin::UpstreamStatus;
 use crate::reject::Rejection;
 use crate::telemetry::reason::FallbackReason;
+use crate::telemetry::status::{CountsStatus, UpstreamStatus};
 
 /// The counters of a gateway, and what they are called.
 #[derive(Debug)]
@@ -307,21 +305,6 @@ impl Counts {
     fn answers(&self, status: u16) -> Counter {
         self.answers.get_or_create(&Answers { upstream: self.upstream.clone(), status }).clone()
     }
-}
-
-/// What was counted of an upstream.
-#[derive(Debug, Serialize)]
-pub(crate) struct CountsStatus {
-    requests: u64,
-    sends: u64,
-    healed: u64,
-    exhausted: u64,
-    unpaid: u64,
-    /// By why there were any.
-    resends: BTreeMap<&'static str, u64>,
-    /// Those that went on to another upstream, by why.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    fallbacks: BTreeMap<&'static str, u64>,
 }
 
 /// Why there are resends; the last where nobody can tell.

@@ -10,6 +10,7 @@ pub(crate) mod peer;
 pub(crate) mod reason;
 #[cfg(feature = "otlp")]
 mod spans;
+pub(crate) mod status;
 #[cfg(feature = "otlp")]
 mod words;
 
