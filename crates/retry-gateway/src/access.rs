@@ -14,12 +14,13 @@ use crate::downstream::Downstream;
 use crate::fallback::Fallen;
 use crate::headers;
 use crate::leg::Legs;
+use crate::millis::millis;
 use crate::patience::Turn;
 use crate::proxy::{Gateway, Route};
 use crate::reject::Rejection;
 use crate::telemetry::RequestSpan;
 use crate::telemetry::reason::FallbackReason;
-use crate::trail::{Step, Trail, millis};
+use crate::trail::{Step, Trail};
 
 /// What is known of a request when it is answered, or when its client is gone. Dropping it counts the
 /// request and writes the line.

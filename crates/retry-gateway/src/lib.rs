@@ -27,6 +27,7 @@ mod headers;
 mod leg;
 mod listener;
 mod metrics;
+mod millis;
 mod outlier;
 mod page;
 mod patience;

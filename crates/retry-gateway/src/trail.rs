@@ -8,6 +8,7 @@ use http::StatusCode;
 use smallvec::SmallVec;
 use tokio::time::Instant;
 
+use crate::millis::millis;
 use crate::telemetry::RequestSpan;
 
 /// The attempts of a request, shared by all who handle it.
@@ -155,9 +156,4 @@ impl Trail {
     fn with<T>(&self, change: impl FnOnce(&mut SmallVec<[Step; 2]>) -> T) -> T {
         change(&mut self.0.steps.lock().unwrap_or_else(PoisonError::into_inner))
     }
-}
-
-/// Whole milliseconds, saturating.
-pub(crate) fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
