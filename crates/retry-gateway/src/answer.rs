@@ -12,19 +12,19 @@ use tower_http_retry::{
 };
 
 use crate::access::Record;
-use crate::attempt::AttemptError;
 use crate::body::GatewayBody;
 use crate::care::Mark;
+use crate::error::AttemptError;
 use crate::fallback::Ended;
 use crate::forward;
 use crate::policy::GatewayPolicy;
 use crate::problem::Problem;
 use crate::reject::Rejection;
+use crate::service::Attempts;
 use crate::telemetry::reason::FallbackReason;
 use crate::trail::Trail;
 use crate::tunnel::Tunnel;
 use crate::upload::Upload;
-use crate::upstream::Attempts;
 
 pin_project! {
     /// Resolves with the answer to a request. Written out, because an `async` block would hold all of it twice, and it

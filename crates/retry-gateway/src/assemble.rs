@@ -20,11 +20,12 @@ use crate::metrics::Metrics;
 use crate::outlier::{Health, Outliers, State};
 use crate::policy::GatewayPolicy;
 use crate::proxy::{Gateway, Route};
+use crate::settings::Way;
 use crate::telemetry::status::{CountsStatus, EndpointStatus, UpstreamStatus};
 use crate::tls::{self, Trusted};
 use crate::trust::Trust;
 use crate::upload::Uploads;
-use crate::upstream::{Upstream, Way};
+use crate::upstream::Upstream;
 
 /// What the routes to one upstream share.
 #[derive(Debug)]

@@ -1,26 +1,26 @@
 //! One attempt at one endpoint, from when its request is on its way until the head of its response.
 
-use std::error::Error;
+use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::{fmt, io};
 
 use http::Response;
 use hyper::body::Incoming;
 use hyper_util::client::legacy;
 use tokio::time::Instant;
 use tower::{Layer, ServiceExt, service_fn};
-use tower_http_retry::{PaceError, PaceLayer, Refusal};
+use tower_http_retry::{PaceError, PaceLayer};
 
 use crate::alarm::Alarm;
 use crate::body::UpstreamBody;
 use crate::care::{self, Cared, Caring};
 use crate::endpoint::{EndpointRequest, Occupied};
+use crate::error::AttemptError;
 use crate::expect::Expectation;
+use crate::settings::Way;
 use crate::telemetry::AttemptSpan;
 use crate::trail::Trail;
-use crate::upstream::Way;
 use crate::vet;
 
 /// Resolves with what one attempt comes to, once that is noted. Written out, because an `async` block would be four
@@ -135,55 +135,6 @@ impl Try {
                 }
                 Self::Looking(looking) => return looking.as_mut().poll(cx).map(Ok),
             }
-        }
-    }
-}
-
-/// Why an attempt came to nothing.
-#[derive(Debug)]
-pub(crate) enum AttemptError {
-    /// The connection, or what went over it.
-    Client(legacy::Error),
-    /// The try took too long, or it lasted until the route's timeout.
-    Timeout(io::Error),
-    /// The endpoint wants quiet for longer than the request may wait.
-    Paced(Refusal),
-    /// The response can be read in more than one way.
-    Framing,
-    /// The request's target makes no URI.
-    Target,
-    /// As many requests are under way to the upstream as may.
-    Overflow,
-}
-
-impl AttemptError {
-    /// As the log has it.
-    fn word(&self) -> &'static str {
-        match self {
-            Self::Client(error) if error.is_connect() => "connect failed",
-            Self::Client(_) => "broken off",
-            Self::Timeout(_) => "timeout",
-            Self::Paced(_) => "paced",
-            Self::Framing => "bad framing",
-            Self::Target => "bad target",
-            Self::Overflow => "no room",
-        }
-    }
-}
-
-impl fmt::Display for AttemptError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.word())
-    }
-}
-
-impl Error for AttemptError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        match self {
-            Self::Client(error) => Some(error),
-            Self::Timeout(error) => Some(error),
-            Self::Paced(refusal) => Some(refusal),
-            Self::Framing | Self::Target | Self::Overflow => None,
         }
     }
 }

@@ -16,18 +16,18 @@ use tower_http_retry::{
 };
 
 use crate::alarm::Alarms;
-use crate::attempt::AttemptError;
 use crate::body::UpstreamBody;
 use crate::capacity::Seat;
 use crate::care::Mark;
 use crate::config::ErrorBodyDrain;
+use crate::error::AttemptError;
 use crate::forward::Origin;
 use crate::leg::{Leg, Retries};
 use crate::policy::GatewayPolicy;
+use crate::service::Attempts;
 use crate::telemetry::reason::FallbackReason;
 use crate::trail::Trail;
 use crate::upload::Upload;
-use crate::upstream::Attempts;
 
 /// The upstreams of a route, in the order in which they are tried, and when the next one is.
 #[derive(Debug)]

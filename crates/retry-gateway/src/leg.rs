@@ -8,7 +8,7 @@ use crate::capacity::{Capacity, Seat};
 use crate::fallback::Fallback;
 use crate::metrics::Counts;
 use crate::policy::GatewayPolicy;
-use crate::upstream::Way;
+use crate::settings::Way;
 
 /// Where a route's requests go.
 #[derive(Debug)]

@@ -25,9 +25,9 @@ use crate::metrics::Metrics;
 use crate::patience::Turn;
 use crate::problem::Problem;
 use crate::reject::Rejection;
+use crate::service::Attempts;
 use crate::trust::Trust;
 use crate::upload::{Upload, Uploads};
-use crate::upstream::Attempts;
 use crate::vet::{self, Vetted};
 use crate::{config, route};
 

@@ -1,28 +1,16 @@
-//! Where requests go: the endpoints of an upstream, and one attempt at one of them.
+//! The endpoints of an upstream, and the one that an attempt is sent to.
 
 use std::sync::Arc;
-use std::task::{Context, Poll};
-use std::time::Duration;
 
-use http::uri::{Authority, Parts};
-use http::{HeaderValue, Request, Response, Uri, Version, header};
+use http::Response;
 use smallvec::SmallVec;
 use tokio::time::Instant;
-use tower::Service;
-use tower_http_retry::ReplayBody;
 
-use crate::alarm::Alarms;
-use crate::attempt::{AttemptError, AttemptFuture, Guard, Sent, Try};
-use crate::body::UpstreamBody;
-use crate::care::Care;
 use crate::config::HostRule;
 use crate::endpoint::Endpoint;
-use crate::expect;
-use crate::forward::Origin;
-use crate::headers;
+use crate::error::AttemptError;
 use crate::outlier::{Outliers, Report};
 use crate::trail::Trail;
-use crate::upload::Upload;
 
 /// The endpoints of an upstream.
 #[derive(Debug)]
@@ -36,7 +24,7 @@ pub(crate) struct Upstream {
 impl Upstream {
     /// One that is due for a probe; else the less busy of two that are drawn, of those that are not left alone: of
     /// those that were not tried before (where `avoids_tried`), or else of all.
-    fn choose(&self, trail: &Trail, avoids_tried: bool) -> usize {
+    pub(crate) fn choose(&self, trail: &Trail, avoids_tried: bool) -> usize {
         if self.endpoints.len() == 1 {
             return 0;
         }
@@ -94,110 +82,3 @@ impl Upstream {
 }
 
 type Candidates = SmallVec<[usize; 16]>;
-
-/// How a route's requests are sent to the endpoints of its upstream.
-#[derive(Debug)]
-pub(crate) struct Way {
-    pub(crate) upstream: Arc<Upstream>,
-    pub(crate) per_try_timeout: Option<Duration>,
-    pub(crate) avoids_tried: bool,
-    /// The route's, from when the request came.
-    pub(crate) timeout: Duration,
-    /// How long a request waits there for its turn, if another upstream can have it then.
-    pub(crate) longest_wait: Option<Duration>,
-    /// Whether a first attempt begins as its request comes: nothing holds it here, and nobody else had it before.
-    pub(crate) is_prompt: bool,
-    pub(crate) alarms: Alarms,
-    pub(crate) care: Option<Care>,
-}
-
-/// Sends one request to one endpoint after the other.
-#[derive(Clone, Debug)]
-pub(crate) struct Attempts {
-    way: Arc<Way>,
-    trail: Trail,
-    origin: Origin,
-    /// Whether the client waits to be asked for the body.
-    expects: bool,
-}
-
-impl Attempts {
-    pub(crate) fn new(way: Arc<Way>, trail: Trail, origin: Origin, expects: bool) -> Self {
-        Self { way, trail, origin, expects }
-    }
-}
-
-impl Service<Request<ReplayBody<Upload>>> for Attempts {
-    type Response = Response<UpstreamBody>;
-    type Error = AttemptError;
-    type Future = AttemptFuture;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), AttemptError>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, mut request: Request<ReplayBody<Upload>>) -> Self::Future {
-        let (way, trail) = (Arc::clone(&self.way), self.trail.clone());
-        let index = way.upstream.choose(&trail, way.avoids_tried);
-        let number = trail.begin(index);
-        let endpoint = &self.way.upstream.endpoints[index];
-        let aimed = way.upstream.aim(&mut request, endpoint);
-        self.origin.tell(request.headers_mut());
-        let span = trail.span().attempt(&mut request, endpoint.peer_info(), number);
-        let (request, expectation) = expect::hold(request, self.expects.then(|| way.patience()));
-        let ends_at = trail.began() + way.timeout;
-        // The first begins with its request, and the clock need not be read again.
-        let began = if number == 0 && way.is_prompt { trail.began() } else { Instant::now() };
-        let occupied = endpoint.occupy();
-        let sent = match (aimed, endpoint.pace()) {
-            (Err(error), _) => Sent::Nowhere(Some(error)),
-            (Ok(()), None) => Sent::Unpaced(Try::new(&way, endpoint.send(request), began, ends_at)),
-            (Ok(()), Some(pace)) => {
-                let waits_until =
-                    way.longest_wait.map_or(ends_at, |wait| ends_at.min(trail.leg_began() + wait));
-                Sent::paced(&way, &occupied, pace.clone(), request, waits_until, ends_at)
-            }
-        };
-        let guard = Guard { occupied, expectation, span };
-        AttemptFuture { way, trail, number, sent, guard: Some(guard) }
-    }
-}
-
-impl Way {
-    /// How long an upstream may take to ask for a body: most of the time is left for the answer.
-    fn patience(&self) -> Duration {
-        PATIENCE.min(self.per_try_timeout.unwrap_or(self.timeout) / 4)
-    }
-}
-
-impl Upstream {
-    /// Aims a request at an endpoint.
-    fn aim<B>(&self, request: &mut Request<B>, endpoint: &Endpoint) -> Result<(), AttemptError> {
-        let asked = || Authority::try_from(headers::host_of(request)?.as_bytes()).ok();
-        let host = match &self.host {
-            HostRule::Endpoint => None,
-            HostRule::Name(name) => Some(name.clone()),
-            HostRule::Preserve => asked(),
-        };
-        let mut parts = Parts::default();
-        parts.path_and_query = Some(headers::target(request.uri()));
-        parts.scheme = Some(endpoint.scheme().clone());
-        if self.is_http2 {
-            parts.authority = Some(host.unwrap_or_else(|| endpoint.authority().clone()));
-            request.headers_mut().remove(header::HOST);
-        } else {
-            parts.authority = Some(endpoint.alias().clone());
-            let host = match host {
-                None => endpoint.host().clone(),
-                Some(host) => HeaderValue::from_str(host.as_str()).map_err(|_| AttemptError::Target)?,
-            };
-            request.headers_mut().insert(header::HOST, host);
-        }
-        *request.uri_mut() = Uri::from_parts(parts).map_err(|_| AttemptError::Target)?;
-        *request.version_mut() = Version::HTTP_11;
-        Ok(())
-    }
-}
-
-/// As long as common clients wait themselves.
-const PATIENCE: Duration = Duration::from_secs(1);
