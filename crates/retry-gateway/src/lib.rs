@@ -12,6 +12,7 @@ mod attempt;
 mod body;
 mod capacity;
 mod care;
+mod cluster;
 pub mod config;
 mod current;
 mod dial;
