@@ -1,24 +1,23 @@
 //! What is noted of each request: its counts, and one line of JSON with its attempts.
 
-use std::io::{self, Write};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use http::{Method, Request, StatusCode, Uri};
-use serde::Serialize;
 use tower_http_retry::RetryInfo;
 
 use crate::capacity::Seat;
 use crate::downstream::Downstream;
 use crate::fallback::Fallen;
 use crate::headers;
-use crate::leg::Legs;
+use crate::metrics::Metrics;
 use crate::millis::millis;
 use crate::patience::Turn;
-use crate::proxy::{Gateway, Route};
 use crate::reject::Rejection;
+use crate::state::{Gateway, Legs, Route};
 use crate::telemetry::RequestSpan;
+use crate::telemetry::access_log::{self, AttemptLine, Line, RejectedLine};
 use crate::telemetry::reason::FallbackReason;
 use crate::trail::{Step, Trail};
 
@@ -26,8 +25,8 @@ use crate::trail::{Step, Trail};
 /// request and writes the line.
 pub(crate) struct Record {
     pub(crate) trail: Trail,
-    /// The place of the route that took it.
-    pub(crate) route: Option<usize>,
+    /// The route that took it.
+    pub(crate) route: Option<Arc<Route>>,
     /// `None` where nobody waited for the answer.
     pub(crate) status: Option<StatusCode>,
     pub(crate) info: Option<RetryInfo>,
@@ -39,7 +38,7 @@ pub(crate) struct Record {
     pub(crate) turn: Option<Turn>,
     /// What else became of one that could go to another upstream.
     pub(crate) fallen: Option<Box<Fallen>>,
-    gateway: Arc<Gateway>,
+    metrics: Arc<Metrics>,
     head: Option<Box<Head>>,
 }
 
@@ -51,60 +50,10 @@ struct Head {
     client: IpAddr,
 }
 
-#[derive(Serialize)]
-struct Line<'a> {
-    time: u64,
-    client: IpAddr,
-    method: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    host: Option<&'a str>,
-    path: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    upstream: Option<&'a str>,
-    /// 499 where the client was gone, as nginx has it.
-    status: u16,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    rejected: Option<&'static str>,
-    took_ms: u64,
-    waited_ms: u64,
-    /// Why it left the upstream that it was sent to before the last.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    fallback: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    cause: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<&'static str>,
-    attempts: Vec<AttemptLine<'a>>,
-}
-
-/// What the log says of an attempt. Times are milliseconds.
-#[derive(Serialize)]
-struct AttemptLine<'a> {
-    /// Where there are several.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    upstream: Option<&'a str>,
-    endpoint: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    status: Option<u16>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    error: Option<&'static str>,
-    at_ms: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    took_ms: Option<u64>,
-}
-
-#[derive(Serialize)]
-struct RejectedLine {
-    time: u64,
-    client: IpAddr,
-    status: u16,
-    rejected: &'static str,
-}
-
 impl Record {
     /// Keeps nothing of the head where nothing is logged.
     pub(crate) fn new<B>(
-        gateway: Arc<Gateway>,
+        gateway: &Gateway,
         request: &Request<B>,
         downstream: &Downstream,
         turn: Turn,
@@ -124,8 +73,8 @@ impl Record {
             seat: None,
             turn: Some(turn),
             fallen: None,
+            metrics: Arc::clone(&gateway.metrics),
             head: gateway.logs_access.then(head),
-            gateway,
         }
     }
 }
@@ -138,7 +87,7 @@ impl Record {
 
     /// The name of that, where there are several.
     pub(crate) fn one_of_several(&self) -> Option<&str> {
-        let route = self.gateway.routes.get(self.route?)?;
+        let route = self.route.as_ref()?;
         route.legs.are_several().then(|| route.legs.leg(self.answered()).name.as_str())
     }
 
@@ -168,12 +117,12 @@ impl Drop for Record {
     fn drop(&mut self) {
         self.trail.span().end(self.status);
         let status = self.status.map_or(CLIENT_GONE, |status| status.as_u16());
-        let route = self.route.and_then(|index| self.gateway.routes.get(index));
+        let route = self.route.as_ref();
         if let Some(route) = route {
             self.count(route, status);
         }
         if let Some(rejection) = self.rejection {
-            self.gateway.metrics.rejected(rejection);
+            self.metrics.rejected(rejection);
         }
         let Some(head) = &self.head else {
             return;
@@ -205,7 +154,7 @@ impl Drop for Record {
             reason: self.info.and_then(|info| info.reason()).map(|reason| reason.as_str()),
             attempts: attempts.collect(),
         };
-        write(&line);
+        access_log::write(&line);
     }
 }
 
@@ -213,19 +162,12 @@ impl Drop for Record {
 pub(crate) fn reject(gateway: &Gateway, client: IpAddr, rejection: Rejection) {
     gateway.metrics.rejected(rejection);
     if gateway.logs_access {
-        write(&RejectedLine {
+        access_log::write(&RejectedLine {
             time: SystemTime::UNIX_EPOCH.elapsed().map_or(0, millis),
             client,
             status: rejection.status().as_u16(),
             rejected: rejection.as_str(),
         });
-    }
-}
-
-fn write(line: &impl Serialize) {
-    if let Ok(line) = serde_json::to_string(line) {
-        // Not `println`, which panics where nobody reads.
-        let _ = writeln!(io::stdout(), "{line}");
     }
 }
 

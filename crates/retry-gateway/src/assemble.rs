@@ -12,11 +12,11 @@ use crate::care::Care;
 use crate::cluster::Shared;
 use crate::config::{self, Config};
 use crate::fallback::Fallback;
-use crate::leg::{Leg, Legs, Retries};
+use crate::leg::{Leg, Retries};
 use crate::metrics::Metrics;
 use crate::policy::GatewayPolicy;
-use crate::proxy::{Gateway, Route};
 use crate::settings::Way;
+use crate::state::{Gateway, Legs, Route};
 use crate::tls;
 use crate::trust::Trust;
 use crate::upload::Uploads;
@@ -61,12 +61,12 @@ impl Gateway {
                 });
             }
             let retry = route.retry.as_ref();
-            routes.push(Route {
+            routes.push(Arc::new(Route {
                 legs: self::legs(route, legs, &memory, &alarms),
                 explains: retry.is_some_and(|retry| retry.explain_header),
                 mints_key: retry.is_some_and(|retry| retry.mint_idempotency_key),
                 config: route.clone(),
-            });
+            }));
         }
         let acceptor = config.tls.as_ref().map(tls::server).transpose()?.map(TlsAcceptor::from);
         Ok(Self {

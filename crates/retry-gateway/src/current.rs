@@ -9,7 +9,7 @@ use arc_swap::{ArcSwap, Guard};
 use crate::capacity::Capacity;
 use crate::config::Config;
 use crate::millis::millis;
-use crate::proxy::Gateway;
+use crate::state::Gateway;
 use crate::telemetry::status::{ConfigStatus, Status};
 
 /// A gateway that can be replaced while it works. Whoever took a request from it sees that through.

@@ -5,19 +5,9 @@ use std::sync::Arc;
 use tower_http_retry::{Concrete, Retry, WithPace};
 
 use crate::capacity::{Capacity, Seat};
-use crate::fallback::Fallback;
 use crate::metrics::Counts;
 use crate::policy::GatewayPolicy;
 use crate::settings::Way;
-
-/// Where a route's requests go.
-#[derive(Debug)]
-pub(crate) enum Legs {
-    /// To one upstream.
-    One(Leg),
-    /// To one after the other, if they must. Apart from the rest, so that most requests pay for one branch.
-    Several(Arc<Fallback>),
-}
 
 /// A route's requests at one upstream.
 #[derive(Debug)]
@@ -36,20 +26,6 @@ pub(crate) struct Leg {
 pub(crate) enum Retries {
     Unpaced(Retry<(), GatewayPolicy>),
     Paced(Retry<(), GatewayPolicy, Concrete, WithPace>),
-}
-
-impl Legs {
-    pub(crate) fn are_several(&self) -> bool {
-        matches!(self, Self::Several(_))
-    }
-
-    /// The leg with this number, from 0.
-    pub(crate) fn leg(&self, number: usize) -> &Leg {
-        match self {
-            Self::One(leg) => leg,
-            Self::Several(fallback) => fallback.leg(number),
-        }
-    }
 }
 
 impl Leg {

@@ -42,6 +42,7 @@ mod route;
 mod serve;
 mod service;
 mod settings;
+mod state;
 mod telemetry;
 mod tls;
 mod trail;
@@ -53,8 +54,8 @@ mod vet;
 
 pub use self::explain::{Case, CaseOutcome, explain};
 pub use self::policy::GatewayPolicy;
-pub use self::proxy::Gateway;
 pub use self::reload::Reloader;
 pub use self::serve::Server;
+pub use self::state::Gateway;
 #[cfg(feature = "otlp")]
 pub use self::telemetry::Exporter;

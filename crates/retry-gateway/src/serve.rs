@@ -28,9 +28,9 @@ use crate::drain::{Drain, Leave};
 use crate::listener::{ACCEPT_PAUSE, listen};
 use crate::patience::{Patience, Patient, Pools};
 use crate::problem::Problem;
-use crate::proxy::Gateway;
 use crate::reject::Rejection;
 use crate::reload::Reloader;
+use crate::state::Gateway;
 
 /// A gateway that listens, and has not begun to answer.
 pub struct Server {

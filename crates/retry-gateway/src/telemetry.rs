@@ -1,5 +1,6 @@
 //! Spans for OpenTelemetry: one of each request, and one of each attempt. Without the feature `otlp` they are nothing.
 
+pub(crate) mod access_log;
 #[cfg(feature = "otlp")]
 mod collector;
 #[cfg(feature = "otlp")]
