@@ -1,5 +1,6 @@
 //! The keys of the file, and what becomes of them.
 
+mod destinations;
 mod fallback;
 mod limits;
 mod retry;
@@ -12,11 +13,14 @@ use std::path::Path;
 use ipnet::IpNet;
 use toml::de::DeTable;
 
-use self::route::Destinations;
+use self::destinations::Destinations;
 use super::error::{ConfigError, MOST, Place, Problem, Wrong};
 use super::limits::DRAIN_TIMEOUT;
+use super::profile::Profile;
 use super::reader::{Report, Table, Value, place_of};
-use super::{AccessLog, Buffers, Config, Profile, Route, ServerTls, Upstream};
+use super::root::{AccessLog, Buffers, Config, ServerTls};
+use super::route::Route;
+use super::upstream::Upstream;
 use super::{checks, names, value};
 
 /// What a text says.

@@ -2,7 +2,9 @@
 
 use tower_http_retry::Jitter;
 
-use super::{HostSelection, Nested, OnExceed, Profile, Protocol};
+use super::profile::Profile;
+use super::retry::{HostSelection, Nested, OnExceed};
+use super::upstream::Protocol;
 
 /// A value that is one of a few words.
 pub(super) trait Word: Copy + 'static {

@@ -6,12 +6,12 @@ use http::StatusCode;
 use tower_http_retry::Jitter;
 
 use crate::config::error::Wrong;
+use crate::config::profile::Profile;
 use crate::config::reader::{Table, Value};
+use crate::config::retry::{AfterHint, BackOff, BackOffPolicy, ErrorBodyDrain, Retry, RetryMethods, RetryOn};
+use crate::config::root::Buffers;
 use crate::config::words::{Growth, NOT_HERE, Trigger, Word, list, nearest};
-use crate::config::{
-    AfterHint, BackOff, BackOffPolicy, Buffers, ErrorBodyDrain, Profile, Retry, RetryMethods, RetryOn, names,
-    value,
-};
+use crate::config::{names, value};
 
 /// What else is known of the route.
 pub(super) struct Terms<'a> {

@@ -1,24 +1,16 @@
 //! The keys of `[[routes]]`.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use http::{HeaderName, HeaderValue, Method};
-use toml::de::DeValue;
 
+use super::destinations::{Destinations, listed, upstream_name};
 use super::{fallback, retry};
 use crate::config::error::Wrong;
+use crate::config::profile::Profile;
 use crate::config::reader::{Table, Value};
-use crate::config::words::nearest;
-use crate::config::{Buffers, Profile, Route, Upstream, names, value};
-
-/// Where routes can lead, and what all of them share.
-pub(super) struct Destinations<'a> {
-    /// Of all upstreams in the file, be they right or wrong.
-    pub(super) names: Vec<&'a str>,
-    pub(super) upstreams: &'a BTreeMap<String, Upstream>,
-    pub(super) buffers: &'a Buffers,
-}
+use crate::config::route::Route;
+use crate::config::{names, value};
 
 /// A route. Where it says nothing, its profile does.
 pub(super) fn read(mut table: Table<'_>, destinations: &Destinations<'_>) -> Route {
@@ -46,26 +38,6 @@ pub(super) fn read(mut table: Table<'_>, destinations: &Destinations<'_>) -> Rou
 fn upstream(table: &mut Table<'_>, upstreams: &[&str]) -> String {
     let name = table.require("upstream", &listed(upstreams), |value| upstream_name(value, upstreams));
     name.unwrap_or_default()
-}
-
-/// The name of one of these.
-pub(super) fn upstream_name(value: &DeValue<'_>, upstreams: &[&str]) -> Result<String, Wrong> {
-    let allowed = listed(upstreams);
-    match value::text(value, &allowed)? {
-        // With no upstream at all there is one problem, and it has been told.
-        name if upstreams.is_empty() || upstreams.contains(&name) => Ok(name.to_owned()),
-        name => Err(Wrong::new("no such upstream")
-            .allowed(&*allowed)
-            .nearest(nearest(name, upstreams.iter().copied()))),
-    }
-}
-
-fn listed(upstreams: &[&str]) -> String {
-    match upstreams {
-        [] => "the name of an upstream".to_owned(),
-        upstreams if upstreams.len() > 20 => format!("{}, ..", upstreams[..20].join(", ")),
-        upstreams => upstreams.join(", "),
-    }
 }
 
 fn methods(table: &mut Table<'_>) -> Vec<Method> {

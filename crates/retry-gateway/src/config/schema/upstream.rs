@@ -6,10 +6,11 @@ use http::Uri;
 use http::uri::Scheme;
 
 use crate::config::error::Wrong;
+use crate::config::outlier::OutlierDetection;
+use crate::config::profile::Profile;
 use crate::config::reader::{Table, Value};
-use crate::config::{
-    HostRule, OutlierDetection, Pace, Profile, Protocol, RetryBudget, Upstream, UpstreamTls, names, value,
-};
+use crate::config::upstream::{HostRule, Pace, Protocol, RetryBudget, Upstream, UpstreamTls};
+use crate::config::{names, value};
 
 /// An upstream that routes of a profile lead to.
 pub(super) fn read(mut table: Table<'_>, profile: Profile) -> Upstream {
