@@ -20,8 +20,8 @@ use http::{Response, StatusCode};
 use http_body::Body;
 use tokio::time::Instant;
 
+use self::begun::Begun;
 pub(crate) use self::begun::Cared;
-use self::begun::{Begun, More};
 pub(crate) use self::key::mint;
 pub(crate) use self::mark::Mark;
 use crate::alarm::Alarms;
@@ -106,43 +106,6 @@ impl Look {
             mark.set(&mut response);
         }
         response
-    }
-}
-
-impl<B> Begun<B>
-where
-    B: Body<Data = Bytes> + Unpin,
-{
-    /// Reads until `enough` says so, at most so many bytes, and until then. Whether `enough` has said so.
-    async fn read(
-        &mut self,
-        most: usize,
-        until: Instant,
-        alarms: &Alarms,
-        mut enough: impl FnMut(More<'_>) -> bool,
-    ) -> bool {
-        let mut left = most;
-        let reading = std::future::poll_fn(|cx| self.poll_read(cx, &mut left, &mut enough));
-        alarms.within(until, reading).await.unwrap_or(false)
-    }
-}
-
-impl<B> Cared<B>
-where
-    B: Body<Data = Bytes> + Unpin,
-{
-    /// Reads it to its end, if that comes within so many bytes and until then. Whether it did: nothing is lost of one
-    /// that goes on.
-    pub(crate) async fn gather(self, most: usize, until: Instant, alarms: &Alarms) -> (Self, bool) {
-        let mut begun = match self {
-            Self::Whole(body) => Box::new(Begun::new(body)),
-            Self::Begun(begun) => begun,
-        };
-        // What ends just there has no more.
-        let most = most.saturating_add(1);
-        let is_all =
-            begun.has_ended() || begun.read(most, until, alarms, |more| matches!(more, More::End)).await;
-        (Self::Begun(begun), is_all)
     }
 }
 

@@ -7,6 +7,9 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
+use tokio::time::Instant;
+
+use crate::alarm::Alarms;
 
 /// A response body that may have been looked at. Most were not, and pay for one branch.
 pub(crate) enum Cared<B: Body> {
@@ -42,8 +45,21 @@ where
         matches!(self.end, Some(Ok(())))
     }
 
+    /// Reads until `enough` says so, at most so many bytes, and until then. Whether `enough` has said so.
+    pub(super) async fn read(
+        &mut self,
+        most: usize,
+        until: Instant,
+        alarms: &Alarms,
+        mut enough: impl FnMut(More<'_>) -> bool,
+    ) -> bool {
+        let mut left = most;
+        let reading = std::future::poll_fn(|cx| self.poll_read(cx, &mut left, &mut enough));
+        alarms.within(until, reading).await.unwrap_or(false)
+    }
+
     /// Reads until `enough` says so, which is shown `left` bytes at most. Whether it has said so.
-    pub(super) fn poll_read(
+    fn poll_read(
         &mut self,
         cx: &mut Context<'_>,
         left: &mut usize,
@@ -71,6 +87,25 @@ where
                 return Poll::Ready(is_enough);
             }
         }
+    }
+}
+
+impl<B> Cared<B>
+where
+    B: Body<Data = Bytes> + Unpin,
+{
+    /// Reads it to its end, if that comes within so many bytes and until then. Whether it did: nothing is lost of one
+    /// that goes on.
+    pub(crate) async fn gather(self, most: usize, until: Instant, alarms: &Alarms) -> (Self, bool) {
+        let mut begun = match self {
+            Self::Whole(body) => Box::new(Begun::new(body)),
+            Self::Begun(begun) => begun,
+        };
+        // What ends just there has no more.
+        let most = most.saturating_add(1);
+        let is_all =
+            begun.has_ended() || begun.read(most, until, alarms, |more| matches!(more, More::End)).await;
+        (Self::Begun(begun), is_all)
     }
 }
 
