@@ -7,8 +7,7 @@ use anyhow::Context;
 use clap::{Command, CommandFactory};
 use clap_mangen::Man as Page;
 
-use crate::cli::{Cli, Completions, Man};
-use crate::say;
+use crate::cli::{Cli, Completions, Man, say};
 
 impl Completions {
     pub(crate) fn run(&self) -> anyhow::Result<ExitCode> {
