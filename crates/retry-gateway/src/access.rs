@@ -12,13 +12,13 @@ use crate::downstream::Downstream;
 use crate::fallback::Fallen;
 use crate::headers;
 use crate::metrics::Metrics;
-use crate::millis::millis;
 use crate::patience::Turn;
 use crate::reject::Rejection;
 use crate::state::{Gateway, Legs, Route};
 use crate::telemetry::RequestSpan;
 use crate::telemetry::access_log::{self, AttemptLine, Line, RejectedLine};
 use crate::telemetry::reason::FallbackReason;
+use crate::time::millis::millis;
 use crate::trail::{Step, Trail};
 
 /// What is known of a request when it is answered, or when its client is gone. Dropping it counts the

@@ -7,7 +7,6 @@ use tokio_rustls::TlsAcceptor;
 use tower::Layer;
 use tower_http_retry::{ReplayMemory, RetryLayer};
 
-use crate::alarm::Alarms;
 use crate::care::Care;
 use crate::cluster::Shared;
 use crate::config::{self, Config};
@@ -17,6 +16,7 @@ use crate::metrics::Metrics;
 use crate::policy::GatewayPolicy;
 use crate::settings::Way;
 use crate::state::{Gateway, Legs, Route};
+use crate::time::pooled_timeout::Alarms;
 use crate::tls;
 use crate::trust::Trust;
 use crate::upload::Uploads;

@@ -12,7 +12,6 @@ use tokio::time::Instant;
 use tower::{Layer, ServiceExt, service_fn};
 use tower_http_retry::{PaceError, PaceLayer};
 
-use crate::alarm::Alarm;
 use crate::body::UpstreamBody;
 use crate::care::{self, Cared, Caring};
 use crate::endpoint::{EndpointRequest, Occupied};
@@ -20,6 +19,7 @@ use crate::error::AttemptError;
 use crate::expect::Expectation;
 use crate::settings::Way;
 use crate::telemetry::AttemptSpan;
+use crate::time::pooled_timeout::Alarm;
 use crate::trail::Trail;
 use crate::vet;
 

@@ -9,12 +9,12 @@ use http_body_util::{Either, Full};
 use hyper::body::Incoming;
 use tokio::time::Instant;
 
-use crate::alarm::Alarms;
 use crate::capacity::Seat;
 use crate::care::Cared;
 use crate::endpoint::Occupied;
 use crate::expect::Expectation;
 use crate::patience::Turn;
+use crate::time::pooled_timeout::Alarms;
 
 /// What is sent to a client: an upstream's body, or one of the gateway's own.
 pub(crate) type GatewayBody = Either<UpstreamBody, Full<Bytes>>;

@@ -24,8 +24,8 @@ use self::begun::Begun;
 pub(crate) use self::begun::Cared;
 pub(crate) use self::key::mint;
 pub(crate) use self::mark::Mark;
-use crate::alarm::Alarms;
 use crate::config::Retry;
+use crate::time::pooled_timeout::Alarms;
 
 /// What a route has looked at.
 #[derive(Clone, Copy, Debug)]

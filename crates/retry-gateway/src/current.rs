@@ -8,9 +8,9 @@ use arc_swap::{ArcSwap, Guard};
 
 use crate::capacity::Capacity;
 use crate::config::Config;
-use crate::millis::millis;
 use crate::state::Gateway;
 use crate::telemetry::status::{ConfigStatus, Status};
+use crate::time::millis::millis;
 
 /// A gateway that can be replaced while it works. Whoever took a request from it sees that through.
 #[derive(Debug)]

@@ -15,7 +15,6 @@ use tower_http_retry::{
     ReplayMemory, ResponseHead, RetryInfo, RetryOverride, cautious_failure_kind,
 };
 
-use crate::alarm::Alarms;
 use crate::body::UpstreamBody;
 use crate::capacity::Seat;
 use crate::care::Mark;
@@ -26,6 +25,7 @@ use crate::leg::{Leg, Retries};
 use crate::policy::GatewayPolicy;
 use crate::service::Attempts;
 use crate::telemetry::reason::FallbackReason;
+use crate::time::pooled_timeout::Alarms;
 use crate::trail::Trail;
 use crate::upload::Upload;
 

@@ -5,7 +5,6 @@
 
 mod access;
 mod admin;
-mod alarm;
 mod answer;
 mod assemble;
 mod attempt;
@@ -29,7 +28,6 @@ mod headers;
 mod leg;
 mod listener;
 mod metrics;
-mod millis;
 mod outlier;
 mod page;
 mod patience;
@@ -44,6 +42,7 @@ mod service;
 mod settings;
 mod state;
 mod telemetry;
+mod time;
 mod tls;
 mod trail;
 mod trust;

@@ -13,10 +13,10 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
-use crate::alarm::{Alarm, Alarms};
 use crate::capacity::Seat;
 use crate::config::Limits;
 use crate::reject::Rejection;
+use crate::time::pooled_timeout::{Alarm, Alarms};
 
 /// The alarms of all connections, those of a length together.
 #[derive(Clone, Debug, Default)]

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::alarm::Alarms;
 use crate::care::Care;
+use crate::time::pooled_timeout::Alarms;
 use crate::upstream::Upstream;
 
 /// How a route's requests are sent to the endpoints of its upstream.

@@ -8,12 +8,12 @@ use std::time::Duration;
 use tokio_rustls::TlsAcceptor;
 use tower_http_retry::ReplayMemory;
 
-use crate::alarm::Alarms;
 use crate::cluster::Shared;
 use crate::config::{self, Buffers, Limits};
 use crate::fallback::Fallback;
 use crate::leg::Leg;
 use crate::metrics::Metrics;
+use crate::time::pooled_timeout::Alarms;
 use crate::trust::Trust;
 use crate::upload::Uploads;
 

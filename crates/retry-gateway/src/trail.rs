@@ -8,8 +8,8 @@ use http::StatusCode;
 use smallvec::SmallVec;
 use tokio::time::Instant;
 
-use crate::millis::millis;
 use crate::telemetry::RequestSpan;
+use crate::time::millis::millis;
 
 /// The attempts of a request, shared by all who handle it.
 #[derive(Clone, Debug)]

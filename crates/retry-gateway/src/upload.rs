@@ -13,7 +13,7 @@ use hyper::body::Incoming;
 use tokio::time::Instant;
 use tower_http_retry::{BoxError, ReplayBody};
 
-use crate::alarm::{Alarm, Alarms};
+use crate::time::pooled_timeout::{Alarm, Alarms};
 use crate::trail::Trail;
 
 /// How long is waited for the next piece of a body.

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use tokio::time::Instant;
 
-use crate::alarm::Alarms;
+use crate::time::pooled_timeout::Alarms;
 
 /// A response body that may have been looked at. Most were not, and pay for one branch.
 pub(crate) enum Cared<B: Body> {

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::begun::{Begun, More};
 use super::mark::Mark;
 use super::said::Said;
-use crate::alarm::Alarms;
+use crate::time::pooled_timeout::Alarms;
 
 /// Reads a refusal, within bounds.
 pub(super) async fn find<B>(body: &mut Begun<B>, until: Instant, alarms: &Alarms) -> Option<Mark>

@@ -8,7 +8,7 @@ use super::begun::{Begun, More};
 use super::mark::Mark;
 use super::quota;
 use super::said::{self, Said};
-use crate::alarm::Alarms;
+use crate::time::pooled_timeout::Alarms;
 
 /// Reads a stream to the end of its first event, within bounds.
 pub(super) async fn find<B>(body: &mut Begun<B>, until: Instant, alarms: &Alarms) -> Option<Mark>
