@@ -6,9 +6,10 @@
 
 mod checks;
 mod error;
+mod keywords;
 mod limits;
-mod names;
 mod outlier;
+mod parse_http;
 mod profile;
 mod reader;
 mod retry;
@@ -18,7 +19,6 @@ mod schema;
 mod summary;
 mod upstream;
 mod value;
-mod words;
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -79,7 +79,7 @@ impl Config {
     ///
     /// The error says what is wrong with it, without the text.
     pub fn endpoint(text: &str) -> Result<Uri, String> {
-        names::endpoint_of(text).map_err(|wrong| wrong.to_string())
+        parse_http::endpoint_of(text).map_err(|wrong| wrong.to_string())
     }
 
     /// A few lines for people: where it listens, what it knows, where requests go.

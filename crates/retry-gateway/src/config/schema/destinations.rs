@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use toml::de::DeValue;
 
 use crate::config::error::Wrong;
+use crate::config::keywords::nearest;
 use crate::config::root::Buffers;
 use crate::config::upstream::Upstream;
 use crate::config::value;
-use crate::config::words::nearest;
 
 /// Where routes can lead, and what all of them share.
 pub(super) struct Destinations<'a> {

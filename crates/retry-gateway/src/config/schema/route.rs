@@ -10,7 +10,7 @@ use crate::config::error::Wrong;
 use crate::config::profile::Profile;
 use crate::config::reader::{Table, Value};
 use crate::config::route::Route;
-use crate::config::{names, value};
+use crate::config::{parse_http, value};
 
 /// A route. Where it says nothing, its profile does.
 pub(super) fn read(mut table: Table<'_>, destinations: &Destinations<'_>) -> Route {
@@ -22,8 +22,8 @@ pub(super) fn read(mut table: Table<'_>, destinations: &Destinations<'_>) -> Rou
     let paced = destinations.upstreams.get(&upstream).is_some_and(|upstream| upstream.pace.is_some());
     let default = Route::to(&upstream, profile, paced);
 
-    let path_prefix = table.read("path_prefix", names::path_prefix).unwrap_or(default.path_prefix);
-    let host = table.read("host", names::host_pattern);
+    let path_prefix = table.read("path_prefix", parse_http::path_prefix).unwrap_or(default.path_prefix);
+    let host = table.read("host", parse_http::host_pattern);
     let methods = methods(&mut table);
     let headers = headers(&mut table);
     // What is not known contradicts nothing.
@@ -48,7 +48,7 @@ fn methods(table: &mut Table<'_>) -> Vec<Method> {
     if items.is_empty() {
         table.blame("methods", Wrong::new("empty").allowed(format!("{allowed}; without the key, all fit")));
     }
-    items.into_iter().filter_map(|item| item.read(names::method)).collect()
+    items.into_iter().filter_map(|item| item.read(parse_http::method)).collect()
 }
 
 fn headers(table: &mut Table<'_>) -> Vec<(HeaderName, HeaderValue)> {
@@ -58,7 +58,7 @@ fn headers(table: &mut Table<'_>) -> Vec<(HeaderName, HeaderValue)> {
     };
     let mut headers: Vec<(HeaderName, HeaderValue)> = Vec::new();
     for (name, value) in table.entries() {
-        match names::header_name(name) {
+        match parse_http::header_name(name) {
             Err(wrong) => table.blame_key(name, wrong),
             Ok(name) if name == http::header::HOST => blame_host(&value),
             Ok(same) if headers.iter().any(|(name, _)| *name == same) => {
@@ -67,7 +67,7 @@ fn headers(table: &mut Table<'_>) -> Vec<(HeaderName, HeaderValue)> {
                     Wrong::new("stands here twice; case means nothing in the name of a header"),
                 );
             }
-            Ok(name) => headers.extend(value.read(names::header_value).map(|value| (name, value))),
+            Ok(name) => headers.extend(value.read(parse_http::header_value).map(|value| (name, value))),
         }
     }
     headers

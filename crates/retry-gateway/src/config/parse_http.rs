@@ -8,10 +8,10 @@ use ipnet::IpNet;
 use toml::de::DeValue;
 
 use super::error::Wrong;
+use super::keywords::nearest;
 use super::route::HostPattern;
 use super::upstream::{HostRule, PaceKey};
 use super::value::text;
-use super::words::nearest;
 
 /// An address to listen at.
 pub(super) fn address(value: &DeValue<'_>) -> Result<SocketAddr, Wrong> {
