@@ -7,13 +7,13 @@ use std::time::{Duration, SystemTime};
 use http::{Method, Request, StatusCode, Uri};
 use tower_http_retry::RetryInfo;
 
-use crate::capacity::Seat;
-use crate::downstream::Downstream;
+use crate::connection::info::Downstream;
+use crate::connection::limit::Seat;
+use crate::connection::rejection::Rejection;
+use crate::connection::timeouts::Turn;
 use crate::fallback::Fallen;
 use crate::headers;
 use crate::metrics::Metrics;
-use crate::patience::Turn;
-use crate::reject::Rejection;
 use crate::state::{Gateway, Legs, Route};
 use crate::telemetry::RequestSpan;
 use crate::telemetry::access_log::{self, AttemptLine, Line, RejectedLine};

@@ -14,12 +14,12 @@ use tower_http_retry::{
 use crate::access::Record;
 use crate::body::GatewayBody;
 use crate::care::Mark;
+use crate::connection::rejection::Rejection;
 use crate::error::AttemptError;
 use crate::fallback::Ended;
 use crate::forward;
 use crate::policy::GatewayPolicy;
 use crate::problem::Problem;
-use crate::reject::Rejection;
 use crate::service::Attempts;
 use crate::telemetry::reason::FallbackReason;
 use crate::trail::Trail;

@@ -10,6 +10,7 @@ use tower_http_retry::{ReplayMemory, RetryLayer};
 use crate::care::Care;
 use crate::cluster::Shared;
 use crate::config::{self, Config};
+use crate::connection::tls;
 use crate::fallback::Fallback;
 use crate::leg::{Leg, Retries};
 use crate::metrics::Metrics;
@@ -17,7 +18,6 @@ use crate::policy::GatewayPolicy;
 use crate::settings::Way;
 use crate::state::{Gateway, Legs, Route};
 use crate::time::pooled_timeout::Alarms;
-use crate::tls;
 use crate::trust::Trust;
 use crate::upload::Uploads;
 

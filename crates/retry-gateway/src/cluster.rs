@@ -6,12 +6,12 @@ use http::Uri;
 use prometheus_client::metrics::counter::Counter;
 use tower_http_retry::{Budget, Pace, PaceLayer, SharedPace};
 
-use crate::capacity::Capacity;
 use crate::config::{self, PaceKey, Protocol};
+use crate::connection::limit::Capacity;
+use crate::connection::tls::{self, Trusted};
 use crate::endpoint::{Endpoint, Reach};
 use crate::outlier::{Health, Outliers, State};
 use crate::telemetry::status::{CountsStatus, EndpointStatus, UpstreamStatus};
-use crate::tls::{self, Trusted};
 use crate::upstream::Upstream;
 
 /// What the routes to one upstream share.

@@ -6,8 +6,8 @@ use std::time::SystemTime;
 
 use arc_swap::{ArcSwap, Guard};
 
-use crate::capacity::Capacity;
 use crate::config::Config;
+use crate::connection::limit::Capacity;
 use crate::state::Gateway;
 use crate::telemetry::status::{ConfigStatus, Status};
 use crate::time::millis::millis;

@@ -16,9 +16,9 @@ use tower_http_retry::{
 };
 
 use crate::body::UpstreamBody;
-use crate::capacity::Seat;
 use crate::care::Mark;
 use crate::config::ErrorBodyDrain;
+use crate::connection::limit::Seat;
 use crate::error::AttemptError;
 use crate::forward::Origin;
 use crate::leg::{Leg, Retries};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use http::header::{self, Entry, HeaderMap, HeaderName, HeaderValue};
 use http::{Request, Response, Version};
 
-use crate::downstream::Downstream;
+use crate::connection::info::Downstream;
 use crate::found::{Found, is_of_the_way};
 use crate::headers::{FORWARDED_FOR, FORWARDED_HOST, FORWARDED_PROTO, contains_token, strip};
 use crate::tunnel::Tunnel;

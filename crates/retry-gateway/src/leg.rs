@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tower_http_retry::{Concrete, Retry, WithPace};
 
-use crate::capacity::{Capacity, Seat};
+use crate::connection::limit::{Capacity, Seat};
 use crate::metrics::Counts;
 use crate::policy::GatewayPolicy;
 use crate::settings::Way;

@@ -11,7 +11,7 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 use tower_http_retry::{Cause, Reason, RetryInfo};
 
-use crate::reject::Rejection;
+use crate::connection::rejection::Rejection;
 use crate::telemetry::reason::FallbackReason;
 use crate::telemetry::status::{CountsStatus, UpstreamStatus};
 

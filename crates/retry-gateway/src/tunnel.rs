@@ -5,8 +5,8 @@ use http::{Request, Response, StatusCode};
 use hyper::upgrade::{self, OnUpgrade};
 use hyper_util::rt::TokioIo;
 
+use crate::connection::timeouts::Turn;
 use crate::headers::contains_token;
-use crate::patience::Turn;
 
 /// A request to switch protocols.
 #[derive(Debug)]

@@ -3,7 +3,7 @@
 use http::header::{self, HeaderMap, HeaderValue};
 use http::{Method, Request, Version};
 
-use crate::downstream::Downstream;
+use crate::connection::info::Downstream;
 use crate::found::Found;
 
 /// A request that can be taken for one thing only.

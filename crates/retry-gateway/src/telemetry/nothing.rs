@@ -2,7 +2,7 @@
 
 use http::{Request, StatusCode};
 
-use crate::downstream::Downstream;
+use crate::connection::info::Downstream;
 use crate::telemetry::peer::PeerInfo;
 
 #[derive(Debug)]

@@ -9,7 +9,7 @@ use opentelemetry_http::HeaderExtractor;
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::Span;
 
-use crate::downstream::Downstream;
+use crate::connection::info::Downstream;
 use crate::headers;
 use crate::telemetry::peer::PeerInfo;
 use crate::telemetry::{exporter, words};

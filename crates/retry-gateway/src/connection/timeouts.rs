@@ -13,9 +13,9 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
-use crate::capacity::Seat;
 use crate::config::Limits;
-use crate::reject::Rejection;
+use crate::connection::limit::Seat;
+use crate::connection::rejection::Rejection;
 use crate::time::pooled_timeout::{Alarm, Alarms};
 
 /// The alarms of all connections, those of a length together.
