@@ -13,11 +13,11 @@ use tower_http_retry::{
 
 use crate::access::Record;
 use crate::body::GatewayBody;
-use crate::care::Mark;
 use crate::connection::rejection::Rejection;
 use crate::error::AttemptError;
 use crate::fallback::Ended;
 use crate::forward;
+use crate::llm::Mark;
 use crate::policy::GatewayPolicy;
 use crate::problem::Problem;
 use crate::service::Attempts;

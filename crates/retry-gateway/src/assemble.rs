@@ -7,12 +7,12 @@ use tokio_rustls::TlsAcceptor;
 use tower::Layer;
 use tower_http_retry::{ReplayMemory, RetryLayer};
 
-use crate::care::Care;
 use crate::cluster::Shared;
 use crate::config::{self, Config};
 use crate::connection::tls;
 use crate::fallback::Fallback;
 use crate::leg::{Leg, Retries};
+use crate::llm::Care;
 use crate::metrics::Metrics;
 use crate::policy::GatewayPolicy;
 use crate::settings::Way;

@@ -13,10 +13,10 @@ use tower::{Layer, ServiceExt, service_fn};
 use tower_http_retry::{PaceError, PaceLayer};
 
 use crate::body::UpstreamBody;
-use crate::care::{self, Cared, Caring};
 use crate::endpoint::{EndpointRequest, Occupied};
 use crate::error::AttemptError;
 use crate::expect::Expectation;
+use crate::llm::{self, Cared, Caring};
 use crate::settings::Way;
 use crate::telemetry::AttemptSpan;
 use crate::time::pooled_timeout::Alarm;
@@ -128,7 +128,7 @@ impl Try {
                         return Poll::Ready(Err(AttemptError::Framing));
                     }
                     // Below the endpoint's pace and the log, which learn what it counts as.
-                    match care::begin(way.care, response, alarm.at(), &way.alarms) {
+                    match llm::begin(way.care, response, alarm.at(), &way.alarms) {
                         Caring::Done(response) => return Poll::Ready(Ok(response)),
                         Caring::Looking(looking) => *self = Self::Looking(looking),
                     }

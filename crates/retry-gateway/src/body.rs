@@ -9,11 +9,11 @@ use http_body_util::{Either, Full};
 use hyper::body::Incoming;
 use tokio::time::Instant;
 
-use crate::care::Cared;
 use crate::connection::limit::Seat;
 use crate::connection::timeouts::Turn;
 use crate::endpoint::Occupied;
 use crate::expect::Expectation;
+use crate::llm::Cared;
 use crate::time::pooled_timeout::Alarms;
 
 /// What is sent to a client: an upstream's body, or one of the gateway's own.

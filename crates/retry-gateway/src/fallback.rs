@@ -16,12 +16,12 @@ use tower_http_retry::{
 };
 
 use crate::body::UpstreamBody;
-use crate::care::Mark;
 use crate::config::ErrorBodyDrain;
 use crate::connection::limit::Seat;
 use crate::error::AttemptError;
 use crate::forward::Origin;
 use crate::leg::{Leg, Retries};
+use crate::llm::Mark;
 use crate::policy::GatewayPolicy;
 use crate::service::Attempts;
 use crate::telemetry::reason::FallbackReason;

@@ -9,8 +9,8 @@ use tower_http_retry::{
     RetryAfterFirst, Setback, Verdict,
 };
 
-use crate::care::Mark;
 use crate::config::{BackOff, BackOffPolicy, Nested, Retry, RetryMethods};
+use crate::llm::Mark;
 
 /// Decides for the requests of one route.
 #[derive(Clone, Debug)]

@@ -8,13 +8,13 @@ use tower::Service;
 
 use crate::access::Record;
 use crate::answer::{Answer, NO_SEAT, Sent};
-use crate::care;
 use crate::connection::info::Downstream;
 use crate::connection::rejection::Rejection;
 use crate::connection::timeouts::Turn;
 use crate::fallback::Errand;
 use crate::forward::{self, Arrived};
 use crate::leg::Retries;
+use crate::llm;
 use crate::problem::Problem;
 use crate::route;
 use crate::service::Attempts;
@@ -76,7 +76,7 @@ impl Route {
         let is_http1 = request.version() == Version::HTTP_11;
         let Arrived { origin, tunnel, expects } = forward::request(&mut request, vetted, downstream);
         if self.mints_key {
-            care::mint(&mut request);
+            llm::mint(&mut request);
         }
         let request = request.map(|body| Upload::new(body, uploads, &record.trail));
         let trail = record.trail.clone();

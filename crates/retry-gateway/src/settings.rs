@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::care::Care;
+use crate::llm::Care;
 use crate::time::pooled_timeout::Alarms;
 use crate::upstream::Upstream;
 

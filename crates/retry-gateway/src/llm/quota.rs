@@ -6,9 +6,9 @@ use bytes::Bytes;
 use http_body::Body;
 use tokio::time::Instant;
 
-use super::begun::{Begun, More};
-use super::mark::Mark;
-use super::said::Said;
+use super::body_signal::Mark;
+use super::error_body::Said;
+use super::peeked_body::{Begun, More};
 use crate::time::pooled_timeout::Alarms;
 
 /// Reads a refusal, within bounds.

@@ -4,13 +4,13 @@
 //! What is found counts as another status from here to the client, so that whoever reads heads does what is right
 //! without knowing why: policy, pace, budget and log. The client gets the status that the server said.
 
-mod begun;
-mod key;
-mod mark;
-mod media;
+mod body_signal;
+mod content_type;
+mod error_body;
+mod event_stream;
+mod idempotency_key;
+mod peeked_body;
 mod quota;
-mod said;
-mod stream;
 
 use std::pin::Pin;
 use std::time::Duration;
@@ -20,10 +20,10 @@ use http::{Response, StatusCode};
 use http_body::Body;
 use tokio::time::Instant;
 
-use self::begun::Begun;
-pub(crate) use self::begun::Cared;
-pub(crate) use self::key::mint;
-pub(crate) use self::mark::Mark;
+pub(crate) use self::body_signal::Mark;
+pub(crate) use self::idempotency_key::mint;
+use self::peeked_body::Begun;
+pub(crate) use self::peeked_body::Cared;
 use crate::config::Retry;
 use crate::time::pooled_timeout::Alarms;
 
@@ -77,10 +77,12 @@ impl Care {
     fn look<B: Body>(self, response: &Response<B>, latest: Instant) -> Option<Look> {
         let until = |time| latest.min(Instant::now() + time);
         match (response.status(), self.hold) {
-            (StatusCode::OK, Some(time)) if media::is_event_stream(response.headers()) => {
+            (StatusCode::OK, Some(time)) if content_type::is_event_stream(response.headers()) => {
                 Some(Look::FirstEvent(until(time)))
             }
-            (StatusCode::TOO_MANY_REQUESTS, _) if self.peeks_quota && media::is_json(response.headers()) => {
+            (StatusCode::TOO_MANY_REQUESTS, _)
+                if self.peeks_quota && content_type::is_json(response.headers()) =>
+            {
                 let is_short = response.body().size_hint().lower() <= quota::MOST as u64;
                 is_short.then(|| Look::Quota(until(quota::TIME)))
             }
@@ -99,7 +101,7 @@ impl Look {
         let mut begun = Begun::new(body);
         let mark = match self {
             Self::Quota(until) => quota::find(&mut begun, until, &alarms).await,
-            Self::FirstEvent(until) => stream::find(&mut begun, until, &alarms).await,
+            Self::FirstEvent(until) => event_stream::find(&mut begun, until, &alarms).await,
         };
         let mut response = Response::from_parts(head, Cared::Begun(Box::new(begun)));
         if let Some(mark) = mark {

@@ -4,10 +4,10 @@ use bytes::Bytes;
 use http_body::Body;
 use tokio::time::Instant;
 
-use super::begun::{Begun, More};
-use super::mark::Mark;
+use super::body_signal::Mark;
+use super::error_body::{self, Said};
+use super::peeked_body::{Begun, More};
 use super::quota;
-use super::said::{self, Said};
 use crate::time::pooled_timeout::Alarms;
 
 /// Reads a stream to the end of its first event, within bounds.
@@ -107,7 +107,7 @@ impl Parser {
     fn dispatch(&mut self) -> Option<First> {
         let is_ping = std::mem::take(&mut self.is_ping);
         let data = self.data.take()?;
-        if is_ping || said::is_ping(&data) {
+        if is_ping || error_body::is_ping(&data) {
             return None;
         }
         let passes = |said: &Said| said.is_among(PASSING) && !said.is_among(quota::LASTING);
