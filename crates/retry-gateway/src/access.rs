@@ -12,7 +12,7 @@ use crate::connection::limit::Seat;
 use crate::connection::rejection::Rejection;
 use crate::connection::timeouts::Turn;
 use crate::fallback::Fallen;
-use crate::headers;
+use crate::message::headers;
 use crate::metrics::Metrics;
 use crate::state::{Gateway, Legs, Route};
 use crate::telemetry::RequestSpan;

@@ -16,14 +16,14 @@ use crate::body::GatewayBody;
 use crate::connection::rejection::Rejection;
 use crate::error::AttemptError;
 use crate::fallback::Ended;
-use crate::forward;
 use crate::llm::Mark;
+use crate::message::forwarding;
+use crate::message::problem::Problem;
+use crate::message::upgrade::Tunnel;
 use crate::policy::GatewayPolicy;
-use crate::problem::Problem;
 use crate::service::Attempts;
 use crate::telemetry::reason::FallbackReason;
 use crate::trail::Trail;
-use crate::tunnel::Tunnel;
 use crate::upload::Upload;
 
 pin_project! {
@@ -102,7 +102,7 @@ impl Future for Answer {
             }
             Ok(mut response) => {
                 Mark::clear(&mut response);
-                forward::response(&mut response);
+                forwarding::response(&mut response);
                 if *this.is_http1 && response.body().is_early() {
                     // hyper closes it, because the client may send its body all the same.
                     response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));

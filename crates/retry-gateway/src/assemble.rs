@@ -13,12 +13,12 @@ use crate::connection::tls;
 use crate::fallback::Fallback;
 use crate::leg::{Leg, Retries};
 use crate::llm::Care;
+use crate::message::trusted_proxies::Trust;
 use crate::metrics::Metrics;
 use crate::policy::GatewayPolicy;
 use crate::settings::Way;
 use crate::state::{Gateway, Legs, Route};
 use crate::time::pooled_timeout::Alarms;
-use crate::trust::Trust;
 use crate::upload::Uploads;
 
 impl Gateway {

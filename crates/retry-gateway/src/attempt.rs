@@ -17,11 +17,11 @@ use crate::endpoint::{EndpointRequest, Occupied};
 use crate::error::AttemptError;
 use crate::expect::Expectation;
 use crate::llm::{self, Cared, Caring};
+use crate::message::validate;
 use crate::settings::Way;
 use crate::telemetry::AttemptSpan;
 use crate::time::pooled_timeout::Alarm;
 use crate::trail::Trail;
-use crate::vet;
 
 /// Resolves with what one attempt comes to, once that is noted. Written out, because an `async` block would be four
 /// times as large, and it is part of each request's future.
@@ -124,7 +124,7 @@ impl Try {
                             return Poll::Ready(Err(AttemptError::Timeout(io::ErrorKind::TimedOut.into())));
                         }
                     };
-                    if !vet::is_framed(response.headers()) {
+                    if !validate::is_framed(response.headers()) {
                         return Poll::Ready(Err(AttemptError::Framing));
                     }
                     // Below the endpoint's pace and the log, which learn what it counts as.

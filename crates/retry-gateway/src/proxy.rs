@@ -12,15 +12,15 @@ use crate::connection::info::Downstream;
 use crate::connection::rejection::Rejection;
 use crate::connection::timeouts::Turn;
 use crate::fallback::Errand;
-use crate::forward::{self, Arrived};
 use crate::leg::Retries;
 use crate::llm;
-use crate::problem::Problem;
+use crate::message::forwarding::{self, Arrived};
+use crate::message::problem::Problem;
+use crate::message::validate::{self, Vetted};
 use crate::route;
 use crate::service::Attempts;
 use crate::state::{Gateway, Legs, Route};
 use crate::upload::{Upload, Uploads};
-use crate::vet::{self, Vetted};
 
 impl Gateway {
     /// Answers a request, which is on its way when this returns.
@@ -35,7 +35,7 @@ impl Gateway {
             record.rejection = Some(Rejection::HeadTooLarge);
             return never(record, Problem::HeadTooLarge, "it has more header lines than the gateway takes");
         }
-        let vetted = match vet::request(&mut request, downstream) {
+        let vetted = match validate::request(&mut request, downstream) {
             Ok(vetted) => vetted,
             Err(detail) => {
                 // Where the next request begins is not known for sure.
@@ -74,7 +74,7 @@ impl Route {
         uploads: &Arc<Uploads>,
     ) -> Answer {
         let is_http1 = request.version() == Version::HTTP_11;
-        let Arrived { origin, tunnel, expects } = forward::request(&mut request, vetted, downstream);
+        let Arrived { origin, tunnel, expects } = forwarding::request(&mut request, vetted, downstream);
         if self.mints_key {
             llm::mint(&mut request);
         }

@@ -3,7 +3,7 @@
 use http::{HeaderMap, Method, Request};
 
 use crate::config::{self, Config};
-use crate::headers;
+use crate::message::headers;
 
 impl Config {
     /// The route that takes a request with this head, if any does.

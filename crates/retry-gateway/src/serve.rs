@@ -28,7 +28,7 @@ use crate::connection::shutdown::{Drain, Leave};
 use crate::connection::timeouts::{Patience, Patient, Pools};
 use crate::current::Current;
 use crate::listener::{ACCEPT_PAUSE, listen};
-use crate::problem::Problem;
+use crate::message::problem::Problem;
 use crate::reload::Reloader;
 use crate::state::Gateway;
 

@@ -12,9 +12,9 @@ use crate::cluster::Shared;
 use crate::config::{self, Buffers, Limits};
 use crate::fallback::Fallback;
 use crate::leg::Leg;
+use crate::message::trusted_proxies::Trust;
 use crate::metrics::Metrics;
 use crate::time::pooled_timeout::Alarms;
-use crate::trust::Trust;
 use crate::upload::Uploads;
 
 /// The gateway: its routes, in the order in which they are tried.

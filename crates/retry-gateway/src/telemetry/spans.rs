@@ -10,7 +10,7 @@ use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::Span;
 
 use crate::connection::info::Downstream;
-use crate::headers;
+use crate::message::headers;
 use crate::telemetry::peer::PeerInfo;
 use crate::telemetry::{exporter, words};
 

@@ -1,7 +1,7 @@
 use std::net::IpAddr;
 
 use super::*;
-use crate::headers::host_of;
+use crate::message::headers::host_of;
 
 fn client(is_trusted: bool) -> Arc<Downstream> {
     Arc::new(Downstream::new(IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 7)), false, is_trusted))

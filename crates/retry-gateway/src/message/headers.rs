@@ -3,7 +3,7 @@
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Request, Uri};
 
-use crate::found::{Found, is_for_one_connection};
+use crate::message::header_scan::{Found, is_for_one_connection};
 
 /// The host that a request is for: of its URI where that has one (RFC 9112 section 3.2.2), else of its `Host`.
 pub(crate) fn host_of<B>(request: &Request<B>) -> Option<HeaderValue> {

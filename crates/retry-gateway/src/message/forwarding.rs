@@ -6,10 +6,10 @@ use http::header::{self, Entry, HeaderMap, HeaderName, HeaderValue};
 use http::{Request, Response, Version};
 
 use crate::connection::info::Downstream;
-use crate::found::{Found, is_of_the_way};
-use crate::headers::{FORWARDED_FOR, FORWARDED_HOST, FORWARDED_PROTO, contains_token, strip};
-use crate::tunnel::Tunnel;
-use crate::vet::Vetted;
+use crate::message::header_scan::{Found, is_of_the_way};
+use crate::message::headers::{FORWARDED_FOR, FORWARDED_HOST, FORWARDED_PROTO, contains_token, strip};
+use crate::message::upgrade::Tunnel;
+use crate::message::validate::Vetted;
 
 /// What is left to do about a request that can be sent on.
 #[derive(Debug)]

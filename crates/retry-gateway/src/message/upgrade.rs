@@ -6,7 +6,7 @@ use hyper::upgrade::{self, OnUpgrade};
 use hyper_util::rt::TokioIo;
 
 use crate::connection::timeouts::Turn;
-use crate::headers::contains_token;
+use crate::message::headers::contains_token;
 
 /// A request to switch protocols.
 #[derive(Debug)]

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use http::HeaderMap;
 use ipnet::IpNet;
 
-use crate::headers::FORWARDED_FOR;
+use crate::message::headers::FORWARDED_FOR;
 
 /// The proxies in front of the gateway that are believed.
 #[derive(Debug)]

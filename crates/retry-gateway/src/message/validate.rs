@@ -4,7 +4,7 @@ use http::header::{self, HeaderMap, HeaderValue};
 use http::{Method, Request, Version};
 
 use crate::connection::info::Downstream;
-use crate::found::Found;
+use crate::message::header_scan::Found;
 
 /// A request that can be taken for one thing only.
 #[derive(Debug)]
