@@ -13,13 +13,13 @@ use crate::connection::rejection::Rejection;
 use crate::connection::timeouts::Turn;
 use crate::fallback::Fallen;
 use crate::message::headers;
-use crate::metrics::Metrics;
 use crate::state::{Gateway, Legs, Route};
 use crate::telemetry::RequestSpan;
 use crate::telemetry::access_log::{self, AttemptLine, Line, RejectedLine};
+use crate::telemetry::metrics::Metrics;
 use crate::telemetry::reason::FallbackReason;
+use crate::telemetry::request_log::{Step, Trail};
 use crate::time::millis::millis;
-use crate::trail::{Step, Trail};
 
 /// What is known of a request when it is answered, or when its client is gone. Dropping it counts the
 /// request and writes the line.

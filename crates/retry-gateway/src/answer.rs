@@ -23,7 +23,7 @@ use crate::message::upgrade::Tunnel;
 use crate::policy::GatewayPolicy;
 use crate::service::Attempts;
 use crate::telemetry::reason::FallbackReason;
-use crate::trail::Trail;
+use crate::telemetry::request_log::Trail;
 use crate::upload::Upload;
 
 pin_project! {

@@ -14,10 +14,10 @@ use crate::fallback::Fallback;
 use crate::leg::{Leg, Retries};
 use crate::llm::Care;
 use crate::message::trusted_proxies::Trust;
-use crate::metrics::Metrics;
 use crate::policy::GatewayPolicy;
 use crate::settings::Way;
 use crate::state::{Gateway, Legs, Route};
+use crate::telemetry::metrics::Metrics;
 use crate::time::pooled_timeout::Alarms;
 use crate::upload::Uploads;
 

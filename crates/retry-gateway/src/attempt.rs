@@ -20,8 +20,8 @@ use crate::llm::{self, Cared, Caring};
 use crate::message::validate;
 use crate::settings::Way;
 use crate::telemetry::AttemptSpan;
+use crate::telemetry::request_log::Trail;
 use crate::time::pooled_timeout::Alarm;
-use crate::trail::Trail;
 
 /// Resolves with what one attempt comes to, once that is noted. Written out, because an `async` block would be four
 /// times as large, and it is part of each request's future.

@@ -25,8 +25,8 @@ use crate::message::forwarding::Origin;
 use crate::policy::GatewayPolicy;
 use crate::service::Attempts;
 use crate::telemetry::reason::FallbackReason;
+use crate::telemetry::request_log::Trail;
 use crate::time::pooled_timeout::Alarms;
-use crate::trail::Trail;
 use crate::upload::Upload;
 
 /// The upstreams of a route, in the order in which they are tried, and when the next one is.

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use tower_http_retry::{Concrete, Retry, WithPace};
 
 use crate::connection::limit::{Capacity, Seat};
-use crate::metrics::Counts;
 use crate::policy::GatewayPolicy;
 use crate::settings::Way;
+use crate::telemetry::metrics::Counts;
 
 /// A route's requests at one upstream.
 #[derive(Debug)]

@@ -23,7 +23,6 @@ mod leg;
 mod listener;
 mod llm;
 mod message;
-mod metrics;
 mod outlier;
 mod page;
 mod policy;
@@ -36,7 +35,6 @@ mod settings;
 mod state;
 mod telemetry;
 mod time;
-mod trail;
 mod upload;
 mod upstream;
 

@@ -18,7 +18,7 @@ use crate::expect;
 use crate::message::forwarding::Origin;
 use crate::message::headers;
 use crate::settings::Way;
-use crate::trail::Trail;
+use crate::telemetry::request_log::Trail;
 use crate::upload::Upload;
 use crate::upstream::Upstream;
 

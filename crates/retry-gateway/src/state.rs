@@ -13,7 +13,7 @@ use crate::config::{self, Buffers, Limits};
 use crate::fallback::Fallback;
 use crate::leg::Leg;
 use crate::message::trusted_proxies::Trust;
-use crate::metrics::Metrics;
+use crate::telemetry::metrics::Metrics;
 use crate::time::pooled_timeout::Alarms;
 use crate::upload::Uploads;
 

@@ -13,8 +13,8 @@ use hyper::body::Incoming;
 use tokio::time::Instant;
 use tower_http_retry::{BoxError, ReplayBody};
 
+use crate::telemetry::request_log::Trail;
 use crate::time::pooled_timeout::{Alarm, Alarms};
-use crate::trail::Trail;
 
 /// How long is waited for the next piece of a body.
 #[derive(Debug)]

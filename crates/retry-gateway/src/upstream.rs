@@ -10,7 +10,7 @@ use crate::config::HostRule;
 use crate::endpoint::Endpoint;
 use crate::error::AttemptError;
 use crate::outlier::{Outliers, Report};
-use crate::trail::Trail;
+use crate::telemetry::request_log::Trail;
 
 /// The endpoints of an upstream.
 #[derive(Debug)]
