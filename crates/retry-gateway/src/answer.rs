@@ -12,19 +12,19 @@ use tower_http_retry::{
 };
 
 use crate::access::Record;
-use crate::body::GatewayBody;
 use crate::connection::rejection::Rejection;
-use crate::error::AttemptError;
 use crate::fallback::Ended;
 use crate::llm::Mark;
 use crate::message::forwarding;
 use crate::message::problem::Problem;
 use crate::message::upgrade::Tunnel;
 use crate::policy::GatewayPolicy;
-use crate::service::Attempts;
 use crate::telemetry::reason::FallbackReason;
 use crate::telemetry::request_log::Trail;
-use crate::upload::Upload;
+use crate::upstream::error::AttemptError;
+use crate::upstream::request_body::Upload;
+use crate::upstream::response_body::GatewayBody;
+use crate::upstream::service::Attempts;
 
 pin_project! {
     /// Resolves with the answer to a request. Written out, because an `async` block would hold all of it twice, and it

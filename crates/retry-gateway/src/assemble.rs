@@ -7,7 +7,6 @@ use tokio_rustls::TlsAcceptor;
 use tower::Layer;
 use tower_http_retry::{ReplayMemory, RetryLayer};
 
-use crate::cluster::Shared;
 use crate::config::{self, Config};
 use crate::connection::tls;
 use crate::fallback::Fallback;
@@ -15,11 +14,12 @@ use crate::leg::{Leg, Retries};
 use crate::llm::Care;
 use crate::message::trusted_proxies::Trust;
 use crate::policy::GatewayPolicy;
-use crate::settings::Way;
 use crate::state::{Gateway, Legs, Route};
 use crate::telemetry::metrics::Metrics;
 use crate::time::pooled_timeout::Alarms;
-use crate::upload::Uploads;
+use crate::upstream::cluster::Shared;
+use crate::upstream::request_body::Uploads;
+use crate::upstream::settings::Way;
 
 impl Gateway {
     /// By its configuration. Nothing is connected yet; what can fail is what lies outside of the file, which is a

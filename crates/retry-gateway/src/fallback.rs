@@ -15,19 +15,19 @@ use tower_http_retry::{
     ReplayMemory, ResponseHead, RetryInfo, RetryOverride, cautious_failure_kind,
 };
 
-use crate::body::UpstreamBody;
 use crate::config::ErrorBodyDrain;
 use crate::connection::limit::Seat;
-use crate::error::AttemptError;
 use crate::leg::{Leg, Retries};
 use crate::llm::Mark;
 use crate::message::forwarding::Origin;
 use crate::policy::GatewayPolicy;
-use crate::service::Attempts;
 use crate::telemetry::reason::FallbackReason;
 use crate::telemetry::request_log::Trail;
 use crate::time::pooled_timeout::Alarms;
-use crate::upload::Upload;
+use crate::upstream::error::AttemptError;
+use crate::upstream::request_body::Upload;
+use crate::upstream::response_body::UpstreamBody;
+use crate::upstream::service::Attempts;
 
 /// The upstreams of a route, in the order in which they are tried, and when the next one is.
 #[derive(Debug)]

@@ -6,8 +6,8 @@ use tower_http_retry::{Concrete, Retry, WithPace};
 
 use crate::connection::limit::{Capacity, Seat};
 use crate::policy::GatewayPolicy;
-use crate::settings::Way;
 use crate::telemetry::metrics::Counts;
+use crate::upstream::settings::Way;
 
 /// A route's requests at one upstream.
 #[derive(Debug)]

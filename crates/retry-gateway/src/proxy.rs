@@ -18,9 +18,9 @@ use crate::message::forwarding::{self, Arrived};
 use crate::message::problem::Problem;
 use crate::message::validate::{self, Vetted};
 use crate::route;
-use crate::service::Attempts;
 use crate::state::{Gateway, Legs, Route};
-use crate::upload::{Upload, Uploads};
+use crate::upstream::request_body::{Upload, Uploads};
+use crate::upstream::service::Attempts;
 
 impl Gateway {
     /// Answers a request, which is on its way when this returns.

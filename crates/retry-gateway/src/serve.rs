@@ -19,7 +19,6 @@ use tower::BoxError;
 
 use crate::access;
 use crate::admin::Admin;
-use crate::body::GatewayBody;
 use crate::config::Config;
 use crate::connection::info::Downstream;
 use crate::connection::limit::{Capacity, Seat};
@@ -31,6 +30,7 @@ use crate::listener::{ACCEPT_PAUSE, listen};
 use crate::message::problem::Problem;
 use crate::reload::Reloader;
 use crate::state::Gateway;
+use crate::upstream::response_body::GatewayBody;
 
 /// A gateway that listens, and has not begun to answer.
 pub struct Server {

@@ -8,14 +8,14 @@ use std::time::Duration;
 use tokio_rustls::TlsAcceptor;
 use tower_http_retry::ReplayMemory;
 
-use crate::cluster::Shared;
 use crate::config::{self, Buffers, Limits};
 use crate::fallback::Fallback;
 use crate::leg::Leg;
 use crate::message::trusted_proxies::Trust;
 use crate::telemetry::metrics::Metrics;
 use crate::time::pooled_timeout::Alarms;
-use crate::upload::Uploads;
+use crate::upstream::cluster::Shared;
+use crate::upstream::request_body::Uploads;
 
 /// The gateway: its routes, in the order in which they are tried.
 pub struct Gateway {

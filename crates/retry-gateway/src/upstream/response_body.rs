@@ -11,10 +11,10 @@ use tokio::time::Instant;
 
 use crate::connection::limit::Seat;
 use crate::connection::timeouts::Turn;
-use crate::endpoint::Occupied;
-use crate::expect::Expectation;
 use crate::llm::Cared;
 use crate::time::pooled_timeout::Alarms;
+use crate::upstream::endpoint::Occupied;
+use crate::upstream::expect_continue::Expectation;
 
 /// What is sent to a client: an upstream's body, or one of the gateway's own.
 pub(crate) type GatewayBody = Either<UpstreamBody, Full<Bytes>>;

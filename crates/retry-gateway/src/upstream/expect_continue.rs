@@ -17,7 +17,7 @@ use hyper::ext;
 use tokio::time::Sleep;
 use tower_http_retry::{BoxError, ReplayBody};
 
-use crate::upload::Upload;
+use crate::upstream::request_body::Upload;
 
 /// A body that may have to be asked for. It is one pointer wide, because the client moves it about with its request.
 pub(crate) struct AskedBody<B>(Option<Box<Asked<B>>>);

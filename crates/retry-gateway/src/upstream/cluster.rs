@@ -9,10 +9,10 @@ use tower_http_retry::{Budget, Pace, PaceLayer, SharedPace};
 use crate::config::{self, PaceKey, Protocol};
 use crate::connection::limit::Capacity;
 use crate::connection::tls::{self, Trusted};
-use crate::endpoint::{Endpoint, Reach};
-use crate::outlier::{Health, Outliers, State};
 use crate::telemetry::status::{CountsStatus, EndpointStatus, UpstreamStatus};
-use crate::upstream::Upstream;
+use crate::upstream::balancer::Upstream;
+use crate::upstream::endpoint::{Endpoint, Reach};
+use crate::upstream::outlier::{Health, Outliers, State};
 
 /// What the routes to one upstream share.
 #[derive(Debug)]

@@ -9,18 +9,18 @@ use tokio::time::Instant;
 use tower::Service;
 use tower_http_retry::ReplayBody;
 
-use crate::attempt::{AttemptFuture, Guard, Sent, Try};
-use crate::body::UpstreamBody;
 use crate::config::HostRule;
-use crate::endpoint::Endpoint;
-use crate::error::AttemptError;
-use crate::expect;
 use crate::message::forwarding::Origin;
 use crate::message::headers;
-use crate::settings::Way;
 use crate::telemetry::request_log::Trail;
-use crate::upload::Upload;
-use crate::upstream::Upstream;
+use crate::upstream::attempt::{AttemptFuture, Guard, Sent, Try};
+use crate::upstream::balancer::Upstream;
+use crate::upstream::endpoint::Endpoint;
+use crate::upstream::error::AttemptError;
+use crate::upstream::expect_continue;
+use crate::upstream::request_body::Upload;
+use crate::upstream::response_body::UpstreamBody;
+use crate::upstream::settings::Way;
 
 /// Sends one request to one endpoint after the other.
 #[derive(Clone, Debug)]
@@ -55,7 +55,7 @@ impl Service<Request<ReplayBody<Upload>>> for Attempts {
         let aimed = aim(&way.upstream, &mut request, endpoint);
         self.origin.tell(request.headers_mut());
         let span = trail.span().attempt(&mut request, endpoint.peer_info(), number);
-        let (request, expectation) = expect::hold(request, self.expects.then(|| way.patience()));
+        let (request, expectation) = expect_continue::hold(request, self.expects.then(|| way.patience()));
         let ends_at = trail.began() + way.timeout;
         // The first begins with its request, and the clock need not be read again.
         let began = if number == 0 && way.is_prompt { trail.began() } else { Instant::now() };

@@ -15,11 +15,11 @@ use rustls::pki_types::ServerName;
 use tokio::time::Instant;
 use tower_http_retry::{PaceLayer, ReplayBody};
 
-use crate::dial::{Dial, InTime};
-use crate::expect::AskedBody;
-use crate::outlier::{Health, Outliers};
 use crate::telemetry::peer::PeerInfo;
-use crate::upload::Upload;
+use crate::upstream::connect::{Dial, InTime};
+use crate::upstream::expect_continue::AskedBody;
+use crate::upstream::outlier::{Health, Outliers};
+use crate::upstream::request_body::Upload;
 
 /// A request that is aimed at an endpoint.
 pub(crate) type EndpointRequest = Request<AskedBody<ReplayBody<Upload>>>;

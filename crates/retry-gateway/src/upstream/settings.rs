@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::llm::Care;
 use crate::time::pooled_timeout::Alarms;
-use crate::upstream::Upstream;
+use crate::upstream::balancer::Upstream;
 
 /// How a route's requests are sent to the endpoints of its upstream.
 #[derive(Debug)]

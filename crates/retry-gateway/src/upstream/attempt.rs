@@ -12,16 +12,16 @@ use tokio::time::Instant;
 use tower::{Layer, ServiceExt, service_fn};
 use tower_http_retry::{PaceError, PaceLayer};
 
-use crate::body::UpstreamBody;
-use crate::endpoint::{EndpointRequest, Occupied};
-use crate::error::AttemptError;
-use crate::expect::Expectation;
 use crate::llm::{self, Cared, Caring};
 use crate::message::validate;
-use crate::settings::Way;
 use crate::telemetry::AttemptSpan;
 use crate::telemetry::request_log::Trail;
 use crate::time::pooled_timeout::Alarm;
+use crate::upstream::endpoint::{EndpointRequest, Occupied};
+use crate::upstream::error::AttemptError;
+use crate::upstream::expect_continue::Expectation;
+use crate::upstream::response_body::UpstreamBody;
+use crate::upstream::settings::Way;
 
 /// Resolves with what one attempt comes to, once that is noted. Written out, because an `async` block would be four
 /// times as large, and it is part of each request's future.
