@@ -9,12 +9,12 @@ use tower_http_retry::{ReplayMemory, RetryLayer};
 
 use crate::config::{self, Config};
 use crate::connection::tls;
-use crate::fallback::Fallback;
-use crate::leg::{Leg, Retries};
 use crate::llm::Care;
 use crate::message::trusted_proxies::Trust;
-use crate::policy::GatewayPolicy;
-use crate::state::{Gateway, Legs, Route};
+use crate::proxy::fallback::Fallback;
+use crate::proxy::policy::GatewayPolicy;
+use crate::proxy::state::{Gateway, Legs, Route};
+use crate::proxy::upstream_route::{Leg, Retries};
 use crate::telemetry::metrics::Metrics;
 use crate::time::pooled_timeout::Alarms;
 use crate::upstream::cluster::Shared;

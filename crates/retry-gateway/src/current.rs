@@ -8,7 +8,7 @@ use arc_swap::{ArcSwap, Guard};
 
 use crate::config::Config;
 use crate::connection::limit::Capacity;
-use crate::state::Gateway;
+use crate::proxy::state::Gateway;
 use crate::telemetry::status::{ConfigStatus, Status};
 use crate::time::millis::millis;
 

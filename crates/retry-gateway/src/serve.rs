@@ -17,7 +17,6 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tower::BoxError;
 
-use crate::access;
 use crate::admin::Admin;
 use crate::config::Config;
 use crate::connection::info::Downstream;
@@ -28,8 +27,9 @@ use crate::connection::timeouts::{Patience, Patient, Pools};
 use crate::current::Current;
 use crate::listener::{ACCEPT_PAUSE, listen};
 use crate::message::problem::Problem;
+use crate::proxy::record;
+use crate::proxy::state::Gateway;
 use crate::reload::Reloader;
-use crate::state::Gateway;
 use crate::upstream::response_body::GatewayBody;
 
 /// A gateway that listens, and has not begun to answer.
@@ -161,7 +161,7 @@ impl Client {
         if let Err(error) = drain.watch(connection).await {
             let by_hyper = || Rejection::of(error.downcast_ref()?);
             if let Some(rejection) = patience.late().or_else(by_hyper) {
-                access::reject(&current.gateway(), ip, rejection);
+                record::reject(&current.gateway(), ip, rejection);
             }
         }
     }

@@ -11,14 +11,14 @@ use tower_http_retry::{
     Concrete, FailureKind, PaceError, Refusal, ResponseFuture, RetryInfo, WithPace, cautious_failure_kind,
 };
 
-use crate::access::Record;
 use crate::connection::rejection::Rejection;
-use crate::fallback::Ended;
 use crate::llm::Mark;
 use crate::message::forwarding;
 use crate::message::problem::Problem;
 use crate::message::upgrade::Tunnel;
-use crate::policy::GatewayPolicy;
+use crate::proxy::fallback::Ended;
+use crate::proxy::policy::GatewayPolicy;
+use crate::proxy::record::Record;
 use crate::telemetry::reason::FallbackReason;
 use crate::telemetry::request_log::Trail;
 use crate::upstream::error::AttemptError;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tower_http_retry::{Concrete, Retry, WithPace};
 
 use crate::connection::limit::{Capacity, Seat};
-use crate::policy::GatewayPolicy;
+use crate::proxy::policy::GatewayPolicy;
 use crate::telemetry::metrics::Counts;
 use crate::upstream::settings::Way;
 

@@ -9,9 +9,9 @@ use tokio_rustls::TlsAcceptor;
 use tower_http_retry::ReplayMemory;
 
 use crate::config::{self, Buffers, Limits};
-use crate::fallback::Fallback;
-use crate::leg::Leg;
 use crate::message::trusted_proxies::Trust;
+use crate::proxy::fallback::Fallback;
+use crate::proxy::upstream_route::Leg;
 use crate::telemetry::metrics::Metrics;
 use crate::time::pooled_timeout::Alarms;
 use crate::upstream::cluster::Shared;

@@ -17,10 +17,10 @@ use tower_http_retry::{
 
 use crate::config::ErrorBodyDrain;
 use crate::connection::limit::Seat;
-use crate::leg::{Leg, Retries};
 use crate::llm::Mark;
 use crate::message::forwarding::Origin;
-use crate::policy::GatewayPolicy;
+use crate::proxy::policy::GatewayPolicy;
+use crate::proxy::upstream_route::{Leg, Retries};
 use crate::telemetry::reason::FallbackReason;
 use crate::telemetry::request_log::Trail;
 use crate::time::pooled_timeout::Alarms;
