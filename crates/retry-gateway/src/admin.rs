@@ -13,7 +13,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpListener;
 
-use crate::current::Current;
+use crate::lifecycle::current::Current;
 use crate::listener::{ACCEPT_PAUSE, listen};
 use crate::page;
 

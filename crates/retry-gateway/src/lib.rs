@@ -4,26 +4,24 @@
 #![recursion_limit = "256"]
 
 mod admin;
-mod assemble;
 pub mod config;
 mod connection;
-mod current;
 mod explain;
+mod lifecycle;
 mod listener;
 mod llm;
 mod message;
 mod page;
 mod proxy;
-mod reload;
 mod serve;
 mod telemetry;
 mod time;
 mod upstream;
 
 pub use self::explain::{Case, CaseOutcome, explain};
+pub use self::lifecycle::reload::Reloader;
 pub use self::proxy::policy::GatewayPolicy;
 pub use self::proxy::state::Gateway;
-pub use self::reload::Reloader;
 pub use self::serve::Server;
 #[cfg(feature = "otlp")]
 pub use self::telemetry::Exporter;

@@ -24,12 +24,12 @@ use crate::connection::limit::{Capacity, Seat};
 use crate::connection::rejection::Rejection;
 use crate::connection::shutdown::{Drain, Leave};
 use crate::connection::timeouts::{Patience, Patient, Pools};
-use crate::current::Current;
+use crate::lifecycle::current::Current;
+use crate::lifecycle::reload::Reloader;
 use crate::listener::{ACCEPT_PAUSE, listen};
 use crate::message::problem::Problem;
 use crate::proxy::record;
 use crate::proxy::state::Gateway;
-use crate::reload::Reloader;
 use crate::upstream::response_body::GatewayBody;
 
 /// A gateway that listens, and has not begun to answer.

@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::config::Config;
-use crate::current::Current;
+use crate::lifecycle::current::Current;
 
 /// What reads a server's configuration again.
 #[derive(Debug)]
