@@ -3,17 +3,14 @@
 // Whether the future of a request is `Send` is asked of all that it holds, and that holds the gateway.
 #![recursion_limit = "256"]
 
-mod admin;
 pub mod config;
 mod connection;
 mod explain;
 mod lifecycle;
-mod listener;
 mod llm;
 mod message;
-mod page;
 mod proxy;
-mod serve;
+mod server;
 mod telemetry;
 mod time;
 mod upstream;
@@ -22,6 +19,6 @@ pub use self::explain::{Case, CaseOutcome, explain};
 pub use self::lifecycle::reload::Reloader;
 pub use self::proxy::policy::GatewayPolicy;
 pub use self::proxy::state::Gateway;
-pub use self::serve::Server;
+pub use self::server::serve::Server;
 #[cfg(feature = "otlp")]
 pub use self::telemetry::Exporter;

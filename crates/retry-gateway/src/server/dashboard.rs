@@ -12,9 +12,9 @@ pub(crate) struct File {
 /// The file at a path.
 pub(crate) fn file(path: &str) -> Option<File> {
     let (kind, text) = match path {
-        "/" => ("text/html; charset=utf-8", include_str!("page/index.html")),
-        "/page.css" => ("text/css; charset=utf-8", include_str!("page/page.css")),
-        "/page.js" => ("text/javascript; charset=utf-8", include_str!("page/page.js")),
+        "/" => ("text/html; charset=utf-8", include_str!("dashboard/index.html")),
+        "/page.css" => ("text/css; charset=utf-8", include_str!("dashboard/page.css")),
+        "/page.js" => ("text/javascript; charset=utf-8", include_str!("dashboard/page.js")),
         _ => return None,
     };
     Some(File { kind, text })

@@ -17,7 +17,6 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tower::BoxError;
 
-use crate::admin::Admin;
 use crate::config::Config;
 use crate::connection::info::Downstream;
 use crate::connection::limit::{Capacity, Seat};
@@ -26,10 +25,11 @@ use crate::connection::shutdown::{Drain, Leave};
 use crate::connection::timeouts::{Patience, Patient, Pools};
 use crate::lifecycle::current::Current;
 use crate::lifecycle::reload::Reloader;
-use crate::listener::{ACCEPT_PAUSE, listen};
 use crate::message::problem::Problem;
 use crate::proxy::record;
 use crate::proxy::state::Gateway;
+use crate::server::admin::Admin;
+use crate::server::listener::{ACCEPT_PAUSE, listen};
 use crate::upstream::response_body::GatewayBody;
 
 /// A gateway that listens, and has not begun to answer.

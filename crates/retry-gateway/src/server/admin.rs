@@ -14,8 +14,8 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpListener;
 
 use crate::lifecycle::current::Current;
-use crate::listener::{ACCEPT_PAUSE, listen};
-use crate::page;
+use crate::server::dashboard;
+use crate::server::listener::{ACCEPT_PAUSE, listen};
 
 /// The admin listener, before it answers.
 #[derive(Debug)]
@@ -62,7 +62,7 @@ fn answer(current: &Current, method: &Method, path: &str) -> Response<Full<Bytes
             let status = serde_json::to_string_pretty(&current.status()).unwrap_or_default();
             text(StatusCode::OK, "application/json", status + "\n")
         }
-        _ => match page::file(path) {
+        _ => match dashboard::file(path) {
             Some(file) => text(StatusCode::OK, file.kind, file.text),
             None => text(StatusCode::NOT_FOUND, TEXT, "/ /metrics /healthz /readyz /status\n"),
         },
@@ -73,7 +73,7 @@ fn text(status: StatusCode, kind: &'static str, body: impl Into<String>) -> Resp
     let mut response = Response::new(Full::from(body.into()));
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
-    response.headers_mut().extend(page::GUARDS);
+    response.headers_mut().extend(dashboard::GUARDS);
     response
 }
 
