@@ -1,5 +1,8 @@
 //! What may be said to the gateway at a terminal.
 
+pub(crate) mod demo;
+mod man;
+
 use std::fmt::Display;
 use std::io::{self, ErrorKind, Write};
 use std::net::SocketAddr;
@@ -11,7 +14,7 @@ use clap_complete::Shell;
 use http::{HeaderName, HeaderValue, Method, StatusCode, Uri};
 use retry_gateway::config::{Config, Profile};
 
-use crate::demo::Options;
+use self::demo::Options;
 
 /// A reverse proxy that sends failed requests again, when that helps and never hurts.
 #[derive(Debug, Parser)]

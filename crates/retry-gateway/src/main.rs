@@ -1,8 +1,6 @@
 //! The gateway's command line.
 
 mod cli;
-mod demo;
-mod pages;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -18,7 +16,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 use tower_http_retry::FailureKind;
 
-use crate::cli::{Check, Cli, Command, Explain, How, Serve, say};
+use crate::cli::{Check, Cli, Command, Explain, How, Serve, demo, say};
 
 /// What a proxy allocates is small, short-lived and freed by another task, which this one is made for.
 #[global_allocator]
