@@ -43,7 +43,6 @@ impl Current {
     pub(crate) fn adopt(&self, config: &Config, needs_restart: Vec<&'static str>) -> anyhow::Result<()> {
         let before = self.gateway.load_full();
         let gateway = Gateway::after(config, Some(&before))?;
-        gateway.metrics.forget(before.upstreams.keys().filter(|name| !gateway.upstreams.contains_key(*name)));
         gateway.metrics.reloaded(true);
         self.gateway.store(Arc::new(gateway));
         self.write(|history| {
@@ -86,9 +85,7 @@ impl Current {
     pub(crate) fn metrics(&self) -> String {
         let (status, gateway) = (self.status(), self.gateway());
         gateway.metrics.keep(status.connections, status.buffered_bytes);
-        for upstream in &status.upstreams {
-            gateway.metrics.stand(upstream);
-        }
+        gateway.metrics.set_upstreams(&status.upstreams);
         gateway.metrics.text()
     }
 

@@ -1,7 +1,8 @@
 //! What is counted, under Envoy's names where it has them.
 
-use std::sync::OnceLock;
+use std::collections::BTreeSet;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use prometheus_client::encoding::{EncodeLabelSet, text};
 use prometheus_client::metrics::counter::Counter;
@@ -37,11 +38,13 @@ pub(crate) struct Metrics {
     connections: Gauge,
     rejected: Family<Rejected, Counter>,
     reloads: Family<Reloads, Counter>,
+    /// The upstreams whose gauges were set last.
+    shown: Mutex<BTreeSet<Of>>,
 }
 
 type Level = Gauge<f64, AtomicU64>;
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, EncodeLabelSet)]
 struct Of {
     upstream: String,
 }
@@ -138,6 +141,7 @@ impl Metrics {
             connections,
             rejected,
             reloads,
+            shown: Mutex::default(),
         }
     }
 
@@ -165,11 +169,31 @@ impl Metrics {
         self.ejections.get_or_create(&Of { upstream: upstream.to_owned() }).clone()
     }
 
-    /// Says how an upstream stands now.
-    pub(crate) fn stand(&self, upstream: &UpstreamStatus) {
+    /// Sets the gauges of all upstreams there are, and removes the gauges of those that a reload removed. An alert on
+    /// one of them would otherwise never end. Counters stay.
+    pub(crate) fn set_upstreams(&self, upstreams: &[UpstreamStatus]) {
+        // The lock is held to the end, so that `shown` names exactly the upstreams whose gauges are set.
+        let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
+        let now: BTreeSet<_> =
+            upstreams.iter().map(|upstream| Of { upstream: upstream.name.clone() }).collect();
+        for gone in shown.difference(&now) {
+            self.budget.remove(gone);
+            self.waiting.remove(gone);
+            self.ejected.remove(gone);
+            self.amplification.remove(gone);
+        }
+        *shown = now;
+        for upstream in upstreams {
+            self.set_upstream(upstream);
+        }
+    }
+
+    fn set_upstream(&self, upstream: &UpstreamStatus) {
         let of = Of { upstream: upstream.name.clone() };
         if let Some(tokens) = upstream.budget_tokens {
             self.budget.get_or_create(&of).set(tokens);
+        } else {
+            self.budget.remove(&of);
         }
         self.waiting.get_or_create(&of).set(i64::try_from(upstream.waiting).unwrap_or(i64::MAX));
         self.ejected.get_or_create(&of).set(i64::try_from(upstream.ejected).unwrap_or(i64::MAX));
@@ -195,16 +219,6 @@ impl Metrics {
     pub(crate) fn reloaded(&self, is_applied: bool) {
         let outcome = if is_applied { "applied" } else { "rejected" };
         self.reloads.get_or_create(&Reloads { outcome }).inc();
-    }
-
-    /// Says no more how these upstreams stand, which are gone. What was counted of them stays.
-    pub(crate) fn forget<'a>(&self, upstreams: impl Iterator<Item = &'a String>) {
-        for upstream in upstreams {
-            let of = Of { upstream: upstream.clone() };
-            self.budget.remove(&of);
-            self.waiting.remove(&of);
-            self.amplification.remove(&of);
-        }
     }
 
     /// All of them, in the text format of Prometheus.
