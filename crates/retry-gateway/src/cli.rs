@@ -1,5 +1,10 @@
 //! What may be said to the gateway at a terminal.
 
+pub(crate) mod demo;
+mod man;
+
+use std::fmt::Display;
+use std::io::{self, ErrorKind, Write};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -7,8 +12,9 @@ use anyhow::bail;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use http::{HeaderName, HeaderValue, Method, StatusCode, Uri};
-use retry_experiment::Options;
 use retry_gateway::config::{Config, Profile};
+
+use self::demo::Options;
 
 /// A reverse proxy that sends failed requests again, when that helps and never hurts.
 #[derive(Debug, Parser)]
@@ -126,6 +132,15 @@ pub(crate) struct Man {
     /// Where to write the pages of all commands; the folder is made if it is not there.
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
+}
+
+/// Prints on the standard output. Nobody has to read it to the end, and `print` would panic then.
+pub(crate) fn say(text: impl Display) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    match write!(stdout, "{text}").and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        done => done,
+    }
 }
 
 /// What `--version` says; `-V` says the first line.

@@ -10,7 +10,7 @@ use tower_http_retry::{
 };
 
 use crate::config::{Fallback, Route};
-use crate::policy::GatewayPolicy;
+use crate::proxy::policy::GatewayPolicy;
 
 /// A request and what came back, as somebody imagines them.
 #[derive(Clone, Debug)]

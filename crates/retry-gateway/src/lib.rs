@@ -3,51 +3,22 @@
 // Whether the future of a request is `Send` is asked of all that it holds, and that holds the gateway.
 #![recursion_limit = "256"]
 
-mod access;
-mod admin;
-mod alarm;
-mod answer;
-mod assemble;
-mod attempt;
-mod body;
-mod capacity;
-mod care;
 pub mod config;
-mod current;
-mod dial;
-mod downstream;
-mod drain;
-mod endpoint;
-mod expect;
+mod connection;
 mod explain;
-mod fallback;
-mod forward;
-mod found;
-mod leg;
-mod metrics;
-mod outlier;
-mod page;
-mod patience;
-mod policy;
-mod problem;
+mod lifecycle;
+mod llm;
+mod message;
 mod proxy;
-mod reject;
-mod reload;
-mod route;
-mod serve;
+mod server;
 mod telemetry;
-mod tls;
-mod trail;
-mod trust;
-mod tunnel;
-mod upload;
+mod time;
 mod upstream;
-mod vet;
 
 pub use self::explain::{Case, CaseOutcome, explain};
-pub use self::policy::GatewayPolicy;
-pub use self::proxy::Gateway;
-pub use self::reload::Reloader;
-pub use self::serve::Server;
+pub use self::lifecycle::reload::Reloader;
+pub use self::proxy::policy::GatewayPolicy;
+pub use self::proxy::state::Gateway;
+pub use self::server::serve::Server;
 #[cfg(feature = "otlp")]
 pub use self::telemetry::Exporter;

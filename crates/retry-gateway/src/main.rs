@@ -1,11 +1,7 @@
 //! The gateway's command line.
 
 mod cli;
-mod demo;
-mod pages;
 
-use std::fmt::Display;
-use std::io::{self, ErrorKind, Write};
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::SystemTime;
@@ -20,7 +16,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 use tower_http_retry::FailureKind;
 
-use crate::cli::{Check, Cli, Command, Explain, How, Serve};
+use crate::cli::{Check, Cli, Command, Explain, How, Serve, demo, say};
 
 /// What a proxy allocates is small, short-lived and freed by another task, which this one is made for.
 #[global_allocator]
@@ -163,13 +159,4 @@ impl Explain {
 fn refuse(problems: &ConfigError) -> ExitCode {
     eprintln!("{problems}");
     ExitCode::from(2)
-}
-
-/// Prints on the standard output. Nobody has to read it to the end, and `print` would panic then.
-fn say(text: impl Display) -> io::Result<()> {
-    let mut stdout = io::stdout().lock();
-    match write!(stdout, "{text}").and_then(|()| stdout.flush()) {
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
-        done => done,
-    }
 }

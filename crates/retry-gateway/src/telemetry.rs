@@ -1,19 +1,26 @@
-//! Spans for OpenTelemetry: one of each request, and one of each attempt. Without the feature `otlp` they are nothing.
+//! The metrics, the access log, and a span for each request and each attempt. The spans record nothing without the
+//! feature `otlp`.
 
+pub(crate) mod access_log;
+#[cfg(feature = "otlp")]
+mod attributes;
 #[cfg(feature = "otlp")]
 mod collector;
+#[cfg(not(feature = "otlp"))]
+mod disabled;
 #[cfg(feature = "otlp")]
 mod exporter;
-#[cfg(not(feature = "otlp"))]
-mod nothing;
+pub(crate) mod metrics;
+pub(crate) mod peer;
+pub(crate) mod reason;
+pub(crate) mod request_log;
 #[cfg(feature = "otlp")]
 mod spans;
-#[cfg(feature = "otlp")]
-mod words;
+pub(crate) mod status;
 
+#[cfg(not(feature = "otlp"))]
+pub(crate) use self::disabled::{AttemptSpan, RequestSpan};
 #[cfg(feature = "otlp")]
 pub use self::exporter::Exporter;
-#[cfg(not(feature = "otlp"))]
-pub(crate) use self::nothing::{AttemptSpan, RequestSpan};
 #[cfg(feature = "otlp")]
 pub(crate) use self::spans::{AttemptSpan, RequestSpan};

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use super::error::Wrong;
 use super::reader::Table;
-use super::{HostPattern, Route};
+use super::route::{HostPattern, Route};
 
 /// Two listeners must not want the same port, and not everybody is an operator.
 pub(super) fn listeners(

@@ -7,10 +7,11 @@ use http::header::AUTHORIZATION;
 use http::{HeaderName, StatusCode};
 use tower_http_retry::policy::Jitter;
 
-use super::{
-    AfterHint, BackOff, BackOffPolicy, ErrorBodyDrain, HostSelection, Nested, OnExceed, Pace, PaceKey, Retry,
-    RetryMethods, RetryOn,
+use super::retry::{
+    AfterHint, BackOff, BackOffPolicy, ErrorBodyDrain, HostSelection, Nested, OnExceed, Retry, RetryMethods,
+    RetryOn,
 };
+use super::upstream::{Pace, PaceKey};
 
 /// Where a route's defaults are from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]

@@ -13,7 +13,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::error::{ConfigError, MOST, Place, Problem, Wrong};
-use super::words::nearest;
+use super::keywords::nearest;
 
 /// A file's text.
 pub(super) fn text_of(path: &Path, name: &str) -> Result<String, ConfigError> {

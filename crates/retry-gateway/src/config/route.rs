@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use http::{HeaderName, HeaderValue, Method};
 
-use super::{Profile, Retry};
+use super::profile::Profile;
+use super::retry::Retry;
 
 /// The requests that it fits, and what becomes of them.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,5 +1,6 @@
 //! The keys of the file, and what becomes of them.
 
+mod destinations;
 mod fallback;
 mod limits;
 mod retry;
@@ -12,12 +13,15 @@ use std::path::Path;
 use ipnet::IpNet;
 use toml::de::DeTable;
 
-use self::route::Destinations;
+use self::destinations::Destinations;
 use super::error::{ConfigError, MOST, Place, Problem, Wrong};
 use super::limits::DRAIN_TIMEOUT;
+use super::profile::Profile;
 use super::reader::{Report, Table, Value, place_of};
-use super::{AccessLog, Buffers, Config, Profile, Route, ServerTls, Upstream};
-use super::{checks, names, value};
+use super::root::{AccessLog, Buffers, Config, ServerTls};
+use super::route::Route;
+use super::upstream::Upstream;
+use super::{checks, parse_http, value};
 
 /// What a text says.
 pub(super) fn read(name: &str, text: &str, folder: &Path) -> Result<Config, ConfigError> {
@@ -45,9 +49,10 @@ fn syntax_problem(text: &str, error: &toml::de::Error) -> Problem {
 
 /// `None` only where something was reported.
 fn config(mut root: Table<'_>) -> Option<Config> {
-    let listen = root.require("listen", "an IP address and a port, such as 127.0.0.1:8080", names::address);
+    let listen =
+        root.require("listen", "an IP address and a port, such as 127.0.0.1:8080", parse_http::address);
     let tls = server_tls(&mut root);
-    let admin = root.read("admin", names::address);
+    let admin = root.read("admin", parse_http::address);
     let is_public = root.read("admin_public", value::boolean).unwrap_or_default();
     checks::listeners(&root, listen, admin, is_public);
     let trusted_proxies = trusted_proxies(&mut root);
@@ -86,7 +91,7 @@ fn server_tls(root: &mut Table<'_>) -> Option<ServerTls> {
 fn trusted_proxies(root: &mut Table<'_>) -> Vec<IpNet> {
     let networks =
         root.value("trusted_proxies").and_then(|value| value.items("a list such as [\"10.0.0.0/8\"]"));
-    networks.into_iter().flatten().filter_map(|network| network.read(names::network)).collect()
+    networks.into_iter().flatten().filter_map(|network| network.read(parse_http::network)).collect()
 }
 
 fn buffers(root: &mut Table<'_>) -> Buffers {

@@ -3,7 +3,10 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::{Config, Fallback, HostPattern, PaceKey, Profile, Protocol, Route, Upstream};
+use super::profile::Profile;
+use super::root::Config;
+use super::route::{Fallback, HostPattern, Route};
+use super::upstream::{PaceKey, Protocol, Upstream};
 
 /// A configuration in a few lines, for people: its text.
 #[derive(Debug)]

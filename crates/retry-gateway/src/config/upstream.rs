@@ -6,8 +6,8 @@ use std::time::Duration;
 use http::uri::Authority;
 use http::{HeaderName, Uri};
 
-use super::OutlierDetection;
 use super::limits::MAX_REQUESTS;
+use super::outlier::OutlierDetection;
 
 /// Servers that can stand in for each other.
 #[derive(Clone, Debug, PartialEq)]

@@ -7,7 +7,7 @@ use std::time::Duration;
 use toml::de::DeValue;
 
 use super::error::Wrong;
-use super::words::{Word, list, nearest};
+use super::keywords::{Word, list, nearest};
 
 /// One of a few words.
 pub(super) fn word<W: Word>(value: &DeValue<'_>) -> Result<W, Wrong> {

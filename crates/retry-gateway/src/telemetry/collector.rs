@@ -15,7 +15,7 @@ use hyper_util::rt::TokioExecutor;
 use opentelemetry_http::{Bytes, HttpClient, HttpError};
 use tokio::runtime::Handle;
 
-use crate::tls;
+use crate::connection::tls;
 
 /// A client of the collector.
 #[derive(Debug)]

@@ -9,10 +9,10 @@ use opentelemetry_http::HeaderExtractor;
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::Span;
 
-use crate::downstream::Downstream;
-use crate::endpoint::Endpoint;
-use crate::forward;
-use crate::telemetry::{exporter, words};
+use crate::connection::info::Downstream;
+use crate::message::headers;
+use crate::telemetry::peer::PeerInfo;
+use crate::telemetry::{attributes, exporter};
 
 /// From when a request came until the head of its answer; `None` where no spans are made.
 #[derive(Debug)]
@@ -34,17 +34,17 @@ impl RequestSpan {
         let headers = HeaderExtractor(request.headers());
         // Not what is current, which is nobody's here.
         let parent = TraceContextPropagator::new().extract_with_context(&Context::new(), &headers);
-        let builder = tracer.span_builder(words::name(request.method())).with_kind(SpanKind::Server);
+        let builder = tracer.span_builder(attributes::name(request.method())).with_kind(SpanKind::Server);
         let mut span = tracer.build_with_context(builder, &parent);
         if span.is_recording() {
-            span.set_attributes(words::method(request.method()));
+            span.set_attributes(attributes::method(request.method()));
             span.set_attributes([
-                KeyValue::new(words::URL_PATH, request.uri().path().to_owned()),
-                KeyValue::new(words::URL_SCHEME, downstream.scheme()),
-                KeyValue::new(words::CLIENT_ADDRESS, downstream.ip().to_string()),
-                KeyValue::new(words::VERSION, words::version(request.version())),
+                KeyValue::new(attributes::URL_PATH, request.uri().path().to_owned()),
+                KeyValue::new(attributes::URL_SCHEME, downstream.scheme()),
+                KeyValue::new(attributes::CLIENT_ADDRESS, downstream.ip().to_string()),
+                KeyValue::new(attributes::VERSION, attributes::version(request.version())),
             ]);
-            let host = forward::host_of(request);
+            let host = headers::host_of(request);
             if let Some(authority) = host.and_then(|host| Authority::try_from(host.as_bytes()).ok()) {
                 name_server(&mut span, &authority, None);
             }
@@ -58,22 +58,22 @@ impl RequestSpan {
     pub(crate) fn attempt<B>(
         &self,
         request: &mut Request<B>,
-        endpoint: &Endpoint,
+        peer: PeerInfo<'_>,
         number: usize,
     ) -> AttemptSpan {
         let (Some(tracer), Some(inner)) = (exporter::tracer(), &self.0) else {
             return AttemptSpan(None);
         };
-        let builder = tracer.span_builder(words::name(request.method())).with_kind(SpanKind::Client);
+        let builder = tracer.span_builder(attributes::name(request.method())).with_kind(SpanKind::Client);
         let mut span = tracer.build_with_context(builder, &inner.context);
         if span.is_recording() {
-            span.set_attributes(words::method(request.method()));
-            let url = format!("{}{}", endpoint.name(), request.uri().path());
-            span.set_attribute(KeyValue::new(words::URL_FULL, url));
-            let port = if endpoint.scheme().as_str() == "https" { 443 } else { 80 };
-            name_server(&mut span, endpoint.authority(), Some(port));
+            span.set_attributes(attributes::method(request.method()));
+            let url = format!("{}{}", peer.name, request.uri().path());
+            span.set_attribute(KeyValue::new(attributes::URL_FULL, url));
+            let port = if peer.scheme.as_str() == "https" { 443 } else { 80 };
+            name_server(&mut span, peer.authority, Some(port));
             if let Some(count) = i64::try_from(number).ok().filter(|count| *count > 0) {
-                span.set_attribute(KeyValue::new(words::RESEND_COUNT, count));
+                span.set_attribute(KeyValue::new(attributes::RESEND_COUNT, count));
             }
         }
         let headers = request.headers_mut();
@@ -94,12 +94,12 @@ impl RequestSpan {
         };
         let span = inner.context.span();
         match status {
-            None => span.set_attribute(KeyValue::new(words::ERROR_TYPE, "client_gone")),
+            None => span.set_attribute(KeyValue::new(attributes::ERROR_TYPE, "client_gone")),
             Some(status) => {
-                span.set_attribute(KeyValue::new(words::STATUS, i64::from(status.as_u16())));
+                span.set_attribute(KeyValue::new(attributes::STATUS, i64::from(status.as_u16())));
                 // What the client did wrong is no error of the server.
                 if status.is_server_error() {
-                    span.set_attribute(KeyValue::new(words::ERROR_TYPE, status.as_str().to_owned()));
+                    span.set_attribute(KeyValue::new(attributes::ERROR_TYPE, status.as_str().to_owned()));
                     span.set_status(Status::error(""));
                 }
             }
@@ -119,7 +119,7 @@ impl AttemptSpan {
             return;
         };
         if let Ok(status) = result {
-            span.set_attribute(KeyValue::new(words::STATUS, i64::from(status.as_u16())));
+            span.set_attribute(KeyValue::new(attributes::STATUS, i64::from(status.as_u16())));
         }
         let error = match result {
             Err(word) => Some(word.replace(' ', "_")),
@@ -129,7 +129,7 @@ impl AttemptSpan {
             Ok(_) => None,
         };
         if let Some(error) = error {
-            span.set_attribute(KeyValue::new(words::ERROR_TYPE, error));
+            span.set_attribute(KeyValue::new(attributes::ERROR_TYPE, error));
             span.set_status(Status::error(""));
         }
         span.end();
@@ -137,9 +137,9 @@ impl AttemptSpan {
 }
 
 fn name_server(span: &mut Span, authority: &Authority, default_port: Option<u16>) {
-    span.set_attribute(KeyValue::new(words::SERVER_ADDRESS, authority.host().to_owned()));
+    span.set_attribute(KeyValue::new(attributes::SERVER_ADDRESS, authority.host().to_owned()));
     if let Some(port) = authority.port_u16().or(default_port) {
-        span.set_attribute(KeyValue::new(words::SERVER_PORT, i64::from(port)));
+        span.set_attribute(KeyValue::new(attributes::SERVER_PORT, i64::from(port)));
     }
 }
 

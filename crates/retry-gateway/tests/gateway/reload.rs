@@ -1,6 +1,6 @@
 //! Another configuration while it works.
 
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::symlink;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
@@ -144,6 +144,45 @@ fn a_budget_and_a_wish_for_quiet_are_not_forgotten() {
     assert_eq!(upstream.seen().len(), seen);
     // Counters only grow.
     assert_eq!(gateway.metric("upstream_rq_total{upstream=\"api\"}"), 62.0);
+}
+
+/// Nothing would change such a gauge any more, and an alert on it would never end.
+#[test]
+fn the_gauges_of_an_upstream_that_is_gone_go_with_it() {
+    let upstream = answering("done");
+    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let stays = config(&upstream, "/stays", "");
+    let leaves = format!(
+        "[upstreams.leaves]\nendpoints = [\"http://{closed}\", {:?}]\n\
+         [[routes]]\nupstream = \"leaves\"\npath_prefix = \"/leaves\"\n",
+        upstream.url()
+    );
+    let gateway = Gateway::by(&format!("{stays}{leaves}"));
+    let gauges = |name: &str| {
+        let text = gateway.ask("/metrics").body;
+        let families = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.strip_suffix(" gauge"));
+        let is_there = |family: &&str| text.contains(&format!("\n{family}{{upstream=\"{name}\"}}"));
+        families.filter(is_there).map(str::to_owned).collect::<Vec<_>>()
+    };
+    while gateway.status()["upstreams"][1]["ejected"] != 1 {
+        assert_eq!(call(gateway.address, "GET /leaves", &[], "").status, 200);
+    }
+    call(gateway.address, "GET /stays", &[], "");
+    let all = [
+        "retry_amplification_ratio",
+        "retry_budget_tokens",
+        "pace_active",
+        "outlier_detection_ejections_active",
+    ];
+    assert_eq!([gauges("api"), gauges("leaves")], [all, all]);
+    gateway.reload(&stays);
+    assert_eq!(gauges("leaves"), [""; 0]);
+    assert_eq!(gauges("api"), all);
+    // What was counted stays.
+    assert!(gateway.metric("upstream_rq_total{upstream=\"leaves\"}") > 0.0);
+    // A budget can go without its upstream.
+    gateway.reload(&config(&upstream, "/stays", "retry_budget = false"));
+    assert_eq!(gauges("api"), [all[0], all[2], all[3]]);
 }
 
 #[test]

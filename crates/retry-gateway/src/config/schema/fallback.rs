@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use super::route::{Destinations, upstream_name};
+use super::destinations::{Destinations, upstream_name};
 use crate::config::error::Wrong;
 use crate::config::reader::{Table, Value};
-use crate::config::{Fallback, value};
+use crate::config::route::Fallback;
+use crate::config::value;
 
 /// Where requests go that the route's `upstream` cannot take; `None` where nothing is said.
 pub(super) fn read(

@@ -3,8 +3,9 @@
 use toml::de::DeValue;
 
 use crate::config::error::Wrong;
+use crate::config::limits::Limits;
 use crate::config::reader::Table;
-use crate::config::{Limits, value};
+use crate::config::value;
 
 pub(super) fn read(root: &mut Table<'_>) -> Limits {
     let mut limits = Limits::default();

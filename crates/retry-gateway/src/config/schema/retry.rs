@@ -6,12 +6,12 @@ use http::StatusCode;
 use tower_http_retry::policy::Jitter;
 
 use crate::config::error::Wrong;
+use crate::config::keywords::{Growth, NOT_HERE, Trigger, Word, list, nearest};
+use crate::config::profile::Profile;
 use crate::config::reader::{Table, Value};
-use crate::config::words::{Growth, NOT_HERE, Trigger, Word, list, nearest};
-use crate::config::{
-    AfterHint, BackOff, BackOffPolicy, Buffers, ErrorBodyDrain, Profile, Retry, RetryMethods, RetryOn, names,
-    value,
-};
+use crate::config::retry::{AfterHint, BackOff, BackOffPolicy, ErrorBodyDrain, Retry, RetryMethods, RetryOn};
+use crate::config::root::Buffers;
+use crate::config::{parse_http, value};
 
 /// What else is known of the route.
 pub(super) struct Terms<'a> {
@@ -77,7 +77,7 @@ fn retry_on(table: &mut Table<'_>, default: RetryOn) -> RetryOn {
     let statuses =
         table.value("retriable_status_codes").and_then(|value| value.items("a list such as [500]"));
     let statuses = statuses.into_iter().flatten();
-    retry_on.statuses.extend(statuses.filter_map(|status| status.read(names::status)));
+    retry_on.statuses.extend(statuses.filter_map(|status| status.read(parse_http::status)));
     retry_on
 }
 
@@ -87,7 +87,7 @@ impl RetryOn {
         match trigger.map(|(_, trigger)| *trigger) {
             Some(trigger) => self.add_trigger(trigger),
             None if given.len() == 3 && given.bytes().all(|byte| byte.is_ascii_digit()) => {
-                self.statuses.insert(names::status_of(given)?);
+                self.statuses.insert(parse_http::status_of(given)?);
             }
             None if NOT_HERE.contains(&given) => {
                 return Err(Wrong::new("a word of Envoy's that is not supported").allowed(triggers()));
@@ -147,7 +147,7 @@ fn methods(table: &mut Table<'_>) -> Option<RetryMethods> {
     if items.is_empty() {
         table.blame("methods", Wrong::new("empty").allowed(format!("{allowed}; retry = false for none")));
     }
-    Some(RetryMethods::Listed(items.into_iter().filter_map(|item| item.read(names::method)).collect()))
+    Some(RetryMethods::Listed(items.into_iter().filter_map(|item| item.read(parse_http::method)).collect()))
 }
 
 fn per_try_timeout(table: &mut Table<'_>, default: Option<Duration>, timeout: Duration) -> Option<Duration> {
@@ -247,6 +247,6 @@ fn attempt_header(table: &mut Table<'_>, default: Option<http::HeaderName>) -> O
     let Some(value) = table.value("attempt_header") else { return default };
     match value.boolean() {
         Some(false) => None,
-        _ => Value::read(value, names::attempt_header),
+        _ => Value::read(value, parse_http::attempt_header),
     }
 }

@@ -1,24 +1,16 @@
 //! The keys of `[[routes]]`.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use http::{HeaderName, HeaderValue, Method};
-use toml::de::DeValue;
 
+use super::destinations::{Destinations, listed, upstream_name};
 use super::{fallback, retry};
 use crate::config::error::Wrong;
+use crate::config::profile::Profile;
 use crate::config::reader::{Table, Value};
-use crate::config::words::nearest;
-use crate::config::{Buffers, Profile, Route, Upstream, names, value};
-
-/// Where routes can lead, and what all of them share.
-pub(super) struct Destinations<'a> {
-    /// Of all upstreams in the file, be they right or wrong.
-    pub(super) names: Vec<&'a str>,
-    pub(super) upstreams: &'a BTreeMap<String, Upstream>,
-    pub(super) buffers: &'a Buffers,
-}
+use crate::config::route::Route;
+use crate::config::{parse_http, value};
 
 /// A route. Where it says nothing, its profile does.
 pub(super) fn read(mut table: Table<'_>, destinations: &Destinations<'_>) -> Route {
@@ -30,8 +22,8 @@ pub(super) fn read(mut table: Table<'_>, destinations: &Destinations<'_>) -> Rou
     let paced = destinations.upstreams.get(&upstream).is_some_and(|upstream| upstream.pace.is_some());
     let default = Route::to(&upstream, profile, paced);
 
-    let path_prefix = table.read("path_prefix", names::path_prefix).unwrap_or(default.path_prefix);
-    let host = table.read("host", names::host_pattern);
+    let path_prefix = table.read("path_prefix", parse_http::path_prefix).unwrap_or(default.path_prefix);
+    let host = table.read("host", parse_http::host_pattern);
     let methods = methods(&mut table);
     let headers = headers(&mut table);
     // What is not known contradicts nothing.
@@ -48,26 +40,6 @@ fn upstream(table: &mut Table<'_>, upstreams: &[&str]) -> String {
     name.unwrap_or_default()
 }
 
-/// The name of one of these.
-pub(super) fn upstream_name(value: &DeValue<'_>, upstreams: &[&str]) -> Result<String, Wrong> {
-    let allowed = listed(upstreams);
-    match value::text(value, &allowed)? {
-        // With no upstream at all there is one problem, and it has been told.
-        name if upstreams.is_empty() || upstreams.contains(&name) => Ok(name.to_owned()),
-        name => Err(Wrong::new("no such upstream")
-            .allowed(&*allowed)
-            .nearest(nearest(name, upstreams.iter().copied()))),
-    }
-}
-
-fn listed(upstreams: &[&str]) -> String {
-    match upstreams {
-        [] => "the name of an upstream".to_owned(),
-        upstreams if upstreams.len() > 20 => format!("{}, ..", upstreams[..20].join(", ")),
-        upstreams => upstreams.join(", "),
-    }
-}
-
 fn methods(table: &mut Table<'_>) -> Vec<Method> {
     let allowed = "a list such as [\"GET\", \"HEAD\"]";
     let Some(items) = table.value("methods").and_then(|value| value.items(allowed)) else {
@@ -76,7 +48,7 @@ fn methods(table: &mut Table<'_>) -> Vec<Method> {
     if items.is_empty() {
         table.blame("methods", Wrong::new("empty").allowed(format!("{allowed}; without the key, all fit")));
     }
-    items.into_iter().filter_map(|item| item.read(names::method)).collect()
+    items.into_iter().filter_map(|item| item.read(parse_http::method)).collect()
 }
 
 fn headers(table: &mut Table<'_>) -> Vec<(HeaderName, HeaderValue)> {
@@ -86,7 +58,7 @@ fn headers(table: &mut Table<'_>) -> Vec<(HeaderName, HeaderValue)> {
     };
     let mut headers: Vec<(HeaderName, HeaderValue)> = Vec::new();
     for (name, value) in table.entries() {
-        match names::header_name(name) {
+        match parse_http::header_name(name) {
             Err(wrong) => table.blame_key(name, wrong),
             Ok(name) if name == http::header::HOST => blame_host(&value),
             Ok(same) if headers.iter().any(|(name, _)| *name == same) => {
@@ -95,7 +67,7 @@ fn headers(table: &mut Table<'_>) -> Vec<(HeaderName, HeaderValue)> {
                     Wrong::new("stands here twice; case means nothing in the name of a header"),
                 );
             }
-            Ok(name) => headers.extend(value.read(names::header_value).map(|value| (name, value))),
+            Ok(name) => headers.extend(value.read(parse_http::header_value).map(|value| (name, value))),
         }
     }
     headers

@@ -6,17 +6,18 @@ use http::Uri;
 use http::uri::Scheme;
 
 use crate::config::error::Wrong;
+use crate::config::outlier::OutlierDetection;
+use crate::config::profile::Profile;
 use crate::config::reader::{Table, Value};
-use crate::config::{
-    HostRule, OutlierDetection, Pace, Profile, Protocol, RetryBudget, Upstream, UpstreamTls, names, value,
-};
+use crate::config::upstream::{HostRule, Pace, Protocol, RetryBudget, Upstream, UpstreamTls};
+use crate::config::{parse_http, value};
 
 /// An upstream that routes of a profile lead to.
 pub(super) fn read(mut table: Table<'_>, profile: Profile) -> Upstream {
     let default = Upstream::with_endpoints(endpoints(&mut table));
     let protocol: Option<Protocol> = table.read("protocol", value::word);
     let tls = tls(&mut table, &default.endpoints);
-    let host: Option<HostRule> = table.read("host", names::host_rule);
+    let host: Option<HostRule> = table.read("host", parse_http::host_rule);
     let connect_timeout = table.read("connect_timeout", value::duration);
     let max_requests = table.read("max_requests", value::whole(1..=1_000_000));
     let retry_budget = retry_budget(&mut table);
@@ -49,7 +50,7 @@ fn endpoints(table: &mut Table<'_>) -> Vec<Uri> {
     let mut seen = BTreeSet::new();
     let endpoint = |item: Value<'_>| {
         item.read(|value| {
-            let endpoint = names::endpoint(value)?;
+            let endpoint = parse_http::endpoint(value)?;
             match seen.insert(identity(&endpoint)) {
                 true => Ok(endpoint),
                 false => Err(Wrong::new("stands here twice")),
@@ -107,8 +108,9 @@ fn outlier_detection(table: &mut Table<'_>) -> Option<OutlierDetection> {
         whole("failure_percentage_request_volume", 1..=1_000_000, default.failure_percentage_request_volume);
     let percent = whole("max_ejection_percent", 0..=100, default.max_ejection_percent);
     let statuses = table.value("status_codes").and_then(|value| value.items("a list such as [503]"));
-    let statuses = statuses
-        .map(|statuses| statuses.into_iter().filter_map(|status| status.read(names::server_error)).collect());
+    let statuses = statuses.map(|statuses| {
+        statuses.into_iter().filter_map(|status| status.read(parse_http::server_error)).collect()
+    });
     let mut time = |key, default| table.read(key, value::duration).unwrap_or(default);
     let interval = time("interval", default.interval);
     let max_ejection_time = time("max_ejection_time", default.max_ejection_time);
@@ -138,7 +140,7 @@ fn pace(table: &mut Table<'_>, profile: Profile) -> Option<Pace> {
         return is_on.then_some(pace);
     }
     let mut table = value.table("a table, or false")?;
-    pace.key = table.read("key", names::pace_key).unwrap_or(pace.key);
+    pace.key = table.read("key", parse_http::pace_key).unwrap_or(pace.key);
     pace.longest = table.read("longest", value::duration).unwrap_or(pace.longest);
     pace.slow_start = table.read("slow_start", value::boolean).unwrap_or(pace.slow_start);
     let waiters = table.read("waiters", value::whole(0..=1_000_000));

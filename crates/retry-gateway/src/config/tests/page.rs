@@ -5,7 +5,7 @@ use std::fs;
 use std::sync::LazyLock;
 
 use super::*;
-use crate::config::words::{Trigger, list};
+use crate::config::keywords::{Trigger, list};
 
 /// Read when it is asked for: the package is without it, and its other tests must compile.
 static PAGE: LazyLock<String> = LazyLock::new(|| {

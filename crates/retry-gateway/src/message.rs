@@ -1,0 +1,9 @@
+//! Heads of requests and responses: the checks and the changes that a proxy makes.
+
+pub(crate) mod forwarding;
+pub(crate) mod header_scan;
+pub(crate) mod headers;
+pub(crate) mod problem;
+pub(crate) mod trusted_proxies;
+pub(crate) mod upgrade;
+pub(crate) mod validate;

@@ -1,0 +1,108 @@
+//! One request through the gateway: find its route, and send it on.
+
+use std::sync::Arc;
+
+use http::{Method, Request, Version};
+use hyper::body::Incoming;
+use tower::Service;
+
+use crate::connection::info::Downstream;
+use crate::connection::rejection::Rejection;
+use crate::connection::timeouts::Turn;
+use crate::llm;
+use crate::message::forwarding::{self, Arrived};
+use crate::message::problem::Problem;
+use crate::message::validate::{self, Vetted};
+use crate::proxy::fallback::Errand;
+use crate::proxy::record::Record;
+use crate::proxy::response::{Answer, NO_SEAT, Sent};
+use crate::proxy::route_match;
+use crate::proxy::state::{Gateway, Legs, Route};
+use crate::proxy::upstream_route::Retries;
+use crate::upstream::request_body::{Upload, Uploads};
+use crate::upstream::service::Attempts;
+
+impl Gateway {
+    /// Answers a request, which is on its way when this returns.
+    pub(crate) fn answer(
+        &self,
+        mut request: Request<Incoming>,
+        downstream: &Arc<Downstream>,
+        turn: Turn,
+    ) -> Answer {
+        let mut record = Record::new(self, &request, downstream, turn);
+        if request.headers().len() > self.limits.headers {
+            record.rejection = Some(Rejection::HeadTooLarge);
+            return never(record, Problem::HeadTooLarge, "it has more header lines than the gateway takes");
+        }
+        let vetted = match validate::request(&mut request, downstream) {
+            Ok(vetted) => vetted,
+            Err(detail) => {
+                // Where the next request begins is not known for sure.
+                let is_http1 = request.version() < Version::HTTP_2;
+                return Answer { is_http1, ..never(record, Problem::BadRequest, detail) };
+            }
+        };
+        match self.routes.iter().find(|route| route_match::fits(&route.config, &request)) {
+            None => never(record, Problem::NoRoute, "no route of the configuration fits it"),
+            Some(_) if request.method() == Method::CONNECT => {
+                never(record, Problem::BadRequest, "CONNECT is for forward proxies")
+            }
+            Some(route) => {
+                record.route = Some(Arc::clone(route));
+                if let Legs::One(leg) = &route.legs {
+                    record.seat = leg.take_seat();
+                    if record.seat.is_none() {
+                        record.rejection = Some(Rejection::Overflow);
+                        return never(record, Problem::Overflow, NO_SEAT);
+                    }
+                }
+                route.send(request, vetted, downstream, record, &self.uploads)
+            }
+        }
+    }
+}
+
+impl Route {
+    /// Sends a request on.
+    fn send(
+        &self,
+        mut request: Request<Incoming>,
+        vetted: Vetted,
+        downstream: &Arc<Downstream>,
+        record: Record,
+        uploads: &Arc<Uploads>,
+    ) -> Answer {
+        let is_http1 = request.version() == Version::HTTP_11;
+        let Arrived { origin, tunnel, expects } = forwarding::request(&mut request, vetted, downstream);
+        if self.mints_key {
+            llm::mint(&mut request);
+        }
+        let request = request.map(|body| Upload::new(body, uploads, &record.trail));
+        let trail = record.trail.clone();
+        let sent = match &self.legs {
+            Legs::One(leg) => {
+                let attempts = Attempts::new(Arc::clone(&leg.way), trail, origin, expects);
+                match &leg.retries {
+                    // These are always ready, as their attempts are.
+                    Retries::Unpaced(retry) => {
+                        Sent::Unpaced { attempts: retry.with_inner(attempts).call(request) }
+                    }
+                    Retries::Paced(retry) => {
+                        Sent::Paced { attempts: Box::pin(retry.with_inner(attempts).call(request)) }
+                    }
+                }
+            }
+            Legs::Several(fallback) => {
+                let errand = Errand { request, trail, origin, expects };
+                Sent::Several { attempts: Box::pin(Arc::clone(fallback).send(errand)) }
+            }
+        };
+        Answer { sent, record, tunnel, is_http1, explains: self.explains }
+    }
+}
+
+fn never(record: Record, problem: Problem, detail: &'static str) -> Answer {
+    let sent = Sent::Never { problem, detail };
+    Answer { sent, record, tunnel: None, is_http1: false, explains: false }
+}

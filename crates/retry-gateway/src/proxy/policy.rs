@@ -1,0 +1,308 @@
+//! What a route's configuration says of an outcome, as a [`Policy`].
+//!
+//! A proxy is stricter than a client: it "MUST NOT automatically retry non-idempotent requests" (RFC 9110 section
+//! 9.2.2), unless it is told that they may be.
+
+use http::{HeaderName, StatusCode};
+use tower_http_retry::policy::DecorrelatedJitter;
+use tower_http_retry::{
+    Attempt, ExponentialBackoff, FailureKind, Outcome, Plan, Policy, RequestHead, RetryAfterFirst,
+    RetryCause, RetryContext, Verdict,
+};
+
+use crate::config::{BackOff, BackOffPolicy, Nested, Retry, RetryMethods};
+use crate::llm::Mark;
+
+/// Decides for the requests of one route.
+#[derive(Clone, Debug)]
+pub struct GatewayPolicy {
+    retry: Retry,
+    schedule: RetryAfterFirst<Waits>,
+}
+
+/// How waits grow where the server names no time.
+#[derive(Clone, Debug)]
+enum Waits {
+    ExponentialBackoff(ExponentialBackoff),
+    Decorrelated(DecorrelatedJitter),
+}
+
+impl GatewayPolicy {
+    /// By a route's configuration.
+    pub fn new(retry: &Retry) -> Self {
+        let hints = retry.rate_limited_back_off;
+        let schedule = RetryAfterFirst::new(Waits::new(&retry.back_off))
+            .longest(hints.max_interval)
+            .spread(hints.spread);
+        Self { retry: retry.clone(), schedule }
+    }
+
+    /// Returns the cause for which an outcome is worth another attempt, and the source of the rule that says so. `None`
+    /// means that the route does not retry the outcome.
+    pub fn rule(&self, attempt: &Attempt<'_>) -> Option<(RetryCause, &'static str)> {
+        let on = &self.retry.retry_on;
+        let head = match attempt.outcome {
+            Outcome::Response(head) => head,
+            Outcome::Failure(failure) => {
+                return match failure.kind() {
+                    FailureKind::NeverSent if on.connect_failure => {
+                        Some((RetryCause::NeverSent, "RFC 9110 section 9.2.2"))
+                    }
+                    FailureKind::Unprocessed if on.refused_stream => {
+                        Some((RetryCause::Unprocessed, "RFC 9113 section 8.7"))
+                    }
+                    _ if self.is_damped(attempt) => None,
+                    FailureKind::Timeout if on.per_try_timeout && self.may_repeat(attempt, None) => {
+                        Some((RetryCause::Timeout, "RFC 9110 section 9.2.2"))
+                    }
+                    FailureKind::MaybeProcessed if on.reset && self.may_repeat(attempt, None) => {
+                        Some((RetryCause::Transient, "RFC 9110 section 9.2.2"))
+                    }
+                    _ => None,
+                };
+            }
+        };
+        let status = head.status();
+        // Almost all are of this kind, and nothing else is looked at.
+        if !status.is_client_error() && !status.is_server_error() {
+            return None;
+        }
+        let mark = head.extension::<Mark>();
+        if mark == Some(&Mark::QuotaGone) || self.is_damped(attempt) || head.should_retry() == Some(false) {
+            return None;
+        }
+        let is_forced = head.should_retry() == Some(true);
+        if is_forced && self.may_repeat(attempt, Some(status)) {
+            return Some((cause(status), "OpenAI, Anthropic and Stripe SDKs"));
+        }
+        // Who has streams held wants just this, whatever the statuses.
+        let is_worth_it = mark == Some(&Mark::FailedEarly) || on.statuses.contains(&status);
+        if !is_worth_it || !self.may_repeat(attempt, Some(status)) {
+            return None;
+        }
+        // The original is still under way, or there is a conflict that stays.
+        if status == StatusCode::CONFLICT
+            && !(self.retry.trust_idempotency_key && attempt.has_idempotency_key())
+        {
+            return None;
+        }
+        // Late enough for a request that came as early data; the client of one that did is told (RFC 8470).
+        if status == StatusCode::TOO_EARLY {
+            let is_original =
+                attempt.number == 1 && attempt.request.header("early-data") != Some("RFC 9110 section 9.2.2");
+            return is_original.then_some((RetryCause::Unprocessed, "RFC 8470 section 5.2"));
+        }
+        Some((cause(status), source(status)))
+    }
+
+    /// Whether the request is a resend of somebody else's, who is told to leave that to one.
+    pub fn is_damped(&self, attempt: &Attempt<'_>) -> bool {
+        self.retry.nested == Nested::Damp && is_resend(&attempt.request, self.retry.attempt_header.as_ref())
+    }
+
+    fn may_repeat(&self, attempt: &Attempt<'_>, status: Option<StatusCode>) -> bool {
+        let method = attempt.request.method();
+        let has_key = || self.retry.trust_idempotency_key && attempt.has_idempotency_key();
+        match &self.retry.methods {
+            RetryMethods::All => true,
+            RetryMethods::Idempotent => method.is_idempotent() || has_key(),
+            RetryMethods::IdempotentOrThrottled => {
+                status.is_some_and(|status| cause(status) == RetryCause::Throttled)
+                    || method.is_idempotent()
+                    || has_key()
+            }
+            RetryMethods::Listed(methods) => methods.contains(method) || has_key(),
+        }
+    }
+}
+
+impl Policy for GatewayPolicy {
+    fn is_retryable(&self, _: &RequestHead<'_>) -> bool {
+        // The layer itself asks whether the head leaves HTTP.
+        self.retry.num_retries > 0
+    }
+
+    fn classify(&self, attempt: &Attempt<'_>) -> Verdict {
+        self.rule(attempt).map_or(Verdict::Accept, |(cause, _)| Verdict::Retry(cause))
+    }
+
+    fn schedule(&self, context: &RetryContext<'_>) -> Plan {
+        self.schedule.schedule(context)
+    }
+}
+
+impl Waits {
+    fn new(back_off: &BackOff) -> Self {
+        let BackOff { policy, base_interval: base, max_interval: cap } = *back_off;
+        match policy {
+            BackOffPolicy::ExponentialBackoff(jitter) => {
+                Self::ExponentialBackoff(ExponentialBackoff::new(base, cap).jitter(jitter))
+            }
+            BackOffPolicy::Decorrelated => Self::Decorrelated(DecorrelatedJitter::new(base, cap)),
+        }
+    }
+}
+
+impl Policy for Waits {
+    fn schedule(&self, context: &RetryContext<'_>) -> Plan {
+        match self {
+            Self::ExponentialBackoff(policy) => policy.schedule(context),
+            Self::Decorrelated(policy) => policy.schedule(context),
+        }
+    }
+}
+
+/// The server is there and turns requests away, or else something broke.
+fn cause(status: StatusCode) -> RetryCause {
+    match status.as_u16() {
+        429 | 503 | 529 => RetryCause::Throttled,
+        _ => RetryCause::Transient,
+    }
+}
+
+/// Returns the source of the rule that retries a status.
+fn source(status: StatusCode) -> &'static str {
+    match status.as_u16() {
+        408 => "RFC 9110 section 15.5.9",
+        409 => "draft-ietf-httpapi-idempotency-key-header-06",
+        421 => "RFC 9110 section 15.5.20",
+        429 => "RFC 6585 section 4",
+        500 | 520..=524 => "practice of most clients",
+        502 | 504 => "RFC 9110 sections 15.6.3 and 15.6.5",
+        503 | 529 => "RFC 9110 section 15.6.4",
+        _ => "the route's retry_on",
+    }
+}
+
+/// Returns whether a request is a resend by a caller that retries itself (RFC 9110 section 9.2.2, last sentence).
+fn is_resend(request: &RequestHead<'_>, ours: Option<&HeaderName>) -> bool {
+    let count = |name: &str| request.header(name).and_then(|value| value.trim().parse::<u32>().ok());
+    let amz = request.header("amz-sdk-request").and_then(|value| {
+        let items = value.split(';').filter_map(|item| item.trim().strip_prefix("attempt="));
+        items.filter_map(|number| number.parse::<u32>().ok()).next()
+    });
+    count("x-envoy-attempt-count").is_some_and(|number| number > 1)
+        || count("grpc-previous-rpc-attempts").is_some_and(|number| number > 0)
+        || count("x-stainless-retry-count").is_some_and(|number| number > 0)
+        || amz.is_some_and(|number| number > 1)
+        || ours.is_some_and(|name| count(name.as_str()).is_some_and(|number| number > 1))
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{Request, Response};
+
+    use tower_http_retry::policy::ResponseHead;
+
+    use super::*;
+    use crate::config::Profile;
+
+    /// Checks the source of the rule that resends a request after an outcome, by the defaults of a profile.
+    #[track_caller]
+    fn check(
+        profile: Profile,
+        request: &str,
+        outcome: u16,
+        headers: &[(&str, &str)],
+        expected: Option<&str>,
+    ) {
+        let (method, key) = request.split_once(' ').unwrap_or((request, ""));
+        let mut sent = Request::builder().method(method).uri("/");
+        if key == "keyed" {
+            sent = sent.header("idempotency-key", "\"1\"");
+        }
+        let sent = sent.body(()).unwrap();
+        let mut response = Response::builder().status(outcome);
+        for (name, value) in headers {
+            response = response.header(*name, *value);
+        }
+        let response = response.body(()).unwrap();
+        let policy = GatewayPolicy::new(&profile.retry(false));
+        let found = policy.rule(&Attempt::new(1, &sent, ResponseHead::from(&response)));
+        assert_eq!(found.map(|(_, source)| source), expected, "{profile:?} {request} {outcome} {headers:?}");
+    }
+
+    #[test]
+    fn each_rule_of_the_gateway_has_its_source() {
+        use Profile::{Default, Llm};
+        for (status, source) in [
+            (429, "RFC 6585 section 4"),
+            (502, "RFC 9110 sections 15.6.3 and 15.6.5"),
+            (503, "RFC 9110 section 15.6.4"),
+            (504, "RFC 9110 sections 15.6.3 and 15.6.5"),
+        ] {
+            check(Default, "GET", status, &[], Some(source));
+            check(Default, "POST keyed", status, &[], Some(source));
+            check(Default, "POST", status, &[], None);
+        }
+        for status in [200, 400, 404, 408, 409, 421, 425, 500, 501, 505, 520] {
+            check(Default, "GET", status, &[], None);
+        }
+        for (status, source) in
+            [(429, "RFC 6585 section 4"), (503, "RFC 9110 section 15.6.4"), (529, "RFC 9110 section 15.6.4")]
+        {
+            check(Llm, "POST", status, &[], Some(source));
+        }
+        for (status, source) in [
+            (408, "RFC 9110 section 15.5.9"),
+            (409, "draft-ietf-httpapi-idempotency-key-header-06"),
+            (500, "practice of most clients"),
+            (502, "RFC 9110 sections 15.6.3 and 15.6.5"),
+            (507, "the route's retry_on"),
+        ] {
+            check(Llm, "POST", status, &[], None);
+            check(Llm, "POST keyed", status, &[], Some(source));
+        }
+        check(Llm, "GET", 409, &[], None);
+        for status in [501, 505] {
+            check(Llm, "POST keyed", status, &[], None);
+        }
+    }
+
+    #[test]
+    fn the_server_has_the_last_word_for_what_may_be_repeated() {
+        for name in ["x-should-retry", "stripe-should-retry"] {
+            check(Profile::Default, "GET", 503, &[(name, "false")], None);
+            check(Profile::Default, "GET", 400, &[(name, "true")], Some("OpenAI, Anthropic and Stripe SDKs"));
+            check(Profile::Default, "POST", 400, &[(name, "true")], None);
+            check(Profile::Default, "GET", 200, &[(name, "true")], None);
+            check(Profile::Default, "GET", 503, &[(name, "yes")], Some("RFC 9110 section 15.6.4"));
+        }
+        let both = [("x-should-retry", "true"), ("stripe-should-retry", "false")];
+        check(Profile::Default, "GET", 503, &both, None);
+    }
+
+    #[test]
+    fn what_was_found_in_a_body_outranks_the_statuses() {
+        let row = |profile: Profile, method: &str, status: u16, mark: Mark| {
+            let policy = GatewayPolicy::new(&profile.retry(false));
+            let request = Request::builder().method(method).uri("/").body(()).unwrap();
+            let response = Response::builder().status(status).header("x-should-retry", "true");
+            let response = response.extension(mark).body(()).unwrap();
+            policy.rule(&Attempt::new(1, &request, ResponseHead::from(&response))).map(|(cause, _)| cause)
+        };
+        for profile in [Profile::Default, Profile::Llm] {
+            assert_eq!(row(profile, "GET", 402, Mark::QuotaGone), None);
+            assert_eq!(row(profile, "GET", 529, Mark::FailedEarly), Some(RetryCause::Throttled));
+        }
+        assert_eq!(row(Profile::Default, "POST", 529, Mark::FailedEarly), None);
+        assert_eq!(row(Profile::Llm, "POST", 529, Mark::FailedEarly), Some(RetryCause::Throttled));
+    }
+
+    #[test]
+    fn what_was_never_processed_is_sent_again_whatever_it_is() {
+        let policy = GatewayPolicy::new(&Profile::Default.retry(false));
+        let verdict = |method: &str, kind: FailureKind| {
+            let request = Request::builder().method(method).uri("/").header("x-envoy-attempt-count", "2");
+            let request = request.body(()).unwrap();
+            policy.rule(&Attempt::new(1, &request, kind)).map(|(_, source)| source)
+        };
+        for method in ["GET", "POST"] {
+            assert_eq!(verdict(method, FailureKind::NeverSent), Some("RFC 9110 section 9.2.2"));
+            assert_eq!(verdict(method, FailureKind::Unprocessed), Some("RFC 9113 section 8.7"));
+            // It is a resend of somebody else's.
+            assert_eq!(verdict(method, FailureKind::MaybeProcessed), None);
+            assert_eq!(verdict(method, FailureKind::Timeout), None);
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! Which requests a route is for.
+
+use http::{HeaderMap, Method, Request};
+
+use crate::config::{self, Config};
+use crate::message::headers;
+
+impl Config {
+    /// The route that takes a request with this head, if any does.
+    pub fn route(
+        &self,
+        method: &Method,
+        target: &str,
+        headers: &HeaderMap,
+    ) -> http::Result<Option<&config::Route>> {
+        let mut request = Request::builder().method(method.clone()).uri(target).body(())?;
+        *request.headers_mut() = headers.clone();
+        Ok(self.routes.iter().find(|route| fits(route, &request)))
+    }
+}
+
+/// Whether a route takes a request.
+pub(crate) fn fits<B>(route: &config::Route, request: &Request<B>) -> bool {
+    has_prefix(request.uri().path(), &route.path_prefix)
+        && (route.methods.is_empty() || route.methods.contains(request.method()))
+        && route.host.as_ref().is_none_or(|pattern| host(request).is_some_and(|host| pattern.fits(&host)))
+        && route
+            .headers
+            .iter()
+            .all(|(name, value)| request.headers().get_all(name).iter().any(|found| found == value))
+}
+
+/// By segments: `/v1` fits `/v1` and `/v1/x`, and not `/v10`.
+fn has_prefix(path: &str, prefix: &str) -> bool {
+    let prefix = prefix.strip_suffix('/').unwrap_or(prefix);
+    path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// The host that a request is for, without its port.
+fn host<B>(request: &Request<B>) -> Option<String> {
+    let authority = headers::host_of(request)?;
+    let authority = http::uri::Authority::try_from(authority.as_bytes()).ok()?;
+    Some(authority.host().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{HostPattern, Profile, Route};
+
+    fn route(change: impl FnOnce(&mut Route)) -> Route {
+        let mut route = Route::to("api", Profile::Default, false);
+        change(&mut route);
+        route
+    }
+
+    #[track_caller]
+    fn check(route: &Route, method: &str, uri: &str, headers: &[(&str, &str)], expected: bool) {
+        let mut request = Request::builder().method(method).uri(uri);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        assert_eq!(fits(route, &request.body(()).unwrap()), expected, "{method} {uri} {headers:?}");
+    }
+
+    #[test]
+    fn paths_fit_by_segments() {
+        let v1 = route(|route| route.path_prefix = "/v1".into());
+        for (path, expected) in
+            [("/v1", true), ("/v1/", true), ("/v1/x?y", true), ("/v10", false), ("/", false)]
+        {
+            check(&v1, "GET", path, &[], expected);
+        }
+        check(&route(|_| {}), "GET", "/anything", &[], true);
+        check(&route(|_| {}), "OPTIONS", "*", &[], false);
+    }
+
+    #[test]
+    fn hosts_fit_whatever_the_port_and_the_case() {
+        let exact = route(|route| route.host = Some(HostPattern::Exact("api.example".into())));
+        check(&exact, "GET", "/", &[("host", "API.example:8080")], true);
+        check(&exact, "GET", "http://api.example/", &[("host", "other")], true);
+        check(&exact, "GET", "/", &[("host", "www.api.example")], false);
+        check(&exact, "GET", "/", &[], false);
+        let below = route(|route| route.host = Some(HostPattern::Below("example".into())));
+        check(&below, "GET", "/", &[("host", "a.b.example")], true);
+        check(&below, "GET", "/", &[("host", "example")], false);
+    }
+
+    #[test]
+    fn methods_and_headers_fit_exactly() {
+        let posts = route(|route| route.methods = vec![Method::POST]);
+        check(&posts, "POST", "/", &[], true);
+        check(&posts, "GET", "/", &[], false);
+        let beta = route(|route| route.headers = vec![("x-beta".parse().unwrap(), "1".parse().unwrap())]);
+        check(&beta, "GET", "/", &[("x-beta", "0"), ("x-beta", "1")], true);
+        check(&beta, "GET", "/", &[("x-beta", "10")], false);
+        check(&beta, "GET", "/", &[], false);
+    }
+}

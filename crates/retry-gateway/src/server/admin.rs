@@ -1,0 +1,81 @@
+//! What operators ask: metrics, health and status.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::TcpListener;
+
+use crate::lifecycle::current::Current;
+use crate::server::dashboard;
+use crate::server::listener::{ACCEPT_PAUSE, listen};
+
+/// The admin listener, before it answers.
+#[derive(Debug)]
+pub(crate) struct Admin(TcpListener);
+
+impl Admin {
+    pub(crate) fn bind(address: SocketAddr) -> anyhow::Result<Self> {
+        listen("admin", address).map(Self)
+    }
+
+    pub(crate) fn address(&self) -> std::io::Result<SocketAddr> {
+        self.0.local_addr()
+    }
+
+    /// Answers for as long as it is polled.
+    pub(crate) async fn run(self, current: Arc<Current>) {
+        loop {
+            let Ok((socket, _)) = self.0.accept().await else {
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+                continue;
+            };
+            let current = Arc::clone(&current);
+            let answer = service_fn(move |request: Request<Incoming>| {
+                let response = answer(&current, request.method(), request.uri().path());
+                async move { Ok::<_, Infallible>(response) }
+            });
+            let mut builder = http1::Builder::new();
+            builder.timer(TokioTimer::new());
+            tokio::spawn(builder.serve_connection(TokioIo::new(socket), answer));
+        }
+    }
+}
+
+fn answer(current: &Current, method: &Method, path: &str) -> Response<Full<Bytes>> {
+    if !matches!(*method, Method::GET | Method::HEAD) {
+        return text(StatusCode::METHOD_NOT_ALLOWED, TEXT, "GET or HEAD\n");
+    }
+    match path {
+        "/metrics" => text(StatusCode::OK, METRICS, current.metrics()),
+        "/healthz" => text(StatusCode::OK, TEXT, "ok\n"),
+        "/readyz" if current.is_draining() => text(StatusCode::SERVICE_UNAVAILABLE, TEXT, "draining\n"),
+        "/readyz" => text(StatusCode::OK, TEXT, "ready\n"),
+        "/status" => {
+            let status = serde_json::to_string_pretty(&current.status()).unwrap_or_default();
+            text(StatusCode::OK, "application/json", status + "\n")
+        }
+        _ => match dashboard::file(path) {
+            Some(file) => text(StatusCode::OK, file.kind, file.text),
+            None => text(StatusCode::NOT_FOUND, TEXT, "/ /metrics /healthz /readyz /status\n"),
+        },
+    }
+}
+
+fn text(status: StatusCode, kind: &'static str, body: impl Into<String>) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::from(body.into()));
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+    response.headers_mut().extend(dashboard::GUARDS);
+    response
+}
+
+const TEXT: &str = "text/plain; charset=utf-8";
+const METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
