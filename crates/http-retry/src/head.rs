@@ -115,6 +115,11 @@ impl<'a> RequestHead<'a> {
 
     /// Whether this request asks for something else than an exchange of messages: CONNECT, or an upgrade
     /// (RFC 9110 sections 9.3.6 and 7.8). Such a request is never sent again, whatever a policy says.
+    ///
+    /// An `Upgrade` that names only versions of HTTP, `h2c` or `HTTP/2.0`, does not count: whichever version the server
+    /// picks, the answer is an HTTP response. Clients that offer `h2c` do so with every request to a plain `http` URL, and
+    /// servers ignore it, because RFC 9113 (section 3.1) made it obsolete. `TLS/1.0` (RFC 2817) counts, because what follows
+    /// is a handshake.
     #[inline]
     pub fn is_connect_or_upgrade(&self) -> bool {
         self.is_connect_or_upgrade.unwrap_or_else(|| self.asks_to_leave_http())
@@ -131,7 +136,20 @@ impl<'a> RequestHead<'a> {
             Form::Whole(_, headers) => headers.contains_key(header::UPGRADE),
             Form::Kept(_) => self.values(header::UPGRADE.as_str()).next().is_some(),
         };
-        self.method == Method::CONNECT || has_upgrade
+        self.method == Method::CONNECT || (has_upgrade && self.names_other_protocol())
+    }
+
+    /// Whether an `Upgrade` names anything but versions of HTTP. One that names nothing at all is not understood, and counts.
+    #[cold]
+    fn names_other_protocol(&self) -> bool {
+        let protocols =
+            self.values(header::UPGRADE.as_str()).flat_map(|value| value.split(|&byte| byte == b','));
+        // Elements of a list may be empty (RFC 9110 section 5.6.1).
+        let protocols = protocols.map(<[u8]>::trim_ascii).filter(|protocol| !protocol.is_empty());
+        let mut names =
+            protocols.filter_map(|protocol| protocol.split(|&byte| byte == b'/').next()).peekable();
+        names.peek().is_none()
+            || names.any(|name| !name.eq_ignore_ascii_case(b"h2c") && !name.eq_ignore_ascii_case(b"http"))
     }
 
     fn forms(&self) -> (Option<&'a HeaderMap>, Option<Lines<'a>>) {
@@ -264,6 +282,53 @@ mod tests {
         let head = RequestHead::from(&request);
         assert_eq!((head.authority(), head.host()), (Some(authority), Some(host)), "{uri} {host_header:?}");
         assert!(!format!("{head:?}").contains("secret"), "{head:?}");
+    }
+
+    #[track_caller]
+    fn check_upgrade<const N: usize>(lines: [&str; N], expected: bool) {
+        let mut request =
+            Request::get("http://host.example/").header("connection", "Upgrade").body(()).unwrap();
+        for line in lines {
+            request.headers_mut().append(header::UPGRADE, line.parse().unwrap());
+        }
+        let kept = HeadSnapshot::of(&request);
+        for head in [RequestHead::from(&request), RequestHead::from(&kept)] {
+            assert_eq!(
+                (head.is_connect_or_upgrade(), head.looked_over().is_connect_or_upgrade()),
+                (expected, expected),
+                "{lines:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_upgrade_to_another_or_an_unknown_protocol_leaves_http() {
+        check_upgrade([" ,"], true);
+        check_upgrade(["websocket"], true);
+        check_upgrade(["WebSocket"], true);
+        check_upgrade(["TLS/1.2, HTTP/1.1"], true);
+        check_upgrade(["connect-udp"], true);
+        check_upgrade(["h2"], true);
+        check_upgrade(["h2cx"], true);
+        check_upgrade(["h2c, websocket"], true);
+        check_upgrade(["h2c", "IRC/6.9"], true);
+        check_upgrade(["h2c websocket"], true);
+    }
+
+    #[test]
+    fn an_upgrade_to_another_version_of_http_does_not() {
+        check_upgrade([], false);
+        check_upgrade(["h2c"], false);
+        check_upgrade(["H2C"], false);
+        check_upgrade([" ,\th2c , HTTP/2.0,"], false);
+        check_upgrade(["h2c", "http/3.0"], false);
+        check_upgrade(["HTTP"], false);
+    }
+
+    #[test]
+    fn connect_leaves_http_whatever_it_offers() {
+        let request = Request::connect("host.example:443").header("upgrade", "h2c").body(()).unwrap();
+        assert!(RequestHead::from(&request).is_connect_or_upgrade());
     }
 
     #[test]

@@ -67,6 +67,12 @@ pub trait Policy: Send + Sync {
     /// Whether a request with this head may ever be sent again. Asked once, before the first attempt; where
     /// it says no, the request passes straight through.
     ///
+    /// Neither [`classify`](Self::classify) nor [`schedule`](Self::schedule) is called for such a request, so the policy
+    /// does not learn its outcome. A circuit breaker that says no here while it is open therefore never sees a success
+    /// and never closes. It says yes here instead, watches every outcome in `classify`, and returns
+    /// [`Plan::GiveUp`] from `schedule` while it is open. A breaker that must also hold back first attempts is a layer of
+    /// its own, outside of the retry layer for whole requests or inside for each attempt.
+    ///
     /// Provided: anything but CONNECT and upgrades (RFC 9110 sections 9.3.6 and 7.8).
     fn is_retryable(&self, head: &RequestHead<'_>) -> bool {
         !head.is_connect_or_upgrade()

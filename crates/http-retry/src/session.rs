@@ -4,6 +4,7 @@ mod admit;
 
 use std::time::{Duration, SystemTime};
 
+use http::StatusCode;
 use rand::Rng;
 
 use self::admit::{Kind, Next, is_transparent};
@@ -227,6 +228,11 @@ impl Session {
         let Verdict::Retry(cause) = verdict else {
             return Decision::Accept;
         };
+        // The connection speaks another protocol by now, whichever the request offered.
+        if matches!(attempt.outcome, Outcome::Response(head) if head.status() == StatusCode::SWITCHING_PROTOCOLS)
+        {
+            return Decision::Accept;
+        }
         self.answer(policy, attempt, cause, budget, clock(), rng)
     }
 

@@ -135,7 +135,19 @@ where
                 (*size, *ended) = (body.size_hint(), body.is_end_stream());
                 Poll::Ready(frame.map(|frame| frame.map_err(Into::into)))
             }
-            InnerProj::Shared { source, reader } => lock(source).poll_frame(*reader, cx),
+            InnerProj::Shared { source, reader } => {
+                let frame = change(source, |source| source.poll_frame(*reader, cx));
+                if frame.is_ready() {
+                    return frame;
+                }
+                // Cloned and dropped while the source is not locked: a waker is the caller's code, and may own the session.
+                let waker = cx.waker().clone();
+                let (_former, waits) = lock(source).wait(*reader, waker);
+                match waits {
+                    Ok(()) => Poll::Pending,
+                    Err(error) => Poll::Ready(Some(Err(error))),
+                }
+            }
         }
     }
 
@@ -194,7 +206,7 @@ impl<B> Drop for Shared<B> {
     fn drop(&mut self) {
         // Where nobody reads any more, dropping it frees all of it.
         if Arc::strong_count(&self.0) > 1 {
-            lock(&self.0).release();
+            change(&self.0, Source::release);
         }
     }
 }
@@ -294,6 +306,16 @@ fn whole<B: BytesBody + 'static>(body: &mut B, share: &mut Share) -> Option<Byte
         Poll::Ready(Some(Ok(frame))) => frame.into_data().ok(),
         _ => None,
     }
+}
+
+/// Changes something, and drops what that has left over once the source is no longer locked.
+fn change<B, T>(source: &Mutex<Source<B>>, change: impl FnOnce(&mut Source<B>) -> T) -> T {
+    let mut source = lock(source);
+    let result = change(&mut source);
+    let spent = source.take_spent();
+    drop(source);
+    drop(spent);
+    result
 }
 
 /// A body that panicked while it was read counts as one that failed, so the lock has nothing to say.

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::pin::Pin;
 use std::sync::LazyLock;
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant, SystemTime};
 
 use http_retry::ClockReading;
@@ -77,6 +78,20 @@ pub(crate) fn monotonic(timer: &dyn Timer) -> Duration {
 /// The same for a time that was read before.
 pub(crate) fn on_scale(now: Instant) -> Duration {
     now.saturating_duration_since(*ORIGIN)
+}
+
+/// Resolves at the deadline, if there is one. `sleep` is made at the first poll, and kept for the next.
+pub(crate) fn poll_deadline(
+    ends_at: Option<Duration>,
+    sleep: &mut Option<Sleep>,
+    timer: &dyn Timer,
+    cx: &mut Context<'_>,
+) -> Poll<()> {
+    let Some(ends_at) = ends_at else {
+        return Poll::Pending;
+    };
+    let sleep = sleep.get_or_insert_with(|| timer.sleep(ends_at.saturating_sub(monotonic(timer))));
+    sleep.as_mut().poll(cx)
 }
 
 pub(crate) fn moment(timer: &dyn Timer) -> ClockReading {

@@ -112,6 +112,14 @@ fn delays(policy: &dyn Policy, back: &Back) -> (Duration, Duration) {
     (*delays.first().unwrap(), *delays.last().unwrap())
 }
 
+/// A request may offer another version of HTTP and still be sent again, but not once the server has taken the offer.
+#[test]
+fn a_switch_of_protocols_is_the_end_whatever_a_policy_says() {
+    let policy = FixedDelay::new(ms(70)).classify_with(|_| Verdict::Retry(RetryCause::Transient));
+    check(&policy, Session::new(), &[(Status(101), Decision::Accept)]);
+    check(&policy, Session::new(), &[(Status(200), wait(70)), (Status(101), Decision::Accept)]);
+}
+
 #[test]
 fn a_window_before_the_hint_is_moved_to_the_hint_with_its_width() {
     let (first, last) = delays(&ExponentialBackoff::new(ms(100), ms(100)), &Hinted(429, 1_000));

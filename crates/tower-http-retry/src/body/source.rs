@@ -31,6 +31,20 @@ pub(super) struct Source<B> {
     is_asked: bool,
     position: usize,
     waiting: Option<Waker>,
+    spent: Spent<B>,
+}
+
+/// Values that a source is done with. They belong to the caller, and dropping one runs code that may come back to this
+/// source, so they are dropped once the source is no longer locked.
+pub(super) struct Spent<B> {
+    body: Option<Pin<Box<B>>>,
+    frames: VecDeque<Kept>,
+}
+
+impl<B> Default for Spent<B> {
+    fn default() -> Self {
+        Self { body: None, frames: VecDeque::new() }
+    }
 }
 
 /// The part of the body that nobody has read.
@@ -75,6 +89,7 @@ where
             is_asked: false,
             position: 0,
             waiting: None,
+            spent: Spent::default(),
         }
     }
 
@@ -135,7 +150,6 @@ where
         };
         let Poll::Ready(read) = body.as_mut().poll_frame(cx) else {
             self.live = Live::Open(body);
-            self.waiting = Some(cx.waker().clone());
             return Poll::Pending;
         };
         Poll::Ready(match read {
@@ -144,14 +158,27 @@ where
                 Some(Ok(self.keep(frame)))
             }
             Some(Err(error)) => {
+                self.spent.body = Some(body);
                 self.forget();
                 Some(Err(error.into()))
             }
             None => {
+                self.spent.body = Some(body);
                 self.live = Live::Ended;
                 None
             }
         })
+    }
+
+    /// Remembers whom to wake when another attempt takes over, and returns the waker that was remembered before. Where
+    /// that has happened already, the error is what the reader gets. Neither waker is dropped here, because the source is
+    /// locked.
+    pub(super) fn wait(&mut self, reader: u32, waker: Waker) -> (Option<Waker>, Result<(), BoxError>) {
+        if reader == self.reader {
+            (self.waiting.replace(waker), Ok(()))
+        } else {
+            (Some(waker), Err(Unreadable::TakenOver.into()))
+        }
     }
 
     pub(super) fn is_end_stream(&self, reader: u32) -> bool {
@@ -230,15 +257,25 @@ impl<B> Source<B> {
     pub(super) fn release(&mut self) {
         self.keeping = Keeping::Released;
         if !self.has_reader {
-            self.live = Live::Failed;
+            if let Live::Open(body) = mem::replace(&mut self.live, Live::Failed) {
+                self.spent.body = Some(body);
+            }
             self.position = self.kept.len();
         }
         self.free_what_was_read();
     }
 
+    /// Hands over what is to be dropped once this is no longer locked.
+    pub(super) fn take_spent(&mut self) -> Spent<B> {
+        mem::take(&mut self.spent)
+    }
+
     fn free_what_was_read(&mut self) {
-        self.share.shrink(self.kept.drain(..self.position).map(|frame| frame.len()).sum());
-        self.kept.shrink_to_fit();
+        let unread = self.kept.split_off(self.position);
+        let read = mem::replace(&mut self.kept, unread);
+        self.share.shrink(read.iter().map(Kept::len).sum());
+        // There are none yet: this happens at most once between two calls of `take_spent`.
+        self.spent.frames = read;
         self.position = 0;
     }
 }

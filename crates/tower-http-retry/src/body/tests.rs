@@ -325,3 +325,118 @@ fn a_full_body_for_which_there_is_no_room_is_read_once_and_not_lost() {
         assert_eq!(original.state(), BodyState::TooLarge);
     }
 }
+
+/// Code of the caller's: dropping it comes back to the body that it belongs to, as dropping the last waker of a task does
+/// where the task owns the session.
+struct Owner(Arc<Mutex<Option<Original<Returning>>>>);
+
+impl Owner {
+    fn look(&self) {
+        if let Some(original) = &*self.0.lock().unwrap() {
+            original.state();
+        }
+    }
+}
+
+impl Wake for Owner {
+    fn wake(self: Arc<Self>) {}
+}
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        self.look();
+    }
+}
+
+/// Waits twice, and then yields two frames. It belongs to an owner, as each of them does.
+struct Returning {
+    owner: Owner,
+    polls: u32,
+}
+
+impl Body for Returning {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        struct Data(#[expect(dead_code, reason = "it is there to be dropped")] Owner);
+        impl AsRef<[u8]> for Data {
+            fn as_ref(&self) -> &[u8] {
+                b"text"
+            }
+        }
+        self.polls += 1;
+        match self.polls {
+            1 | 2 => Poll::Pending,
+            3 | 4 => {
+                let data = Data(Owner(Arc::clone(&self.owner.0)));
+                Poll::Ready(Some(Ok(Frame::data(Bytes::from_owner(data)))))
+            }
+            _ => Poll::Ready(None),
+        }
+    }
+}
+
+/// A lock that is held while the caller's code runs is a lock for ever, and no timeout of a runtime ends that.
+#[track_caller]
+fn check_ends(test: impl FnOnce() + Send + 'static) {
+    let (done, ended) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        test();
+        let _ = done.send(());
+    });
+    assert_eq!(ended.recv_timeout(std::time::Duration::from_secs(5)), Ok(()), "it hangs, or it panicked");
+}
+
+/// A session whose body, frames and wakers come back to it when they are dropped.
+fn returning(limit: usize) -> (Arc<Mutex<Option<Original<Returning>>>>, ReplayBody<Returning>) {
+    let session = Arc::new(Mutex::new(None));
+    let body = Returning { owner: Owner(Arc::clone(&session)), polls: 0 };
+    let original = Original::new(body, limit, None);
+    let attempt = original.body();
+    *session.lock().unwrap() = Some(original);
+    (session, attempt)
+}
+
+fn poll_owned(
+    session: &Arc<Mutex<Option<Original<Returning>>>>,
+    attempt: &mut ReplayBody<Returning>,
+) -> bool {
+    let waker = Waker::from(Arc::new(Owner(Arc::clone(session))));
+    Pin::new(attempt).poll_frame(&mut Context::from_waker(&waker)).is_ready()
+}
+
+#[test]
+fn a_waker_that_comes_back_when_it_is_dropped_is_no_deadlock() {
+    check_ends(|| {
+        let (session, mut attempt) = returning(100);
+        // The second poll drops the waker of the first.
+        assert!(!poll_owned(&session, &mut attempt));
+        assert!(!poll_owned(&session, &mut attempt));
+    });
+}
+
+#[test]
+fn a_body_that_comes_back_when_it_is_dropped_is_no_deadlock() {
+    check_ends(|| {
+        let (session, mut attempt) = returning(100);
+        // It is dropped at its end.
+        for ready in [false, false, true, true, true] {
+            assert_eq!(poll_owned(&session, &mut attempt), ready);
+        }
+    });
+}
+
+#[test]
+fn frames_that_come_back_when_they_are_dropped_are_no_deadlock() {
+    check_ends(|| {
+        // There is room for the first frame, which is forgotten as the second is read.
+        let (session, mut attempt) = returning(5);
+        for ready in [false, false, true, true] {
+            assert_eq!(poll_owned(&session, &mut attempt), ready);
+        }
+    });
+}

@@ -65,3 +65,12 @@ fn a_stream_that_we_reset_ourselves_may_have_been_processed() {
     check(h2::Error::from(h2::Reason::REFUSED_STREAM), FailureKind::MaybeProcessed);
     check(h2::Error::from(h2::Reason::INTERNAL_ERROR), FailureKind::MaybeProcessed);
 }
+
+/// Retry layers may stand outside of a paced service.
+#[test]
+fn the_error_of_a_paced_service_tells_what_is_in_it() {
+    let inner = |kind| crate::PaceError::Inner(io::Error::from(kind));
+    check(inner(ErrorKind::ConnectionRefused), FailureKind::NeverSent);
+    check(inner(ErrorKind::TimedOut), FailureKind::Timeout);
+    check(crate::PaceError::<fmt::Error>::Rejected(PaceRejection::Waiters), FailureKind::Overloaded);
+}

@@ -87,11 +87,8 @@ impl<R, E> Detour<Response<R>, E> {
         timer: &dyn Timer,
         cx: &mut Context<'_>,
     ) -> Poll<()> {
-        let (Some(ends_at), true) = (ends_at, self.outcome.is_some()) else {
-            return Poll::Pending;
-        };
-        let left = || timer.sleep(ends_at.saturating_sub(timer::monotonic(timer)));
-        self.deadline.get_or_insert_with(left).as_mut().poll(cx)
+        let ends_at = ends_at.filter(|_| self.outcome.is_some());
+        timer::poll_deadline(ends_at, &mut self.deadline, timer, cx)
     }
 }
 

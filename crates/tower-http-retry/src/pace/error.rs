@@ -50,12 +50,14 @@ impl<E> PaceError<E> {
     }
 }
 
-impl<E: fmt::Display> fmt::Display for PaceError<E> {
+// The cause is the source, and so it is not in the text: a report of the chain would have it twice. A forwarded source would
+// hide it from `failure_kind`, and from every other reader of the chain.
+impl<E> fmt::Display for PaceError<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Inner(error) => error.fmt(f),
-            Self::Rejected(refusal) => refusal.fmt(f),
-        }
+        f.write_str(match self {
+            Self::Inner(_) => "the service behind the pace failed",
+            Self::Rejected(_) => "the pace did not let the request through",
+        })
     }
 }
 
