@@ -153,7 +153,7 @@ impl Bucket {
         let elapsed = |accrued_at| now.wrapping_sub(accrued_at);
         // Another thread may have read the clock after us and got here first.
         let next = |at| (1..=u32::MAX - LATE_READING).contains(&elapsed(at)).then_some(now);
-        if let Ok(accrued_at) = self.accrued_at.try_update(Ordering::Relaxed, Ordering::Relaxed, next) {
+        if let Ok(accrued_at) = self.accrued_at.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next) {
             self.pay(elapsed(accrued_at).saturating_mul(self.terms.floor));
         }
     }

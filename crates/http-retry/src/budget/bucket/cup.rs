@@ -62,7 +62,7 @@ impl Cup {
     /// on.
     fn update(&self, next: impl Fn(u32) -> Option<u32>) -> Option<u32> {
         let mut tries = 0;
-        let before = self.thousandths.try_update(Ordering::Relaxed, Ordering::Relaxed, |thousandths| {
+        let before = self.thousandths.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |thousandths| {
             tries += 1;
             next(thousandths)
         });
