@@ -148,6 +148,7 @@
 //!   `GrpcTrailersLayer`.
 //! * `service-config` reads a gRPC service config from JSON: all of it for `presets::grpc_by_method`, or parts.
 //! * `testing` is for those who write policies: laws that each must keep, a plot of its schedule, a scripted service.
+//! * `serde` adds `RetrySettings`, the settings of a layer as a program reads them from its own configuration.
 //! * `reqwest` adds `ReqwestService`, which puts a client of reqwest below the layer, and reads its errors.
 //! * `tower-retry` adds `TowerPolicy`, which decides as the layer does, for `tower::retry::Retry`.
 
@@ -171,6 +172,8 @@ mod randomness;
 #[cfg(feature = "reqwest")]
 mod reqwest;
 mod service;
+#[cfg(feature = "serde")]
+mod settings;
 mod spare;
 #[cfg(feature = "testing")]
 pub mod testing;
@@ -205,6 +208,8 @@ pub use self::pace::{NoPace, PaceError, PaceFuture, PaceLayer, Paced, Pacing, Sh
 #[cfg(feature = "reqwest")]
 pub use self::reqwest::{ReqwestFuture, ReqwestService};
 pub use self::service::Retry;
+#[cfg(feature = "serde")]
+pub use self::settings::RetrySettings;
 pub use self::timer::{Sleep, Timer, TokioTimer};
 #[cfg(feature = "tower-retry")]
 pub use self::tower_retry::TowerPolicy;
