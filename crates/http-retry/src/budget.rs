@@ -10,7 +10,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use self::bucket::{Bucket, Terms};
+use self::bucket::{Bucket, BudgetSettings};
 pub use self::cost::Cost;
 use crate::{Cause, Outcome, Verdict, hint};
 
@@ -38,9 +38,8 @@ use crate::{Cause, Outcome, Verdict, hint};
 /// assert!(budget.withdraw(Cost::ONE, now).is_some());
 /// ```
 ///
-/// All arithmetic is in whole thousandths of a token, each of which is in one place at a time, so the ratio is exact and no
-/// interleaving of threads can overdraw it. Threads seldom meet there: each has a place that it asks first, and goes
-/// to another after it met one. Values too large to be counted saturate at 4,294,967 tokens.
+/// The bucket counts whole thousandths of a token in one atomic word, so the ratio is exact and no interleaving of threads
+/// can overdraw it. Values too large to be counted saturate at 4,294,967 tokens.
 #[derive(Clone)]
 pub struct Budget {
     bucket: Arc<Bucket>,
@@ -52,30 +51,30 @@ impl Budget {
     /// The bucket holds the larger of ten seconds of the floor and 100 tokens, and starts full.
     pub fn percent(percent: u32) -> Self {
         let reward = percent.saturating_mul(10);
-        Self::with(Terms { reward, floor: 10, capacity: None, throttles: false })
+        Self::with(BudgetSettings { reward, floor: 10, capacity: None, throttles: false })
     }
 
     /// Sets the tokens that accrue each second. The bucket starts afresh, apart from earlier clones.
     #[must_use]
     pub fn floor(self, per_second: u32) -> Self {
-        Self::with(Terms { floor: per_second, ..self.bucket.terms() })
+        Self::with(BudgetSettings { floor: per_second, ..self.bucket.settings() })
     }
 
     /// Sets how many tokens the bucket holds; with 0 it never [pays](Self::can_pay). The bucket starts afresh, apart
     /// from earlier clones.
     #[must_use]
     pub fn capacity(self, tokens: u32) -> Self {
-        Self::with(Terms { capacity: Some(tokens), ..self.bucket.terms() })
+        Self::with(BudgetSettings { capacity: Some(tokens), ..self.bucket.settings() })
     }
 
-    /// One by the same terms, full, and apart from this.
+    /// Returns a budget with the same settings, full, and apart from this one.
     #[cfg(feature = "service-config")]
     pub(crate) fn afresh(&self) -> Self {
-        Self::with(self.bucket.terms())
+        Self::with(self.bucket.settings())
     }
 
-    fn with(terms: Terms) -> Self {
-        Self { bucket: Arc::new(Bucket::new(terms)) }
+    fn with(settings: BudgetSettings) -> Self {
+        Self { bucket: Arc::new(Bucket::new(settings)) }
     }
 
     /// Takes the cost of a resend out of the bucket, or nothing where there is less.
@@ -143,8 +142,8 @@ impl fmt::Debug for Budget {
 
 /// What a resend costs, taken out of a [`Budget`]. Dropped unspent, it goes back.
 ///
-/// It borrows the handle that it was taken through: two threads that count references on one budget stand in each
-/// other's way longer than at its tokens. One that waits is made [owned](Self::into_owned).
+/// It borrows the handle that it was taken through, because a count of references would be a second word that all threads
+/// write to. A withdrawal that waits for its resend is made [owned](Self::into_owned).
 #[must_use = "a withdrawal that is dropped goes back into the budget"]
 pub struct Withdrawal<'a> {
     bucket: Option<Cow<'a, Arc<Bucket>>>,

@@ -29,7 +29,8 @@ fn one_token_pays_for_one_of_two_resends() {
 #[test]
 fn no_failure_is_lost() {
     loom::model(|| {
-        let budget = Budget::with(Terms { reward: 1_000, floor: 0, capacity: Some(3), throttles: true });
+        let budget =
+            Budget::with(BudgetSettings { reward: 1_000, floor: 0, capacity: Some(3), throttles: true });
         (0..2).for_each(|_| budget.bucket.fail());
         let other = budget.clone();
         let thread = thread::spawn(move || other.bucket.fail());
