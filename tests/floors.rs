@@ -36,9 +36,12 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "http-retry",
             "hyper",
             "hyper-util",
+            // For the feature `serde`.
+            "jiff",
             "pin-project-lite",
             "rand",
             "reqwest",
+            "serde",
             "sync_wrapper",
             "tokio",
             "tower",

@@ -10,7 +10,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use self::bucket::{Bucket, Terms};
+use self::bucket::{Bucket, BudgetSettings};
 pub use self::cost::RetryCost;
 use crate::{Outcome, RetryCause, Verdict, hint};
 
@@ -19,7 +19,7 @@ use crate::{Outcome, RetryCause, Verdict, hint};
 /// It is filled by **successes**, not by requests: when a server fails most, it earns least. (Counting
 /// requests instead, goodput under overload is 0.39 of what is possible; counting successes, 0.78: Marc
 /// Brooker, "Fixing retries with token buckets and circuit breakers", 2022, and his simulation of the ramp.)
-/// A floor of tokens per second keeps quiet clients able to retry at all.
+/// A minimum of tokens per second keeps quiet clients able to retry at all.
 ///
 /// ```
 /// use std::time::Duration;
@@ -38,49 +38,48 @@ use crate::{Outcome, RetryCause, Verdict, hint};
 /// assert!(budget.withdraw(RetryCost::ONE, now).is_some());
 /// ```
 ///
-/// All arithmetic is in whole thousandths of a token, each of which is in one place at a time, so the ratio is exact and no
-/// interleaving of threads can overdraw it. Threads seldom meet there: each has a place that it asks first, and goes
-/// to another after it met one. Values too large to be counted saturate at 4,294,967 tokens.
+/// The bucket counts whole thousandths of a token in one atomic word, so the ratio is exact and no interleaving of threads
+/// can overdraw it. Values too large to be counted saturate at 4,294,967 tokens.
 #[derive(Clone)]
 pub struct Budget {
     bucket: Arc<Bucket>,
 }
 
 impl Budget {
-    /// Earns `percent` of a token with every success, next to a floor of 10 tokens a second.
+    /// Earns `percent` of a token with every success, and 10 tokens a second.
     ///
     /// The bucket holds the larger of 100 tokens and what ten seconds accrue, and starts full.
     pub fn percent(percent: u32) -> Self {
         let reward = percent.saturating_mul(10);
-        Self::with(Terms { reward, floor: 10, capacity: None, throttles: false })
+        Self::with(BudgetSettings { reward, min_per_second: 10, capacity: None, throttles: false })
     }
 
     /// Sets how many tokens accrue each second, whether or not requests succeed. The bucket starts afresh, apart from earlier clones.
     #[must_use]
     pub fn min_per_second(self, tokens: u32) -> Self {
-        Self::with(Terms { floor: tokens, ..self.bucket.terms() })
+        Self::with(BudgetSettings { min_per_second: tokens, ..self.bucket.settings() })
     }
 
     /// Sets how many tokens the bucket holds; a budget of 0 never [pays](Self::is_zero). The bucket starts afresh, apart
     /// from earlier clones.
     #[must_use]
     pub fn capacity(self, tokens: u32) -> Self {
-        Self::with(Terms { capacity: Some(tokens), ..self.bucket.terms() })
+        Self::with(BudgetSettings { capacity: Some(tokens), ..self.bucket.settings() })
     }
 
-    /// One by the same terms, full, and apart from this.
+    /// Returns a budget with the same settings, full, and apart from this one.
     #[cfg(feature = "service-config")]
     pub(crate) fn afresh(&self) -> Self {
-        Self::with(self.bucket.terms())
+        Self::with(self.bucket.settings())
     }
 
-    fn with(terms: Terms) -> Self {
-        Self { bucket: Arc::new(Bucket::new(terms)) }
+    fn with(settings: BudgetSettings) -> Self {
+        Self { bucket: Arc::new(Bucket::new(settings)) }
     }
 
     /// Takes the cost of a resend out of the bucket, or nothing where there is less.
     ///
-    /// `now` is a monotonic time since any moment that all users of the budget share; the floor accrues by
+    /// `now` is a monotonic time since any moment that all users of the budget share; the minimum accrues by
     /// it, and only here. Readings up to a minute older than the newest one count as no time at all.
     pub fn withdraw(&self, cost: RetryCost, now: Duration) -> Option<Withdrawal<'_>> {
         self.bucket
@@ -128,7 +127,7 @@ impl Budget {
 }
 
 impl Default for Budget {
-    /// 20 %, so that the resends which cost a server work are at most a fifth of its successes, and a floor of 10
+    /// 20 %, so that the resends which cost a server work are at most a fifth of its successes, and a minimum of 10
     /// a second.
     fn default() -> Self {
         Self::percent(20)
@@ -143,8 +142,8 @@ impl fmt::Debug for Budget {
 
 /// What a resend costs, taken out of a [`Budget`]. Dropped unspent, it goes back.
 ///
-/// It borrows the handle that it was taken through: two threads that count references on one budget stand in each
-/// other's way longer than at its tokens. One that waits is made [owned](Self::into_owned).
+/// It borrows the handle that it was taken through, because a count of references would be a second word that all threads
+/// write to. A withdrawal that waits for its resend is made [owned](Self::into_owned).
 #[must_use = "a withdrawal that is dropped goes back into the budget"]
 pub struct Withdrawal<'a> {
     bucket: Option<Cow<'a, Arc<Bucket>>>,

@@ -91,3 +91,17 @@ pub use self::policy::{Grpc, GrpcRetryConfig, GrpcRetryPolicy};
 pub use self::session::{ClockReading, Decision, Session};
 pub use self::verdict::{GiveUpReason, Plan, RetryCause, Verdict};
 pub use self::window::Window;
+/// Version 0.10 of `rand_core`, whose [`Rng`](rand_core::Rng) is the trait of the generators that [`Session::decide`] and
+/// [`Window::draw`] take. The generators of `rand` 0.10 implement it; those of `rand` 0.9 implement that of another version.
+///
+/// ```
+/// use std::time::Duration;
+/// use http_retry::{Window, rand_core::Rng};
+/// use rand::{SeedableRng, rngs::SmallRng};
+///
+/// fn draw(rng: &mut impl Rng) -> Duration {
+///     Window::up_to(Duration::from_secs(1)).draw(rng)
+/// }
+/// assert!(draw(&mut SmallRng::seed_from_u64(1)) <= Duration::from_secs(1));
+/// ```
+pub use rand::rand_core;

@@ -12,17 +12,18 @@ use crate::{Attempt, Budget, GiveUpReason, Outcome, Policy, RetryCause, RetryCon
 
 /// One request's life across its attempts, without I/O, clock or randomness of its own.
 ///
-/// Whoever sends the attempts asks [`decide`](Self::decide) after each, obeys the [`Decision`], and calls
-/// [`resend`](Self::resend) when the next attempt goes out. `RetryLayer` does just this, and so can a loop
-/// written by hand:
+/// The code that sends the attempts calls [`decide`](Self::decide) after each, obeys the [`Decision`], and calls
+/// [`resend`](Self::resend) when the next attempt goes out. `RetryLayer` does this, and so can a loop written by hand:
 ///
 /// ```
 /// # use std::time::{Duration, SystemTime};
 /// # use http::{Request, Response};
-/// # use rand::{SeedableRng, rngs::SmallRng};
 /// use http_retry::{Attempt, ClockReading, ResponseHead, RetryAfterFirst, Session, Decision};
+/// use rand::{SeedableRng, rngs::SmallRng};
 ///
-/// # let (mut clock, mut rng) = (Duration::ZERO, SmallRng::seed_from_u64(1));
+/// // A program takes a new seed for each session, for example with `rand::make_rng()`.
+/// let mut rng = SmallRng::seed_from_u64(1);
+/// # let mut clock = Duration::ZERO;
 /// # let mut answers = [503, 200].into_iter();
 /// # let mut send = || Response::builder().status(answers.next().unwrap()).body(()).unwrap();
 /// let policy = RetryAfterFirst::default();
@@ -43,6 +44,9 @@ use crate::{Attempt, Budget, GiveUpReason, Outcome, Policy, RetryCause, RetryCon
 /// assert_eq!(response.status(), 200);
 /// assert_eq!(session.number(), 2);
 /// ```
+///
+/// The generator is one of `rand` 0.10, or any other that implements [`rand_core::Rng`](crate::rand_core::Rng) of
+/// `rand_core` 0.10. One of `rand` 0.9 implements a trait of another version, and does not compile here.
 ///
 /// Three rules hold for every policy. A window that opens before the server's hint is moved to open at it,
 /// its width kept. A hint of [`RetryHint::Never`] ends the session. And what is not admitted costs nothing: the

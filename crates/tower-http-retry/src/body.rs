@@ -166,7 +166,8 @@ where
             Inner::Single { data, .. } => {
                 SizeHint::with_exact(data.as_ref().map_or(0, |data| data.len() as u64))
             }
-            Inner::Once { size, .. } => *size,
+            // The hint of `http-body` 1.0 is not `Copy`.
+            Inner::Once { size, .. } => SizeHint::clone(size),
             Inner::Shared { source, reader } => lock(source).size_hint(*reader),
         }
     }

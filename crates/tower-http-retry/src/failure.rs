@@ -74,12 +74,11 @@ pub(crate) fn outcome<R, E: ReadError<M>, M>(result: &Result<Response<R>, E>) ->
 /// began with the body; to process some requests twice does no harm.
 #[cold]
 pub(crate) fn doubt(mut attempt: Attempt<'_>, has_begun: impl FnOnce() -> bool) -> Attempt<'_> {
-    if let Outcome::Failure(failure) = attempt.outcome
-        && failure.kind() == FailureKind::Unprocessed
-        && !attempt.is_idempotent()
-        && !has_begun()
-        && let Some(error) = failure.chain().next()
-    {
+    let Outcome::Failure(failure) = attempt.outcome else {
+        return attempt;
+    };
+    let is_doubtful = failure.kind() == FailureKind::Unprocessed && !attempt.is_idempotent() && !has_begun();
+    if let Some(error) = failure.chain().next().filter(|_| is_doubtful) {
         attempt.outcome = Failure::new(failure_kind_assuming_sent(error)).error(error).into();
     }
     attempt

@@ -136,6 +136,12 @@ impl<P, E, G> RetryLayer<P, E, G> {
         self.with(|settings| settings.heeds_hints = false)
     }
 
+    /// Sets whether the layer reads what servers wish about time.
+    #[cfg(feature = "serde")]
+    pub(crate) fn heed_hints(self, heeds_hints: bool) -> Self {
+        self.with(|settings| settings.heeds_hints = heeds_hints)
+    }
+
     /// Sets a header, `x-retry-attempt` for example, to the attempt's number on each resend; or, with
     /// [`AttemptHeader::grpc`], as gRPC has it.
     pub fn attempt_header(self, header: impl Into<AttemptHeader>) -> Self {

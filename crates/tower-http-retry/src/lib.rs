@@ -152,6 +152,7 @@
 //! * `service-config` reads a gRPC service config from JSON: all of it for `presets::grpc_with_service_config`, or parts.
 //! * `testing` has laws that each policy must keep, a picture of its schedule, and a scripted service.
 //! * `reqwest` adds `ReqwestService`, which puts a client of reqwest below the layer, and reads its errors.
+//! * `serde` adds `settings::RetrySettings`, the settings of a layer as a program reads them from its configuration.
 //! * `tower-retry` adds `TowerPolicy`, which decides as the layer does, for `tower::retry::Retry`.
 //!
 //! [`PaceRejection::Deadline`]: pace::PaceRejection::Deadline
@@ -180,6 +181,8 @@ mod randomness;
 #[cfg(feature = "reqwest")]
 pub mod reqwest;
 mod service;
+#[cfg(feature = "serde")]
+pub mod settings;
 mod spare;
 #[cfg(feature = "testing")]
 pub mod testing;

@@ -1,168 +1,153 @@
-//! The bucket: a few cups of tokens, of which each thread has one that it asks first.
-//!
-//! Threads that write to one word wait for it: two that withdrew and paid in took up to ten times as
-//! long as one.
-
-mod cup;
+//! The bucket: its tokens and the time of its last refill, in one atomic word.
 
 use std::time::Duration;
 
-use self::cup::Cup;
 #[cfg(loom)]
-use loom::sync::{
-    Mutex,
-    atomic::{AtomicU32, Ordering},
-};
+use loom::sync::atomic::{AtomicU64, Ordering};
 #[cfg(not(loom))]
-use std::sync::{
-    Mutex,
-    atomic::{AtomicU32, Ordering},
-};
+use std::sync::atomic::{AtomicU64, Ordering};
 
-/// How a bucket is filled, and how much it holds.
+/// The rates at which a bucket is filled, and its size.
 #[derive(Clone, Copy)]
-pub(super) struct Terms {
-    /// Thousandths of a token per success.
+pub(super) struct BudgetSettings {
+    /// Thousandths of a token for each success.
     pub(super) reward: u32,
-    /// Tokens per second, which is thousandths per millisecond.
-    pub(super) floor: u32,
-    /// Tokens; `None` stands for the larger of ten seconds of the floor and 100.
+    /// Tokens for each second, which are thousandths for each millisecond.
+    pub(super) min_per_second: u32,
+    /// Tokens; `None` stands for the larger of 100 and ten seconds of `min_per_second`.
     pub(super) capacity: Option<u32>,
-    /// Whether failures take tokens out, and resends none.
+    /// Failures take tokens out and resends take none, as in gRPC A6.
     pub(super) throttles: bool,
 }
 
+/// A token bucket that any number of threads share.
+///
+/// Every change replaces the whole word with one compare-and-swap, so a thread sees tokens and refill time that belong
+/// together. All accesses are relaxed, because the word guards no other memory.
 pub(super) struct Bucket {
-    terms: Terms,
+    settings: BudgetSettings,
+    /// The most that the bucket holds, in thousandths of a token.
     capacity: u32,
-    cups: [Cup; cup::COUNT],
-    /// The time up to which the floor has accrued: wrapping milliseconds.
-    accrued_at: AtomicU32,
-    /// Held by whoever takes from more than one cup. Two who did so at once could each hold half of what one needs, and
-    /// both go without.
-    gathers: Mutex<()>,
+    word: AtomicU64,
+}
+
+/// The content of a bucket.
+#[derive(Clone, Copy)]
+struct Level {
+    /// Never more than the capacity.
+    thousandths: u32,
+    /// The time up to which `min_per_second` has accrued, in wrapping milliseconds.
+    accrued_at: u32,
 }
 
 impl Bucket {
-    pub(super) fn new(terms: Terms) -> Self {
-        let tokens = terms.capacity.unwrap_or(terms.floor.saturating_mul(10).max(100));
+    pub(super) fn new(settings: BudgetSettings) -> Self {
+        let tokens = settings.capacity.unwrap_or(settings.min_per_second.saturating_mul(10).max(100));
         let capacity = tokens.saturating_mul(1_000);
-        let cups = Cup::share(capacity);
-        Self { terms, capacity, cups, accrued_at: AtomicU32::new(0), gathers: Mutex::new(()) }
+        let full = Level { thousandths: capacity, accrued_at: 0 };
+        Self { settings, capacity, word: AtomicU64::new(full.to_word()) }
     }
 
-    pub(super) fn terms(&self) -> Terms {
-        self.terms
+    pub(super) fn settings(&self) -> BudgetSettings {
+        self.settings
     }
 
-    /// Whether it ever holds anything.
+    /// Returns whether the bucket can ever hold anything.
     pub(super) fn has_room(&self) -> bool {
         self.capacity > 0
     }
 
-    /// All that is in it. While others take out and pay in, it is what they could have left.
+    /// Returns the tokens in the bucket, in thousandths.
+    #[inline]
     pub(super) fn thousandths(&self) -> u32 {
-        let sum = self.cups.iter().map(Cup::thousandths).fold(0, u32::saturating_add);
-        // What one took out of a cup may have been counted, and what another pays into the next one too.
-        sum.min(self.capacity)
+        Level::from_word(self.word.load(Ordering::Relaxed)).thousandths
     }
 
-    /// Takes `cost` out, if there is as much.
+    /// Takes `cost` out of the bucket, or nothing if it holds less. Returns whether it took the cost.
     pub(super) fn withdraw(&self, cost: u32, now: Duration) -> bool {
-        if self.terms.throttles {
+        if self.settings.throttles {
             return self.thousandths() > self.capacity / 2;
         }
-        self.accrue(wrapping_millis(now));
-        self.cups[cup::own()].take(cost) || self.gather(cost)
+        let now = wrapping_millis(now);
+        let after = |level| {
+            let accrued = self.accrue(level, now);
+            let taken = accrued.thousandths.checked_sub(cost);
+            (Level { thousandths: taken.unwrap_or(accrued.thousandths), ..accrued }, taken.is_some())
+        };
+        after(self.update(|level| after(level).0)).1
     }
 
-    /// Whether it is full, and no failure takes anything out.
+    /// Returns whether the bucket is full and no failure takes anything out.
     #[inline]
     pub(super) fn is_sated(&self) -> bool {
-        !self.terms.throttles && self.is_full()
+        !self.settings.throttles && self.thousandths() >= self.capacity
     }
 
+    /// Pays in the reward of one success.
     pub(super) fn deposit(&self) {
-        self.pay(self.terms.reward);
+        self.pay(self.settings.reward);
     }
 
-    /// Pays back what was withdrawn.
+    /// Pays a withdrawal back.
     pub(super) fn refund(&self, thousandths: u32) {
-        if !self.terms.throttles {
+        if !self.settings.throttles {
             self.pay(thousandths);
         }
     }
 
-    /// Takes out what a failure costs, or all that is left.
+    /// Takes out the cost of a failure, or everything if there is less.
     pub(super) fn fail(&self) {
-        if self.terms.throttles {
-            self.take_up_to(1_000);
+        if self.settings.throttles {
+            self.update(|level| Level { thousandths: level.thousandths.saturating_sub(1_000), ..level });
         }
     }
 
-    /// Takes `cost` out of all cups together, if there is as much. Most of those who ask in vain only look.
-    #[cold]
-    fn gather(&self, cost: u32) -> bool {
-        if self.thousandths() < cost {
-            return false;
-        }
-        let _gathers = self.gathers.lock();
-        let taken = self.take_up_to(cost);
-        if taken < cost {
-            self.pay(taken);
-        }
-        taken == cost
-    }
-
-    /// Takes what is there, `thousandths` at most; how much that was.
-    fn take_up_to(&self, thousandths: u32) -> u32 {
-        thousandths - self.for_each_cup(thousandths, Cup::take_up_to)
-    }
-
-    /// Pays in. What there is no room for is lost, and where there is none, nothing is written.
+    /// Pays in. Tokens for which the bucket has no room are lost.
     fn pay(&self, thousandths: u32) {
-        // Not even a look at the others, where that will do: it would wait for those who write there.
-        let rest = thousandths - self.cups[cup::own()].put_up_to(thousandths);
-        if rest > 0 && !self.is_full() {
-            self.for_each_cup(rest, Cup::put_up_to);
-        }
+        self.update(|level| self.add(level, thousandths));
     }
 
-    #[inline]
-    fn is_full(&self) -> bool {
-        self.cups.iter().all(Cup::is_full)
+    fn add(&self, level: Level, thousandths: u32) -> Level {
+        Level { thousandths: level.thousandths.saturating_add(thousandths).min(self.capacity), ..level }
     }
 
-    /// Has one cup after the other do what it can of what is left; what is left in the end.
-    fn for_each_cup(&self, thousandths: u32, part: impl Fn(&Cup, u32) -> u32) -> u32 {
-        let mut rest = thousandths;
-        let own = cup::own();
-        for place in own..own + cup::COUNT {
-            rest -= part(&self.cups[place % cup::COUNT], rest);
-            if rest == 0 {
-                break;
-            }
+    /// Adds what `min_per_second` has accrued up to `now`.
+    fn accrue(&self, level: Level, now: u32) -> Level {
+        let elapsed = now.wrapping_sub(level.accrued_at);
+        // Another thread may have read its clock later than this one, and have come first.
+        let is_late = elapsed > u32::MAX - LATE_READING;
+        if self.settings.min_per_second == 0 || is_late {
+            return level;
         }
-        rest
+        let earned = elapsed.saturating_mul(self.settings.min_per_second);
+        Level { accrued_at: now, ..self.add(level, earned) }
     }
 
-    fn accrue(&self, now: u32) {
-        if self.terms.floor == 0 {
-            return;
-        }
-        let elapsed = |accrued_at| now.wrapping_sub(accrued_at);
-        // Another thread may have read the clock after us and got here first.
-        let next = |at| (1..=u32::MAX - LATE_READING).contains(&elapsed(at)).then_some(now);
-        if let Ok(accrued_at) = self.accrued_at.try_update(Ordering::Relaxed, Ordering::Relaxed, next) {
-            self.pay(elapsed(accrued_at).saturating_mul(self.terms.floor));
-        }
+    /// Replaces the level, and returns the one before. A level that stays as it is is not written, so that threads
+    /// that only read do not wait for each other.
+    fn update(&self, next: impl Fn(Level) -> Level) -> Level {
+        let next_word = |word| Some(next(Level::from_word(word)).to_word()).filter(|&next| next != word);
+        let (Ok(before) | Err(before)) =
+            self.word.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next_word);
+        Level::from_word(before)
     }
 }
 
-/// Wraps every 49.7 days; a bucket that nobody touched for longer accrues less than it could.
+impl Level {
+    fn from_word(word: u64) -> Self {
+        Self { thousandths: word as u32, accrued_at: (word >> 32) as u32 }
+    }
+
+    fn to_word(self) -> u64 {
+        u64::from(self.accrued_at) << 32 | u64::from(self.thousandths)
+    }
+}
+
+/// Converts a time to milliseconds that wrap every 49.7 days. A bucket without a withdrawal for longer accrues less than
+/// it could.
 fn wrapping_millis(now: Duration) -> u32 {
     now.as_millis() as u32
 }
 
-/// How much older than the newest reading another may be, in milliseconds, and not count as a wrap.
+/// The milliseconds by which a reading may be older than the newest one without being taken for a wrap.
 const LATE_READING: u32 = 60_000;

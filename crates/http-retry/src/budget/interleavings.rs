@@ -30,7 +30,12 @@ fn one_token_pays_for_one_of_two_resends() {
 #[test]
 fn no_failure_is_lost() {
     loom::model(|| {
-        let budget = Budget::with(Terms { reward: 1_000, floor: 0, capacity: Some(3), throttles: true });
+        let budget = Budget::with(BudgetSettings {
+            reward: 1_000,
+            min_per_second: 0,
+            capacity: Some(3),
+            throttles: true,
+        });
         (0..2).for_each(|_| budget.bucket.fail());
         let other = budget.clone();
         let thread = thread::spawn(move || other.bucket.fail());
@@ -67,7 +72,7 @@ fn a_refund_beside_a_withdrawal_neither_loses_nor_doubles_a_token() {
 }
 
 #[test]
-fn one_second_of_the_floor_is_accrued_once() {
+fn one_second_of_the_minimum_is_accrued_once() {
     loom::model(|| {
         let budget = Budget::percent(0).min_per_second(1).capacity(2);
         budget.withdraw(RetryCost::TWO, START).unwrap().commit();

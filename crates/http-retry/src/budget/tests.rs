@@ -64,7 +64,7 @@ fn the_floor_accrues_across_the_wrap_of_the_milliseconds() {
 }
 
 #[test]
-fn the_capacity_is_ten_seconds_of_the_floor_but_at_least_a_hundred() {
+fn the_capacity_is_ten_seconds_of_the_minimum_but_at_least_a_hundred() {
     assert_eq!(Budget::percent(20).tokens(), 100.0);
     assert_eq!(Budget::percent(20).min_per_second(3).tokens(), 100.0);
     assert_eq!(Budget::percent(20).min_per_second(50).tokens(), 500.0);
@@ -191,8 +191,8 @@ fn events() -> impl Strategy<Value = Vec<Event>> {
 proptest! {
     /// Never more is spent than was in the bucket, earned and accrued.
     #[test]
-    fn it_is_never_overdrawn(events in events(), percent in 0..200_u32, floor in 0..20_u32, capacity in 0..50_u32) {
-        let budget = Budget::percent(percent).min_per_second(floor).capacity(capacity);
+    fn it_is_never_overdrawn(events in events(), percent in 0..200_u32, minimum in 0..20_u32, capacity in 0..50_u32) {
+        let budget = Budget::percent(percent).min_per_second(minimum).capacity(capacity);
         let (mut now, mut spent, mut earned) = (0_u64, 0_u64, u64::from(capacity) * 1_000);
         for event in events {
             match event {
@@ -211,7 +211,7 @@ proptest! {
                     drop(budget.withdraw(RetryCost::from_thousandths(cost), Duration::from_millis(now)));
                 }
             }
-            prop_assert!(spent <= earned + now * u64::from(floor));
+            prop_assert!(spent <= earned + now * u64::from(minimum));
             prop_assert!(budget.tokens() <= f64::from(capacity));
         }
     }

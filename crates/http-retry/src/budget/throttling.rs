@@ -1,6 +1,6 @@
 //! The `retryThrottling` of a gRPC service config (gRPC A6): a bucket that failures empty.
 
-use super::{Budget, Terms};
+use super::{Budget, BudgetSettings};
 use crate::ServiceConfigError;
 
 impl Budget {
@@ -23,7 +23,12 @@ impl Budget {
         }
         // Saturates.
         let reward = reward as u32;
-        Ok(Self::with(Terms { reward, floor: 0, capacity: Some(max_tokens), throttles: true }))
+        Ok(Self::with(BudgetSettings {
+            reward,
+            min_per_second: 0,
+            capacity: Some(max_tokens),
+            throttles: true,
+        }))
     }
 }
 

@@ -80,7 +80,7 @@ impl Hasher for Told {
 
     /// What is told of a variant: of the kind of the name first, and then of which it is.
     fn write_isize(&mut self, number: isize) {
-        self.number = number.cast_unsigned();
+        self.number = number as usize;
     }
 
     fn finish(&self) -> u64 {

@@ -1,5 +1,6 @@
 //! HTTP-dates in their three forms (RFC 9110 section 5.6.7).
 
+use std::str;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Reads an HTTP-date; `now` settles the century of the form with two digits for the year.

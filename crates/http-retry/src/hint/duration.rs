@@ -1,5 +1,6 @@
 //! Spans of time as Go prints them: `1h2m3s`, `2m59.56s`, `12ms`.
 
+use std::str;
 use std::time::Duration;
 
 use super::whole_millis;

@@ -1,6 +1,7 @@
 //! `x-ratelimit-reset-requests` and `x-ratelimit-reset-tokens`: when OpenAI's quotas are full again, as Go
 //! durations.
 
+use std::str;
 use std::time::{Duration, SystemTime};
 
 use http::HeaderMap;

@@ -1,5 +1,6 @@
 //! `grpc-retry-pushback-ms` (gRPC A6): when to try again, or that it is no use.
 
+use std::str;
 use std::time::{Duration, SystemTime};
 
 use super::{RetryHint, trim};

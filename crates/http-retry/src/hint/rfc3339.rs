@@ -1,5 +1,6 @@
 //! Moments as RFC 3339 writes them: `2026-01-01T00:00:30Z`.
 
+use std::str;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use jiff::{SignedDuration, Timestamp};

@@ -73,7 +73,7 @@ impl Share {
         };
         if let Some(ReplayMemory { shared }) = &self.memory {
             let grow = |used| fits(used, shared.bytes);
-            if shared.used.try_update(Ordering::Relaxed, Ordering::Relaxed, grow).is_err() {
+            if shared.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, grow).is_err() {
                 return false;
             }
         }

@@ -78,10 +78,9 @@ impl GrpcServiceConfig {
 
 impl Policy for GrpcServiceConfig {
     fn classify(&self, attempt: &Attempt<'_>) -> Verdict {
-        if let Outcome::Response(head) = attempt.outcome
-            && matches!(GrpcCode::of(&head), None | Some(GrpcCode::Ok))
-        {
-            // Most calls go well, whatever their method.
+        let has_succeeded = |head| matches!(GrpcCode::of(&head), None | Some(GrpcCode::Ok));
+        if attempt.outcome.response().is_some_and(has_succeeded) {
+            // Most calls succeed, and then the method does not matter.
             return Verdict::Accept;
         }
         match (self.retry_policy(attempt.request.path()), attempt.outcome) {

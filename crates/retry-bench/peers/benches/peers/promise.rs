@@ -42,6 +42,6 @@ const PROMISES: &[Row] = &[
     (Measure::WaitingBytes, WAITING_OWN_URI, Promise::AtMost(1_800.0)),
     (Measure::Gigabytes, MILLION, Promise::AtMost(2.5)),
     (Measure::Gigabytes, MILLION_OWN_URI, Promise::AtMost(2.5)),
-    (Measure::BudgetTime, BUDGET_2, Promise::AtMost(20.0)),
+    (Measure::BudgetTime, BUDGET_2, Promise::AtMost(100.0)),
     (Measure::BudgetTime, FULL_2, Promise::AtMost(20.0)),
 ];
