@@ -17,8 +17,6 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "http",
             "httpdate",
             "jiff",
-            // For the feature `testing`.
-            "plotters",
             "prost",
             "rand",
             "serde_json",

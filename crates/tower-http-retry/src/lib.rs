@@ -147,7 +147,7 @@
 //! * `grpc` has what gRPC needs: `presets::grpc`, the policies `Grpc` and `GrpcRetryPolicy`, `Budget::throttling`, and
 //!   `GrpcTrailersLayer`.
 //! * `service-config` reads a gRPC service config from JSON: all of it for `presets::grpc_by_method`, or parts.
-//! * `testing` is for those who write policies: laws that each must keep, a plot of its schedule, a scripted service.
+//! * `testing` helps the author of a policy: laws that each must keep, a plot of its schedule as text, a scripted service.
 //! * `reqwest` adds `ReqwestService`, which puts a client of reqwest below the layer, and reads its errors.
 //! * `tower-retry` adds `TowerPolicy`, which decides as the layer does, for `tower::retry::Retry`.
 
