@@ -1,21 +1,22 @@
-//! A server's limit: a bucket of tokens, one for each request.
+//! A server's limit: a token bucket that pays for requests.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Answer, status, with_header};
+use crate::{Answer, status, with_header};
 
-/// Holds so many tokens, and earns so many a second. Clones are handles of the same one.
-#[derive(Clone)]
-pub(crate) struct Bucket {
+/// A token bucket that earns tokens all the time; each request takes one. Clones share their tokens.
+#[derive(Clone, Debug)]
+pub struct Bucket {
     per_second: f64,
     burst: f64,
     retry_after: Duration,
     state: Arc<Mutex<State>>,
 }
 
+#[derive(Debug)]
 struct State {
     tokens: f64,
     at: Option<Instant>,
@@ -23,29 +24,30 @@ struct State {
 }
 
 impl Bucket {
-    /// Which is full, and when it is empty refuses with 429 and asks for a second.
-    pub(crate) fn new(per_second: u32, burst: u32) -> Self {
+    /// Returns a full bucket, which answers 429 and asks for a second when it is empty.
+    pub fn new(per_second: u32, burst: u32) -> Self {
         let burst = f64::from(burst);
         let state = State { tokens: burst, at: None, answers: Vec::new() };
         let retry_after = Duration::from_secs(1);
         Self { per_second: per_second.into(), burst, retry_after, state: Arc::new(Mutex::new(state)) }
     }
 
-    /// Which asks for another wait.
-    pub(crate) fn asking_for(self, retry_after: Duration) -> Self {
+    /// Sets the wait that it asks for.
+    #[must_use]
+    pub fn asking_for(self, retry_after: Duration) -> Self {
         Self { retry_after, ..self }
     }
 
-    /// What it says to a request that comes now.
-    pub(crate) fn answer(&self) -> Answer {
+    /// Returns the answer to a request that comes now.
+    pub fn answer(&self) -> Answer {
         match self.take() {
             (true, _) => status(200),
             (false, _) => with_header(429, "retry-after-ms", &self.retry_after.as_millis().to_string()),
         }
     }
 
-    /// The same, with what OpenAI says of its quota of requests in each answer.
-    pub(crate) fn announcing_answer(&self) -> Answer {
+    /// Returns the same, with the headers in which OpenAI announces its quota of requests.
+    pub fn announcing_answer(&self) -> Answer {
         let (is_served, left) = self.take();
         let full_in = Duration::from_secs_f64((self.burst - left) / self.per_second);
         let mut answer = status(if is_served { 200 } else { 429 });
@@ -60,8 +62,8 @@ impl Bucket {
         answer
     }
 
-    /// The statuses of its answers.
-    pub(crate) fn answers(&self) -> Vec<u16> {
+    /// Returns the statuses of its answers.
+    pub fn answers(&self) -> Vec<u16> {
         self.state.lock().unwrap().answers.clone()
     }
 

@@ -1,5 +1,6 @@
-//! A service in memory: strict about readiness, scripted, and with a memory of what it was sent.
+//! A scripted service in memory, which records its requests and insists on readiness.
 
+use std::fmt;
 use std::future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,23 +12,22 @@ use http::{HeaderMap, Request, request};
 use http_body::Body;
 use http_body_util::BodyExt;
 use tokio::time::Instant;
-use tower::Service;
-use tower_http_retry::BoxError;
+use tower_service::Service;
 
-use super::{Answer, status};
+use crate::{Answer, BoxError, status};
 
 type Script = dyn Fn(usize) -> Result<Answer, BoxError> + Send + Sync;
 
-/// Reads each request to its end, remembers it, and answers the `n`th as its script says.
+/// Reads each request to its end, records it, and answers the `n`th as its script says.
 ///
-/// It panics where it is called without having been readied, as many services do. A clone is not ready.
-pub(crate) struct Upstream {
+/// It panics where it is called before it is ready, as many services do. A clone is not ready.
+pub struct Upstream {
     script: Arc<Script>,
     log: Arc<Log>,
     is_ready: bool,
 }
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Log {
     sent: AtomicUsize,
     calls: Mutex<Vec<Call>>,
@@ -35,18 +35,22 @@ struct Log {
 
 /// One request that was sent.
 #[derive(Clone, Debug)]
-pub(crate) struct Call {
-    pub(crate) at: Instant,
-    pub(crate) parts: request::Parts,
-    pub(crate) body: Bytes,
-    pub(crate) trailers: Option<HeaderMap>,
-    /// What the body announced before it was read.
-    pub(crate) exact_size: Option<u64>,
+pub struct Call {
+    /// The time of the call.
+    pub at: Instant,
+    /// The request's head.
+    pub parts: request::Parts,
+    /// The request's body.
+    pub body: Bytes,
+    /// The request's trailers.
+    pub trailers: Option<HeaderMap>,
+    /// The size that the body announced before it was read.
+    pub exact_size: Option<u64>,
 }
 
 impl Upstream {
     /// Answers the `n`th request, counted from 1, as `script` says.
-    pub(crate) fn new<E>(script: impl Fn(usize) -> Result<Answer, E> + Send + Sync + 'static) -> Self
+    pub fn new<E>(script: impl Fn(usize) -> Result<Answer, E> + Send + Sync + 'static) -> Self
     where
         E: Into<BoxError>,
     {
@@ -55,34 +59,41 @@ impl Upstream {
     }
 
     /// Answers with these statuses in turn, and then with the last of them for ever.
-    pub(crate) fn statuses<const N: usize>(codes: [u16; N]) -> Self {
+    pub fn statuses<const N: usize>(codes: [u16; N]) -> Self {
         Self::answers(move |number| status(codes[number.min(N) - 1]))
     }
 
     /// Answers the `n`th request with a response.
-    pub(crate) fn answers(script: impl Fn(usize) -> Answer + Send + Sync + 'static) -> Self {
+    pub fn answers(script: impl Fn(usize) -> Answer + Send + Sync + 'static) -> Self {
         Self::new(move |number| Ok::<_, BoxError>(script(number)))
     }
 
-    /// How often it was called.
-    pub(crate) fn sent(&self) -> usize {
+    /// Returns how often it was called.
+    pub fn sent(&self) -> usize {
         self.log.sent.load(Ordering::SeqCst)
     }
 
-    /// The requests that it has read.
-    pub(crate) fn calls(&self) -> Vec<Call> {
+    /// Returns the requests that it has read.
+    pub fn calls(&self) -> Vec<Call> {
         self.log.calls.lock().unwrap().clone()
     }
 
-    /// When the requests came, each counted from the one before, in milliseconds.
-    pub(crate) fn gaps(&self) -> Vec<u128> {
+    /// Returns the milliseconds from each request to the next.
+    pub fn gaps(&self) -> Vec<u128> {
         let calls = self.calls();
         calls.windows(2).map(|pair| (pair[1].at - pair[0].at).as_millis()).collect()
     }
 
-    /// Another handle, to look at while this one is in use.
-    pub(crate) fn handle(&self) -> Self {
+    /// Returns another handle, which a test keeps while the layer owns this one.
+    #[must_use]
+    pub fn handle(&self) -> Self {
         self.clone()
+    }
+}
+
+impl fmt::Debug for Upstream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Upstream").field("log", &self.log).finish_non_exhaustive()
     }
 }
 
@@ -107,7 +118,7 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        assert!(std::mem::take(&mut self.is_ready), "called without having been readied");
+        assert!(std::mem::take(&mut self.is_ready), "called before it was ready");
         let number = self.log.sent.fetch_add(1, Ordering::SeqCst) + 1;
         let (log, script, at) = (Arc::clone(&self.log), Arc::clone(&self.script), Instant::now());
         Box::pin(async move {
