@@ -1,6 +1,6 @@
 //! What the layer costs beside its peers.
 //!
-//! `cargo bench --manifest-path crates/retry-bench/peers/Cargo.toml` runs all parts but the last two, and names of parts behind
+//! `cargo bench -p retry-bench --bench peers` runs all parts but the last two, and names of parts behind
 //! `--` only those. It needs valgrind for the instructions, and Linux for the memory.
 
 mod budget;
@@ -13,7 +13,7 @@ mod time;
 
 use anyhow::Context;
 use clap::{Parser, ValueEnum};
-use retry_peers::{Case, prepare};
+use retry_bench::{Case, prepare};
 
 use self::report::Report;
 

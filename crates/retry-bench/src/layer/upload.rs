@@ -4,7 +4,6 @@ use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use allocation_counter::AllocationInfo;
 use bytes::Bytes;
 use futures_util::FutureExt;
 use http::{Request, Response};
@@ -13,8 +12,7 @@ use http_body_util::{BodyExt, Empty};
 use tower::{Layer, Service, service_fn};
 use tower_http_retry::{BoxError, Never, ReplayBody, RetryAfterFirst, RetryLayer};
 
-/// Bytes in a frame: what TLS and HTTP/2 send at once.
-pub const FRAME: usize = 16 * 1024;
+use crate::FRAME;
 
 /// How a body gets to the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,15 +35,15 @@ pub struct Upload {
 }
 
 impl Upload {
-    /// Sends it, and counts what that allocated. The frames are allocated by the caller as the server reads
-    /// them, and so are part of the count.
-    pub fn measure(self) -> AllocationInfo {
+    /// Sends it, and counts the allocations of that. The caller allocates the frames as the server reads them, so they
+    /// are part of the count.
+    pub fn measure<T>(self, count: impl FnOnce(&mut dyn FnMut()) -> T) -> T {
         match self.way {
-            Way::Bare => self.measure_through(service_fn(read)),
-            Way::Unbuffered => self.measure_through(RetryLayer::new(Never).layer(service_fn(read))),
+            Way::Bare => self.measure_through(service_fn(read), count),
+            Way::Unbuffered => self.measure_through(RetryLayer::new(Never).layer(service_fn(read)), count),
             Way::Kept(limit) => {
                 let layer = RetryLayer::new(RetryAfterFirst::default()).replay_limit(limit);
-                self.measure_through(layer.layer(service_fn(read::<ReplayBody<Frames>>)))
+                self.measure_through(layer.layer(service_fn(read::<ReplayBody<MadeFrames>>)), count)
             }
         }
     }
@@ -55,18 +53,18 @@ impl Upload {
         self.bytes.div_ceil(FRAME)
     }
 
-    fn measure_through<S>(self, mut service: S) -> AllocationInfo
+    fn measure_through<S, T>(self, mut service: S, count: impl FnOnce(&mut dyn FnMut()) -> T) -> T
     where
-        S: Service<Request<Frames>, Response = Response<Empty<Bytes>>>,
+        S: Service<Request<MadeFrames>, Response = Response<Empty<Bytes>>>,
         S::Error: std::fmt::Debug,
     {
         let mut send = || {
-            let response = service.call(Request::new(Frames { left: self.bytes })).now_or_never();
+            let response = service.call(Request::new(MadeFrames { left: self.bytes })).now_or_never();
             response.expect("the server waits for nothing").expect("the server reads everything");
         };
         // What is made once for all requests is made by the first.
         send();
-        allocation_counter::measure(send)
+        count(&mut send)
     }
 }
 
@@ -84,11 +82,11 @@ where
 }
 
 /// Makes each frame when it is asked for it.
-struct Frames {
+struct MadeFrames {
     left: usize,
 }
 
-impl Body for Frames {
+impl Body for MadeFrames {
     type Data = Bytes;
     type Error = Infallible;
 
@@ -102,7 +100,7 @@ impl Body for Frames {
         }
         self.left -= len;
         let frame = Bytes::from(vec![0; len]);
-        // Frames from a connection are shared from the start; those of a `Vec` are so from their first clone.
+        // MadeFrames from a connection are shared from the start; those of a `Vec` are so from their first clone.
         drop(frame.clone());
         Poll::Ready(Some(Ok(Frame::data(frame))))
     }

@@ -4,7 +4,7 @@ use std::fs;
 
 use anyhow::Context;
 use clap::Parser;
-use retry_peers::{Case, Subject, Uri, line, prepare};
+use retry_bench::{Case, Subject, Uri, line, prepare};
 
 /// Counts allocations and bytes.
 #[derive(Debug, Parser)]

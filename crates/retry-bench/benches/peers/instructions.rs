@@ -5,7 +5,7 @@ use std::process::Command;
 use std::{env, fs};
 
 use anyhow::{Context, ensure};
-use retry_peers::{Case, Subject, prepare};
+use retry_bench::{Case, Subject, prepare};
 
 use crate::argument;
 use crate::report::{Measure, Report};

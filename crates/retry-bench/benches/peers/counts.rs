@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use anyhow::{Context, ensure};
-use retry_peers::{Case, Subject, Uri, future_bytes, prepare, sleeps_of_a_resend};
+use retry_bench::{Case, Subject, Uri, future_bytes, prepare, sleeps_of_a_resend};
 
 use crate::report::{Measure, Report, of};
 use crate::{argument, promise};

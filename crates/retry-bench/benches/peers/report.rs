@@ -2,7 +2,7 @@
 
 use comfy_table::presets::ASCII_MARKDOWN;
 use comfy_table::{CellAlignment, Table};
-use retry_peers::{Case, Subject};
+use retry_bench::{Case, Subject};
 
 use crate::promise;
 

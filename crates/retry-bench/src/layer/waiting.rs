@@ -1,9 +1,9 @@
-//! Requests that wait for their turn, and the memory that they hold.
+//! Requests that wait in a pace, and the memory that they hold.
 
 use std::future::{pending, ready};
+use std::mem::take;
 use std::time::Duration;
 
-use allocation_counter::AllocationInfo;
 use bytes::Bytes;
 use futures_util::FutureExt;
 use http::{Request, Response};
@@ -20,33 +20,34 @@ pub enum Wait {
     Retried,
 }
 
-/// What `requests` hold that wait for a server which wants quiet, without the requests themselves.
-pub fn waiting(requests: usize, wait: Wait) -> AllocationInfo {
+/// Counts the memory of `requests` that wait for a server which wants quiet, without the requests themselves.
+pub fn waiting<T>(requests: usize, wait: Wait, count: impl FnOnce(&mut dyn FnMut()) -> T) -> T {
     match wait {
         Wait::Alone => {
             let server = service_fn(|_: Request<Full<Bytes>>| ready(busy()));
-            measure(PaceLayer::new(Pace::per_authority()).timer(Still).layer(server), requests)
+            measure(PaceLayer::new(Pace::per_authority()).timer(Still).layer(server), requests, count)
         }
         Wait::Retried => {
             let server = service_fn(|_: Request<ReplayBody<Full<Bytes>>>| ready(busy()));
             let layer = RetryLayer::default().attempts(1).deadline(None).timer(Still);
             // A request that may be sent again also keeps its head, which has a bench of its own.
-            measure(layer.pace(Pace::per_authority()).layer(server), requests)
+            measure(layer.pace(Pace::per_authority()).layer(server), requests, count)
         }
     }
 }
 
-fn measure<S>(mut client: S, requests: usize) -> AllocationInfo
+fn measure<S, T>(mut client: S, requests: usize, count: impl FnOnce(&mut dyn FnMut()) -> T) -> T
 where
     S: Service<Request<Full<Bytes>>>,
 {
     // The one that finds out that the server wants quiet.
     let first = client.call(request()).now_or_never();
     assert!(first.is_some(), "the server answers at once");
-    let requests: Vec<_> = (0..requests).map(|_| request()).collect();
+    let mut requests: Vec<_> = (0..requests).map(|_| request()).collect();
     let mut line = Vec::with_capacity(requests.len());
-    allocation_counter::measure(|| {
-        for request in requests {
+    count(&mut || {
+        // Its memory goes back in here, because the requests move out of it into what waits.
+        for request in take(&mut requests) {
             let mut sent = Box::pin(client.call(request));
             assert!(sent.as_mut().now_or_never().is_none(), "it has to wait");
             line.push(sent);

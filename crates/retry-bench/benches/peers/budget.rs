@@ -5,7 +5,7 @@ use std::sync::{Arc, Barrier};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use retry_peers::Subject;
+use retry_bench::Subject;
 use tower::retry::budget::{Budget as _, TpsBudget};
 use tower_http_retry::{Budget, Cost};
 

@@ -1,6 +1,6 @@
 //! What is promised.
 
-use retry_peers::Case;
+use retry_bench::Case;
 
 use crate::report::{Measure, Promise};
 

@@ -16,7 +16,7 @@ pub(crate) struct Frames {
 }
 
 impl Frames {
-    /// `kib` KiB in frames of 16 KiB, which is what TLS and HTTP/2 send at once.
+    /// `kib` KiB in frames.
     pub(crate) fn new(kib: usize) -> Self {
         let whole = Bytes::from(vec![b'x'; kib * 1_024]);
         let frames = (0..kib / 16).map(|place| whole.slice(place * FRAME..(place + 1) * FRAME)).collect();
@@ -46,4 +46,5 @@ impl Body for Frames {
     }
 }
 
-const FRAME: usize = 16 * 1_024;
+/// Bytes in a frame: TLS and HTTP/2 send so many at once.
+pub const FRAME: usize = 16 * 1_024;

@@ -3,7 +3,6 @@
 use std::convert::Infallible;
 use std::future::{Ready, ready};
 
-use allocation_counter::AllocationInfo;
 use bytes::Bytes;
 use futures_util::FutureExt;
 use http::{HeaderName, HeaderValue, Method, Request, Response};
@@ -23,14 +22,14 @@ pub struct Call {
 type Answer = Ready<Result<Response<Empty<Bytes>>, Infallible>>;
 
 impl Call {
-    /// What the layer allocates for it, by its defaults.
-    pub fn measure(self) -> AllocationInfo {
-        self.measure_through(RetryLayer::default())
+    /// Counts the allocations of the layer for it, with the layer's defaults.
+    pub fn measure<T>(self, count: impl FnOnce(&mut dyn FnMut()) -> T) -> T {
+        self.measure_through(RetryLayer::default(), count)
     }
 
-    /// The same where it is never sent again.
-    pub fn measure_once(self) -> AllocationInfo {
-        self.measure_through(RetryLayer::new(Never).attempts(1))
+    /// Counts the same where it is never sent again.
+    pub fn measure_once<T>(self, count: impl FnOnce(&mut dyn FnMut()) -> T) -> T {
+        self.measure_through(RetryLayer::new(Never).attempts(1), count)
     }
 
     /// The bytes of the layer's future beyond those of the attempt's and of the service.
@@ -43,12 +42,18 @@ impl Call {
         whole - size_of::<Answer>() - size_of_val(&server)
     }
 
-    fn measure_through<P: Policy>(self, layer: RetryLayer<P>) -> AllocationInfo {
+    fn measure_through<P: Policy, T>(
+        self,
+        layer: RetryLayer<P>,
+        count: impl FnOnce(&mut dyn FnMut()) -> T,
+    ) -> T {
         let mut client = layer.layer(service_fn(answer));
         // What is made once for all requests is made by the first.
         let [first, second] = [self.request(), self.request()];
         drop(client.call(first).now_or_never());
-        allocation_counter::measure(|| {
+        let mut second = Some(second);
+        count(&mut || {
+            let second = second.take().expect("it is counted once");
             let answer = client.call(second).now_or_never();
             assert!(answer.is_some(), "the server waits for nothing");
         })

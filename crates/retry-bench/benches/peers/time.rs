@@ -5,7 +5,7 @@ use std::process::Command;
 use std::time::Instant;
 
 use anyhow::{Context, ensure};
-use retry_peers::{Case, Run, Subject, prepare};
+use retry_bench::{Case, Run, Subject, prepare};
 
 use crate::report::{Measure, Report, of, undisturbed};
 use crate::{argument, read};

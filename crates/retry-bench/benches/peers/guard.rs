@@ -1,7 +1,7 @@
 //! What must not grow: counts, which are the same at every load. For whoever lands a change.
 
 use anyhow::ensure;
-use retry_peers::{Case, Subject};
+use retry_bench::{Case, Subject};
 
 use crate::instructions;
 
