@@ -1,6 +1,6 @@
 //! A policy of your own, tested and drawn.
 //!
-//! `cargo run --example test_a_policy [FILE.svg]`
+//! `cargo run --example test_a_policy`
 
 use std::time::Duration;
 
@@ -32,7 +32,7 @@ impl Policy for Faulty {
     }
 }
 
-fn main() -> std::io::Result<()> {
+fn main() {
     let policy = Steps { step: Duration::from_millis(200), cap: Duration::from_secs(1) };
 
     // The laws that every policy must keep. In a test, this line is all.
@@ -50,8 +50,4 @@ fn main() -> std::io::Result<()> {
 
     // When it sends again.
     print!("{}", Plot::of(&policy));
-    if let Some(path) = std::env::args().nth(1) {
-        std::fs::write(path, Plot::of(&policy).svg())?;
-    }
-    Ok(())
 }

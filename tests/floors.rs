@@ -17,8 +17,6 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "http",
             "httpdate",
             "jiff",
-            // For the feature `testing`.
-            "plotters",
             "prost",
             "rand",
             "serde_json",
@@ -118,6 +116,9 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
 ];
 
+/// The crate that tests share.
+const DEV_CRATE: &str = "testkit";
+
 /// What must not be anywhere below the pure floor.
 const NOT_BELOW_PURE: &[&str] = &["hyper", "hyper-util", "tokio", "tower", "tower-service", "tracing"];
 
@@ -150,6 +151,26 @@ fn what_is_published_needs_nothing_that_is_not() {
         .filter(|(_, name)| kept.iter().any(|package| package.name == *name))
         .collect();
     assert!(broken.is_empty(), "these packages could not be made: {broken:?}");
+}
+
+#[test]
+fn the_dev_crate_is_in_nothing_but_tests() {
+    let metadata = metadata();
+    let ours = metadata.workspace_packages();
+    let uses = |package: &Package, kind| {
+        package.dependencies.iter().any(|dependency| dependency.name == DEV_CRATE && dependency.kind == kind)
+    };
+    let tested = ours.iter().filter(|package| uses(package, DependencyKind::Development)).count();
+    let linked: Vec<_> = ours
+        .iter()
+        .filter(|package| uses(package, DependencyKind::Normal))
+        .map(|package| &package.name)
+        .collect();
+    assert!(tested > 1, "{DEV_CRATE} is not known");
+    assert!(linked.is_empty(), "{DEV_CRATE} is for tests alone: {linked:?}");
+    let own = normal_dependencies(package(&metadata, DEV_CRATE));
+    let above: Vec<_> = ours.iter().filter(|package| own.contains(package.name.as_str())).collect();
+    assert!(above.is_empty(), "the unit tests of these could not use {DEV_CRATE}: {above:?}");
 }
 
 #[test]

@@ -1,16 +1,8 @@
 //! What the tests of the layer share.
 
-pub(crate) mod bodies;
-pub(crate) mod bucket;
 pub(crate) mod capture;
 pub(crate) mod clock;
 pub(crate) mod http2;
-pub(crate) mod listener;
-pub(crate) mod peer;
-pub(crate) mod raw;
-pub(crate) mod raw_http2;
-pub(crate) mod server;
-pub(crate) mod upstream;
 
 use std::time::Duration;
 
@@ -20,6 +12,9 @@ use http_body_util::Full;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
+pub(crate) use testkit::{
+    Answer, bodies, bucket, listener, peer, raw, raw_http2, server, status, upstream, with_header,
+};
 use tower_http_retry::policy::FixedDelay;
 use tower_http_retry::{ReplayBody, RetryInfo};
 use tower_test::mock::{Handle, SendResponse};
@@ -28,8 +23,6 @@ use tower_test::mock::{Handle, SendResponse};
 pub(crate) type Sent = Request<Full<Bytes>>;
 /// The request as an inner service gets it.
 pub(crate) type Inner = Request<ReplayBody<Full<Bytes>>>;
-/// The response in tests without a network.
-pub(crate) type Answer = Response<Full<Bytes>>;
 
 /// A request with this method and body.
 pub(crate) fn request(method: Method, uri: &str, body: &'static str) -> Sent {
@@ -39,16 +32,6 @@ pub(crate) fn request(method: Method, uri: &str, body: &'static str) -> Sent {
 /// A GET without a body.
 pub(crate) fn get(uri: &str) -> Sent {
     request(Method::GET, uri, "")
-}
-
-/// A response of this status without content.
-pub(crate) fn status(code: u16) -> Answer {
-    Response::builder().status(code).body(Full::default()).unwrap()
-}
-
-/// A response of this status with one header and no content.
-pub(crate) fn with_header(code: u16, name: &'static str, value: &str) -> Answer {
-    Response::builder().status(code).header(name, value).body(Full::default()).unwrap()
 }
 
 /// Any failure that might have been processed.

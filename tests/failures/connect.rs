@@ -15,12 +15,12 @@ use tower_http_retry::{BoxError, FailureKind};
 
 use super::failures;
 use crate::support::client;
-use crate::support::raw::nobody;
+use crate::support::listener::unused_address;
 
 /// Nobody listens there.
 #[tokio::test]
 async fn a_refused_connection_was_never_sent() {
-    let uri = format!("http://{}/", nobody().await);
+    let uri = format!("http://{}/", unused_address());
     for method in [Method::GET, Method::POST] {
         assert_eq!(failures(client(), method, &uri).await, [FailureKind::NeverSent; 3]);
     }

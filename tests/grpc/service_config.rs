@@ -10,7 +10,8 @@ use tower_http_retry::{GiveUpReason, RetryLayer, presets};
 
 use super::calls::{call, client};
 use super::health::{HealthService, Says};
-use crate::support::http2::{Http2Server, http2_client};
+use crate::support::http2::http2_client;
+use crate::support::server::Server;
 use crate::support::upstream::Upstream;
 use crate::support::{eventually, info, request, soon, with_header};
 
@@ -71,13 +72,13 @@ async fn a_refused_stream_is_no_attempt_whatever_the_method() {
         ("/grpc.health.v1.Health/Check", 1, 3),
         ("/grpc.health.v1.Health/Check", 9, 3),
     ] {
-        let server = Http2Server::start(move |number| match number <= refused {
+        let server = Server::http2(move |number| match number <= refused {
             true => Err(Code::REFUSED_STREAM),
             false => Ok(with_header(200, "grpc-status", "14")),
         });
         let server = server.await;
         let client = layer().layer(http2_client());
-        let call = request(Method::POST, &format!("{}{path}", server.uri().trim_end_matches('/')), "call");
+        let call = request(Method::POST, &server.uri(path), "call");
         let outcome = soon(client.oneshot(call)).await;
         assert_eq!((server.seen().len(), outcome.is_ok()), (sent, refused == 1), "{path} {refused}");
     }

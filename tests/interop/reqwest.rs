@@ -15,8 +15,8 @@ use tower_http_retry::failure::failure_kind;
 use tower_http_retry::reqwest::ReqwestService;
 use tower_http_retry::{FailureKind, RetryInfo, RetryLayer};
 
-use crate::support::listener::Listener;
-use crate::support::raw::{Deed, RawServer, nobody};
+use crate::support::listener::{Listener, unused_address};
+use crate::support::raw::{Deed, RawServer};
 use crate::support::server::Server;
 use crate::support::{A_SECOND, QUICKLY, assert_status, info, soon};
 
@@ -92,7 +92,7 @@ async fn a_timeout_of_the_request_is_per_attempt() {
 #[tokio::test]
 async fn the_errors_of_reqwest_are_read() {
     let post = |url: String| reqwest().post(url).body("text");
-    let refused = send(post(format!("http://{}/", nobody().await))).await.unwrap_err();
+    let refused = send(post(format!("http://{}/", unused_address()))).await.unwrap_err();
     assert_eq!(failure_kind(&refused), FailureKind::NeverSent);
 
     let unsendable = send(post("ftp://host.example/".to_owned())).await.unwrap_err();

@@ -9,7 +9,8 @@ use tower::ServiceBuilder;
 use tower_http_retry::policy::FixedDelay;
 use tower_http_retry::{Attempt, Plan, Policy, RequestHead, RetryContext, RetryLayer, Verdict, rules};
 
-use crate::support::raw::{Deed, RawServer, nobody};
+use crate::support::listener::unused_address;
+use crate::support::raw::{Deed, RawServer};
 use crate::support::upstream::Upstream;
 use crate::support::{A_SECOND, QUICKLY, assert_status, client, eventually, get, request, soon};
 
@@ -125,7 +126,7 @@ async fn a_refused_connection_is_retried_for_any_method() {
     for method in [Method::GET, Method::POST, Method::PATCH] {
         let (attempts, policy) = counted(QUICKLY);
         let client = ServiceBuilder::new().layer(RetryLayer::new(policy)).service(client());
-        let uri = format!("http://{}/", nobody().await);
+        let uri = format!("http://{}/", unused_address());
         let result = soon(client.oneshot(request(method.clone(), &uri, "text"))).await;
         assert!(result.unwrap_err().is_connect());
         assert_eq!(attempts.load(Ordering::SeqCst), 3, "{method}");

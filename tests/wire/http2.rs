@@ -14,8 +14,9 @@ use tower_http_retry::body::ReplaySource;
 use tower_http_retry::policy::FixedDelay;
 use tower_http_retry::{Policy, ReplayBody, RetryLayer};
 
-use crate::support::http2::{Http2Server, http2_client};
+use crate::support::http2::http2_client;
 use crate::support::raw_http2::{RawHttp2Server, StreamDeed};
+use crate::support::server::Server;
 use crate::support::{Answer, QUICKLY, assert_status, info, request, soon, status};
 
 /// Too long to wait for in a test.
@@ -24,23 +25,23 @@ const IN_AN_HOUR: FixedDelay = FixedDelay::new(Duration::from_secs(3_600));
 #[tokio::test]
 async fn a_refused_stream_is_resent_at_once_for_any_method() {
     for method in [Method::GET, Method::POST, Method::PATCH] {
-        let server = Http2Server::start(|number| match number {
+        let server = Server::http2(|number| match number {
             1 => Err(Code::REFUSED_STREAM),
             _ => Ok(status(200)),
         })
         .await;
         let client = RetryLayer::new(IN_AN_HOUR).max_elapsed(None).layer(http2_client());
-        let response = soon(client.oneshot(request(method, &server.uri(), "order"))).await.unwrap();
+        let response = soon(client.oneshot(request(method, &server.uri("/"), "order"))).await.unwrap();
         assert_status(&response, 200);
         assert_eq!(info(&response).attempts(), 2);
         assert_eq!(server.seen()[1].body.as_deref(), Some(&b"order"[..]));
-        assert_eq!(server.seen()[1].content_length.as_deref(), Some("5"));
+        assert_eq!(server.seen()[1].header("content-length"), Some("5"));
     }
 }
 
 #[tokio::test]
 async fn the_resend_at_once_is_not_counted_and_there_is_only_one() {
-    let server = Http2Server::start(|number| match number {
+    let server = Server::http2(|number| match number {
         1 | 3 => Err(Code::REFUSED_STREAM),
         2 => Ok(status(503)),
         _ => Ok(status(200)),
@@ -49,7 +50,7 @@ async fn the_resend_at_once_is_not_counted_and_there_is_only_one() {
     let start = Instant::now();
     let pause = FixedDelay::new(Duration::from_millis(60));
     let client = RetryLayer::new(pause).max_attempts(3).layer(http2_client());
-    let response = soon(client.oneshot(request(Method::GET, &server.uri(), ""))).await.unwrap();
+    let response = soon(client.oneshot(request(Method::GET, &server.uri("/"), ""))).await.unwrap();
     assert_status(&response, 200);
     assert_eq!(info(&response).attempts(), 4);
     assert_eq!(info(&response).waited(), Duration::from_millis(120), "the second refusal waits its turn");
@@ -58,9 +59,9 @@ async fn the_resend_at_once_is_not_counted_and_there_is_only_one() {
 
 #[tokio::test]
 async fn a_stream_that_is_refused_for_ever_is_sent_once_more_than_the_attempts() {
-    let server = Http2Server::start(|_| Err(Code::REFUSED_STREAM)).await;
+    let server = Server::http2(|_| Err(Code::REFUSED_STREAM)).await;
     let client = RetryLayer::new(QUICKLY).max_attempts(3).layer(http2_client());
-    soon(client.oneshot(request(Method::POST, &server.uri(), "order"))).await.unwrap_err();
+    soon(client.oneshot(request(Method::POST, &server.uri("/"), "order"))).await.unwrap_err();
     assert_eq!(server.seen().len(), 4);
 }
 
@@ -74,8 +75,8 @@ async fn a_stream_that_was_reset_may_have_been_processed() {
             (Method::POST, Some("\"8e03978e\""), 2),
         ] {
             let script = move |number| if number == 1 { Err(code) } else { Ok(status(200)) };
-            let server = Http2Server::start(script).await;
-            let mut request = request(method.clone(), &server.uri(), "order");
+            let server = Server::http2(script).await;
+            let mut request = request(method.clone(), &server.uri("/"), "order");
             if let Some(key) = key {
                 request.headers_mut().insert("idempotency-key", http::HeaderValue::from_static(key));
             }
@@ -163,11 +164,11 @@ async fn a_goaway_is_believed_where_the_body_was_begun_with_or_no_harm_is_done()
 }
 
 /// Calls a hundred times at once.
-async fn a_hundred_times<P: Policy + 'static>(layer: RetryLayer<P>, server: &Http2Server) -> Vec<Answered> {
+async fn a_hundred_times<P: Policy + 'static>(layer: RetryLayer<P>, server: &Server) -> Vec<Answered> {
     let client = layer.layer(http2_client());
     let calls = (0..100).map(|_| {
         let mut client = client.clone();
-        let request = request(Method::POST, &server.uri(), "order");
+        let request = request(Method::POST, &server.uri("/"), "order");
         async move { client.ready().await.unwrap().call(request).await.map(|response| response.status()) }
     });
     soon(join_all(calls)).await
@@ -179,7 +180,7 @@ type Answered = Result<http::StatusCode, hyper_util::client::legacy::Error>;
 async fn a_hundred_requests_share_a_connection_of_one_stream() {
     // Every third stream is refused.
     let script = |number| if number % 3 == 0 { Err(Code::REFUSED_STREAM) } else { Ok(Answer::default()) };
-    let server = Http2Server::with_streams(1, script).await;
+    let server = Server::http2_with_streams(1, script).await;
     let answers = a_hundred_times(RetryLayer::new(QUICKLY).max_attempts(20), &server).await;
     assert!(answers.iter().all(|answer| answer.as_ref().is_ok_and(|status| *status == 200)), "{answers:?}");
     assert_eq!(server.seen().iter().filter(|upload| upload.body.is_none()).count(), 0);
@@ -187,7 +188,7 @@ async fn a_hundred_requests_share_a_connection_of_one_stream() {
 
 #[tokio::test]
 async fn a_request_without_a_body_ends_with_its_headers_on_every_attempt() {
-    let server = Http2Server::start(|number| Ok(status(if number == 1 { 503 } else { 200 }))).await;
+    let server = Server::http2(|number| Ok(status(if number == 1 { 503 } else { 200 }))).await;
     let seen = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
     let log = std::sync::Arc::clone(&seen);
     let inner = tower::ServiceBuilder::new()
@@ -198,8 +199,8 @@ async fn a_request_without_a_body_ends_with_its_headers_on_every_attempt() {
         })
         .service(http2_client());
     let client = RetryLayer::new(QUICKLY).layer(inner);
-    let response = soon(client.oneshot(request(Method::GET, &server.uri(), ""))).await.unwrap();
+    let response = soon(client.oneshot(request(Method::GET, &server.uri("/"), ""))).await.unwrap();
     assert_status(&response, 200);
     assert_eq!(*seen.lock().unwrap(), [(true, Some(0)), (true, Some(0))]);
-    assert!(server.seen().iter().all(|upload| upload.content_length.is_none()));
+    assert!(server.seen().iter().all(|seen| seen.header("content-length").is_none()));
 }

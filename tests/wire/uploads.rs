@@ -16,7 +16,7 @@ use tower_http_retry::policy::BodyState;
 use tower_http_retry::{GiveUpReason, ReplayBody, RetryLayer};
 
 use crate::support::bodies::Frames;
-use crate::support::http2::{Http2Server, http2_client};
+use crate::support::http2::http2_client;
 use crate::support::server::Server;
 use crate::support::{QUICKLY, assert_status, client, info, refused, soon, status};
 
@@ -143,9 +143,9 @@ fn trailers() -> HeaderMap {
 #[tokio::test]
 async fn trailers_are_resent_also_where_there_is_nothing_else() {
     for frames in [Frames::new(["data"]), Frames::new([])] {
-        let server = Http2Server::start(|number| Ok(status(if number == 1 { 503 } else { 200 }))).await;
+        let server = Server::http2(|number| Ok(status(if number == 1 { 503 } else { 200 }))).await;
         let client = RetryLayer::new(QUICKLY).layer(http2_client());
-        let request = Request::put(server.uri()).body(frames.trailers(trailers())).unwrap();
+        let request = Request::put(server.uri("/")).body(frames.trailers(trailers())).unwrap();
         let response = soon(client.oneshot(request)).await.unwrap();
         assert_status(&response, 200);
         let seen = server.seen();
@@ -182,8 +182,8 @@ async fn a_body_that_breaks_is_not_sent_again_and_the_caller_sees_its_own_error(
 
 #[tokio::test]
 async fn a_body_that_breaks_is_not_sent_again_over_http2_either() {
-    let server = Http2Server::start(|_| Ok(status(503))).await;
-    let result = broken(http2_client(), &server.uri()).await;
+    let server = Server::http2(|_| Ok(status(503))).await;
+    let result = broken(http2_client(), &server.uri("/")).await;
     if let Ok(response) = &result {
         assert_eq!(info(response).reason(), Some(GiveUpReason::Body));
     }

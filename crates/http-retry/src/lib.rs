@@ -53,7 +53,7 @@
 //! * `grpc` has `Grpc` and `GrpcRetryPolicy`, `Budget::throttling`, and what gRPC's answers say of time: a
 //!   `google.rpc.RetryInfo` is a [`RetryHint`].
 //! * `service-config` reads the JSON of a gRPC service config: parts of it, or all as a `GrpcServiceConfig`.
-//! * `testing` is for those who write policies: laws that each must keep, a plot of its schedule, and scripted servers.
+//! * `testing` helps the author of a policy: laws that each must keep, a plot of its schedule as text, and scripted servers.
 
 mod attempt;
 mod budget;

@@ -1,5 +1,6 @@
 //! What keeping a body for replay allocates. `cargo bench -p retry-bench --bench replay`
 
+use allocation_counter::measure;
 use comfy_table::presets::ASCII_MARKDOWN;
 use comfy_table::{CellAlignment, Table};
 use retry_bench::{Upload, Way};
@@ -20,7 +21,7 @@ fn main() {
         "most bytes at a time",
     ]);
     for bytes in [KIB, 64 * KIB, MIB, 64 * MIB] {
-        let bare = Upload { bytes, way: Way::Bare }.measure();
+        let bare = Upload { bytes, way: Way::Bare }.measure(|run| measure(run));
         for (name, way) in [
             ("bare", Way::Bare),
             ("unbuffered", Way::Unbuffered),
@@ -28,7 +29,7 @@ fn main() {
             ("kept whole", Way::Kept(usize::MAX)),
         ] {
             let upload = Upload { bytes, way };
-            let (counts, frames) = (upload.measure(), upload.frames());
+            let (counts, frames) = (upload.measure(|run| measure(run)), upload.frames());
             let allocations = counts.count_total - bare.count_total;
             let added = counts.bytes_total - bare.bytes_total;
             table.add_row([

@@ -1,9 +1,21 @@
-//! What the layer costs, in counts: allocations and bytes are the same on every machine, at every load.
+//! The cost of the layer, alone and beside that of other retry layers.
+//!
+//! Beside its peers the layer sends the same requests to the same server, which answers at once. What it allocates alone
+//! is counted by an allocator that a test or a bench passes in, so that this library, and the bench that measures
+//! instructions, do without one.
 
-mod call;
-mod line;
-mod upload;
+mod case;
+mod frames;
+mod head;
+mod layer;
+mod peers;
+mod send;
+mod server;
+mod waiting;
 
-pub use self::call::Call;
-pub use self::line::{Wait, waiting};
-pub use self::upload::{FRAME, Upload, Way};
+pub use self::case::Case;
+pub use self::frames::FRAME;
+pub use self::layer::{Call, Upload, Wait, Way, waiting};
+pub use self::peers::{Subject, Waiter, future_bytes, sleeps_of_a_resend};
+pub use self::send::{Run, prepare};
+pub use self::waiting::{Uri, line};

@@ -1,5 +1,6 @@
 //! The counts that must not grow. They are the same on every machine.
 
+use allocation_counter::measure;
 use retry_bench::{Call, FRAME, Upload, Wait, Way, waiting};
 
 const KIB: usize = 1024;
@@ -10,8 +11,8 @@ const ONCE: u64 = 3;
 
 #[track_caller]
 fn check(bytes: usize, way: Way, most_allocations: u64) {
-    let bare = Upload { bytes, way: Way::Bare }.measure();
-    let counts = Upload { bytes, way }.measure();
+    let bare = Upload { bytes, way: Way::Bare }.measure(|run| measure(run));
+    let counts = Upload { bytes, way }.measure(|run| measure(run));
     let added = counts.count_total - bare.count_total;
     assert!(added <= most_allocations, "{added} allocations for {bytes} bytes, {way:?}");
     assert_eq!(counts.bytes_current, 0, "{bytes} bytes, {way:?}: something is left");
@@ -23,7 +24,7 @@ fn a_request_without_a_body_or_with_one_frame_allocates_nothing() {
     for headers in [0, 4, 12, 30] {
         for body in [0, KIB, 64 * KIB] {
             let call = Call { headers, body };
-            for counts in [call.measure(), call.measure_once()] {
+            for counts in [call.measure(|run| measure(run)), call.measure_once(|run| measure(run))] {
                 assert_eq!(counts.count_total, 0, "{call:?}");
             }
         }
@@ -53,14 +54,14 @@ fn a_kept_body_allocates_the_same_whatever_its_size_but_for_the_list_that_grows(
 #[test]
 fn a_large_body_is_kept_whole_where_the_limit_allows_for_it() {
     let (bytes, limit) = (64 * MIB, 64 * MIB);
-    let counts = Upload { bytes, way: Way::Kept(limit) }.measure();
+    let counts = Upload { bytes, way: Way::Kept(limit) }.measure(|run| measure(run));
     assert!(counts.bytes_max >= bytes as u64, "{} bytes at a time", counts.bytes_max);
 }
 
 #[test]
 fn a_large_upload_needs_its_limit_and_one_frame() {
     let limit = 64 * KIB;
-    let counts = Upload { bytes: 64 * MIB, way: Way::Kept(limit) }.measure();
+    let counts = Upload { bytes: 64 * MIB, way: Way::Kept(limit) }.measure(|run| measure(run));
     let most = (limit + FRAME + KIB) as u64;
     assert!(counts.bytes_max <= most, "{} bytes at a time", counts.bytes_max);
 }
@@ -69,7 +70,7 @@ fn a_large_upload_needs_its_limit_and_one_frame() {
 #[test]
 fn a_request_that_waits_for_its_turn_takes_little_memory() {
     for (wait, most) in [(Wait::Alone, 640), (Wait::Retried, 1_280)] {
-        let counts = waiting(1_000, wait);
+        let counts = waiting(1_000, wait, |run| measure(run));
         let each = counts.bytes_current / 1_000;
         assert!((1..=most).contains(&each), "{each} bytes each, {wait:?}");
     }

@@ -6,6 +6,7 @@
 mod bucket;
 mod plot;
 mod report;
+mod schedule;
 mod table;
 mod trial;
 mod way;
@@ -14,6 +15,7 @@ mod world;
 pub use self::bucket::Bucket;
 pub use self::plot::plot;
 pub use self::report::{Call, Report};
+pub use self::schedule::schedule_svg;
 pub use self::table::table;
 pub use self::trial::{Row, Trial};
 pub use self::way::Way;

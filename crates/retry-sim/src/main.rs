@@ -2,11 +2,14 @@
 
 use std::fs;
 use std::ops::RangeInclusive;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
-use retry_sim::{Trial, plot, table};
+use http_retry::ExponentialBackoff;
+use http_retry::testing::Plot;
+use retry_sim::{Trial, plot, schedule_svg, table};
 
 /// Compares ways of calling a server with a limit, in virtual time.
 ///
@@ -46,6 +49,20 @@ enum Command {
         /// Where to.
         file: PathBuf,
     },
+    /// Draws when an exponential backoff sends again, as SVG.
+    Schedule {
+        /// The file to write.
+        file: PathBuf,
+        /// The first window, in milliseconds.
+        #[arg(long, default_value_t = 100)]
+        base: u64,
+        /// The longest window, in milliseconds.
+        #[arg(long, default_value_t = 10_000)]
+        cap: u64,
+        /// The number of resends.
+        #[arg(long, default_value_t = 8)]
+        resends: u32,
+    },
 }
 
 fn main() -> anyhow::Result<()> {
@@ -59,10 +76,18 @@ fn main() -> anyhow::Result<()> {
             }
         }
         Command::Plot { file } => {
-            fs::write(&file, plot()?).with_context(|| format!("cannot write {}", file.display()))?;
+            write(&file, &plot()?)?;
+        }
+        Command::Schedule { file, base, cap, resends } => {
+            let policy = ExponentialBackoff::new(Duration::from_millis(base), Duration::from_millis(cap));
+            write(&file, &schedule_svg(&Plot::of_resends(&policy, resends)))?;
         }
     }
     Ok(())
+}
+
+fn write(file: &Path, svg: &str) -> anyhow::Result<()> {
+    fs::write(file, svg).with_context(|| format!("cannot write {}", file.display()))
 }
 
 /// `20`, or `1..200`, both ends included.

@@ -62,7 +62,7 @@ struct Outage {
 }
 
 async fn outage(down: Down) -> anyhow::Result<Outage> {
-    let server = Server::start(down).await?;
+    let server = Server::start(down).await;
     let folder = tempfile::tempdir()?;
     let address = free_port()?;
     // A try's timeout that fits the length of this, and nothing else.

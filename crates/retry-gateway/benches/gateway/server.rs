@@ -1,11 +1,12 @@
 //! An upstream that is down, and counts what comes at it.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use testkit::listener::{Listener, unused_address};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 
 use crate::meter;
 
@@ -35,28 +36,24 @@ impl Down {
     }
 }
 
-/// An upstream that is down for as long as the process lives.
+/// An upstream that is down for as long as this exists.
 #[derive(Debug)]
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     down: Down,
+    _listener: Option<Listener>,
     arrivals: Arc<AtomicU64>,
 }
 
 impl Server {
-    pub(crate) async fn start(down: Down) -> anyhow::Result<Self> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-        let (address, arrivals) = (listener.local_addr()?, Arc::<AtomicU64>::default());
-        let counter = Arc::clone(&arrivals);
-        let accept = async move {
-            while let Ok((socket, _)) = listener.accept().await {
-                tokio::spawn(answer(socket, down, Arc::clone(&counter)));
-            }
-        };
-        if !matches!(down, Down::Refuses) {
-            tokio::spawn(accept);
+    pub(crate) async fn start(down: Down) -> Self {
+        let arrivals = Arc::<AtomicU64>::default();
+        if matches!(down, Down::Refuses) {
+            return Self { address: unused_address(), down, _listener: None, arrivals };
         }
-        Ok(Self { address, down, arrivals })
+        let counter = Arc::clone(&arrivals);
+        let listener = Listener::start(move |_, socket| answer(socket, down, Arc::clone(&counter))).await;
+        Self { address: listener.address(), down, _listener: Some(listener), arrivals }
     }
 
     /// How many requests came so far; where nobody listens, how many connects of this machine were refused.

@@ -4,8 +4,9 @@ use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr};
 use std::time::{Duration, Instant};
 
+use testkit::raw_http2::{DEFAULT_WINDOW, REFUSED_STREAM, RawHttp2Server, StreamDeed};
+
 use crate::client::{Reply, open, parse};
-use crate::http2::{Deed, Http2Upstream, REFUSED_STREAM};
 use crate::process::Gateway;
 use crate::upstream::{Act, Upstream, response, say};
 
@@ -187,8 +188,8 @@ fn who_cannot_be_expected_to_ask_is_not() {
 #[test]
 fn over_http2_a_refusal_is_waited_for_too() {
     let body = "x".repeat(3 * 1024 * 1024);
-    for first in [Deed::Reset(REFUSED_STREAM), Deed::GoAwayBefore] {
-        let upstream = Http2Upstream::start(65_535, vec![first]);
+    for first in [StreamDeed::ResetStream(REFUSED_STREAM), StreamDeed::GoAwayBefore] {
+        let upstream = RawHttp2Server::start_blocking(DEFAULT_WINDOW, vec![first]);
         let gateway = Gateway::by(&format!(
             "[upstreams.api]\nendpoints = [{:?}]\nprotocol = \"http2\"\n[[routes]]\nupstream = \"api\"\n",
             upstream.url()

@@ -5,8 +5,9 @@ use std::net::TcpStream;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use testkit::raw_http2::{DEFAULT_WINDOW, RawHttp2Server};
+
 use crate::client::{Reply, call, call_over, open, parse};
-use crate::http2::Http2Upstream;
 use crate::process::Gateway;
 use crate::upstream::{Act, Upstream, response, say};
 
@@ -220,10 +221,8 @@ fn limits_hold_for_requests_over_http2_and_the_connection_lives_on() {
 #[test]
 fn a_body_that_does_not_go_on_ends_its_request_whatever_the_upstream_speaks() {
     for (method, protocol) in [("PUT", "http1"), ("POST", "http1"), ("PUT", "http2")] {
-        let url = match protocol {
-            "http2" => Http2Upstream::start(65_535, Vec::new()).url(),
-            _ => answering().url(),
-        };
+        let http2 = RawHttp2Server::start_blocking(DEFAULT_WINDOW, Vec::new());
+        let url = if protocol == "http2" { http2.url() } else { answering().url() };
         let gateway = gateway(&url, "body_timeout = \"500ms\"", &format!("protocol = \"{protocol}\""), "");
         let mut client = open(gateway.address, &format!("{method} /"), &["content-length: 100"], "");
         // One that trickles is not late.

@@ -12,7 +12,6 @@ mod documented;
 mod expect;
 mod fallbacks;
 mod heads;
-mod http2;
 mod limits;
 mod operations;
 mod outliers;

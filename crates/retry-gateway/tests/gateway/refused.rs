@@ -1,12 +1,13 @@
 //! Upstreams of HTTP/2 that say what they did not process.
 
+use testkit::raw_http2::{CANCEL, DEFAULT_WINDOW, REFUSED_STREAM, RawHttp2Server, Stream, StreamDeed};
+
 use crate::client::{Reply, call};
-use crate::http2::{CANCEL, Deed, Http2Upstream, REFUSED_STREAM, Stream};
 use crate::process::Gateway;
 
 /// A gateway in front of an upstream that speaks HTTP/2, with further lines of its route's retries.
 #[track_caller]
-fn gateway(upstream: &Http2Upstream, retry: &str) -> Gateway {
+fn gateway(upstream: &RawHttp2Server, retry: &str) -> Gateway {
     Gateway::by(&format!(
         "[upstreams.api]\nendpoints = [{:?}]\nprotocol = \"http2\"\n[[routes]]\nupstream = \"api\"\n\
          [routes.retry]\n{retry}\n",
@@ -17,12 +18,12 @@ fn gateway(upstream: &Http2Upstream, retry: &str) -> Gateway {
 /// How often a request reaches an upstream that does this the first time and answers the second, and what the client
 /// gets: over a new connection, and over one that another request was answered on.
 #[track_caller]
-fn check(method: &str, body: &str, first: Deed, expected: (usize, u16)) {
+fn check(method: &str, body: &str, first: StreamDeed, expected: (usize, u16)) {
     for is_reused in [false, true] {
         let warm_up = usize::from(is_reused);
         let (streams, reply) = sure(first, || {
-            let deeds = [&vec![Deed::Answer; warm_up][..], &[first]].concat();
-            let upstream = Http2Upstream::start(DEFAULT_WINDOW, deeds);
+            let deeds = [&vec![StreamDeed::Answer; warm_up][..], &[first]].concat();
+            let upstream = RawHttp2Server::start_blocking(DEFAULT_WINDOW, deeds);
             let gateway = gateway(&upstream, "");
             for _ in 0..warm_up {
                 assert_eq!(call(gateway.address, "GET /", &[], "").status, 200);
@@ -40,10 +41,10 @@ fn check(method: &str, body: &str, first: Deed, expected: (usize, u16)) {
 
 /// Sends once more, and not for ever, where hyper said GOAWAY of a request before it had begun with the body. It says so
 /// also where the upstream counts the request in, so the gateway does not send it again.
-fn sure(first: Deed, send: impl Fn() -> (Vec<Stream>, Reply)) -> (Vec<Stream>, Reply) {
+fn sure(first: StreamDeed, send: impl Fn() -> (Vec<Stream>, Reply)) -> (Vec<Stream>, Reply) {
     for _ in 0..2 {
         let (streams, reply) = send();
-        if !matches!(first, Deed::GoAwayBefore) || reply.status == 200 {
+        if !matches!(first, StreamDeed::GoAwayBefore) || reply.status == 200 {
             return (streams, reply);
         }
     }
@@ -61,7 +62,7 @@ fn check_body(streams: &[Stream], reply: &Reply, body: &str) {
 #[test]
 fn what_was_not_processed_is_sent_again_whatever_it_is() {
     let kept = "x".repeat(30_000);
-    for first in [Deed::Reset(REFUSED_STREAM), Deed::GoAwayBefore] {
+    for first in [StreamDeed::ResetStream(REFUSED_STREAM), StreamDeed::GoAwayBefore] {
         check("GET", "", first, (2, 200));
         check("POST", "hello", first, (2, 200));
         check("POST", &kept, first, (2, 200));
@@ -70,7 +71,7 @@ fn what_was_not_processed_is_sent_again_whatever_it_is() {
 
 #[test]
 fn what_may_have_been_processed_is_sent_again_where_that_does_no_harm() {
-    for first in [Deed::Reset(CANCEL), Deed::GoAwayAt] {
+    for first in [StreamDeed::ResetStream(CANCEL), StreamDeed::GoAwayAt] {
         check("GET", "", first, (2, 200));
         check("PUT", "hello", first, (2, 200));
         check("POST", "hello", first, (1, 502));
@@ -81,8 +82,8 @@ fn what_may_have_been_processed_is_sent_again_where_that_does_no_harm() {
 #[test]
 fn a_large_body_survives_where_the_upstream_took_little_of_it() {
     let body = "x".repeat(3 * 1024 * 1024);
-    for first in [Deed::Reset(REFUSED_STREAM), Deed::GoAwayBefore] {
-        let upstream = Http2Upstream::start(0, vec![Deed::Answer, first]);
+    for first in [StreamDeed::ResetStream(REFUSED_STREAM), StreamDeed::GoAwayBefore] {
+        let upstream = RawHttp2Server::start_blocking(0, vec![StreamDeed::Answer, first]);
         let gateway = gateway(&upstream, "");
         // The window is known from then on.
         assert_eq!(call(gateway.address, "GET /", &[], "").status, 200);
@@ -91,8 +92,8 @@ fn a_large_body_survives_where_the_upstream_took_little_of_it() {
         check_body(&upstream.streams(), &reply, &body);
     }
     // Over a new connection the window is 64 KiB, and so much may be gone before the refusal is heard of.
-    for first in [Deed::Reset(REFUSED_STREAM), Deed::GoAwayBefore] {
-        let upstream = Http2Upstream::start(DEFAULT_WINDOW, vec![first]);
+    for first in [StreamDeed::ResetStream(REFUSED_STREAM), StreamDeed::GoAwayBefore] {
+        let upstream = RawHttp2Server::start_blocking(DEFAULT_WINDOW, vec![first]);
         let gateway = gateway(&upstream, "request_body_buffer_limit = \"4MiB\"");
         let reply = call(gateway.address, "POST /", &[], &body);
         assert_eq!((upstream.streams().len(), reply.status), (2, 200), "{first:?}: {}", reply.body);
@@ -102,12 +103,11 @@ fn a_large_body_survives_where_the_upstream_took_little_of_it() {
 
 #[test]
 fn an_upstream_that_refuses_for_good_is_left_in_the_end() {
-    let upstream = Http2Upstream::start(DEFAULT_WINDOW, vec![Deed::Reset(REFUSED_STREAM); 10]);
+    let upstream =
+        RawHttp2Server::start_blocking(DEFAULT_WINDOW, vec![StreamDeed::ResetStream(REFUSED_STREAM); 10]);
     let gateway = gateway(&upstream, "num_retries = 2");
     let reply = call(gateway.address, "POST /", &[], "hello");
     assert_eq!((reply.status, reply.header("retry-after")), (503, Some("1")));
     // The first resend is at once and not counted.
     assert_eq!(upstream.streams().len(), 4);
 }
-
-const DEFAULT_WINDOW: u32 = 65_535;

@@ -9,10 +9,11 @@ mod tls;
 mod way;
 
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::sync::{Arc, Mutex};
-use std::thread;
 use std::time::Duration;
+
+use testkit::listener::listen;
 
 /// An upstream that keeps every byte, and answers whatever begins a connection.
 struct Recorder {
@@ -29,26 +30,24 @@ struct Message {
 
 impl Recorder {
     fn start(answer: &'static str) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
         let connections = Arc::<Mutex<Vec<Vec<u8>>>>::default();
         let books = Arc::clone(&connections);
-        thread::spawn(move || {
-            for (number, socket) in listener.incoming().enumerate() {
-                books.lock().unwrap().push(Vec::new());
-                let (books, mut socket) = (Arc::clone(&books), socket.unwrap());
-                thread::spawn(move || {
-                    let mut piece = [0; 4096];
-                    while let Ok(length @ 1..) = socket.read(&mut piece) {
-                        let mut books = books.lock().unwrap();
-                        let before = messages(&books[number]).map_or(0, |all| all.len());
-                        books[number].extend(&piece[..length]);
-                        let now = messages(&books[number]).map_or(0, |all| all.len());
-                        for _ in before..now {
-                            let _ = socket.write_all(answer.as_bytes());
-                        }
-                    }
-                });
+        let address = listen(move |number, mut socket| {
+            let mut piece = [0; 4096];
+            {
+                // Each connection has a thread of its own, so that a later one may come here first.
+                let mut books = books.lock().unwrap();
+                let open = books.len().max(number + 1);
+                books.resize(open, Vec::new());
+            }
+            while let Ok(length @ 1..) = socket.read(&mut piece) {
+                let mut books = books.lock().unwrap();
+                let before = messages(&books[number]).map_or(0, |all| all.len());
+                books[number].extend(&piece[..length]);
+                let now = messages(&books[number]).map_or(0, |all| all.len());
+                for _ in before..now {
+                    let _ = socket.write_all(answer.as_bytes());
+                }
             }
         });
         Self { address, connections }

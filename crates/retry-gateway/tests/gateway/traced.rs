@@ -1,9 +1,8 @@
 //! Spans, as a collector gets them.
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::io::{BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
@@ -12,10 +11,11 @@ use opentelemetry_proto::tonic::trace::v1::Span;
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 use prost::Message;
+use testkit::listener::listen;
 
 use crate::client::{call, header};
 use crate::process::Gateway;
-use crate::upstream::{Upstream, nobody, say};
+use crate::upstream::{Upstream, nobody, read_head, say};
 
 /// A collector that takes all.
 struct Collector {
@@ -25,15 +25,8 @@ struct Collector {
 
 impl Collector {
     fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
         let (sender, exports) = channel();
-        thread::spawn(move || {
-            for socket in listener.incoming() {
-                let sender = sender.clone();
-                thread::spawn(move || collect(socket.unwrap(), &sender));
-            }
-        });
+        let address = listen(move |_, socket| collect(socket, &sender));
         Self { address, exports }
     }
 
@@ -65,13 +58,7 @@ impl Collector {
 fn collect(socket: TcpStream, exports: &Sender<ExportTraceServiceRequest>) {
     let mut reader = BufReader::new(socket.try_clone().unwrap());
     let mut writer = socket;
-    loop {
-        let mut head = String::new();
-        while !head.ends_with("\r\n\r\n") {
-            if reader.read_line(&mut head).unwrap_or(0) == 0 {
-                return;
-            }
-        }
+    while let Some(head) = read_head(&mut reader, &mut String::new()) {
         assert!(head.starts_with("POST /v1/traces HTTP/1.1\r\n"), "{head}");
         assert_eq!(header(&head, "content-type"), Some("application/x-protobuf"));
         let mut body = vec![0; header(&head, "content-length").unwrap().parse().unwrap()];

@@ -1,10 +1,12 @@
 //! An upstream that follows a script, byte by byte.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::sync::{Arc, Barrier, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
+
+use testkit::listener::{listen, unused_address};
 
 use crate::client::header;
 
@@ -84,16 +86,9 @@ pub(crate) fn response(status: u16, headers: &[&str], body: &str) -> String {
 impl Upstream {
     /// Does with each request as the script says of its number, from 0.
     pub(crate) fn start(script: impl Fn(usize, &Seen) -> Act + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
         let books = Arc::<Mutex<Books>>::default();
         let (written, script) = (Arc::clone(&books), Arc::new(script));
-        thread::spawn(move || {
-            for (connection, socket) in listener.incoming().enumerate() {
-                let (books, script) = (Arc::clone(&written), Arc::clone(&script));
-                thread::spawn(move || serve(socket.unwrap(), connection, &books, &*script));
-            }
-        });
+        let address = listen(move |connection, socket| serve(socket, connection, &written, &*script));
         Self { address, books }
     }
 
@@ -138,12 +133,7 @@ fn wait_for<T: std::fmt::Debug>(what: &str, count: usize, found: impl Fn() -> Ve
 
 /// An address at which nobody listens.
 pub(crate) fn nobody() -> String {
-    // Bound for as long as the tests run, so that no other server gets it, and not listened at.
-    let socket = tokio::net::TcpSocket::new_v4().unwrap();
-    socket.bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
-    let address = socket.local_addr().unwrap();
-    std::mem::forget(socket);
-    format!("http://{address}")
+    format!("http://{}", unused_address())
 }
 
 fn serve(
@@ -209,7 +199,7 @@ fn serve(
 }
 
 /// The next head; where there is none, what came of it is left in `rest`.
-fn read_head(reader: &mut impl BufRead, rest: &mut String) -> Option<String> {
+pub(crate) fn read_head(reader: &mut impl BufRead, rest: &mut String) -> Option<String> {
     while !rest.ends_with("\r\n\r\n") {
         if reader.read_line(rest).ok()? == 0 {
             return None;

@@ -2,9 +2,10 @@
 
 use std::thread;
 
+use testkit::raw_http2::{DEFAULT_WINDOW, REFUSED_STREAM, RawHttp2Server, StreamDeed};
+
 use crate::client::call;
 use crate::configured::attempts;
-use crate::http2::{Deed, Http2Upstream, REFUSED_STREAM};
 use crate::process::Gateway;
 use crate::upstream::{Act, Upstream, nobody, say};
 
@@ -16,7 +17,8 @@ const WAYS: [&str; 12] =
 /// which a 409 asks for.
 #[track_caller]
 fn check(route: &str, retry: &str, expected: &str) {
-    let refusing = Http2Upstream::start(65_535, vec![Deed::Reset(REFUSED_STREAM)]);
+    let refusing =
+        RawHttp2Server::start_blocking(DEFAULT_WINDOW, vec![StreamDeed::ResetStream(REFUSED_STREAM)]);
     let failing = Upstream::start(|_, seen| {
         let path = seen.head.split([' ', '/']).nth(2).unwrap();
         match path {

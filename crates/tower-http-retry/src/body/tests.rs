@@ -1,58 +1,18 @@
-use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Wake, Waker};
 
 use http::HeaderMap;
 use http_body_util::Full;
+use testkit::bodies::{FAILURE, Frames, Step};
 
 use super::*;
-
-/// A body that yields what it was scripted to, and is exact about its data.
-#[derive(Default)]
-struct Scripted(VecDeque<Next>);
-
-enum Next {
-    Data(&'static str),
-    Trailers,
-    Wait,
-    Fail,
-}
-
-impl Body for Scripted {
-    type Data = Bytes;
-    type Error = BoxError;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        let Some(next) = self.0.pop_front() else {
-            return Poll::Ready(None);
-        };
-        match next {
-            Next::Data(data) => Poll::Ready(Some(Ok(Frame::data(Bytes::from(data))))),
-            Next::Trailers => Poll::Ready(Some(Ok(Frame::trailers(trailers())))),
-            Next::Wait => Poll::Pending,
-            Next::Fail => Poll::Ready(Some(Err("the caller's own body failed".into()))),
-        }
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        let data_len = |next: &Next| if let Next::Data(data) = next { data.len() as u64 } else { 0 };
-        SizeHint::with_exact(self.0.iter().map(data_len).sum())
-    }
-}
 
 fn trailers() -> HeaderMap {
     HeaderMap::from_iter([(http::header::ETAG, http::HeaderValue::from_static("x"))])
 }
 
-fn original<const N: usize>(script: [Next; N], limit: usize) -> Original<Scripted> {
-    Original::new(Scripted(script.into()), limit, None)
+fn original<const N: usize>(script: [Step; N], limit: usize) -> Original<Frames> {
+    Original::new(Frames::script(script), limit, None)
 }
 
 /// Counts how often it is woken.
@@ -66,11 +26,11 @@ impl Wake for Woken {
 }
 
 /// One poll, as text.
-fn poll(body: &mut ReplayBody<Scripted>) -> String {
+fn poll(body: &mut ReplayBody<Frames>) -> String {
     poll_with(body, Waker::noop())
 }
 
-fn poll_with(body: &mut ReplayBody<Scripted>, waker: &Waker) -> String {
+fn poll_with(body: &mut ReplayBody<Frames>, waker: &Waker) -> String {
     match Pin::new(body).poll_frame(&mut Context::from_waker(waker)) {
         Poll::Pending => "pending".into(),
         Poll::Ready(None) => "end".into(),
@@ -83,13 +43,13 @@ fn poll_with(body: &mut ReplayBody<Scripted>, waker: &Waker) -> String {
 }
 
 /// What a body says of itself: the bytes that are left, and whether it has ended.
-fn says(body: &ReplayBody<Scripted>) -> (Option<u64>, bool) {
+fn says(body: &ReplayBody<Frames>) -> (Option<u64>, bool) {
     (body.size_hint().exact(), body.is_end_stream())
 }
 
 #[test]
 fn a_replay_yields_the_kept_frames_and_then_reads_on() {
-    let original = original([Next::Data("one "), Next::Data("two "), Next::Data("three")], 100);
+    let original = original([Step::Data("one "), Step::Data("two "), Step::Data("three")], 100);
     let mut first = original.body();
     assert_eq!([poll(&mut first), poll(&mut first)], ["one ", "two "]);
     drop(first);
@@ -101,7 +61,7 @@ fn a_replay_yields_the_kept_frames_and_then_reads_on() {
 
 #[test]
 fn every_step_says_exactly_what_is_left() {
-    let original = original([Next::Data("one "), Next::Data("three"), Next::Trailers], 100);
+    let original = original([Step::Data("one "), Step::Data("three"), Step::Trailers(trailers())], 100);
     // The first reads half of it, the second replays that and reads the rest, the third replays all of it.
     for attempt in 1..=3 {
         let mut body = original.body();
@@ -133,7 +93,7 @@ fn an_empty_body_has_ended_before_it_is_read() {
 
 #[test]
 fn an_attempt_that_lost_the_body_gets_an_error_and_no_end() {
-    let original = original([Next::Data("one "), Next::Wait, Next::Data("two ")], 100);
+    let original = original([Step::Data("one "), Step::Sleep, Step::Data("two ")], 100);
     let mut first = original.body();
     assert_eq!(poll(&mut first), "one ");
     let mut second = original.body();
@@ -144,7 +104,7 @@ fn an_attempt_that_lost_the_body_gets_an_error_and_no_end() {
 
 #[test]
 fn an_attempt_that_waits_is_woken_when_it_loses_the_body() {
-    let original = original([Next::Wait], 100);
+    let original = original([Step::Sleep], 100);
     let mut first = original.body();
     let woken = Arc::<Woken>::default();
     assert_eq!(poll_with(&mut first, &Waker::from(Arc::clone(&woken))), "pending");
@@ -156,7 +116,7 @@ fn an_attempt_that_waits_is_woken_when_it_loses_the_body() {
 
 #[test]
 fn between_attempts_nobody_has_the_body() {
-    let original = original([Next::Data("one "), Next::Data("two ")], 100);
+    let original = original([Step::Data("one "), Step::Data("two ")], 100);
     let mut first = original.body();
     assert_eq!(poll(&mut first), "one ");
     assert!(original.rewind());
@@ -168,7 +128,7 @@ fn between_attempts_nobody_has_the_body() {
 #[test]
 fn a_body_over_the_limit_is_forgotten_and_read_to_its_end() {
     let memory = ReplayMemory::new(100);
-    let script = Scripted([Next::Data("one "), Next::Data("two "), Next::Data("three")].into());
+    let script = Frames::script([Step::Data("one "), Step::Data("two "), Step::Data("three")]);
     let original = Original::new(script, 7, Some(&memory));
     let mut body = original.body();
     assert_eq!(poll(&mut body), "one ");
@@ -184,7 +144,7 @@ fn a_body_over_the_limit_is_forgotten_and_read_to_its_end() {
 #[test]
 fn a_body_of_just_the_limit_is_kept() {
     for (limit, expected) in [(8, BodyState::Replayable), (7, BodyState::TooLarge)] {
-        let original = original([Next::Data("one "), Next::Data("two ")], limit);
+        let original = original([Step::Data("one "), Step::Data("two ")], limit);
         let mut body = original.body();
         while poll(&mut body) != "end" {}
         assert_eq!(original.state(), expected, "{limit}");
@@ -193,7 +153,7 @@ fn a_body_of_just_the_limit_is_kept() {
 
 #[test]
 fn a_body_that_was_not_read_is_whole_whatever_its_size() {
-    let original = original([Next::Data("one ")], 0);
+    let original = original([Step::Data("one ")], 0);
     drop(original.body());
     assert!(original.rewind());
     assert_eq!(poll(&mut original.body()), "one ");
@@ -202,10 +162,10 @@ fn a_body_that_was_not_read_is_whole_whatever_its_size() {
 #[test]
 fn a_body_that_failed_is_poisoned() {
     let memory = ReplayMemory::new(100);
-    let script = Scripted([Next::Data("one "), Next::Fail].into());
+    let script = Frames::script([Step::Data("one "), Step::Fail]);
     let original = Original::new(script, 100, Some(&memory));
     let mut body = original.body();
-    assert_eq!([poll(&mut body), poll(&mut body)], ["one ", "error: the caller's own body failed"]);
+    assert_eq!([poll(&mut body), poll(&mut body)], ["one ", &format!("error: {FAILURE}")]);
     assert_eq!((original.state(), memory.used()), (BodyState::Failed, 0));
     assert!(!original.rewind());
     assert!(!body.is_end_stream(), "half of a body does not look whole");
@@ -214,7 +174,7 @@ fn a_body_that_failed_is_poisoned() {
 #[test]
 fn what_is_released_is_freed_as_it_is_read() {
     let memory = ReplayMemory::new(100);
-    let script = Scripted([Next::Data("one "), Next::Data("two "), Next::Data("three")].into());
+    let script = Frames::script([Step::Data("one "), Step::Data("two "), Step::Data("three")]);
     let original = Original::new(script, 100, Some(&memory));
     let mut first = original.body();
     while poll(&mut first) != "end" {}
@@ -231,7 +191,7 @@ fn what_is_released_is_freed_as_it_is_read() {
 #[test]
 fn memory_goes_back_with_the_last_who_holds_it() {
     let memory = ReplayMemory::new(100);
-    let original = Original::new(Scripted([Next::Data("one ")].into()), 100, Some(&memory));
+    let original = Original::new(Frames::script([Step::Data("one ")]), 100, Some(&memory));
     let mut body = original.body();
     poll(&mut body);
     drop(body);
@@ -242,12 +202,12 @@ fn memory_goes_back_with_the_last_who_holds_it() {
 
 #[test]
 fn a_body_that_is_read_once_is_itself() {
-    let mut body = ReplayBody::once(Scripted([Next::Data("one "), Next::Trailers].into()));
+    let mut body = ReplayBody::once(Frames::script([Step::Data("one "), Step::Trailers(trailers())]));
     assert_eq!(says(&body), (Some(4), false));
     assert_eq!([poll(&mut body), poll(&mut body)], ["one ", "trailers"]);
     assert_eq!(says(&body), (Some(0), true));
     assert_eq!(poll(&mut body), "end");
-    assert_eq!(says(&ReplayBody::once(Scripted::default())), (Some(0), true));
+    assert_eq!(says(&ReplayBody::once(Frames::new([]))), (Some(0), true));
 }
 
 #[test]
@@ -286,13 +246,13 @@ fn check_asked<B: BytesBody + Unpin + 'static>(body: B) {
 fn whether_an_attempt_asked_for_the_body_is_known() {
     check_asked(Full::<Bytes>::from("whole"));
     check_asked(Box::pin(Full::<Bytes>::from("whole")));
-    check_asked(Scripted([Next::Wait, Next::Data("one")].into()));
+    check_asked(Frames::script([Step::Sleep, Step::Data("one")]));
     assert!(!Original::new(Full::<Bytes>::default(), 1_000, None).is_asked());
 }
 
 #[test]
 fn debug_shows_nothing_of_the_body() {
-    let original = original([Next::Data("secret")], 100);
+    let original = original([Step::Data("secret")], 100);
     assert_eq!(format!("{:?}", original.body()), r#"ReplayBody("Shared")"#);
 }
 

@@ -4,6 +4,10 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
+use testkit::raw_http2::{
+    DATA, END_HEADERS, END_STREAM, GOAWAY, HEADERS, PREFACE, RST_STREAM, SETTINGS, frame,
+};
+
 use super::{OK, Recorder};
 use crate::client::header;
 use crate::process::Gateway;
@@ -32,7 +36,7 @@ fn send(gateway: SocketAddr, fields: &[(&str, &str)], body: Option<&str>) -> End
             block.extend(text.as_bytes());
         }
     }
-    let mut bytes = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
+    let mut bytes = PREFACE.to_vec();
     bytes.extend(frame(SETTINGS, 0, 0, &[]));
     let ends = if body.is_none() { END_STREAM } else { 0 };
     bytes.extend(frame(HEADERS, END_HEADERS | ends, 1, &block));
@@ -59,11 +63,6 @@ fn send(gateway: SocketAddr, fields: &[(&str, &str)], body: Option<&str>) -> End
             _ => {}
         }
     }
-}
-
-fn frame(kind: u8, flags: u8, id: u32, payload: &[u8]) -> Vec<u8> {
-    let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
-    [&length[1..], &[kind, flags], &id.to_be_bytes(), payload].concat()
 }
 
 const USUAL: [(&str, &str); 4] =
@@ -156,11 +155,3 @@ fn what_is_right_arrives() {
     assert_eq!((seen.body.as_str(), header(&seen.head, "x")), ("hello", Some("1")));
     assert_eq!(header(&seen.head, "x-forwarded-host"), Some("a.example"));
 }
-
-const DATA: u8 = 0;
-const HEADERS: u8 = 1;
-const RST_STREAM: u8 = 3;
-const SETTINGS: u8 = 4;
-const GOAWAY: u8 = 7;
-const END_STREAM: u8 = 1;
-const END_HEADERS: u8 = 4;
