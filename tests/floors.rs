@@ -1,4 +1,7 @@
-//! Who may depend on whom: the arrows between the floors, and what the pure floor must not name.
+//! The arrows between the crates, the names that the pure floor must not use, and the floors inside the gateway, one for
+//! each stage of a request.
+
+mod imports;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -119,6 +122,22 @@ const MAY_USE: &[(&str, &[&str])] = &[
 /// The crate that tests share.
 const DEV_CRATE: &str = "testkit";
 
+/// The floors inside the gateway, from the ground up. A folder of its `src` imports folders of lower floors only, and
+/// neither its own floor nor a higher one. A new folder needs a place here.
+const GATEWAY_FLOORS: &[&[&str]] = &[
+    &["config", "time"],
+    &["connection", "llm"],
+    &["message"],
+    &["telemetry"],
+    &["upstream"],
+    &["proxy"],
+    &["lifecycle"],
+    &["server"],
+    &["explain"],
+    // The program, which has the library as a crate of its own.
+    &["cli"],
+];
+
 /// What must not be anywhere below the pure floor.
 const NOT_BELOW_PURE: &[&str] = &["hyper", "hyper-util", "tokio", "tower", "tower-service", "tracing"];
 
@@ -208,6 +227,72 @@ fn the_pure_floor_names_no_clock_and_no_randomness_of_its_own() {
     assert!(sources.len() > 10, "the sources of http-retry are not where they were");
     let broken: Vec<_> = sources.iter().flat_map(|path| ambient(path)).collect();
     assert!(broken.is_empty(), "time and randomness are arguments: {broken:#?}");
+}
+
+#[test]
+fn the_gateway_imports_downwards_only() {
+    let imports = imports::read(&gateway_sources());
+    let mut broken = Vec::new();
+    for (file, imported) in &imports {
+        let own = gateway_folder(file);
+        for other in imported {
+            let is_below = other != imports::ROOT
+                && (gateway_folder(other) == own
+                    || gateway_floor(gateway_folder(other)) < gateway_floor(own));
+            if !is_below {
+                broken.push(format!("{file} -> {other}"));
+            }
+        }
+    }
+    let folders: BTreeSet<_> = imports.keys().map(|file| gateway_folder(file)).collect();
+    let missing: Vec<_> = folders.iter().filter(|folder| gateway_floor(folder) == 0).collect();
+    assert!(missing.is_empty(), "add a row to GATEWAY_FLOORS for {missing:?}");
+    assert_eq!(folders.len(), GATEWAY_FLOORS.concat().len(), "GATEWAY_FLOORS has a folder that is gone");
+    assert!(broken.is_empty(), "these imports run upwards, or along a floor: {broken:#?}");
+}
+
+#[test]
+fn no_files_of_the_gateway_import_each_other_in_a_circle() {
+    let imports = imports::read(&gateway_sources());
+    let mut arrows: BTreeSet<_> =
+        imports.iter().flat_map(|(from, all)| all.iter().map(move |to| (from, to))).collect();
+    assert!(arrows.len() > 150, "only {} imports were found", arrows.len());
+    // An arrow of a circle ends where one begins, and begins where one ends.
+    loop {
+        let (from, to): (BTreeSet<_>, BTreeSet<_>) = arrows.iter().copied().unzip();
+        let count = arrows.len();
+        arrows.retain(|arrow| to.contains(arrow.0) && from.contains(arrow.1));
+        if arrows.len() == count {
+            break;
+        }
+    }
+    assert!(
+        arrows.is_empty(),
+        "these imports are part of a circle, or lead from one to another: {arrows:#?}"
+    );
+}
+
+#[test]
+fn only_the_demo_names_the_experiment() {
+    let named = rust_files(&gateway_sources())
+        .into_iter()
+        .filter(|path| fs::read_to_string(path).unwrap().contains("retry_experiment"));
+    let named: Vec<_> = named.map(|path| path.strip_prefix(gateway_sources()).unwrap().to_owned()).collect();
+    assert_eq!(named, [Path::new("cli/demo.rs")]);
+}
+
+/// Returns the name of a file's folder, or of the file that stands for it.
+fn gateway_folder(file: &str) -> &str {
+    file.split(['/', '.']).next().unwrap_or_default()
+}
+
+/// Returns the floor of a folder, or 0 if the table does not have it.
+fn gateway_floor(folder: &str) -> usize {
+    GATEWAY_FLOORS.iter().position(|floor| floor.contains(&folder)).map_or(0, |floor| floor + 1)
+}
+
+fn gateway_sources() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates/retry-gateway/src")
 }
 
 /// The lines of a file, without comments, that name something ambient.

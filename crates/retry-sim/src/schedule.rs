@@ -57,7 +57,7 @@ const AXIS: RGBColor = RGBColor(102, 102, 102);
 mod tests {
     use std::time::Duration;
 
-    use http_retry::{ExponentialBackoff, FixedDelay, Never, Policy, Window, policy_fn};
+    use http_retry::{ExponentialBackoff, FixedDelay, NoRetry, Policy, Window, policy_fn};
 
     use super::*;
 
@@ -68,7 +68,7 @@ mod tests {
         // The first is the canvas.
         assert_eq!(rectangles(&ExponentialBackoff::default()), 1 + 8);
         assert_eq!(rectangles(&FixedDelay::new(Duration::ZERO)), 1 + 8);
-        assert_eq!(rectangles(&Never), 1);
+        assert_eq!(rectangles(&NoRetry), 1);
         assert!(svg(&policy_fn(|_| Window::up_to(Duration::MAX))).ends_with("</svg>\n"));
     }
 }

@@ -100,7 +100,7 @@ mod tests {
         let plot = Plot::of_resends(&ExponentialBackoff::new(ms(100), ms(300)), 3);
         assert_eq!(plot.plans(), [100, 200, 300].map(|end| Ok(Window::up_to(ms(end)))));
         assert_eq!(plot.longest(), ms(300));
-        let never = Plot::of_resends(&Never, 1);
+        let never = Plot::of_resends(&NoRetry, 1);
         assert_eq!((never.plans(), never.longest()), (&[Err(GiveUpReason::Policy)][..], ms(0)));
     }
 
