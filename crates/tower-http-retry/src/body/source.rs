@@ -10,6 +10,7 @@ use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 use http_retry::BodyState;
 
+use super::boxed;
 use super::memory::Share;
 use crate::BoxError;
 use crate::bounds::BytesBody;
@@ -160,7 +161,7 @@ where
             Some(Err(error)) => {
                 self.spent.body = Some(body);
                 self.forget();
-                Some(Err(error.into()))
+                Some(Err(boxed(error)))
             }
             None => {
                 self.spent.body = Some(body);
