@@ -11,6 +11,7 @@ use futures_util::stream;
 use http::{Method, Request, Response};
 use reqwest::{Body, Client, redirect, retry};
 use tower::Layer;
+use tower_http_retry::body::ResponseBody;
 use tower_http_retry::failure::failure_kind;
 use tower_http_retry::reqwest::ReqwestService;
 use tower_http_retry::{FailureKind, RetryInfo, RetryLayer};
@@ -25,7 +26,7 @@ fn reqwest() -> Client {
 }
 
 /// Sends a request of reqwest's through the layer.
-async fn send(request: reqwest::RequestBuilder) -> Result<Response<Body>, reqwest::Error> {
+async fn send(request: reqwest::RequestBuilder) -> Result<Response<ResponseBody<Body>>, reqwest::Error> {
     let client = RetryLayer::new(QUICKLY).layer(ReqwestService::new(reqwest()));
     let request = Request::<Body>::try_from(request.build()?)?;
     soon(client.oneshot(request)).await

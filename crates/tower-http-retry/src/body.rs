@@ -27,6 +27,7 @@ pub use self::replay_source::ReplaySource;
 use self::source::Source;
 use crate::BoxError;
 use crate::bounds::BytesBody;
+pub use crate::response_body::ResponseBody;
 
 pin_project! {
     /// The request body that the inner service gets: the caller's body, remembered frame by frame as the

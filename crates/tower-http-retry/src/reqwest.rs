@@ -12,6 +12,7 @@ use reqwest::ResponseBuilderExt;
 use tower_service::Service;
 
 use crate::BoxError;
+use crate::body::ResponseBody;
 
 /// Sends `http` requests with a [`reqwest::Client`], which by itself is a service for reqwest's own.
 ///
@@ -77,6 +78,16 @@ where
             Err(error) => Stage::Unsendable { error: Some(error) },
         };
         ReqwestFuture { stage }
+    }
+}
+
+impl From<ResponseBody<reqwest::Body>> for reqwest::Body {
+    /// Returns the body itself, unless the layer has read of it.
+    fn from(body: ResponseBody<reqwest::Body>) -> Self {
+        match body.try_into_inner() {
+            Ok(body) => body,
+            Err(body) => Self::wrap(body),
+        }
     }
 }
 
