@@ -10,8 +10,8 @@ use crate::ResponseHead;
 pub(super) fn read(name: &str, head: &ResponseHead<'_>, now: SystemTime) -> Option<RetryHint> {
     let until = |moment| clock::until(moment, head.headers(), now);
     let delay =
-        longest(head.headers(), name, |value| seconds(value).or_else(|| date::read(value, now).map(until)));
-    delay.map(RetryHint::After)
+        longest(head.headers(), name, |value| seconds(value).or_else(|| date::read(value).map(until)));
+    delay.map(Hint::After)
 }
 
 /// Intermediaries may have joined several lines with commas (RFC 9110 section 5.3). The longest counts, as
