@@ -9,7 +9,7 @@ mod source;
 
 use std::any::Any;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 use std::{fmt, iter};
 
@@ -27,6 +27,7 @@ pub use self::replay_source::ReplaySource;
 use self::source::Source;
 use crate::BoxError;
 use crate::bounds::BytesBody;
+use crate::lock::lock;
 pub use crate::response_body::ResponseBody;
 
 pin_project! {
@@ -201,7 +202,7 @@ pub(crate) enum Original<B> {
     Shared(Shared<B>),
 }
 
-/// A body that is read as it comes.
+/// A body that is read as it comes. The lock may be used after a panic of the body, which counts as one that failed.
 pub(crate) struct Shared<B>(Arc<Mutex<Source<B>>>);
 
 impl<B> Drop for Shared<B> {
@@ -339,11 +340,6 @@ fn change<B, T>(source: &Mutex<Source<B>>, change: impl FnOnce(&mut Source<B>) -
     drop(source);
     drop(spent);
     result
-}
-
-/// A body that panicked while it was read counts as one that failed, so the lock has nothing to say.
-fn lock<B>(source: &Mutex<Source<B>>) -> MutexGuard<'_, Source<B>> {
-    source.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

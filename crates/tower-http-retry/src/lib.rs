@@ -173,6 +173,7 @@ pub mod guide;
 mod head;
 mod info;
 mod layer;
+mod lock;
 pub mod markers;
 mod overrides;
 pub mod pace;

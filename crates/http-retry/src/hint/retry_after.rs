@@ -11,7 +11,7 @@ pub(super) fn read(name: &str, head: &ResponseHead<'_>, now: SystemTime) -> Opti
     let until = |moment| clock::until(moment, head.headers(), now);
     let delay =
         longest(head.headers(), name, |value| seconds(value).or_else(|| date::read(value).map(until)));
-    delay.map(Hint::After)
+    delay.map(RetryHint::After)
 }
 
 /// Intermediaries may have joined several lines with commas (RFC 9110 section 5.3). The longest counts, as
