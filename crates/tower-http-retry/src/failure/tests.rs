@@ -1,23 +1,11 @@
-use std::fmt;
 use std::io::{self, ErrorKind};
 
 use super::*;
 
 /// An error that nobody knows, around another.
-#[derive(Debug)]
-struct Around<E>(E);
-
-impl<E> fmt::Display for Around<E> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("around")
-    }
-}
-
-impl<E: Error + 'static> Error for Around<E> {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        Some(&self.0)
-    }
-}
+#[derive(Debug, thiserror::Error)]
+#[error("around")]
+struct Around<E: Error + 'static>(#[source] E);
 
 #[track_caller]
 fn check(error: impl Error + 'static, expected: FailureKind) {
@@ -38,7 +26,7 @@ fn io_errors_tell_by_their_kind() {
 
 #[test]
 fn what_nobody_knows_may_have_been_processed() {
-    check(fmt::Error, FailureKind::MaybeProcessed);
+    check(std::fmt::Error, FailureKind::MaybeProcessed);
     check(io::Error::other("a text"), FailureKind::MaybeProcessed);
 }
 
