@@ -60,5 +60,5 @@ fn the_error_of_a_paced_service_tells_what_is_in_it() {
     let inner = |kind| crate::PaceError::Inner(io::Error::from(kind));
     check(inner(ErrorKind::ConnectionRefused), FailureKind::NeverSent);
     check(inner(ErrorKind::TimedOut), FailureKind::Timeout);
-    check(crate::PaceError::<fmt::Error>::Rejected(PaceRejection::Waiters), FailureKind::Overloaded);
+    check(crate::PaceError::<std::fmt::Error>::Rejected(PaceRejection::Waiters), FailureKind::Overloaded);
 }
