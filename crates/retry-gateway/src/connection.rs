@@ -3,6 +3,5 @@
 pub(crate) mod info;
 pub(crate) mod limit;
 pub(crate) mod rejection;
-pub(crate) mod shutdown;
 pub(crate) mod timeouts;
 pub(crate) mod tls;

@@ -3,25 +3,23 @@
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{Request, Response};
+use http::Request;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use hyper::service::{Service, service_fn};
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tower::BoxError;
 
 use crate::config::Config;
 use crate::connection::info::Downstream;
 use crate::connection::limit::{Capacity, Seat};
 use crate::connection::rejection::Rejection;
-use crate::connection::shutdown::{Drain, Leave};
 use crate::connection::timeouts::{Patience, Patient, Pools};
 use crate::lifecycle::current::Current;
 use crate::lifecycle::reload::Reloader;
@@ -30,7 +28,6 @@ use crate::proxy::record;
 use crate::proxy::state::Gateway;
 use crate::server::admin::Admin;
 use crate::server::listener::{ACCEPT_PAUSE, listen};
-use crate::upstream::response_body::GatewayBody;
 
 /// A gateway that listens, and has not begun to answer.
 pub struct Server {
@@ -69,7 +66,7 @@ impl Server {
     /// the configuration's `drain_timeout`.
     pub async fn run(mut self, stop: impl Future<Output = ()>) {
         let admin = self.admin.take().map(|admin| tokio::spawn(admin.run(Arc::clone(&self.current))));
-        let drain = Arc::<Drain>::default();
+        let shutdown = GracefulShutdown::new();
         tokio::pin!(stop);
         loop {
             let accepted = tokio::select! {
@@ -77,7 +74,7 @@ impl Server {
                 () = &mut stop => break,
             };
             match accepted {
-                Ok((socket, peer)) => self.connect(socket, peer, &drain),
+                Ok((socket, peer)) => self.connect(socket, peer, &shutdown),
                 // There is no file descriptor left, for one: others will be closed.
                 Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
             }
@@ -86,13 +83,13 @@ impl Server {
         drop(self.listener);
         let limit = self.current.gateway().drain_timeout;
         // Whoever takes longer is cut off.
-        let _ = tokio::time::timeout(limit, drain.drain()).await;
+        let _ = tokio::time::timeout(limit, shutdown.shutdown()).await;
         if let Some(admin) = admin {
             admin.abort();
         }
     }
 
-    fn connect(&self, socket: TcpStream, peer: SocketAddr, drain: &Arc<Drain>) {
+    fn connect(&self, socket: TcpStream, peer: SocketAddr, shutdown: &GracefulShutdown) {
         let gateway = self.current.gateway();
         let acceptor = gateway.acceptor.clone();
         let Some(seat) = self.current.connections.take(gateway.limits.connections) else {
@@ -110,7 +107,7 @@ impl Server {
         let downstream =
             Arc::new(Downstream::new(peer.ip(), acceptor.is_some(), gateway.trust.covers(peer.ip())));
         let client =
-            Client { current: Arc::clone(&self.current), downstream, patience, drain: Arc::clone(drain) };
+            Client { current: Arc::clone(&self.current), downstream, patience, watcher: shutdown.watcher() };
         tokio::spawn(async move {
             match acceptor {
                 None => client.converse(socket, seat).await,
@@ -130,7 +127,7 @@ struct Client {
     current: Arc<Current>,
     downstream: Arc<Downstream>,
     patience: Arc<Patience>,
-    drain: Arc<Drain>,
+    watcher: Watcher,
 }
 
 impl Client {
@@ -139,7 +136,7 @@ impl Client {
     where
         I: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
-        let Self { current, downstream, patience, drain } = self;
+        let Self { current, downstream, patience, watcher } = self;
         let limits = current.gateway().limits.clone();
         let mut builder = auto::Builder::new(TokioExecutor::new());
         let mut http1 = builder.http1();
@@ -158,7 +155,7 @@ impl Client {
         let socket = TokioIo::new(Patient::new(socket, Arc::clone(&patience), seat));
         let connection = builder.serve_connection_with_upgrades(socket, answer);
         // A client that goes away ends its connection with an error too, which is nothing to report.
-        if let Err(error) = drain.watch(connection).await {
+        if let Err(error) = watcher.watch(connection).await {
             let by_hyper = || Rejection::of(error.downcast_ref()?);
             if let Some(rejection) = patience.late().or_else(by_hyper) {
                 record::reject(&current.gateway(), ip, rejection);
@@ -187,22 +184,6 @@ async fn farewell(mut socket: TcpStream, _seat: Seat) {
         std::io::Result::Ok(())
     };
     let _ = tokio::time::timeout(FAREWELL, last).await;
-}
-
-impl<I, S> Leave for auto::UpgradeableConnection<'_, TokioIo<I>, S, TokioExecutor>
-where
-    Self: Future,
-    I: AsyncRead + AsyncWrite + Send + Unpin + 'static,
-    S: Service<
-            Request<Incoming>,
-            Response = Response<GatewayBody>,
-            Future: Send + 'static,
-            Error: Into<BoxError>,
-        >,
-{
-    fn leave(self: Pin<&mut Self>) {
-        self.graceful_shutdown();
-    }
 }
 
 impl fmt::Debug for Server {
