@@ -1,4 +1,4 @@
-//! A client's connection: its limits, its timeouts, its end, and TLS.
+//! A client's connection: its facts, limits, timeouts and TLS.
 
 pub(crate) mod info;
 pub(crate) mod limit;

@@ -17,13 +17,13 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::config::Config;
-use crate::connection::info::Downstream;
-use crate::connection::limit::{Capacity, Seat};
+use crate::connection::info::ConnectionInfo;
+use crate::connection::limit::{ConcurrencyLimit, Permit};
 use crate::connection::rejection::Rejection;
-use crate::connection::timeouts::{Patience, Patient, Pools};
+use crate::connection::timeouts::{ConnectionTimeouts, ConnectionTimerPools, TimeoutIo};
 use crate::lifecycle::current::Current;
 use crate::lifecycle::reload::Reloader;
-use crate::message::problem::Problem;
+use crate::message::problem::ProblemDetails;
 use crate::proxy::record;
 use crate::proxy::state::Gateway;
 use crate::server::admin::Admin;
@@ -34,8 +34,8 @@ pub struct Server {
     listener: TcpListener,
     admin: Option<Admin>,
     current: Arc<Current>,
-    pools: Pools,
-    farewells: Capacity,
+    pools: ConnectionTimerPools,
+    farewells: ConcurrencyLimit,
 }
 
 impl Server {
@@ -44,7 +44,13 @@ impl Server {
         let current = Arc::new(Current::new(Gateway::new(config)?));
         let listener = listen("listen", config.listen)?;
         let admin = config.admin.map(Admin::bind).transpose()?;
-        Ok(Self { listener, admin, current, pools: Pools::default(), farewells: Capacity::default() })
+        Ok(Self {
+            listener,
+            admin,
+            current,
+            pools: ConnectionTimerPools::default(),
+            farewells: ConcurrencyLimit::default(),
+        })
     }
 
     /// Where it listens: the port is the real one where the configuration said 0.
@@ -92,20 +98,20 @@ impl Server {
     fn connect(&self, socket: TcpStream, peer: SocketAddr, shutdown: &GracefulShutdown) {
         let gateway = self.current.gateway();
         let acceptor = gateway.acceptor.clone();
-        let Some(seat) = self.current.connections.take(gateway.limits.connections) else {
+        let Some(seat) = self.current.connections.try_acquire(gateway.limits.connections) else {
             // Not into the log, which would take longer than all else: those who are turned away may be very many.
             gateway.metrics.rejected(Rejection::Connections);
             // Whoever wants to speak TLS does not understand anything else, and is only hung up on.
-            if let Some(seat) = self.farewells.take(FAREWELLS).filter(|_| acceptor.is_none()) {
+            if let Some(seat) = self.farewells.try_acquire(FAREWELLS).filter(|_| acceptor.is_none()) {
                 tokio::spawn(farewell(socket, seat));
             }
             return;
         };
         // A socket that refuses this is as good without.
         let _ = socket.set_nodelay(true);
-        let patience = Arc::new(Patience::new(&gateway.limits, &self.pools));
+        let patience = Arc::new(ConnectionTimeouts::new(&gateway.limits, &self.pools));
         let downstream =
-            Arc::new(Downstream::new(peer.ip(), acceptor.is_some(), gateway.trust.covers(peer.ip())));
+            Arc::new(ConnectionInfo::new(peer.ip(), acceptor.is_some(), gateway.trust.contains(peer.ip())));
         let client =
             Client { current: Arc::clone(&self.current), downstream, patience, watcher: shutdown.watcher() };
         tokio::spawn(async move {
@@ -125,14 +131,14 @@ impl Server {
 /// A connection that was accepted.
 struct Client {
     current: Arc<Current>,
-    downstream: Arc<Downstream>,
-    patience: Arc<Patience>,
+    downstream: Arc<ConnectionInfo>,
+    patience: Arc<ConnectionTimeouts>,
     watcher: Watcher,
 }
 
 impl Client {
     /// Speaks HTTP/1.1 or HTTP/2, whichever the client begins with.
-    async fn converse<I>(self, socket: I, seat: Seat)
+    async fn converse<I>(self, socket: I, seat: Permit)
     where
         I: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
@@ -150,14 +156,14 @@ impl Client {
         http2.max_concurrent_streams(limits.max_concurrent_streams);
         let (requests, turns, ip) = (Arc::clone(&current), Arc::clone(&patience), downstream.ip());
         let answer = service_fn(move |request: Request<Incoming>| {
-            requests.gateway().answer(request, &downstream, turns.begin())
+            requests.gateway().answer(request, &downstream, turns.start_request())
         });
-        let socket = TokioIo::new(Patient::new(socket, Arc::clone(&patience), seat));
+        let socket = TokioIo::new(TimeoutIo::new(socket, Arc::clone(&patience), seat));
         let connection = builder.serve_connection_with_upgrades(socket, answer);
         // A client that goes away ends its connection with an error too, which is nothing to report.
         if let Err(error) = watcher.watch(connection).await {
-            let by_hyper = || Rejection::of(error.downcast_ref()?);
-            if let Some(rejection) = patience.late().or_else(by_hyper) {
+            let by_hyper = || Rejection::from_hyper(error.downcast_ref()?);
+            if let Some(rejection) = patience.rejection().or_else(by_hyper) {
                 record::reject(&current.gateway(), ip, rejection);
             }
         }
@@ -166,8 +172,8 @@ impl Client {
 
 /// Says that there is no room, and reads what the client sent meanwhile: a socket that is closed before that takes back
 /// what was said.
-async fn farewell(mut socket: TcpStream, _seat: Seat) {
-    let response = Problem::Overflow.answer("as many connections are open as may", 0);
+async fn farewell(mut socket: TcpStream, _seat: Permit) {
+    let response = ProblemDetails::Overflow.response("as many connections are open as may", 0);
     let (head, body) = response.into_parts();
     let body = body.collect().await.unwrap_or_default().to_bytes();
     let mut said = format!("HTTP/1.1 {}\r\n", head.status).into_bytes();

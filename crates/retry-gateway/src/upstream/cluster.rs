@@ -8,8 +8,8 @@ use tower_http_retry::pace::SharedPace;
 use tower_http_retry::{Budget, Pace, PaceLayer};
 
 use crate::config::{self, PaceKey, Protocol};
-use crate::connection::limit::Capacity;
-use crate::connection::tls::{self, Trusted};
+use crate::connection::limit::ConcurrencyLimit;
+use crate::connection::tls::{self, CustomRoots};
 use crate::telemetry::status::{CountsStatus, EndpointStatus, UpstreamStatus};
 use crate::upstream::balancer::Upstream;
 use crate::upstream::endpoint::{Endpoint, Reach};
@@ -24,10 +24,10 @@ pub(crate) struct Shared {
     pub(crate) pace: Option<SharedPace>,
     /// Of its endpoints, where each has its own.
     paces: Vec<SharedPace>,
-    pub(crate) capacity: Arc<Capacity>,
+    pub(crate) capacity: Arc<ConcurrencyLimit>,
     /// What it was made by.
     pub(crate) config: config::Upstream,
-    trusted: Trusted,
+    trusted: CustomRoots,
 }
 
 impl Shared {
@@ -38,9 +38,9 @@ impl Shared {
         before: Option<&Self>,
         ejections: Counter,
     ) -> anyhow::Result<Self> {
-        let trusted = tls::trusted(&config.tls)?;
+        let trusted = tls::load_roots(&config.tls)?;
         let reach = Reach {
-            tls: tls::client(&trusted)?,
+            tls: tls::client_config(&trusted)?,
             is_http2: config.protocol == Protocol::Http2,
             connect_timeout: config.connect_timeout,
         };
@@ -115,7 +115,7 @@ impl Shared {
         UpstreamStatus {
             name: name.to_owned(),
             budget_tokens: self.budget.as_ref().map(Budget::tokens),
-            under_way: self.capacity.taken(),
+            under_way: self.capacity.in_use(),
             ejected: self.upstream.outliers.as_ref().map_or(0, |outliers| outliers.active()),
             waiting: self.pace.iter().chain(&self.paces).map(SharedPace::waiting).sum(),
             endpoints: endpoints.collect(),
