@@ -24,7 +24,7 @@ pub(crate) use self::body_signal::Mark;
 pub(crate) use self::idempotency_key::mint;
 use self::peeked_body::Begun;
 pub(crate) use self::peeked_body::Cared;
-use crate::config::Retry;
+use crate::config::RetryConfig;
 use crate::time::pooled_timeout::TimerPool;
 
 /// What a route has looked at.
@@ -68,7 +68,7 @@ where
 
 impl Care {
     /// `None` where there is nothing to look at.
-    pub(crate) fn of(retry: &Retry) -> Option<Self> {
+    pub(crate) fn of(retry: &RetryConfig) -> Option<Self> {
         let care = Self { peeks_quota: retry.peek_quota, hold: retry.hold_event_stream };
         (care.peeks_quota || care.hold.is_some()).then_some(care)
     }

@@ -14,8 +14,8 @@ pub(crate) struct ConcurrencyLimit(
 pub(crate) struct Permit(#[expect(dead_code, reason = "it is only owned")] Arc<()>);
 
 impl ConcurrencyLimit {
-    /// Returns a permit if fewer than `max` are in use. Where several callers ask for the last one at once, it may be
-    /// that each of them gets `None`.
+    /// Returns a permit if fewer than `max` are in use. Where several callers ask for the last one at once,
+    /// it may be that each of them gets `None`.
     pub(crate) fn try_acquire(&self, max: usize) -> Option<Permit> {
         let permit = Arc::clone(&self.0);
         (Arc::strong_count(&permit) <= max.saturating_add(1)).then_some(Permit(permit))

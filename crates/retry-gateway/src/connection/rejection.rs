@@ -44,8 +44,8 @@ impl Rejection {
         }
     }
 
-    /// Returns the status that the log shows for a client that is rejected before it has sent a whole head. A client
-    /// that exceeded a timeout gets no response; its connection is closed.
+    /// Returns the status that the log shows for a client that is rejected before it has sent a whole head. A
+    /// client that exceeded a timeout gets no response; its connection is closed.
     pub(crate) fn status(self) -> StatusCode {
         match self {
             Self::Connections | Self::Overflow => StatusCode::SERVICE_UNAVAILABLE,

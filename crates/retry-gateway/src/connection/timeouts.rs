@@ -1,13 +1,13 @@
 //! Header, idle and write timeouts of a client connection.
 //!
-//! They are the defence against slowloris clients, which send a head or read a response a few bytes at a time and so
-//! hold many connections open at little cost. The header timeout bounds the whole head from its first byte on, so that
-//! sending another byte gains no time. The idle timeout bounds the pause between two requests. The write timeout bounds
-//! the time in which the client reads nothing of what the gateway sends. `body_timeout` of a request's body is in
-//! `upstream/request_body`.
+//! They are the defence against slowloris clients, which send a head or read a response a few bytes at a time
+//! and so hold many connections open at little cost. The header timeout bounds the whole head from its first
+//! byte on, so that sending another byte gains no time. The idle timeout bounds the pause between two
+//! requests. The write timeout bounds the time in which the client reads nothing of what the gateway sends.
+//! `body_timeout` of a request's body is in `upstream/request_body`.
 //!
-//! Only the socket knows whether bytes arrived, and only the service knows when a request starts and ends. hyper's
-//! header timeout sees neither, and it registers a new timer for each request.
+//! Only the socket knows whether bytes arrived, and only the service knows when a request starts and ends.
+//! hyper's header timeout sees neither, and it registers a new timer for each request.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -24,7 +24,8 @@ use crate::connection::limit::Permit;
 use crate::connection::rejection::Rejection;
 use crate::time::pooled_timeout::{PooledTimeout, TimerPool};
 
-/// The timer pools of all connections: one for each kind of timeout, since the timers of a pool should be alike.
+/// The timer pools of all connections: one for each kind of timeout, since the timers of a pool should be
+/// alike.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ConnectionTimerPools {
     idle: TimerPool,
@@ -32,7 +33,8 @@ pub(crate) struct ConnectionTimerPools {
     write: TimerPool,
 }
 
-/// The timeouts of one connection, and the state that its socket shares with the service that answers its requests.
+/// The timeouts of one connection, and the state that its socket shares with the service that answers its
+/// requests.
 #[derive(Debug)]
 pub(crate) struct ConnectionTimeouts {
     pools: ConnectionTimerPools,
@@ -72,7 +74,8 @@ impl ConnectionTimeouts {
         ActiveRequest(Arc::clone(self))
     }
 
-    /// Returns the timeout that ended the connection, if one did. A client that was merely idle exceeded no limit.
+    /// Returns the timeout that ended the connection, if one did. A client that was merely idle exceeded no
+    /// limit.
     pub(crate) fn rejection(&self) -> Option<Rejection> {
         match self.expired.load(Ordering::Relaxed) {
             HEADER_EXPIRED => Some(Rejection::HeaderTimeout),
@@ -161,7 +164,8 @@ impl<I> TimeoutIo<I> {
         }
     }
 
-    /// Resolves when the idle or header timeout passes. It is pending while a request is active, and on HTTP/2.
+    /// Resolves when the idle or header timeout passes. It is pending while a request is active, and on
+    /// HTTP/2.
     fn poll_read_timeout(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let Self { timeouts, started, phase, read_timeout, .. } = self;
         if matches!(self.protocol, ConnectionProtocol::Http2) || timeouts.active.load(Ordering::Relaxed) > 0 {

@@ -39,8 +39,8 @@ pub(crate) fn client_config(custom: &CustomRoots) -> anyhow::Result<Arc<ClientCo
     Ok(Arc::new(config))
 }
 
-/// Reads the gateway's own certificate and key, and returns the TLS settings of its listener. HTTP/2 is offered before
-/// HTTP/1.1.
+/// Reads the gateway's own certificate and key, and returns the TLS settings of its listener. HTTP/2 is
+/// offered before HTTP/1.1.
 pub(crate) fn server_config(tls: &ServerTls) -> anyhow::Result<Arc<ServerConfig>> {
     let key = PrivateKeyDer::from_pem_file(&tls.key)
         .map_err(|error| anyhow::anyhow!("{}: not a private key: {error}", tls.key.display()))?;

@@ -88,7 +88,7 @@ impl Gateway {
 }
 
 /// How the attempts of a route's requests are made.
-fn way(route: &config::Route, name: &str, shared: &Shared, alarms: &TimerPool) -> Way {
+fn way(route: &config::RouteConfig, name: &str, shared: &Shared, alarms: &TimerPool) -> Way {
     let retry = route.retry.as_ref();
     let is_last = route.upstreams().last() == Some(name);
     Way {
@@ -104,7 +104,7 @@ fn way(route: &config::Route, name: &str, shared: &Shared, alarms: &TimerPool) -
 }
 
 /// Where a route's requests go.
-fn legs(route: &config::Route, mut legs: Vec<Leg>, memory: &ReplayMemory, alarms: &TimerPool) -> Legs {
+fn legs(route: &config::RouteConfig, mut legs: Vec<Leg>, memory: &ReplayMemory, alarms: &TimerPool) -> Legs {
     let Some(fallback) = &route.fallback else {
         return Legs::One(legs.remove(0));
     };
@@ -123,12 +123,12 @@ fn legs(route: &config::Route, mut legs: Vec<Leg>, memory: &ReplayMemory, alarms
 }
 
 /// What counts where there are no resends.
-fn never(route: &config::Route) -> config::Retry {
-    config::Retry { num_retries: 0, ..route.profile.retry(false) }
+fn never(route: &config::RouteConfig) -> config::RetryConfig {
+    config::RetryConfig { num_retries: 0, ..route.profile.retry(false) }
 }
 
 /// Whether and when there is another.
-fn retries(route: &config::Route, shared: &Shared, memory: &ReplayMemory) -> Retries {
+fn retries(route: &config::RouteConfig, shared: &Shared, memory: &ReplayMemory) -> Retries {
     let never = never(route);
     let retry = route.retry.as_ref().unwrap_or(&never);
     let mut layer = RetryLayer::new(GatewayPolicy::new(retry))

@@ -1,4 +1,5 @@
-//! The changes that a proxy makes to the heads that it forwards: hop-by-hop headers out, forwarding headers in.
+//! The changes that a proxy makes to the heads that it forwards: hop-by-hop headers out, forwarding headers
+//! in.
 
 use std::sync::Arc;
 
@@ -23,8 +24,8 @@ pub(crate) struct ForwardedRequest {
     pub(crate) expects_continue: bool,
 }
 
-/// Makes the head of a client's request one that can be forwarded. It removes the hop-by-hop headers, and the forwarding
-/// headers of a client that is not a trusted proxy.
+/// Makes the head of a client's request one that can be forwarded. It removes the hop-by-hop headers, and the
+/// forwarding headers of a client that is not a trusted proxy.
 pub(crate) fn request<B>(
     request: &mut Request<B>,
     valid: ValidRequest,
@@ -72,7 +73,8 @@ fn remove_forwarding_headers(headers: &mut HeaderMap) {
     }
 }
 
-/// Joins several `Cookie` lines into one: HTTP/2 may split them, and HTTP/1.1 may not (RFC 9113 section 8.2.3).
+/// Joins several `Cookie` lines into one: HTTP/2 may split them, and HTTP/1.1 may not (RFC 9113 section
+/// 8.2.3).
 fn join_cookies(headers: &mut HeaderMap) {
     let lines: Vec<_> = headers.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes).collect();
     if let Ok(cookie) = HeaderValue::from_bytes(&lines.join(&b"; "[..])) {

@@ -2,7 +2,8 @@
 
 use http::HeaderMap;
 
-/// The headers of a head that the proxy must act on. One pass over all headers costs less than a look-up of each name.
+/// The headers of a head that the proxy must act on. One pass over all headers costs less than a look-up of
+/// each name.
 ///
 /// A new hop-by-hop header or forwarding header is a new arm of [`note`](Self::note).
 #[derive(Debug, Default)]

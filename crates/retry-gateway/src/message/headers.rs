@@ -3,8 +3,8 @@
 use http::header::{self, HeaderName, HeaderValue};
 use http::{Request, Uri};
 
-/// Returns the host that a request is for: the one of its URI if that has one (RFC 9112 section 3.2.2), otherwise the
-/// one of its `Host` header.
+/// Returns the host that a request is for: the one of its URI if that has one (RFC 9112 section 3.2.2),
+/// otherwise the one of its `Host` header.
 pub(crate) fn host_of<B>(request: &Request<B>) -> Option<HeaderValue> {
     match request.uri().authority() {
         Some(authority) => {

@@ -1,13 +1,13 @@
 //! Hop-by-hop headers, which end at the gateway (RFC 9110 section 7.6.1).
 //!
-//! `message/header_scan` knows their names. `Connection` can name more of them, but for the headers that are listed
-//! here as end-to-end.
+//! `message/header_scan` knows their names. `Connection` can name more of them, but for the headers that are
+//! listed here as end-to-end.
 
 use http::header::{self, HeaderMap, HeaderName};
 
 use crate::message::header_scan::{HeaderScan, is_hop_by_hop};
 
-/// Removes the hop-by-hop headers, and those that `Connection` names.
+/// Removes the hop-by-hop headers, and the headers that `Connection` names.
 pub(crate) fn remove(headers: &mut HeaderMap, scan: &HeaderScan) {
     if scan.hop_by_hop == 0 {
         return;
@@ -35,9 +35,9 @@ fn remove_all(headers: &mut HeaderMap) {
     }
 }
 
-/// Returns true for a header that `Connection` may not name. Listing one of these is an attempt to hide it from the
-/// upstream, although the gateway or a proxy before it has acted on it. The header stays and the request is forwarded,
-/// because a client that is only wrong should be served all the same.
+/// Returns true for a header that `Connection` may not name. Listing one of these is an attempt to hide it
+/// from the upstream, although the gateway or a proxy before it has acted on it. The header stays and the
+/// request is forwarded, because a client that is only wrong should be served all the same.
 fn is_end_to_end(name: &str) -> bool {
     const PREFIXES: &[&str] = &["content-", "if-", "x-forwarded-"];
     const NAMES: &[&str] = &[

@@ -82,7 +82,8 @@ impl ProblemDetails {
         }
     }
 
-    /// Creates the local reply. `detail` says what happened to this request, and names the config key that decided.
+    /// Creates the local reply. `detail` says what happened to this request, and names the config key that
+    /// decided.
     pub(crate) fn response(self, detail: &str, attempts: u32) -> Response<Full<Bytes>> {
         let status = self.status();
         let problem = ProblemBody {

@@ -21,8 +21,8 @@ impl TrustedProxies {
         self.0.iter().any(|network| network.contains(&ip))
     }
 
-    /// Returns the address of the client that sent a request first, as far as trusted proxies tell it: the first address
-    /// of `X-Forwarded-For`, from the right, that is not a trusted proxy.
+    /// Returns the address of the client that sent a request first, as far as trusted proxies tell it: the
+    /// first address of `X-Forwarded-For`, from the right, that is not a trusted proxy.
     pub(crate) fn client_ip(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
         let mut client = peer;
         let lines = headers.get_all(FORWARDED_FOR).iter().rev();

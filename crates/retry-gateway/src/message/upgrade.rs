@@ -1,5 +1,5 @@
-//! Protocol upgrades, such as WebSocket: once the upstream has answered 101, the gateway only copies bytes in both
-//! directions.
+//! Protocol upgrades, such as WebSocket: once the upstream has answered 101, the gateway only copies bytes in
+//! both directions.
 
 use http::header::{self, HeaderMap, HeaderValue};
 use http::{Request, Response, StatusCode};
@@ -23,8 +23,9 @@ impl Upgrade {
         let protocol = headers.get(header::UPGRADE)?.clone();
         let is_requested =
             headers.get_all(header::CONNECTION).iter().any(|value| contains_token(value, "upgrade"));
-        // h2c concerns this connection only, and the gateway does not offer it as an upgrade. An upstream that accepted
-        // it would get requests past all checks of the gateway, so a list that contains h2c is not forwarded either.
+        // h2c concerns this connection only, and the gateway does not offer it as an upgrade. An upstream
+        // that accepted it would get requests past all checks of the gateway, so a list that contains h2c is
+        // not forwarded either.
         if !is_requested || contains_token(&protocol, "h2c") {
             return None;
         }
@@ -37,8 +38,8 @@ impl Upgrade {
         headers.insert(header::UPGRADE, self.protocol.clone());
     }
 
-    /// Starts the tunnel if the upstream agreed, and returns `request` if it did not. The request stays active until
-    /// the tunnel ends.
+    /// Starts the tunnel if the upstream agreed, and returns `request` if it did not. The request stays
+    /// active until the tunnel ends.
     pub(crate) fn start_tunnel<B>(
         self,
         response: &mut Response<B>,
@@ -50,7 +51,8 @@ impl Upgrade {
         self.set_headers(response.headers_mut());
         let upstream = upgrade::on(response);
         tokio::spawn(async move {
-            // The tunnel ends when either peer disconnects, and then there is no request left to report the error on.
+            // The tunnel ends when either peer disconnects, and then there is no request left to report the
+            // error on.
             if let (Ok(client), Ok(upstream)) = tokio::join!(self.client, upstream) {
                 let (mut client, mut upstream) = (TokioIo::new(client), TokioIo::new(upstream));
                 let _ = tokio::io::copy_bidirectional(&mut client, &mut upstream).await;

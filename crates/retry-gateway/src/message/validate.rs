@@ -1,4 +1,5 @@
-//! Validates a request's head before anything is decided by it: it has one host, and its body ends at one clear place.
+//! Validates a request's head before anything is decided by it: it has one host, and its body ends at one
+//! clear place.
 
 use http::header::{self, HeaderMap, HeaderValue};
 use http::{Method, Request, Version};
@@ -14,8 +15,8 @@ pub(crate) struct ValidRequest {
     pub(crate) host: Option<HeaderValue>,
 }
 
-/// Validates a request, and sets its `Host` to the host of its URI if that has one. The error is the detail of the local
-/// reply.
+/// Validates a request, and sets its `Host` to the host of its URI if that has one. The error is the detail
+/// of the local reply.
 pub(crate) fn request<B>(
     request: &mut Request<B>,
     connection: &ConnectionInfo,
@@ -53,8 +54,9 @@ pub(crate) fn request<B>(
     Ok(ValidRequest { scan, host })
 }
 
-/// Returns true if all recipients agree where a message with these headers ends (RFC 9112 section 6.3). A transfer coding
-/// besides chunked would be lost at the gateway, and a `Content-Length` beside it is used to smuggle requests.
+/// Returns true if all recipients agree where a message with these headers ends (RFC 9112 section 6.3). A
+/// transfer coding besides chunked would be lost at the gateway, and a `Content-Length` beside it is used to
+/// smuggle requests.
 pub(crate) fn has_valid_framing(headers: &HeaderMap) -> bool {
     if !headers.contains_key(header::TRANSFER_ENCODING) {
         return true;
@@ -70,8 +72,8 @@ pub(crate) fn has_valid_framing(headers: &HeaderMap) -> bool {
     }
 }
 
-/// Returns true for a name or an address, with or without a port. It accepts less than a URI may have, such as no user,
-/// and nothing that two parsers could read differently.
+/// Returns true for a name or an address, with or without a port. It accepts less than a URI may have, such
+/// as no user, and nothing that two parsers could read differently.
 fn is_host(host: &[u8]) -> bool {
     let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b'~');
     let is_address = |byte: &u8| byte.is_ascii_hexdigit() || matches!(byte, b':' | b'.');

@@ -10,13 +10,13 @@ use tower_http_retry::{
     RetryCause, RetryContext, Verdict,
 };
 
-use crate::config::{BackOff, BackOffPolicy, Nested, Retry, RetryMethods};
+use crate::config::{BackOff, BackOffPolicy, Nested, RetryConfig, RetryMethods};
 use crate::llm::Mark;
 
 /// Decides for the requests of one route.
 #[derive(Clone, Debug)]
 pub struct GatewayPolicy {
-    retry: Retry,
+    retry: RetryConfig,
     schedule: RetryAfterFirst<Waits>,
 }
 
@@ -29,7 +29,7 @@ enum Waits {
 
 impl GatewayPolicy {
     /// By a route's configuration.
-    pub fn new(retry: &Retry) -> Self {
+    pub fn new(retry: &RetryConfig) -> Self {
         let hints = retry.rate_limited_back_off;
         let schedule = RetryAfterFirst::new(Waits::new(&retry.back_off))
             .longest(hints.max_interval)
@@ -51,7 +51,7 @@ impl GatewayPolicy {
                     FailureKind::Unprocessed if on.refused_stream => {
                         Some((RetryCause::Unprocessed, "RFC 9113 section 8.7"))
                     }
-                    _ if self.is_damped(attempt) => None,
+                    _ if self.leaves_retry_to_client(attempt) => None,
                     FailureKind::Timeout if on.per_try_timeout && self.may_repeat(attempt, None) => {
                         Some((RetryCause::Timeout, "RFC 9110 section 9.2.2"))
                     }
@@ -68,7 +68,10 @@ impl GatewayPolicy {
             return None;
         }
         let mark = head.extension::<Mark>();
-        if mark == Some(&Mark::QuotaGone) || self.is_damped(attempt) || head.should_retry() == Some(false) {
+        if mark == Some(&Mark::QuotaGone)
+            || self.leaves_retry_to_client(attempt)
+            || head.should_retry() == Some(false)
+        {
             return None;
         }
         let is_forced = head.should_retry() == Some(true);
@@ -96,8 +99,8 @@ impl GatewayPolicy {
     }
 
     /// Whether the request is a resend of somebody else's, who is told to leave that to one.
-    pub fn is_damped(&self, attempt: &Attempt<'_>) -> bool {
-        self.retry.nested == Nested::Damp && is_resend(&attempt.request, self.retry.attempt_header.as_ref())
+    pub fn leaves_retry_to_client(&self, attempt: &Attempt<'_>) -> bool {
+        self.retry.nested == Nested::Limit && is_resend(&attempt.request, self.retry.attempt_header.as_ref())
     }
 
     fn may_repeat(&self, attempt: &Attempt<'_>, status: Option<StatusCode>) -> bool {

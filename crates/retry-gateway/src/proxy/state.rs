@@ -38,7 +38,7 @@ pub struct Gateway {
 /// Where requests of one kind go, and how.
 #[derive(Debug)]
 pub(crate) struct Route {
-    pub(crate) config: config::Route,
+    pub(crate) config: config::RouteConfig,
     pub(crate) legs: Legs,
     pub(crate) explains: bool,
     pub(crate) mints_key: bool,

@@ -1,9 +1,9 @@
 //! Timeouts that rarely pass, and that share timers through a pool.
 //!
-//! Timers return to a pool instead of being cancelled, because adding one to tokio's wheel and removing it costs more
-//! than the rest of a request's timeout. The next request takes such a timer over while it is still registered. That
-//! timer fires too early for its new deadline, and is only then reset: once per timeout's length, and not once per
-//! request.
+//! Timers return to a pool instead of being cancelled, because adding one to tokio's wheel and removing it
+//! costs more than the rest of a request's timeout. The next request takes such a timer over while it is
+//! still registered. That timer fires too early for its new deadline, and is only then reset: once per
+//! timeout's length, and not once per request.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -92,7 +92,7 @@ impl Drop for PooledTimeout {
     }
 }
 
-/// A pool keeps at most this many timers, each of which takes about a hundred bytes.
+/// The largest number of timers in a pool. Each of them takes about a hundred bytes.
 const MAX_POOLED_TIMERS: usize = 1_024;
 
 #[cfg(test)]
@@ -101,7 +101,8 @@ mod tests {
 
     use super::*;
 
-    /// Checks how many milliseconds a timeout takes after timeouts of the `earlier` lengths were polled and dropped.
+    /// Checks how many milliseconds a timeout takes after timeouts of the `earlier` lengths were polled and
+    /// dropped.
     #[track_caller]
     fn check(earlier: &[u64], expected: u64) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();

@@ -26,7 +26,7 @@ pub(crate) struct Shared {
     paces: Vec<SharedPace>,
     pub(crate) capacity: Arc<ConcurrencyLimit>,
     /// What it was made by.
-    pub(crate) config: config::Upstream,
+    pub(crate) config: config::UpstreamConfig,
     trusted: CustomRoots,
 }
 
@@ -34,7 +34,7 @@ impl Shared {
     /// Keeps of the one before what is made by the same words: a budget is not filled again, nobody forgets what a
     /// server asked for, and connections stay open.
     pub(crate) fn new(
-        config: &config::Upstream,
+        config: &config::UpstreamConfig,
         before: Option<&Self>,
         ejections: Counter,
     ) -> anyhow::Result<Self> {
@@ -125,8 +125,8 @@ impl Shared {
 }
 
 /// What of a configuration its endpoints are made by: all, but for what is only the whole upstream's.
-fn of_endpoints(config: &config::Upstream) -> config::Upstream {
-    config::Upstream {
+fn of_endpoints(config: &config::UpstreamConfig) -> config::UpstreamConfig {
+    config::UpstreamConfig {
         endpoints: Vec::new(),
         host: config::HostRule::Endpoint,
         max_requests: 0,
@@ -136,7 +136,7 @@ fn of_endpoints(config: &config::Upstream) -> config::Upstream {
     }
 }
 
-fn pace_of(config: &config::Pace) -> Pace {
+fn pace_of(config: &config::PaceConfig) -> Pace {
     let pace = match &config.key {
         // All of them have one.
         PaceKey::Upstream | PaceKey::Endpoint => Pace::per(|_| ()),
