@@ -104,3 +104,45 @@ impl ProblemDetails {
         response
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::BodyExt;
+
+    use super::*;
+
+    /// Checks the status, the delay of `Retry-After` in seconds, and the title of a local reply.
+    #[track_caller]
+    fn check(problem: ProblemDetails, status: u16, retry_after: Option<&str>, title: &str) {
+        let response = problem.response("the detail", 2);
+        assert_eq!(response.status(), status, "{problem:?}");
+        assert_eq!(response.headers()["content-type"], "application/problem+json");
+        let header = response.headers().get("retry-after").map(|value| value.to_str().unwrap());
+        assert_eq!(header, retry_after, "{problem:?}");
+        let expected = format!(
+            "{{\"type\":\"about:blank\",\"title\":\"{title}\",\"status\":{status},\"detail\":\"the detail\",\"attempts\":2}}"
+        );
+        assert_eq!(text_of(response.into_body()), expected, "{problem:?}");
+    }
+
+    fn text_of(body: Full<Bytes>) -> String {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let bytes = runtime.block_on(body.collect()).unwrap().to_bytes();
+        String::from_utf8(bytes.to_vec()).unwrap()
+    }
+
+    #[test]
+    fn each_problem_has_its_status_and_title() {
+        use ProblemDetails::*;
+        check(NoRoute, 404, None, "No route matches the request");
+        check(BadRequest, 400, None, "The gateway cannot forward the request");
+        check(HeadTooLarge, 431, None, "The request has too many header lines");
+        check(BodyTimeout, 408, None, "The request body did not arrive in time");
+        check(Overflow, 503, Some("1"), "A limit is reached");
+        check(Unreachable, 503, Some("1"), "The upstream cannot be reached");
+        check(Unusable, 502, None, "The upstream cannot be used");
+        check(Paced, 503, Some("1"), "The upstream asked for fewer requests");
+        check(Disconnected, 502, Some("1"), "The upstream closed the connection before it responded");
+        check(Timeout, 504, Some("1"), "The upstream did not respond in time");
+    }
+}

@@ -145,6 +145,38 @@ mod tests {
     }
 
     #[test]
+    fn each_invalid_request_has_its_detail() {
+        for (version, method, uri, lines, expected) in [
+            (Version::HTTP_11, "GET", "/", &[][..], "no Host header"),
+            (Version::HTTP_11, "GET", "/", &[("host", "a"), ("host", "b")], "more than one Host header"),
+            (Version::HTTP_11, "GET", "/", &[("host", "a/b")], "invalid Host header"),
+            (Version::HTTP_11, "GET", "a:80", &[("host", "a")], "invalid request target"),
+            (
+                Version::HTTP_2,
+                "GET",
+                "http://a/",
+                &[("host", "b")],
+                "the :authority and the Host header differ",
+            ),
+            (
+                Version::HTTP_11,
+                "POST",
+                "/",
+                &[("host", "a"), ("transfer-encoding", "gzip, chunked")],
+                "invalid Transfer-Encoding: only chunked is allowed, without Content-Length",
+            ),
+        ] {
+            let mut builder = Request::builder().method(method).uri(uri).version(version);
+            for (name, value) in lines {
+                builder = builder.header(*name, *value);
+            }
+            let connection = ConnectionInfo::new(std::net::Ipv4Addr::LOCALHOST.into(), false, false);
+            let detail = request(&mut builder.body(()).unwrap(), &connection).map(|_| ());
+            assert_eq!(detail, Err(expected), "{method} {uri} {lines:?}");
+        }
+    }
+
+    #[test]
     fn all_recipients_agree_where_a_body_ends() {
         for (lines, expected) in [
             (&[("content-length", "5")][..], true),
