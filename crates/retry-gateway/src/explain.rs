@@ -9,7 +9,7 @@ use tower_http_retry::{
     Attempt, FailureKind, GiveUpReason, Outcome, Plan, Policy, RetryContext, RetryHint, Window,
 };
 
-use crate::config::{Fallback, Route};
+use crate::config::{FallbackConfig, RouteConfig};
 use crate::proxy::policy::GatewayPolicy;
 
 /// A request and what came back, as somebody imagines them.
@@ -33,14 +33,14 @@ pub enum CaseOutcome {
 }
 
 /// Says what a route does with a case, in a few lines.
-pub fn explain(route: &Route, case: &Case, now: SystemTime) -> String {
+pub fn explain(route: &RouteConfig, case: &Case, now: SystemTime) -> String {
     let mut text = String::new();
     // A `String` takes all that is written to it.
     let _ = write(&mut text, route, case, now);
     text
 }
 
-fn write(text: &mut String, route: &Route, case: &Case, now: SystemTime) -> fmt::Result {
+fn write(text: &mut String, route: &RouteConfig, case: &Case, now: SystemTime) -> fmt::Result {
     let mut request = Request::new(());
     *request.method_mut() = case.method.clone();
     *request.headers_mut() = case.request.clone();
@@ -62,7 +62,7 @@ fn write(text: &mut String, route: &Route, case: &Case, now: SystemTime) -> fmt:
     let policy = GatewayPolicy::new(retry);
     let rule = policy.rule(&attempt);
     let Some((cause, source)) = rule.filter(|_| retry.num_retries > 0) else {
-        let why = match policy.is_damped(&attempt) {
+        let why = match policy.leaves_retry_to_client(&attempt) {
             true => "the request is itself a resend",
             false if retry.num_retries == 0 => "num_retries is 0",
             false => "the route does not retry this request after that outcome",
@@ -107,7 +107,7 @@ fn write(text: &mut String, route: &Route, case: &Case, now: SystemTime) -> fmt:
 }
 
 /// Who is next: another upstream gets the request, where there is one, or the client what came back.
-fn gets(text: &mut String, other: Option<&Fallback>, why: &str) -> fmt::Result {
+fn gets(text: &mut String, other: Option<&FallbackConfig>, why: &str) -> fmt::Result {
     match other.and_then(|other| other.upstreams.first()) {
         Some(other) => writeln!(text, "{other} gets the request: {why}"),
         None => writeln!(text, "the client gets it: {why}"),
@@ -156,7 +156,7 @@ mod tests {
             .collect();
         let outcome = CaseOutcome::Response(StatusCode::from_u16(status).unwrap(), headers);
         let case = Case { method, request: HeaderMap::new(), outcome };
-        let text = explain(&Route::to("api", profile, false), &case, SystemTime::UNIX_EPOCH);
+        let text = explain(&RouteConfig::with_upstream("api", profile, false), &case, SystemTime::UNIX_EPOCH);
         assert_eq!(text.lines().collect::<Vec<_>>(), expected);
     }
 
@@ -210,22 +210,23 @@ mod tests {
 
     #[test]
     fn who_is_next_is_told_where_somebody_is() {
-        let check = |profile: Profile, change: &dyn Fn(&mut Route), outcome: CaseOutcome, last: &str| {
-            let mut route = Route::to("api", profile, false);
-            let upstreams = vec!["b".to_owned(), "c".to_owned()];
-            route.fallback = Some(Fallback { upstreams, after: Duration::from_secs(5) });
-            change(&mut route);
-            let case = Case { method: Method::POST, request: HeaderMap::new(), outcome };
-            let text = explain(&route, &case, SystemTime::UNIX_EPOCH);
-            assert_eq!(text.lines().last(), Some(last), "{text}");
-        };
+        let check =
+            |profile: Profile, change: &dyn Fn(&mut RouteConfig), outcome: CaseOutcome, last: &str| {
+                let mut route = RouteConfig::with_upstream("api", profile, false);
+                let upstreams = vec!["b".to_owned(), "c".to_owned()];
+                route.fallback = Some(FallbackConfig { upstreams, after: Duration::from_secs(5) });
+                change(&mut route);
+                let case = Case { method: Method::POST, request: HeaderMap::new(), outcome };
+                let text = explain(&route, &case, SystemTime::UNIX_EPOCH);
+                assert_eq!(text.lines().last(), Some(last), "{text}");
+            };
         let busy = |hint: &'static str| {
             let headers = [(http::header::RETRY_AFTER, http::HeaderValue::from_static(hint))];
             CaseOutcome::Response(StatusCode::TOO_MANY_REQUESTS, headers.into_iter().collect())
         };
         let failed = CaseOutcome::Failure;
-        let same: &dyn Fn(&mut Route) = &|_| {};
-        let never: &dyn Fn(&mut Route) = &|route| route.retry = None;
+        let same: &dyn Fn(&mut RouteConfig) = &|_| {};
+        let never: &dyn Fn(&mut RouteConfig) = &|route| route.retry = None;
         check(Profile::Llm, same, busy("2"), "then b, and then c gets the request");
         check(Profile::Llm, same, busy("6"), "b gets the request: that is after the fallback's 5.000 s");
         let too_long = "b gets the request: the server asks for a longer wait than the route makes";
@@ -236,7 +237,7 @@ mod tests {
         check(Profile::Default, never, busy("2"), "the client gets it: the route never sends again");
         let unsent = "b gets the request: the route never sends again";
         check(Profile::Default, never, failed(FailureKind::NeverSent), unsent);
-        let once: &dyn Fn(&mut Route) = &|route| route.retry.as_mut().unwrap().num_retries = 0;
+        let once: &dyn Fn(&mut RouteConfig) = &|route| route.retry.as_mut().unwrap().num_retries = 0;
         check(Profile::Llm, once, busy("2"), "b gets the request: num_retries is 0");
     }
 }

@@ -24,8 +24,8 @@ pub(crate) use self::body_signal::Mark;
 pub(crate) use self::idempotency_key::mint;
 use self::peeked_body::Begun;
 pub(crate) use self::peeked_body::Cared;
-use crate::config::Retry;
-use crate::time::pooled_timeout::Alarms;
+use crate::config::RetryConfig;
+use crate::time::pooled_timeout::TimerPool;
 
 /// What a route has looked at.
 #[derive(Clone, Copy, Debug)]
@@ -55,7 +55,7 @@ pub(crate) fn begin<B>(
     care: Option<Care>,
     response: Response<B>,
     latest: Instant,
-    alarms: &Alarms,
+    alarms: &TimerPool,
 ) -> Caring<B>
 where
     B: Body<Data = Bytes, Error: Send> + Send + Unpin + 'static,
@@ -68,7 +68,7 @@ where
 
 impl Care {
     /// `None` where there is nothing to look at.
-    pub(crate) fn of(retry: &Retry) -> Option<Self> {
+    pub(crate) fn of(retry: &RetryConfig) -> Option<Self> {
         let care = Self { peeks_quota: retry.peek_quota, hold: retry.hold_event_stream };
         (care.peeks_quota || care.hold.is_some()).then_some(care)
     }
@@ -93,7 +93,7 @@ impl Care {
 
 impl Look {
     /// Reads the beginning of the body, and gives back a response that still has all of it.
-    async fn take<B>(self, response: Response<B>, alarms: Alarms) -> Response<Cared<B>>
+    async fn take<B>(self, response: Response<B>, alarms: TimerPool) -> Response<Cared<B>>
     where
         B: Body<Data = Bytes> + Unpin,
     {

@@ -10,7 +10,7 @@ use http::{Request, Uri};
 pub(crate) use retry_experiment::Options;
 use retry_experiment::{Caller, NAIVE_TRIES, Progress, Row, Shop, measure};
 use retry_gateway::Server;
-use retry_gateway::config::{Config, Pace, Profile, Route};
+use retry_gateway::config::{Config, PaceConfig, Profile, RouteConfig};
 use serde::Serialize;
 
 /// A way to the server. Behind a gateway the callers never try twice.
@@ -66,10 +66,10 @@ impl Way {
 /// One limit for all requests: `pace = { key = "upstream" }`.
 fn with_pace(mut config: Config) -> Config {
     for upstream in config.upstreams.values_mut() {
-        upstream.pace = Some(Pace::default());
+        upstream.pace = Some(PaceConfig::default());
     }
     for route in &mut config.routes {
-        *route = Route::to(&route.upstream, route.profile, true);
+        *route = RouteConfig::with_upstream(&route.upstream, route.profile, true);
     }
     config
 }

@@ -11,13 +11,13 @@ use tower_http_retry::body::ReplayMemory;
 use crate::config::{self, Config};
 use crate::connection::tls;
 use crate::llm::Care;
-use crate::message::trusted_proxies::Trust;
+use crate::message::trusted_proxies::TrustedProxies;
 use crate::proxy::fallback::Fallback;
 use crate::proxy::policy::GatewayPolicy;
 use crate::proxy::state::{Gateway, Legs, Route};
 use crate::proxy::upstream_route::{Leg, Retries};
 use crate::telemetry::metrics::Metrics;
-use crate::time::pooled_timeout::Alarms;
+use crate::time::pooled_timeout::TimerPool;
 use crate::upstream::cluster::Shared;
 use crate::upstream::request_body::Uploads;
 use crate::upstream::settings::Way;
@@ -44,7 +44,7 @@ impl Gateway {
                 Arc::new(Shared::new(upstream, before.map(Arc::as_ref), metrics.ejections(name))?),
             );
         }
-        let alarms = before.map_or_else(Alarms::default, |before| before.alarms.clone());
+        let alarms = before.map_or_else(TimerPool::default, |before| before.alarms.clone());
         let mut routes = Vec::with_capacity(config.routes.len());
         for route in &config.routes {
             let mut legs = Vec::new();
@@ -69,7 +69,7 @@ impl Gateway {
                 config: route.clone(),
             }));
         }
-        let acceptor = config.tls.as_ref().map(tls::server).transpose()?.map(TlsAcceptor::from);
+        let acceptor = config.tls.as_ref().map(tls::server_config).transpose()?.map(TlsAcceptor::from);
         Ok(Self {
             routes,
             upstreams,
@@ -77,18 +77,18 @@ impl Gateway {
             buffers: config.buffers.clone(),
             metrics,
             alarms,
-            uploads: Arc::new(Uploads { alarms: Alarms::default(), timeout: config.limits.body_timeout }),
+            uploads: Arc::new(Uploads { alarms: TimerPool::default(), timeout: config.limits.body_timeout }),
             limits: config.limits.clone(),
             drain_timeout: config.drain_timeout,
             acceptor,
             logs_access: config.access_log.enabled,
-            trust: Trust::new(&config.trusted_proxies),
+            trust: TrustedProxies::new(&config.trusted_proxies),
         })
     }
 }
 
 /// How the attempts of a route's requests are made.
-fn way(route: &config::Route, name: &str, shared: &Shared, alarms: &Alarms) -> Way {
+fn way(route: &config::RouteConfig, name: &str, shared: &Shared, alarms: &TimerPool) -> Way {
     let retry = route.retry.as_ref();
     let is_last = route.upstreams().last() == Some(name);
     Way {
@@ -104,7 +104,7 @@ fn way(route: &config::Route, name: &str, shared: &Shared, alarms: &Alarms) -> W
 }
 
 /// Where a route's requests go.
-fn legs(route: &config::Route, mut legs: Vec<Leg>, memory: &ReplayMemory, alarms: &Alarms) -> Legs {
+fn legs(route: &config::RouteConfig, mut legs: Vec<Leg>, memory: &ReplayMemory, alarms: &TimerPool) -> Legs {
     let Some(fallback) = &route.fallback else {
         return Legs::One(legs.remove(0));
     };
@@ -123,12 +123,12 @@ fn legs(route: &config::Route, mut legs: Vec<Leg>, memory: &ReplayMemory, alarms
 }
 
 /// What counts where there are no resends.
-fn never(route: &config::Route) -> config::Retry {
-    config::Retry { num_retries: 0, ..route.profile.retry(false) }
+fn never(route: &config::RouteConfig) -> config::RetryConfig {
+    config::RetryConfig { num_retries: 0, ..route.profile.retry(false) }
 }
 
 /// Whether and when there is another.
-fn retries(route: &config::Route, shared: &Shared, memory: &ReplayMemory) -> Retries {
+fn retries(route: &config::RouteConfig, shared: &Shared, memory: &ReplayMemory) -> Retries {
     let never = never(route);
     let retry = route.retry.as_ref().unwrap_or(&never);
     let mut layer = RetryLayer::new(GatewayPolicy::new(retry))

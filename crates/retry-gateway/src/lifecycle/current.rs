@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use arc_swap::{ArcSwap, Guard};
 
 use crate::config::Config;
-use crate::connection::limit::Capacity;
+use crate::connection::limit::ConcurrencyLimit;
 use crate::proxy::state::Gateway;
 use crate::telemetry::status::{ConfigStatus, Status};
 use crate::time::millis::millis;
@@ -17,7 +17,7 @@ use crate::time::millis::millis;
 pub(crate) struct Current {
     gateway: ArcSwap<Gateway>,
     /// Of clients, however they came in.
-    pub(crate) connections: Capacity,
+    pub(crate) connections: ConcurrencyLimit,
     is_draining: AtomicBool,
     history: Mutex<ConfigStatus>,
 }
@@ -27,7 +27,7 @@ impl Current {
         let history = ConfigStatus { loaded_at: now(), last_error: None, needs_restart: Vec::new() };
         Self {
             gateway: ArcSwap::from_pointee(gateway),
-            connections: Capacity::default(),
+            connections: ConcurrencyLimit::default(),
             is_draining: AtomicBool::new(false),
             history: Mutex::new(history),
         }
@@ -73,7 +73,7 @@ impl Current {
         Status {
             draining: self.is_draining(),
             config: self.write(|history| history.clone()),
-            connections: self.connections.taken(),
+            connections: self.connections.in_use(),
             buffered_bytes: gateway.memory.used(),
             upstreams: upstreams
                 .map(|(name, shared)| shared.status(name, gateway.metrics.of(name).status()))

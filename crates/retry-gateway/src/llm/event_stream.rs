@@ -8,10 +8,10 @@ use super::body_signal::Mark;
 use super::error_body::{self, Said};
 use super::peeked_body::{Begun, More};
 use super::quota;
-use crate::time::pooled_timeout::Alarms;
+use crate::time::pooled_timeout::TimerPool;
 
 /// Reads a stream to the end of its first event, within bounds.
-pub(super) async fn find<B>(body: &mut Begun<B>, until: Instant, alarms: &Alarms) -> Option<Mark>
+pub(super) async fn find<B>(body: &mut Begun<B>, until: Instant, alarms: &TimerPool) -> Option<Mark>
 where
     B: Body<Data = Bytes> + Unpin,
 {

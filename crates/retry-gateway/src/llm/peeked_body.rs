@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use tokio::time::Instant;
 
-use crate::time::pooled_timeout::Alarms;
+use crate::time::pooled_timeout::TimerPool;
 
 /// A response body that may have been looked at. Most were not, and pay for one branch.
 pub(crate) enum Cared<B: Body> {
@@ -50,12 +50,12 @@ where
         &mut self,
         most: usize,
         until: Instant,
-        alarms: &Alarms,
+        alarms: &TimerPool,
         mut enough: impl FnMut(More<'_>) -> bool,
     ) -> bool {
         let mut left = most;
         let reading = std::future::poll_fn(|cx| self.poll_read(cx, &mut left, &mut enough));
-        alarms.within(until, reading).await.unwrap_or(false)
+        alarms.timeout_at(until, reading).await.unwrap_or(false)
     }
 
     /// Reads until `enough` says so, which is shown `left` bytes at most. Whether it has said so.
@@ -96,7 +96,7 @@ where
 {
     /// Reads it to its end, if that comes within so many bytes and until then. Whether it did: nothing is lost of one
     /// that goes on.
-    pub(crate) async fn gather(self, most: usize, until: Instant, alarms: &Alarms) -> (Self, bool) {
+    pub(crate) async fn gather(self, most: usize, until: Instant, alarms: &TimerPool) -> (Self, bool) {
         let mut begun = match self {
             Self::Whole(body) => Box::new(Begun::new(body)),
             Self::Begun(begun) => begun,

@@ -9,10 +9,10 @@ use tokio::time::Instant;
 use super::body_signal::Mark;
 use super::error_body::Said;
 use super::peeked_body::{Begun, More};
-use crate::time::pooled_timeout::Alarms;
+use crate::time::pooled_timeout::TimerPool;
 
 /// Reads a refusal, within bounds.
-pub(super) async fn find<B>(body: &mut Begun<B>, until: Instant, alarms: &Alarms) -> Option<Mark>
+pub(super) async fn find<B>(body: &mut Begun<B>, until: Instant, alarms: &TimerPool) -> Option<Mark>
 where
     B: Body<Data = Bytes> + Unpin,
 {

@@ -52,7 +52,7 @@ async fn look(status: u16, kind: &str, pieces: &[&str], end: End) -> (u16, Durat
     let response = Response::builder().status(status).header(header::CONTENT_TYPE, kind).body(body).unwrap();
     let size = response.body().size_hint().exact();
     let began = Instant::now();
-    let alarms = Alarms::default();
+    let alarms = TimerPool::default();
     let mut response = match begin(Some(CARE), response, began + Duration::from_secs(60), &alarms) {
         Caring::Done(response) => response,
         Caring::Looking(looking) => looking.await,

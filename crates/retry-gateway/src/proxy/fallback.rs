@@ -19,14 +19,14 @@ use tower_http_retry::{
 };
 
 use crate::config::ErrorBodyDrain;
-use crate::connection::limit::Seat;
+use crate::connection::limit::Permit;
 use crate::llm::Mark;
-use crate::message::forwarding::Origin;
+use crate::message::forwarding::ForwardingHeaders;
 use crate::proxy::policy::GatewayPolicy;
 use crate::proxy::upstream_route::{Leg, Retries};
 use crate::telemetry::reason::FallbackReason;
 use crate::telemetry::request_log::Trail;
-use crate::time::pooled_timeout::Alarms;
+use crate::time::pooled_timeout::TimerPool;
 use crate::upstream::error::AttemptError;
 use crate::upstream::request_body::Upload;
 use crate::upstream::response_body::UpstreamBody;
@@ -48,14 +48,14 @@ pub(crate) struct Fallback {
     pub(crate) memory: ReplayMemory,
     /// How much of a response is read, to be had if no other comes.
     pub(crate) drain: ErrorBodyDrain,
-    pub(crate) alarms: Alarms,
+    pub(crate) alarms: TimerPool,
 }
 
 /// A request on its way.
 pub(crate) struct Errand {
     pub(crate) request: Request<Upload>,
     pub(crate) trail: Trail,
-    pub(crate) origin: Origin,
+    pub(crate) origin: ForwardingHeaders,
     pub(crate) expects: bool,
 }
 
@@ -65,7 +65,7 @@ pub(crate) struct Ended {
     /// What its last upstream took.
     pub(crate) info: Option<RetryInfo>,
     /// The place there.
-    pub(crate) seat: Option<Seat>,
+    pub(crate) seat: Option<Permit>,
     pub(crate) fallen: Fallen,
 }
 
@@ -127,7 +127,7 @@ impl Fallback {
     }
 
     /// The first leg from this number on that has a place.
-    fn enter(&self, from: usize) -> Option<(usize, Seat)> {
+    fn enter(&self, from: usize) -> Option<(usize, Permit)> {
         let mut legs = self.legs.iter().enumerate().skip(from);
         let (number, seat) = legs.find_map(|(number, leg)| Some((number, leg.take_seat()?)))?;
         self.legs[from..number].iter().for_each(|leg| leg.counts.pass_over(FallbackReason::Overflow));
@@ -151,7 +151,7 @@ impl Fallback {
 struct Trip<'a> {
     fallback: &'a Fallback,
     trail: Trail,
-    origin: Origin,
+    origin: ForwardingHeaders,
     expects: bool,
     head: HeadSnapshot,
     body: ReplaySource<Upload>,

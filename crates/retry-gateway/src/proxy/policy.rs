@@ -10,13 +10,13 @@ use tower_http_retry::{
     RetryAfterFirst, RetryCause, RetryContext, Verdict,
 };
 
-use crate::config::{BackOff, BackOffPolicy, Nested, Retry, RetryMethods};
+use crate::config::{BackOff, BackOffPolicy, Nested, RetryConfig, RetryMethods};
 use crate::llm::Mark;
 
 /// Decides for the requests of one route.
 #[derive(Clone, Debug)]
 pub struct GatewayPolicy {
-    retry: Retry,
+    retry: RetryConfig,
     schedule: RetryAfterFirst<Waits>,
 }
 
@@ -29,7 +29,7 @@ enum Waits {
 
 impl GatewayPolicy {
     /// By a route's configuration.
-    pub fn new(retry: &Retry) -> Self {
+    pub fn new(retry: &RetryConfig) -> Self {
         let hints = retry.rate_limited_back_off;
         let schedule = RetryAfterFirst::new(Waits::new(&retry.back_off))
             .longest(hints.max_interval)
@@ -40,7 +40,11 @@ impl GatewayPolicy {
     /// Returns the cause for which an outcome is worth another attempt, and the source of the rule that says so. `None`
     /// means that the route does not retry the outcome.
     pub fn rule(&self, attempt: &Attempt<'_>) -> Option<(RetryCause, &'static str)> {
-        self.find_rule(attempt, || self.is_damped(attempt), |status| self.may_repeat(attempt, status))
+        self.find_rule(
+            attempt,
+            || self.leaves_retry_to_client(attempt),
+            |status| self.may_repeat(attempt, status),
+        )
     }
 
     /// Returns the rule for an attempt whose request is a nested retry, and may be sent again, as the closures say.
@@ -98,16 +102,15 @@ impl GatewayPolicy {
         }
         // Late enough for a request that came as early data; the client of one that did is told (RFC 8470).
         if status == StatusCode::TOO_EARLY {
-            let is_original =
-                attempt.number == 1 && attempt.request.header("early-data") != Some("RFC 9110 section 9.2.2");
+            let is_original = attempt.number == 1 && attempt.request.header("early-data") != Some("1");
             return is_original.then_some((RetryCause::Unprocessed, "RFC 8470 section 5.2"));
         }
         Some((cause(status), source(status)))
     }
 
     /// Whether the request is a resend of somebody else's, who is told to leave that to one.
-    pub fn is_damped(&self, attempt: &Attempt<'_>) -> bool {
-        self.retry.nested == Nested::Damp && is_resend(&attempt.request, self.retry.attempt_header.as_ref())
+    pub fn leaves_retry_to_client(&self, attempt: &Attempt<'_>) -> bool {
+        self.retry.nested == Nested::Limit && is_resend(&attempt.request, self.retry.attempt_header.as_ref())
     }
 
     fn may_repeat(&self, attempt: &Attempt<'_>, status: Option<StatusCode>) -> bool {
@@ -304,6 +307,22 @@ mod tests {
         }
         assert_eq!(row(Profile::Default, "POST", 529, Mark::FailedEarly), None);
         assert_eq!(row(Profile::Llm, "POST", 529, Mark::FailedEarly), Some(RetryCause::Throttled));
+    }
+
+    #[test]
+    fn a_425_is_retried_unless_the_client_sent_early_data() {
+        let mut retry = Profile::Default.retry(false);
+        retry.retry_on.statuses.insert(StatusCode::TOO_EARLY);
+        let policy = GatewayPolicy::new(&retry);
+        let response = Response::builder().status(425).body(()).unwrap();
+        let source = |number: u32, early_data: &str| {
+            let request = Request::get("/").header("early-data", early_data).body(()).unwrap();
+            let attempt = Attempt::new(number, &request, ResponseHead::from(&response));
+            policy.rule(&attempt).map(|(_, source)| source)
+        };
+        assert_eq!(source(1, "0"), Some("RFC 8470 section 5.2"));
+        assert_eq!(source(2, "0"), None);
+        assert_eq!(source(1, "1"), None);
     }
 
     #[test]

@@ -7,10 +7,10 @@ use std::time::{Duration, SystemTime};
 use http::{Method, Request, StatusCode, Uri};
 use tower_http_retry::RetryInfo;
 
-use crate::connection::info::Downstream;
-use crate::connection::limit::Seat;
+use crate::connection::info::ConnectionInfo;
+use crate::connection::limit::Permit;
 use crate::connection::rejection::Rejection;
-use crate::connection::timeouts::Turn;
+use crate::connection::timeouts::ActiveRequest;
 use crate::message::headers;
 use crate::proxy::fallback::Fallen;
 use crate::proxy::state::{Gateway, Legs, Route};
@@ -33,9 +33,9 @@ pub(crate) struct Record {
     /// Where it was a limit that was met.
     pub(crate) rejection: Option<Rejection>,
     /// Its place at the upstream.
-    pub(crate) seat: Option<Seat>,
+    pub(crate) seat: Option<Permit>,
     /// On its connection.
-    pub(crate) turn: Option<Turn>,
+    pub(crate) turn: Option<ActiveRequest>,
     /// What else became of one that could go to another upstream.
     pub(crate) fallen: Option<Box<Fallen>>,
     metrics: Arc<Metrics>,
@@ -55,13 +55,13 @@ impl Record {
     pub(crate) fn new<B>(
         gateway: &Gateway,
         request: &Request<B>,
-        downstream: &Downstream,
-        turn: Turn,
+        downstream: &ConnectionInfo,
+        turn: ActiveRequest,
     ) -> Self {
         let head = || {
             let host = headers::host_of(request).and_then(|host| Some(host.to_str().ok()?.to_owned()));
             let (method, uri) = (request.method().clone(), request.uri().clone());
-            let client = gateway.trust.client(downstream.ip(), request.headers());
+            let client = gateway.trust.client_ip(downstream.ip(), request.headers());
             Box::new(Head { method, host, uri, client })
         };
         Self {

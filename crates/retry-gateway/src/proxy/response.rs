@@ -16,8 +16,8 @@ use tower_http_retry::{FailureKind, PaceError, RetryInfo};
 use crate::connection::rejection::Rejection;
 use crate::llm::Mark;
 use crate::message::forwarding;
-use crate::message::problem::Problem;
-use crate::message::upgrade::Tunnel;
+use crate::message::problem::ProblemDetails;
+use crate::message::upgrade::Upgrade;
 use crate::proxy::fallback::Ended;
 use crate::proxy::policy::GatewayPolicy;
 use crate::proxy::record::Record;
@@ -35,7 +35,7 @@ pin_project! {
         #[pin]
         pub(crate) sent: Sent,
         pub(crate) record: Record,
-        pub(crate) tunnel: Option<Tunnel>,
+        pub(crate) tunnel: Option<Upgrade>,
         pub(crate) is_http1: bool,
         pub(crate) explains: bool,
     }
@@ -50,7 +50,7 @@ pin_project! {
         /// To one upstream after the other.
         Several { attempts: Pin<Box<dyn Future<Output = Ended> + Send>> },
         /// None is made: the gateway itself has an answer.
-        Never { problem: Problem, detail: &'static str },
+        Never { problem: ProblemDetails, detail: &'static str },
     }
 }
 
@@ -90,12 +90,12 @@ impl Future for Answer {
             Err(_) if this.record.trail.has_stalled() => {
                 this.record.rejection = Some(Rejection::BodyTimeout);
                 let detail = "nothing came of it for as long as the gateway waits";
-                answer(Problem::BodyTimeout, detail, &this.record.trail)
+                answer(ProblemDetails::BodyTimeout, detail, &this.record.trail)
             }
             // Nobody is there any more, or somebody who closed one half of the connection.
             Err(_) if this.record.trail.is_torn() => {
                 let detail = "its body broke off";
-                return Poll::Ready(Ok(answer(Problem::BadRequest, detail, &this.record.trail)));
+                return Poll::Ready(Ok(answer(ProblemDetails::BadRequest, detail, &this.record.trail)));
             }
             Err(error) => refusal(&error, &this.record.trail),
             Ok(response) if response.status() == StatusCode::SWITCHING_PROTOCOLS && this.tunnel.is_none() => {
@@ -111,7 +111,7 @@ impl Future for Answer {
                 }
                 let mut turn = this.record.turn.take();
                 if let Some(tunnel) = this.tunnel.take() {
-                    turn = tunnel.open(&mut response, turn);
+                    turn = tunnel.start_tunnel(&mut response, turn);
                 }
                 response.body_mut().hold(this.record.seat.take(), turn);
                 response.map(Either::Left)
@@ -145,34 +145,35 @@ fn refusal(error: &PaceError<AttemptError>, trail: &Trail) -> Response<GatewayBo
     let what = match error {
         PaceError::Rejected(PaceRejection::Deadline)
         | PaceError::Inner(AttemptError::Paced(PaceRejection::Deadline)) => {
-            (Problem::Paced, "the upstream wants quiet until after the route's timeout")
+            (ProblemDetails::Paced, "the upstream wants quiet until after the route's timeout")
         }
         PaceError::Rejected(_) | PaceError::Inner(AttemptError::Paced(_)) => {
-            (Problem::Paced, "as many requests wait for the upstream as may")
+            (ProblemDetails::Paced, "as many requests wait for the upstream as may")
         }
-        PaceError::Inner(AttemptError::Timeout(_)) => (Problem::Timeout, "no response in time"),
+        PaceError::Inner(AttemptError::Timeout(_)) => (ProblemDetails::Timeout, "no response in time"),
         PaceError::Inner(AttemptError::Framing) => {
-            (Problem::BrokenOff, "it is not clear where the upstream's answer ends")
+            (ProblemDetails::Disconnected, "it is not clear where the upstream's answer ends")
         }
-        PaceError::Inner(AttemptError::Overflow) => (Problem::Overflow, NO_SEAT),
-        PaceError::Inner(AttemptError::Target) => (Problem::BadRequest, "its target makes no URI"),
+        PaceError::Inner(AttemptError::Overflow) => (ProblemDetails::Overflow, NO_SEAT),
+        PaceError::Inner(AttemptError::Target) => (ProblemDetails::BadRequest, "its target makes no URI"),
         PaceError::Inner(error @ AttemptError::Client(_)) => match failure_kind_assuming_sent(error) {
-            FailureKind::NeverSent => (Problem::Unreachable, "the upstream could not be reached"),
+            FailureKind::NeverSent => (ProblemDetails::Unreachable, "the upstream could not be reached"),
             FailureKind::Unprocessed => {
-                (Problem::Unreachable, "the upstream refused the request unprocessed")
+                (ProblemDetails::Unreachable, "the upstream refused the request unprocessed")
             }
-            FailureKind::Timeout => (Problem::Timeout, "no response in time"),
-            FailureKind::Permanent => {
-                (Problem::Unusable, "it would fail in the same way each time: is its certificate trusted?")
-            }
-            _ => (Problem::BrokenOff, "the connection broke before the upstream answered"),
+            FailureKind::Timeout => (ProblemDetails::Timeout, "no response in time"),
+            FailureKind::Permanent => (
+                ProblemDetails::Unusable,
+                "it would fail in the same way each time: is its certificate trusted?",
+            ),
+            _ => (ProblemDetails::Disconnected, "the connection broke before the upstream answered"),
         },
     };
     answer(what.0, what.1, trail)
 }
 
-fn answer(problem: Problem, detail: &str, trail: &Trail) -> Response<GatewayBody> {
-    problem.answer(detail, trail.attempts()).map(Either::Right)
+fn answer(problem: ProblemDetails, detail: &str, trail: &Trail) -> Response<GatewayBody> {
+    problem.response(detail, trail.attempts()).map(Either::Right)
 }
 
 /// What is said where an upstream has no room.

@@ -3,42 +3,39 @@
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{Request, Response};
+use http::Request;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use hyper::service::{Service, service_fn};
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tower::BoxError;
 
 use crate::config::Config;
-use crate::connection::info::Downstream;
-use crate::connection::limit::{Capacity, Seat};
+use crate::connection::info::ConnectionInfo;
+use crate::connection::limit::{ConcurrencyLimit, Permit};
 use crate::connection::rejection::Rejection;
-use crate::connection::shutdown::{Drain, Leave};
-use crate::connection::timeouts::{Patience, Patient, Pools};
+use crate::connection::timeouts::{ConnectionTimeouts, ConnectionTimerPools, TimeoutIo};
 use crate::lifecycle::current::Current;
 use crate::lifecycle::reload::Reloader;
-use crate::message::problem::Problem;
+use crate::message::problem::ProblemDetails;
 use crate::proxy::record;
 use crate::proxy::state::Gateway;
 use crate::server::admin::Admin;
 use crate::server::listener::{ACCEPT_PAUSE, listen};
-use crate::upstream::response_body::GatewayBody;
 
 /// A gateway that listens, and has not begun to answer.
 pub struct Server {
     listener: TcpListener,
     admin: Option<Admin>,
     current: Arc<Current>,
-    pools: Pools,
-    farewells: Capacity,
+    pools: ConnectionTimerPools,
+    farewells: ConcurrencyLimit,
 }
 
 impl Server {
@@ -47,7 +44,13 @@ impl Server {
         let current = Arc::new(Current::new(Gateway::new(config)?));
         let listener = listen("listen", config.listen)?;
         let admin = config.admin.map(Admin::bind).transpose()?;
-        Ok(Self { listener, admin, current, pools: Pools::default(), farewells: Capacity::default() })
+        Ok(Self {
+            listener,
+            admin,
+            current,
+            pools: ConnectionTimerPools::default(),
+            farewells: ConcurrencyLimit::default(),
+        })
     }
 
     /// Where it listens: the port is the real one where the configuration said 0.
@@ -69,7 +72,7 @@ impl Server {
     /// the configuration's `drain_timeout`.
     pub async fn run(mut self, stop: impl Future<Output = ()>) {
         let admin = self.admin.take().map(|admin| tokio::spawn(admin.run(Arc::clone(&self.current))));
-        let drain = Arc::<Drain>::default();
+        let shutdown = GracefulShutdown::new();
         tokio::pin!(stop);
         loop {
             let accepted = tokio::select! {
@@ -77,7 +80,7 @@ impl Server {
                 () = &mut stop => break,
             };
             match accepted {
-                Ok((socket, peer)) => self.connect(socket, peer, &drain),
+                Ok((socket, peer)) => self.connect(socket, peer, &shutdown),
                 // There is no file descriptor left, for one: others will be closed.
                 Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
             }
@@ -86,31 +89,31 @@ impl Server {
         drop(self.listener);
         let limit = self.current.gateway().drain_timeout;
         // Whoever takes longer is cut off.
-        let _ = tokio::time::timeout(limit, drain.drain()).await;
+        let _ = tokio::time::timeout(limit, shutdown.shutdown()).await;
         if let Some(admin) = admin {
             admin.abort();
         }
     }
 
-    fn connect(&self, socket: TcpStream, peer: SocketAddr, drain: &Arc<Drain>) {
+    fn connect(&self, socket: TcpStream, peer: SocketAddr, shutdown: &GracefulShutdown) {
         let gateway = self.current.gateway();
         let acceptor = gateway.acceptor.clone();
-        let Some(seat) = self.current.connections.take(gateway.limits.connections) else {
+        let Some(seat) = self.current.connections.try_acquire(gateway.limits.connections) else {
             // Not into the log, which would take longer than all else: those who are turned away may be very many.
             gateway.metrics.rejected(Rejection::Connections);
             // Whoever wants to speak TLS does not understand anything else, and is only hung up on.
-            if let Some(seat) = self.farewells.take(FAREWELLS).filter(|_| acceptor.is_none()) {
+            if let Some(seat) = self.farewells.try_acquire(FAREWELLS).filter(|_| acceptor.is_none()) {
                 tokio::spawn(farewell(socket, seat));
             }
             return;
         };
         // A socket that refuses this is as good without.
         let _ = socket.set_nodelay(true);
-        let patience = Arc::new(Patience::new(&gateway.limits, &self.pools));
+        let patience = Arc::new(ConnectionTimeouts::new(&gateway.limits, &self.pools));
         let downstream =
-            Arc::new(Downstream::new(peer.ip(), acceptor.is_some(), gateway.trust.covers(peer.ip())));
+            Arc::new(ConnectionInfo::new(peer.ip(), acceptor.is_some(), gateway.trust.contains(peer.ip())));
         let client =
-            Client { current: Arc::clone(&self.current), downstream, patience, drain: Arc::clone(drain) };
+            Client { current: Arc::clone(&self.current), downstream, patience, watcher: shutdown.watcher() };
         tokio::spawn(async move {
             match acceptor {
                 None => client.converse(socket, seat).await,
@@ -128,18 +131,18 @@ impl Server {
 /// A connection that was accepted.
 struct Client {
     current: Arc<Current>,
-    downstream: Arc<Downstream>,
-    patience: Arc<Patience>,
-    drain: Arc<Drain>,
+    downstream: Arc<ConnectionInfo>,
+    patience: Arc<ConnectionTimeouts>,
+    watcher: Watcher,
 }
 
 impl Client {
     /// Speaks HTTP/1.1 or HTTP/2, whichever the client begins with.
-    async fn converse<I>(self, socket: I, seat: Seat)
+    async fn converse<I>(self, socket: I, seat: Permit)
     where
         I: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
-        let Self { current, downstream, patience, drain } = self;
+        let Self { current, downstream, patience, watcher } = self;
         let limits = current.gateway().limits.clone();
         let mut builder = auto::Builder::new(TokioExecutor::new());
         let mut http1 = builder.http1();
@@ -153,14 +156,14 @@ impl Client {
         http2.max_concurrent_streams(limits.max_concurrent_streams);
         let (requests, turns, ip) = (Arc::clone(&current), Arc::clone(&patience), downstream.ip());
         let answer = service_fn(move |request: Request<Incoming>| {
-            requests.gateway().answer(request, &downstream, turns.begin())
+            requests.gateway().answer(request, &downstream, turns.start_request())
         });
-        let socket = TokioIo::new(Patient::new(socket, Arc::clone(&patience), seat));
+        let socket = TokioIo::new(TimeoutIo::new(socket, Arc::clone(&patience), seat));
         let connection = builder.serve_connection_with_upgrades(socket, answer);
         // A client that goes away ends its connection with an error too, which is nothing to report.
-        if let Err(error) = drain.watch(connection).await {
-            let by_hyper = || Rejection::of(error.downcast_ref()?);
-            if let Some(rejection) = patience.late().or_else(by_hyper) {
+        if let Err(error) = watcher.watch(connection).await {
+            let by_hyper = || Rejection::from_hyper(error.downcast_ref()?);
+            if let Some(rejection) = patience.rejection().or_else(by_hyper) {
                 record::reject(&current.gateway(), ip, rejection);
             }
         }
@@ -169,8 +172,8 @@ impl Client {
 
 /// Says that there is no room, and reads what the client sent meanwhile: a socket that is closed before that takes back
 /// what was said.
-async fn farewell(mut socket: TcpStream, _seat: Seat) {
-    let response = Problem::Overflow.answer("as many connections are open as may", 0);
+async fn farewell(mut socket: TcpStream, _seat: Permit) {
+    let response = ProblemDetails::Overflow.response("as many connections are open as may", 0);
     let (head, body) = response.into_parts();
     let body = body.collect().await.unwrap_or_default().to_bytes();
     let mut said = format!("HTTP/1.1 {}\r\n", head.status).into_bytes();
@@ -187,22 +190,6 @@ async fn farewell(mut socket: TcpStream, _seat: Seat) {
         std::io::Result::Ok(())
     };
     let _ = tokio::time::timeout(FAREWELL, last).await;
-}
-
-impl<I, S> Leave for auto::UpgradeableConnection<'_, TokioIo<I>, S, TokioExecutor>
-where
-    Self: Future,
-    I: AsyncRead + AsyncWrite + Send + Unpin + 'static,
-    S: Service<
-            Request<Incoming>,
-            Response = Response<GatewayBody>,
-            Future: Send + 'static,
-            Error: Into<BoxError>,
-        >,
-{
-    fn leave(self: Pin<&mut Self>) {
-        self.graceful_shutdown();
-    }
 }
 
 impl fmt::Debug for Server {

@@ -31,7 +31,7 @@ pub(super) struct Collector {
 impl Collector {
     /// Sends on the runtime that this is called on.
     pub(super) fn new() -> anyhow::Result<Self> {
-        let config = Arc::unwrap_or_clone(tls::client(&None)?);
+        let config = Arc::unwrap_or_clone(tls::client_config(&None)?);
         let connector =
             HttpsConnectorBuilder::new().with_tls_config(config).https_or_http().enable_http1().build();
         let millis = TIMEOUTS.iter().find_map(|name| env::var(name).ok()?.parse().ok());

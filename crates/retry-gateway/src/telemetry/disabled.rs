@@ -2,7 +2,7 @@
 
 use http::{Request, StatusCode};
 
-use crate::connection::info::Downstream;
+use crate::connection::info::ConnectionInfo;
 use crate::telemetry::peer::PeerInfo;
 
 #[derive(Debug)]
@@ -12,7 +12,7 @@ pub(crate) struct RequestSpan;
 pub(crate) struct AttemptSpan;
 
 impl RequestSpan {
-    pub(crate) fn begin<B>(_: &Request<B>, _: &Downstream) -> Self {
+    pub(crate) fn begin<B>(_: &Request<B>, _: &ConnectionInfo) -> Self {
         Self
     }
 

@@ -9,7 +9,7 @@ use opentelemetry_http::HeaderExtractor;
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::Span;
 
-use crate::connection::info::Downstream;
+use crate::connection::info::ConnectionInfo;
 use crate::message::headers;
 use crate::telemetry::peer::PeerInfo;
 use crate::telemetry::{attributes, exporter};
@@ -27,7 +27,7 @@ struct Inner {
 
 impl RequestSpan {
     /// Of a request that comes now. No query and no header is noted: they may hold secrets.
-    pub(crate) fn begin<B>(request: &Request<B>, downstream: &Downstream) -> Self {
+    pub(crate) fn begin<B>(request: &Request<B>, downstream: &ConnectionInfo) -> Self {
         let Some(tracer) = exporter::tracer() else {
             return Self(None);
         };

@@ -16,7 +16,7 @@ use crate::llm::{self, Cared, Caring};
 use crate::message::validate;
 use crate::telemetry::AttemptSpan;
 use crate::telemetry::request_log::Trail;
-use crate::time::pooled_timeout::Alarm;
+use crate::time::pooled_timeout::PooledTimeout;
 use crate::upstream::endpoint::{EndpointRequest, Occupied};
 use crate::upstream::error::AttemptError;
 use crate::upstream::expect_continue::Expectation;
@@ -102,7 +102,7 @@ impl Future for AttemptFuture {
 /// From the endpoint's turn on.
 pub(crate) enum Try {
     /// Until the try's time is over, or the route's.
-    Sent { response: legacy::ResponseFuture, alarm: Alarm },
+    Sent { response: legacy::ResponseFuture, alarm: PooledTimeout },
     /// At the beginning of the body.
     Looking(Pin<Box<dyn Future<Output = Response<Cared<Incoming>>> + Send>>),
 }
@@ -110,7 +110,7 @@ pub(crate) enum Try {
 impl Try {
     pub(crate) fn new(way: &Way, response: legacy::ResponseFuture, began: Instant, ends_at: Instant) -> Self {
         let at = way.per_try_timeout.map_or(ends_at, |limit| ends_at.min(began + limit));
-        Self::Sent { response, alarm: way.alarms.at(at) }
+        Self::Sent { response, alarm: way.alarms.sleep_until(at) }
     }
 
     fn poll(&mut self, way: &Way, cx: &mut Context<'_>) -> Poll<Tried> {
@@ -124,11 +124,11 @@ impl Try {
                             return Poll::Ready(Err(AttemptError::Timeout(io::ErrorKind::TimedOut.into())));
                         }
                     };
-                    if !validate::is_framed(response.headers()) {
+                    if !validate::has_valid_framing(response.headers()) {
                         return Poll::Ready(Err(AttemptError::Framing));
                     }
                     // Below the endpoint's pace and the log, which learn what it counts as.
-                    match llm::begin(way.care, response, alarm.at(), &way.alarms) {
+                    match llm::begin(way.care, response, alarm.deadline(), &way.alarms) {
                         Caring::Done(response) => return Poll::Ready(Ok(response)),
                         Caring::Looking(looking) => *self = Self::Looking(looking),
                     }

@@ -14,12 +14,12 @@ use tokio::time::Instant;
 use tower_http_retry::{BoxError, ReplayBody};
 
 use crate::telemetry::request_log::Trail;
-use crate::time::pooled_timeout::{Alarm, Alarms};
+use crate::time::pooled_timeout::{PooledTimeout, TimerPool};
 
 /// How long is waited for the next piece of a body.
 #[derive(Debug)]
 pub(crate) struct Uploads {
-    pub(crate) alarms: Alarms,
+    pub(crate) alarms: TimerPool,
     pub(crate) timeout: Duration,
 }
 
@@ -30,7 +30,7 @@ pub(crate) struct Upload {
     /// `None` where there is nothing to wait for.
     patience: Option<(Arc<Uploads>, Trail)>,
     /// While nothing comes. Boxed, because mostly it comes at once.
-    alarm: Option<Box<(Instant, Alarm)>>,
+    alarm: Option<Box<(Instant, PooledTimeout)>>,
 }
 
 /// Where it comes from.
@@ -79,7 +79,7 @@ impl Body for Upload {
         loop {
             let (at, waiting) = &mut **alarm.get_or_insert_with(|| {
                 let at = Instant::now() + uploads.timeout;
-                Box::new((at, uploads.alarms.at(at)))
+                Box::new((at, uploads.alarms.sleep_until(at)))
             });
             if Pin::new(waiting).poll(cx).is_pending() {
                 return Poll::Pending;

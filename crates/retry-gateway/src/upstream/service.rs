@@ -10,7 +10,7 @@ use tower::Service;
 use tower_http_retry::ReplayBody;
 
 use crate::config::HostRule;
-use crate::message::forwarding::Origin;
+use crate::message::forwarding::ForwardingHeaders;
 use crate::message::headers;
 use crate::telemetry::request_log::Trail;
 use crate::upstream::attempt::{AttemptFuture, Guard, Sent, Try};
@@ -27,13 +27,13 @@ use crate::upstream::settings::Way;
 pub(crate) struct Attempts {
     way: Arc<Way>,
     trail: Trail,
-    origin: Origin,
+    origin: ForwardingHeaders,
     /// Whether the client waits to be asked for the body.
     expects: bool,
 }
 
 impl Attempts {
-    pub(crate) fn new(way: Arc<Way>, trail: Trail, origin: Origin, expects: bool) -> Self {
+    pub(crate) fn new(way: Arc<Way>, trail: Trail, origin: ForwardingHeaders, expects: bool) -> Self {
         Self { way, trail, origin, expects }
     }
 }
@@ -53,7 +53,7 @@ impl Service<Request<ReplayBody<Upload>>> for Attempts {
         let number = trail.begin(index);
         let endpoint = &self.way.upstream.endpoints[index];
         let aimed = aim(&way.upstream, &mut request, endpoint);
-        self.origin.tell(request.headers_mut());
+        self.origin.add_to(request.headers_mut());
         let span = trail.span().attempt(&mut request, endpoint.peer_info(), number);
         let (request, expectation) = expect_continue::hold(request, self.expects.then(|| way.patience()));
         let ends_at = trail.began() + way.timeout;
