@@ -111,7 +111,7 @@ impl OutcomeMatcher {
             Self::ShouldRetry => (400..600).contains(&status) && said() == Some(true),
             Self::ShouldNotRetry => said() == Some(false),
             #[cfg(feature = "grpc")]
-            Self::GrpcStatus(codes) => GrpcCode::of(head).is_some_and(|code| codes.contains(&code)),
+            Self::GrpcStatus(codes) => GrpcCode::from_head(head).is_some_and(|code| codes.contains(&code)),
             #[cfg(feature = "grpc")]
             Self::GrpcStatusWithHint(codes) => {
                 Self::GrpcStatus(codes).matches(outcome, said) && hint::has_grpc_hint(head)

@@ -14,7 +14,7 @@ pub enum Verdict {
     Retry(RetryCause),
 }
 
-/// Why an attempt is worth retrying. It sets what a resend [costs](crate::RetryCost::of) the budget.
+/// Why an attempt is worth retrying. It sets what a resend [costs](crate::RetryCost::new) the budget.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum RetryCause {

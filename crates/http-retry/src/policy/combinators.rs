@@ -20,7 +20,7 @@ impl<P> RetryOn<P> {
 }
 
 impl<P: Policy> Policy for RetryOn<P> {
-    forward!(policy: keep, schedule);
+    forward!(policy: is_retryable, schedule);
 
     fn classify(&self, attempt: &Attempt<'_>) -> Verdict {
         let verdict = self.policy.classify(attempt);
@@ -46,7 +46,7 @@ impl<P> NeverOn<P> {
 }
 
 impl<P: Policy> Policy for NeverOn<P> {
-    forward!(policy: keep, schedule);
+    forward!(policy: is_retryable, schedule);
 
     fn classify(&self, attempt: &Attempt<'_>) -> Verdict {
         if has_status(attempt, self.status) {
@@ -73,7 +73,7 @@ impl<P> AnyMethod<P> {
 }
 
 impl<P: Policy> Policy for AnyMethod<P> {
-    forward!(policy: keep, schedule);
+    forward!(policy: is_retryable, schedule);
 
     fn classify(&self, attempt: &Attempt<'_>) -> Verdict {
         self.policy.classify(&attempt.assume_idempotent(true))
@@ -130,7 +130,7 @@ where
     F: Fn(&Attempt<'_>) -> V + Send + Sync,
     V: Into<Option<Verdict>>,
 {
-    forward!(policy: keep, schedule);
+    forward!(policy: is_retryable, schedule);
 
     fn classify(&self, attempt: &Attempt<'_>) -> Verdict {
         (self.classify)(attempt).into().unwrap_or_else(|| self.policy.classify(attempt))

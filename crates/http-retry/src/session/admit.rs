@@ -91,7 +91,7 @@ impl Session {
             return Err(GiveUpReason::MaxElapsed);
         }
         if let Some(budget) = budget {
-            let cost = RetryCost::of(context.cause, next.kind == Kind::Hinted, self.number == 1);
+            let cost = RetryCost::new(context.cause, next.kind == Kind::Hinted, self.number == 1);
             let withdrawal = budget.withdraw(cost, moment.monotonic).ok_or(GiveUpReason::Budget)?;
             next.withdrawal = Some(withdrawal.into_owned());
         }
