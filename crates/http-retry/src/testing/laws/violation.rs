@@ -1,30 +1,30 @@
-//! A law that a policy broke, and where.
+//! The violation of a law by a policy.
 
 use std::error::Error;
 use std::fmt;
 
 use super::Law;
 
-/// A law that a policy broke, and the attempt at which it did, as [`Laws`](super::Laws) find it.
+/// A policy broke a law. [`Laws`](super::Laws) returns this error.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Violation {
     law: Law,
     attempt: u32,
     found: String,
-    row: String,
+    case: String,
 }
 
 impl Violation {
-    pub(super) fn new(law: Law, attempt: u32, found: String, row: String) -> Self {
-        Self { law, attempt, found, row }
+    pub(super) fn new(law: Law, attempt: u32, found: String, case: String) -> Self {
+        Self { law, attempt, found, case }
     }
 
-    /// The law.
+    /// Returns the law.
     pub fn law(&self) -> Law {
         self.law
     }
 
-    /// The number of the attempt after which it broke the law.
+    /// Returns the number of the attempt after which the policy broke the law.
     pub fn attempt(&self) -> u32 {
         self.attempt
     }
@@ -32,9 +32,9 @@ impl Violation {
 
 impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { law, attempt, found, row } = self;
+        let Self { law, attempt, found, case } = self;
         writeln!(f, "after attempt {attempt} the policy breaks the law `{law:?}`: {}.", law.as_str())?;
-        write!(f, "  found: {found}\n  with: {row}")
+        write!(f, "  found: {found}\n  with: {case}")
     }
 }
 
