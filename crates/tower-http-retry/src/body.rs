@@ -8,14 +8,14 @@ mod replay_source;
 mod source;
 
 use std::any::Any;
-use std::fmt;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
+use std::{fmt, iter};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use http_body_util::Full;
+use http_body_util::{Full, LengthLimitError, Limited};
 use http_retry::BodyState;
 use pin_project_lite::pin_project;
 use sync_wrapper::SyncWrapper;
@@ -27,6 +27,8 @@ pub use self::replay_source::ReplaySource;
 use self::source::Source;
 use crate::BoxError;
 use crate::bounds::BytesBody;
+use crate::lock::lock;
+pub use crate::response_body::ResponseBody;
 
 pin_project! {
     /// The request body that the inner service gets: the caller's body, remembered frame by frame as the
@@ -133,7 +135,7 @@ where
                 let mut body = body.get_pin_mut();
                 let frame = std::task::ready!(body.as_mut().poll_frame(cx));
                 (*size, *ended) = (body.size_hint(), body.is_end_stream());
-                Poll::Ready(frame.map(|frame| frame.map_err(Into::into)))
+                Poll::Ready(frame.map(|frame| frame.map_err(boxed)))
             }
             InnerProj::Shared { source, reader } => {
                 let frame = change(source, |source| source.poll_frame(*reader, cx));
@@ -200,7 +202,7 @@ pub(crate) enum Original<B> {
     Shared(Shared<B>),
 }
 
-/// A body that is read as it comes.
+/// A body that is read as it comes. The lock may be used after a panic of the body, which counts as one that failed.
 pub(crate) struct Shared<B>(Arc<Mutex<Source<B>>>);
 
 impl<B> Drop for Shared<B> {
@@ -309,6 +311,27 @@ fn whole<B: BytesBody + 'static>(body: &mut B, share: &mut Share) -> Option<Byte
     }
 }
 
+/// The error of a caller's body, as the inner service gets it.
+///
+/// Each layer of an axum router wraps the error of its body once more, and axum looks for the error of a limit two levels
+/// deep and no deeper: one level more, and it answers 400 in place of 413. A replay body is such a level, so it passes on
+/// the limit's own error in place of one that only wraps it.
+fn boxed(error: impl Into<BoxError>) -> BoxError {
+    let error = error.into();
+    let mut sources = iter::successors(error.source(), |&error| error.source());
+    if sources.any(|source| source.is::<LengthLimitError>()) { limit_error().unwrap_or(error) } else { error }
+}
+
+/// The error cannot be moved out of another, and has no constructor, so a limit is exceeded here.
+#[cold]
+fn limit_error() -> Option<BoxError> {
+    let mut body = Limited::new(Full::new(Bytes::from_static(b".")), 0);
+    match Pin::new(&mut body).poll_frame(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(Some(Err(error))) => Some(error),
+        _ => None,
+    }
+}
+
 /// Changes something, and drops what that has left over once the source is no longer locked.
 fn change<B, T>(source: &Mutex<Source<B>>, change: impl FnOnce(&mut Source<B>) -> T) -> T {
     let mut source = lock(source);
@@ -317,11 +340,6 @@ fn change<B, T>(source: &Mutex<Source<B>>, change: impl FnOnce(&mut Source<B>) -
     drop(source);
     drop(spent);
     result
-}
-
-/// A body that panicked while it was read counts as one that failed, so the lock has nothing to say.
-fn lock<B>(source: &Mutex<Source<B>>) -> MutexGuard<'_, Source<B>> {
-    source.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

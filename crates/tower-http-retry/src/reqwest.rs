@@ -1,6 +1,7 @@
 //! A client of reqwest as the service that the layer wraps.
 
 use std::fmt;
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -11,17 +12,18 @@ use pin_project_lite::pin_project;
 use reqwest::ResponseBuilderExt;
 use tower_service::Service;
 
-use crate::BoxError;
+use crate::body::ResponseBody;
+use crate::{BoxError, PaceError};
 
 /// Sends `http` requests with a [`reqwest::Client`], which by itself is a service for reqwest's own.
 ///
-/// Put it below the layer. A request that is built with reqwest becomes one of `http`, and the response one of
-/// reqwest again, by conversions of reqwest's; its timeout comes along, and then holds for each attempt:
+/// Put it below the layer. [`execute`](ReqwestExt::execute) then takes a request of reqwest's, and returns a response of
+/// reqwest's. A timeout of the request comes along, and holds for each attempt:
 ///
 /// ```no_run
-/// use tower::{BoxError, ServiceBuilder, ServiceExt};
+/// use tower::{BoxError, ServiceBuilder};
 /// use tower_http_retry::RetryLayer;
-/// use tower_http_retry::reqwest::ReqwestService;
+/// use tower_http_retry::reqwest::{ReqwestExt, ReqwestService};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), BoxError> {
@@ -32,8 +34,7 @@ use crate::BoxError;
 /// let client = ServiceBuilder::new().layer(RetryLayer::default()).service(ReqwestService::new(reqwest.clone()));
 ///
 /// let request = reqwest.get("http://api.example/v1/models").build()?;
-/// let response = client.oneshot(http::Request::<reqwest::Body>::try_from(request)?).await?;
-/// let text = reqwest::Response::from(response).error_for_status()?.text().await?;
+/// let text = client.execute(request).await?.error_for_status()?.text().await?;
 /// # let _ = text;
 /// # Ok(())
 /// # }
@@ -77,6 +78,53 @@ where
             Err(error) => Stage::Unsendable { error: Some(error) },
         };
         ReqwestFuture { stage }
+    }
+}
+
+/// Calls a stack of layers above a [`ReqwestService`] as a [`reqwest::Client`] is called.
+///
+/// Implemented for each service that takes and returns bodies of reqwest's. [`ReqwestService`] has an example.
+pub trait ReqwestExt: Service<Request<reqwest::Body>> {
+    /// Sends a request with a clone of this service, as [`reqwest::Client::execute`] does.
+    ///
+    /// The URL of the response is the one that it came from, and what layers have put into its extensions is there, such as
+    /// [`RetryInfo`](crate::RetryInfo).
+    ///
+    /// # Errors
+    ///
+    /// Fails as the service does, and where the URL of the request is no URI.
+    fn execute<R>(
+        &self,
+        request: reqwest::Request,
+    ) -> impl Future<Output = Result<reqwest::Response, Self::Error>> + use<Self, R>
+    where
+        Self: Service<Request<reqwest::Body>, Response = Response<R>, Error: From<reqwest::Error>> + Clone,
+        R: Into<reqwest::Body>,
+    {
+        let mut service = self.clone();
+        async move {
+            let request = Request::try_from(request)?;
+            poll_fn(|cx| service.poll_ready(cx)).await?;
+            Ok(service.call(request).await?.into())
+        }
+    }
+}
+
+impl<S: Service<Request<reqwest::Body>>> ReqwestExt for S {}
+
+impl From<reqwest::Error> for PaceError<reqwest::Error> {
+    fn from(error: reqwest::Error) -> Self {
+        Self::Inner(error)
+    }
+}
+
+impl From<ResponseBody<reqwest::Body>> for reqwest::Body {
+    /// Returns the body itself, unless the layer has read of it.
+    fn from(body: ResponseBody<reqwest::Body>) -> Self {
+        match body.try_into_inner() {
+            Ok(body) => body,
+            Err(body) => Self::wrap(body),
+        }
     }
 }
 

@@ -1,15 +1,16 @@
 //! What the attempts of one session share: the caller's body, and the frames read from it so far.
 
 use std::collections::VecDeque;
+use std::mem;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
-use std::{fmt, mem};
 
 use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 use http_retry::BodyState;
 
+use super::boxed;
 use super::memory::Share;
 use crate::BoxError;
 use crate::bounds::BytesBody;
@@ -160,7 +161,7 @@ where
             Some(Err(error)) => {
                 self.spent.body = Some(body);
                 self.forget();
-                Some(Err(error.into()))
+                Some(Err(boxed(error)))
             }
             None => {
                 self.spent.body = Some(body);
@@ -318,20 +319,11 @@ impl From<Kept> for Frame<Bytes> {
     }
 }
 
-/// Why an attempt cannot read the body.
-#[derive(Debug)]
+/// The reason for which an attempt cannot read the body.
+#[derive(Debug, thiserror::Error)]
 enum Unreadable {
+    #[error("a later attempt has taken over the request body")]
     TakenOver,
+    #[error("the request body has failed before")]
     HasFailed,
 }
-
-impl fmt::Display for Unreadable {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::TakenOver => "a later attempt has taken over the request body",
-            Self::HasFailed => "the request body has failed before",
-        })
-    }
-}
-
-impl std::error::Error for Unreadable {}

@@ -288,7 +288,9 @@ fn a_full_body_for_which_there_is_no_room_is_read_once_and_not_lost() {
 
 /// Code of the caller's: dropping it comes back to the body that it belongs to, as dropping the last waker of a task does
 /// where the task owns the session.
-struct Owner(Arc<Mutex<Option<Original<Returning>>>>);
+struct Owner(SharedSession);
+
+type SharedSession = Arc<Mutex<Option<Original<Returning>>>>;
 
 impl Owner {
     fn look(&self) {
@@ -352,7 +354,7 @@ fn check_ends(test: impl FnOnce() + Send + 'static) {
 }
 
 /// A session whose body, frames and wakers come back to it when they are dropped.
-fn returning(limit: usize) -> (Arc<Mutex<Option<Original<Returning>>>>, ReplayBody<Returning>) {
+fn returning(limit: usize) -> (SharedSession, ReplayBody<Returning>) {
     let session = Arc::new(Mutex::new(None));
     let body = Returning { owner: Owner(Arc::clone(&session)), polls: 0 };
     let original = Original::new(body, limit, None);
@@ -361,10 +363,7 @@ fn returning(limit: usize) -> (Arc<Mutex<Option<Original<Returning>>>>, ReplayBo
     (session, attempt)
 }
 
-fn poll_owned(
-    session: &Arc<Mutex<Option<Original<Returning>>>>,
-    attempt: &mut ReplayBody<Returning>,
-) -> bool {
+fn poll_owned(session: &SharedSession, attempt: &mut ReplayBody<Returning>) -> bool {
     let waker = Waker::from(Arc::new(Owner(Arc::clone(session))));
     Pin::new(attempt).poll_frame(&mut Context::from_waker(&waker)).is_ready()
 }

@@ -1,23 +1,11 @@
-use std::fmt;
 use std::io::{self, ErrorKind};
 
 use super::*;
 
 /// An error that nobody knows, around another.
-#[derive(Debug)]
-struct Around<E>(E);
-
-impl<E> fmt::Display for Around<E> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("around")
-    }
-}
-
-impl<E: Error + 'static> Error for Around<E> {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        Some(&self.0)
-    }
-}
+#[derive(Debug, thiserror::Error)]
+#[error("around")]
+struct Around<E: Error + 'static>(#[source] E);
 
 #[track_caller]
 fn check(error: impl Error + 'static, expected: FailureKind) {
@@ -38,7 +26,7 @@ fn io_errors_tell_by_their_kind() {
 
 #[test]
 fn what_nobody_knows_may_have_been_processed() {
-    check(fmt::Error, FailureKind::MaybeProcessed);
+    check(std::fmt::Error, FailureKind::MaybeProcessed);
     check(io::Error::other("a text"), FailureKind::MaybeProcessed);
 }
 
@@ -72,5 +60,5 @@ fn the_error_of_a_paced_service_tells_what_is_in_it() {
     let inner = |kind| crate::PaceError::Inner(io::Error::from(kind));
     check(inner(ErrorKind::ConnectionRefused), FailureKind::NeverSent);
     check(inner(ErrorKind::TimedOut), FailureKind::Timeout);
-    check(crate::PaceError::<fmt::Error>::Rejected(PaceRejection::Waiters), FailureKind::Overloaded);
+    check(crate::PaceError::<std::fmt::Error>::Rejected(PaceRejection::Waiters), FailureKind::Overloaded);
 }
