@@ -67,7 +67,7 @@ impl RetryHint {
     /// | `anthropic-ratelimit-*-reset` | RFC 3339 | Anthropic |
     /// | `x-ratelimit-retry-after` | s, whole or decimal, RFC 3339, or an HTTP-date | Symfony |
     ///
-    /// A date or an epoch is compared with the response's own `Date`, or with `now` if there is none. Decimals are rounded
+    /// A date or an epoch is compared with the response's own `Date`, or with `now` without one. Decimals are rounded
     /// up to a millisecond. If a header has several lines, or a family has several quotas, the longest delay counts.
     ///
     /// A quota counts if it is used up: its `r` is 0, or the header with `remaining` in the place of `reset` is 0.

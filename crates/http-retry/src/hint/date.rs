@@ -1,5 +1,6 @@
 //! HTTP-dates in their three forms (RFC 9110 section 5.6.7).
 
+use std::str;
 use std::time::SystemTime;
 
 /// Parses an HTTP-date. `httpdate` reads a year with two digits, as in the second form, as one from 1970 to 2069.

@@ -12,7 +12,7 @@ pub(super) enum Unit {
 /// Parses `1*DIGIT [ "." 1*DIGIT ]`. It rounds up to a millisecond and saturates.
 ///
 /// The grammar of `Retry-After` has no fraction, but APIs send it and their SDKs read it. Signs, exponents and units are
-/// refused, because half of all clients would read `2m` as two seconds.
+/// refused, because half of the other retry libraries read `2m` as two seconds.
 pub(super) fn parse(value: &[u8], unit: Unit) -> Option<Duration> {
     let (whole, fraction) = match value.iter().position(|&byte| byte == b'.') {
         Some(dot) => (digits(&value[..dot])?, digits(&value[dot + 1..])?),

@@ -32,15 +32,15 @@ use crate::{ExponentialBackoff, GiveUpReason, Plan, Policy, RetryContext, RetryH
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RetryAfterFirst<P = ExponentialBackoff> {
-    fallback: P,
+    policy: P,
     longest: Duration,
     spread: f64,
 }
 
 impl<P> RetryAfterFirst<P> {
-    /// Creates a policy that obeys hints of up to 120 s with a spread as wide as the hint, and else follows `fallback`.
-    pub const fn new(fallback: P) -> Self {
-        Self { fallback, longest: Duration::from_secs(120), spread: 1.0 }
+    /// Creates a policy that obeys hints of up to 120 s with a spread as wide as the hint, and else follows `policy`.
+    pub const fn new(policy: P) -> Self {
+        Self { policy, longest: Duration::from_secs(120), spread: 1.0 }
     }
 
     /// Sets the longest hint for which the policy waits.
@@ -72,11 +72,11 @@ impl Default for RetryAfterFirst {
 }
 
 impl<P: Policy> Policy for RetryAfterFirst<P> {
-    forward!(fallback: is_retryable, classify);
+    forward!(policy: is_retryable, classify);
 
     fn schedule(&self, context: &RetryContext<'_>) -> Plan {
         match context.hint {
-            None => self.fallback.schedule(context),
+            None => self.policy.schedule(context),
             Some(RetryHint::Never) => Plan::GiveUp(GiveUpReason::ServerSaidNo),
             Some(RetryHint::After(hint)) if hint > self.longest => Plan::GiveUp(GiveUpReason::HintTooLong),
             Some(RetryHint::After(hint)) if context.hint_header == Some(PUSHBACK) => {

@@ -24,7 +24,7 @@ pub enum Law {
     Ordered,
     /// Every window closes within [`longest`](Laws::longest), counted from the server's hint.
     Bounded,
-    /// In 1,000 sessions there are at least 990 different delays, because callers that fail together must not come back
+    /// The delays of 1,000 sessions have at least 990 different values, because callers that fail together must not come back
     /// together. A policy without jitter, such as [`FixedDelay`](crate::FixedDelay), breaks this law.
     Varied,
     /// A [`Session`] with this policy sends nothing before the server's hint. A session ensures that itself, unless it
