@@ -95,13 +95,13 @@ fn the_buffer_is_used_again() {
 
 #[test]
 fn a_saved_head_and_its_original_answer_alike() {
-    let row = |name: &str, value: &[u8]| (name.to_owned(), value.to_vec(), false);
+    let line = |name: &str, value: &[u8]| (name.to_owned(), value.to_vec(), false);
     let (parts, snapshot) = saved(&[
-        row("host", b"other"),
-        row("x-one", b"1"),
-        row("x-one", b"2"),
-        row("x-opaque", b"\xff"),
-        row("upgrade", b""),
+        line("host", b"other"),
+        line("x-one", b"1"),
+        line("x-one", b"2"),
+        line("x-opaque", b"\xff"),
+        line("upgrade", b""),
     ]);
     let restored = snapshot.restore();
     assert_eq!((&restored.method, restored.version), (&parts.method, parts.version));

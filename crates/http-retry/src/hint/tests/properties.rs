@@ -87,7 +87,7 @@ proptest! {
         status in prop::sample::select(vec![200, 403, 413, 429, 500, 503]),
         wall in wall(),
         monotonic in any::<Duration>(),
-        deadline in any::<Option<Duration>>(),
+        max_elapsed in any::<Option<Duration>>(),
     ) {
         let mut response = HintedResponse::new(status);
         *response.0.headers_mut() = headers;
@@ -97,13 +97,13 @@ proptest! {
         let request = http::Request::new(());
         let attempt = Attempt::new(1, &request, head);
         let policy = RetryAfterFirst::default().longest(Duration::MAX);
-        let mut session = Session::new().max_elapsed(deadline).started(monotonic);
+        let mut session = Session::new().max_elapsed(max_elapsed).started(monotonic);
         let clock = || ClockReading::new(monotonic, wall);
         let decision = session.decide(&policy, &attempt, None, clock, &mut SmallRng::seed_from_u64(1));
         if let Decision::Wait(delay) = decision {
             prop_assert_ne!(hint, Some(RetryHint::Never));
             prop_assert!(hint.and_then(RetryHint::delay).unwrap_or_default() <= delay);
-            prop_assert!(deadline.is_none_or(|deadline| delay <= deadline));
+            prop_assert!(max_elapsed.is_none_or(|max_elapsed| delay <= max_elapsed));
             session.resend();
             prop_assert_eq!(session.waited(), delay);
         }

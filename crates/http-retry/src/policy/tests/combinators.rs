@@ -11,8 +11,8 @@ fn base() -> FixedDelay {
 }
 
 #[track_caller]
-fn check(policy: &dyn Policy, rows: &[(&str, u16, Verdict)]) {
-    for (method, status, expected) in rows {
+fn check(policy: &dyn Policy, cases: &[(&str, u16, Verdict)]) {
+    for (method, status, expected) in cases {
         let verdict = classified(policy, &request(method, "/"), &response(*status));
         assert_eq!(verdict, *expected, "{method} {status}");
     }
