@@ -176,9 +176,13 @@ const RETRY_AFTER: &str = "retry-after";
 #[cfg(feature = "grpc")]
 const DETAILS: &str = "grpc-status-details-bin";
 
+/// A time of this century, against which a date is parsed if only its validity matters. At the epoch itself the `26` of a
+/// two-digit year would mean 1926.
+const SOME_TIME: Duration = Duration::from_secs(1_767_225_600);
+
 /// Returns whether a response has a valid `Retry-After`.
 pub(crate) fn has_retry_after(response: &ResponseHead<'_>) -> bool {
-    retry_after::parse(RETRY_AFTER, response, SystemTime::UNIX_EPOCH).is_some()
+    retry_after::parse(RETRY_AFTER, response, SystemTime::UNIX_EPOCH + SOME_TIME).is_some()
 }
 
 /// Returns whether a pushback tells this caller not to try again.

@@ -10,7 +10,7 @@ use super::{date, trim, whole_millis};
 ///
 /// The server computed `time` by its own clock, so the response's `Date` outranks `now`.
 pub(super) fn until(time: SystemTime, headers: &HeaderMap, now: SystemTime) -> Duration {
-    let server_now = headers.get(header::DATE).and_then(|value| date::parse(trim(value.as_bytes())));
+    let server_now = headers.get(header::DATE).and_then(|value| date::parse(trim(value.as_bytes()), now));
     let delay = time.duration_since(server_now.unwrap_or(now)).unwrap_or(Duration::ZERO);
     whole_millis(delay.as_nanos())
 }

@@ -22,7 +22,7 @@ pub(super) fn parse(name: &str, head: &ResponseHead<'_>, now: SystemTime) -> Opt
         Some(epoch) => Some(
             UNIX_EPOCH.checked_add(epoch_of(value, epoch)).map_or(Duration::from_millis(u64::MAX), until),
         ),
-        None => parse_date(value).map(until),
+        None => parse_date(value, now).map(until),
     });
     quota::hint_after(delay?)
 }
@@ -34,7 +34,7 @@ pub(super) fn parse_delay(name: &str, head: &ResponseHead<'_>, now: SystemTime) 
     }
     let until = |time| clock::until(time, head.headers(), now);
     let delay = longest(head.headers(), name, |value| {
-        number::parse(value, Unit::Seconds).or_else(|| parse_date(value).map(until))
+        number::parse(value, Unit::Seconds).or_else(|| parse_date(value, now).map(until))
     });
     quota::hint_after(delay?)
 }
@@ -54,8 +54,8 @@ fn epoch_of(value: &[u8], seconds: Duration) -> Duration {
     number::parse(value, Unit::Milliseconds).unwrap_or(seconds)
 }
 
-fn parse_date(value: &[u8]) -> Option<SystemTime> {
-    rfc3339::parse(value).or_else(|| date::parse(value))
+fn parse_date(value: &[u8], now: SystemTime) -> Option<SystemTime> {
+    rfc3339::parse(value).or_else(|| date::parse(value, now))
 }
 
 /// The largest number that is a delay and not an epoch, about 32 years.

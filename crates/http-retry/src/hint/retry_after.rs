@@ -10,7 +10,7 @@ use crate::ResponseHead;
 pub(super) fn parse(name: &str, head: &ResponseHead<'_>, now: SystemTime) -> Option<RetryHint> {
     let until = |time| clock::until(time, head.headers(), now);
     let delay =
-        longest(head.headers(), name, |value| seconds(value).or_else(|| date::parse(value).map(until)));
+        longest(head.headers(), name, |value| seconds(value).or_else(|| date::parse(value, now).map(until)));
     delay.map(RetryHint::After)
 }
 
