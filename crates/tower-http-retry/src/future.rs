@@ -17,7 +17,7 @@ use std::{fmt, mem};
 
 use http::{Request, Response};
 use http_body::Body;
-use http_retry::Policy;
+use http_retry::{Policy, RequestHead};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
@@ -31,6 +31,7 @@ use crate::bounds::{BytesBody, CloneService};
 use crate::head::Snapshot;
 use crate::layer::{Settings, Terms};
 use crate::markers::{Concrete, PaceMode, ReadError, Unpaced};
+use crate::observe::Event;
 use crate::pace::{PaceFuture, SharedPace};
 use crate::response_body::InnerResponse;
 use crate::{PaceError, ReplayBody, RetryInfo};
@@ -112,6 +113,9 @@ where
     {
         let settings = &terms.settings;
         let Some(itinerary) = Itinerary::of(terms, &request) else {
+            if let Some(observer) = &settings.observer {
+                observer.on_event(&Event::NotRetryable { request: RequestHead::from(&request) });
+            }
             let ends_at = itinerary::ends_at(settings, &request);
             let stage = Stage::first(inner, settings, request.map(ReplayBody::once), ends_at);
             // One that is sent once takes nothing along, not even the service.

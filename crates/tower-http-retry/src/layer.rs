@@ -13,6 +13,7 @@ use crate::body::ReplayMemory;
 use crate::bounds::CloneService;
 use crate::future::DrainLimit;
 use crate::markers::{Concrete, Paced, Unpaced};
+use crate::observe::Observe;
 use crate::pace::SharedPace;
 use crate::policy::AttemptHeader;
 use crate::randomness::Randomness;
@@ -63,6 +64,7 @@ pub(crate) struct Settings {
     pub(crate) drain: DrainLimit,
     pub(crate) attempt_header: Option<AttemptHeader>,
     pub(crate) pace: Option<SharedPace>,
+    pub(crate) observer: Option<Arc<dyn Observe>>,
     pub(crate) randomness: Randomness,
     pub(crate) timer: Arc<dyn Timer>,
 }
@@ -81,6 +83,7 @@ impl<P: Policy, E> RetryLayer<P, E> {
             drain: DrainLimit { bytes: 16 * 1024, time: Duration::from_millis(10) },
             attempt_header: None,
             pace: None,
+            observer: None,
             randomness: Randomness::default(),
             timer: Arc::new(TokioTimer),
         };
@@ -165,6 +168,11 @@ impl<P, E, G> RetryLayer<P, E, G> {
     pub fn pace(self, pace: impl Into<SharedPace>) -> RetryLayer<P, E, Paced> {
         let settings = Settings { pace: Some(pace.into()), ..self.settings };
         RetryLayer { policy: self.policy, settings, marker: PhantomData }
+    }
+
+    /// Calls a hook at each step of a request. See module [`observe`](crate::observe).
+    pub fn observe(self, observer: impl Observe + 'static) -> Self {
+        self.with(|settings| settings.observer = Some(Arc::new(observer)))
     }
 
     /// Draws all delays from one sequence, shared by all clones, that starts from `seed`.

@@ -35,6 +35,7 @@
 //! * A [`Pace`] makes callers who share a limit wait for each other. [`RetryLayer::pace`] adds it to a retry layer, and
 //!   [`PaceLayer`] is a pace without retries.
 //! * [`presets`] are layers that are set up for a kind of server.
+//! * [`RetryLayer::observe`] calls a hook at each step of a request, from which counters are made.
 //! * A [`RetryOverride`] changes the settings for one request. [`AttemptNumber`] and [`RetryInfo`] say what happened to
 //!   it.
 //! * The [`guide`] helps to choose, write and test a policy, to build a gateway, and to come from another crate. It gives
@@ -175,6 +176,7 @@ mod info;
 mod layer;
 mod lock;
 pub mod markers;
+pub mod observe;
 mod overrides;
 pub mod pace;
 pub mod policy;

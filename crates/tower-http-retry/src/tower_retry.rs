@@ -15,6 +15,7 @@ use crate::failure::{doubt, outcome};
 use crate::future::itinerary::{Itinerary, policy};
 use crate::layer::{Settings, Terms};
 use crate::markers::{Concrete, ReadError};
+use crate::observe::Event;
 use crate::randomness::Draws;
 use crate::timer::{self, Sleep};
 use crate::{AttemptNumber, RetryInfo, RetryLayer, RetryOverride, trace};
@@ -100,13 +101,14 @@ where
             &mut Draws(randomness),
         );
         let Decision::Wait(delay) = step else {
-            self.end(&session, step.reason(), result);
+            self.end(request, &session, step.reason(), result);
             return None;
         };
         if self.span.is_none() {
             self.span = trace::session(&RequestHead::from(&*request));
         }
         self.span.in_scope(|| trace::will_resend(&session, delay));
+        self.notify(Event::will_resend(RequestHead::from(&*request), &session, delay));
         self.mark(request, &session, result);
         self.session = Some(session);
         Some(if delay.is_zero() { Box::pin(yielded()) } else { timer.sleep(delay) })
@@ -116,10 +118,14 @@ where
         match &mut self.session {
             // Tower is about to send it again.
             Some(session) => {
-                session.resend();
+                let attempt = session.resend();
+                self.notify(Some(Event::Resend { request: RequestHead::from(request), attempt }));
             }
             None => {
                 self.itinerary = Itinerary::of(&self.terms, request);
+                if self.itinerary.is_none() {
+                    self.notify(Some(Event::NotRetryable { request: RequestHead::from(request) }));
+                }
                 self.called_at = self.itinerary?.deadline.map(|_| self.terms.settings.timer.now());
             }
         }
@@ -140,13 +146,21 @@ impl<P: Policy, M> TowerPolicy<P, M> {
         }
     }
 
+    fn notify(&self, event: Option<Event<'_>>) {
+        if let (Some(observer), Some(event)) = (&self.terms.settings.observer, event) {
+            observer.on_event(&event);
+        }
+    }
+
     /// Hands the last outcome to the caller, with what happened on the way.
-    fn end<R, E>(
+    fn end<B, R, E>(
         &self,
+        request: &Request<B>,
         session: &Session,
         reason: Option<GiveUpReason>,
         result: &mut Result<Response<R>, E>,
     ) {
+        self.notify(Some(Event::finished(RequestHead::from(request), session, reason, result)));
         let Some(info) = RetryInfo::of(session, reason) else {
             return;
         };

@@ -1,13 +1,13 @@
 //! What the layer tells `tracing`: every span, event and field name.
 //!
-//! A session span opens with the first retry; each resend has a span of its own inside of it. Both are
-//! `DEBUG`, as are the events. `http.request.resend_count` is OpenTelemetry's.
+//! A session span opens with the first retry, and each resend has a span of its own inside of it. The spans and events are
+//! `DEBUG`, except that giving up is a `WARN`. `http.request.resend_count` is OpenTelemetry's name.
 
 use std::error::Error;
 use std::time::Duration;
 
 use http_retry::{GiveUpReason, PaceRejection, RequestHead, RetryCause, RetryHint, Session};
-use tracing::{Span, debug, debug_span};
+use tracing::{Span, debug, debug_span, warn};
 
 use crate::RetryInfo;
 
@@ -34,7 +34,7 @@ pub(crate) fn ended(info: &RetryInfo) {
     let cause = info.cause.map(RetryCause::as_str);
     let waited_ms = millis(info.waited);
     match info.reason.map(GiveUpReason::as_str) {
-        Some(reason) => debug!(attempt = info.attempts, cause, reason, waited_ms, "gave up"),
+        Some(reason) => warn!(attempt = info.attempts, cause, reason, waited_ms, "gave up"),
         None => debug!(attempt = info.attempts, cause, waited_ms, "accepted"),
     }
 }

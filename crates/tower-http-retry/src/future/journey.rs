@@ -24,6 +24,7 @@ use crate::failure::{doubt, outcome};
 use crate::head::Snapshot;
 use crate::layer::Terms;
 use crate::markers::ReadError;
+use crate::observe::Event;
 use crate::pace::Line;
 use crate::randomness::Draws;
 use crate::response_body::InnerResponse;
@@ -293,6 +294,9 @@ where
             header.set(&mut request, self.session.retries());
         }
         detour.resend = detour.span.in_scope(|| trace::resend(number));
+        if let Some(observer) = &self.terms.settings.observer {
+            observer.on_event(&Event::Resend { request: self.snapshot.head(), attempt: number });
+        }
         // Not in a closure: the request is large, and would be moved into it.
         let _entered = detour.resend.enter();
         ControlFlow::Continue(Stage::Attempt { attempt: self.inner.call(request) })
@@ -304,6 +308,9 @@ where
         self.reason = reason;
         if let Some(info) = self.info() {
             self.tell(info, result);
+        }
+        if let Some(observer) = &self.terms.settings.observer {
+            observer.on_event(&Event::finished(self.snapshot.head(), &self.session, reason, result));
         }
     }
 
@@ -359,6 +366,10 @@ where
             detour.span = trace::session(&self.snapshot.head());
         }
         detour.span.in_scope(|| trace::will_resend(&self.session, delay));
+        if let Some(observer) = &self.terms.settings.observer {
+            let event = Event::will_resend(self.snapshot.head(), &self.session, delay);
+            event.iter().for_each(|event| observer.on_event(event));
+        }
     }
 }
 
