@@ -3,21 +3,21 @@
 use std::str;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// Reads an HTTP-date; `now` settles the century of the form with two digits for the year.
-pub(super) fn read(value: &[u8], now: SystemTime) -> Option<SystemTime> {
+/// Parses an HTTP-date. `now` decides the century of a year with two digits.
+pub(super) fn parse(value: &[u8], now: SystemTime) -> Option<SystemTime> {
     let text = str::from_utf8(value).ok()?;
-    match rfc850_in_full(text, now) {
-        Some(in_full) => httpdate::parse_http_date(&in_full).ok(),
+    match with_full_year(text, now) {
+        Some(full) => httpdate::parse_http_date(&full).ok(),
         None => httpdate::parse_http_date(text).ok(),
     }
 }
 
 /// Rewrites `Sunday, 06-Nov-94 08:49:37 GMT` as `Sun, 06 Nov 1994 08:49:37 GMT`.
 ///
-/// A date that appears to be more than 50 years in the future is the most recent one in the past with the
-/// same two digits (RFC 9110 section 5.6.7). `httpdate` splits the centuries at 1970 whatever the time, and
-/// so reads 2075 as 1975: a wait of decades becomes none.
-fn rfc850_in_full(text: &str, now: SystemTime) -> Option<String> {
+/// A date that appears to be more than 50 years in the future means the most recent year in the past with the same two
+/// digits (RFC 9110 section 5.6.7). `httpdate` always splits the centuries at 1970 and reads 2075 as 1975, so that a wait
+/// of decades would become no wait.
+fn with_full_year(text: &str, now: SystemTime) -> Option<String> {
     let (weekday, rest) = text.split_once(", ")?;
     let weekday = WEEKDAYS.contains(&weekday).then(|| &weekday[..3])?;
     let &[day, month, rest] = rest.splitn(3, '-').collect::<Vec<_>>().as_slice() else {
@@ -28,7 +28,7 @@ fn rfc850_in_full(text: &str, now: SystemTime) -> Option<String> {
         return None;
     }
 
-    let (this_year, today) = year_and_rest(now);
+    let (this_year, today) = year_and_date(now);
     let digits: i32 = two_digits.parse().ok()?;
     let this_day = (MONTHS.iter().position(|name| *name == month)?, day, time);
     let years_ahead = (digits - this_year).rem_euclid(100);
@@ -38,23 +38,25 @@ fn rfc850_in_full(text: &str, now: SystemTime) -> Option<String> {
 }
 
 /// The parts of an IMF-fixdate, `Tue, 17 Mar 2026 17:37:54 GMT`.
-struct Imf(String);
+struct ImfFixdate(String);
 
-impl Imf {
+impl ImfFixdate {
+    /// Returns the month, the day and the time, which compare in the order of a year.
     fn as_sortable(&self) -> Option<(usize, &str, &str)> {
         let month = MONTHS.iter().position(|name| *name == &self.0[8..11])?;
         Some((month, &self.0[5..7], &self.0[17..]))
     }
 }
 
-fn year_and_rest(now: SystemTime) -> (i32, Imf) {
+fn year_and_date(now: SystemTime) -> (i32, ImfFixdate) {
     // `httpdate` panics outside of the years 1970 to 9999.
-    let since_epoch = now.duration_since(UNIX_EPOCH).unwrap_or_default().min(LAST_SECOND_OF_9999);
+    let since_epoch = now.duration_since(UNIX_EPOCH).unwrap_or_default().min(MAX_TIME);
     let text = httpdate::fmt_http_date(UNIX_EPOCH + since_epoch);
-    (text[12..16].parse().unwrap_or(1970), Imf(text))
+    (text[12..16].parse().unwrap_or(1970), ImfFixdate(text))
 }
 
-const LAST_SECOND_OF_9999: Duration = Duration::from_secs(253_402_300_799);
+/// The last second of the year 9999.
+const MAX_TIME: Duration = Duration::from_secs(253_402_300_799);
 
 const WEEKDAYS: [&str; 7] = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
 
@@ -67,14 +69,14 @@ mod tests {
 
     #[track_caller]
     fn check(value: &str, now: &str, expected: Option<&str>) {
-        let parse = |text| httpdate::parse_http_date(text).unwrap();
-        assert_eq!(read(value.as_bytes(), parse(now)), expected.map(parse), "{value}");
+        let date = |text| httpdate::parse_http_date(text).unwrap();
+        assert_eq!(parse(value.as_bytes(), date(now)), expected.map(date), "{value}");
     }
 
     const NOW: &str = "Tue, 17 Mar 2026 17:37:54 GMT";
 
     #[test]
-    fn the_three_forms_are_one_moment() {
+    fn the_three_forms_give_the_same_time() {
         let expected = Some("Sun, 06 Nov 1994 08:49:37 GMT");
         check("Sun, 06 Nov 1994 08:49:37 GMT", NOW, expected);
         check("Sunday, 06-Nov-94 08:49:37 GMT", NOW, expected);
@@ -95,7 +97,7 @@ mod tests {
     fn a_clock_outside_of_the_calendar_does_not_panic() {
         let value = b"Sunday, 06-Nov-94 08:49:37 GMT";
         for now in [UNIX_EPOCH - Duration::from_secs(1), UNIX_EPOCH + Duration::from_secs(1 << 40)] {
-            let _ = read(value, now);
+            let _ = parse(value, now);
         }
     }
 

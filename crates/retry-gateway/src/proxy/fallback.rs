@@ -162,7 +162,7 @@ impl<'a> Trip<'a> {
     /// With the request for the first of them.
     fn begin(fallback: &'a Fallback, errand: Errand) -> (Self, Request<Upload>) {
         let Errand { request, trail, origin, expects } = errand;
-        let head = HeadSnapshot::of(&request);
+        let head = HeadSnapshot::new(&request);
         let (parts, body) = request.into_parts();
         let body = ReplaySource::new(body, fallback.limit, fallback.memory.clone());
         let request = Request::from_parts(parts, Upload::again(body.body()));
