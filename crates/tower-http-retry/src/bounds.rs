@@ -1,4 +1,4 @@
-//! Bounds that the layer puts on the service and the body that it wraps, so that the compiler names the mistake in words.
+//! Bounds on the inner service and on the body, which make the compiler explain a mistake in words.
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -7,7 +7,7 @@ use tower_service::Service;
 
 use crate::{BoxError, ReplayBody};
 
-/// A service that can be cloned, as every service that sends more than one request at a time can.
+/// A service that is [`Clone`], as every service that sends several requests at a time is.
 ///
 /// Every [`Clone`] service implements it. A [`RetryLayer`](crate::RetryLayer) requires it of the service that it wraps.
 #[diagnostic::on_unimplemented(
@@ -46,10 +46,10 @@ where
     type ResponseBody = R;
 }
 
-/// A body that can be kept for a resend. Its data is `Bytes`, which attempts share without a copy.
+/// A body that the layer can save for a resend. Its data is `Bytes`, which attempts share without a copy.
 ///
 /// Every [`Body`] of that kind implements it. A [`RetryLayer`](crate::RetryLayer) and a
-/// [`ReplaySource`](crate::body::ReplaySource) require it of the body that they keep.
+/// [`ReplaySource`](crate::body::ReplaySource) require it of the body that they save.
 #[diagnostic::on_unimplemented(
     message = "the retry layer cannot keep the body `{Self}` for a resend, because it is not a body of `Bytes`",
     label = "this is not a `Body<Data = Bytes>` with an error that converts into `BoxError`",

@@ -27,7 +27,7 @@ use self::journey::{Journey, Next};
 pub use self::oneshot::Oneshot;
 use crate::body::Original;
 use crate::bounds::{BytesBody, CloneService};
-use crate::head::Snapshot;
+use crate::head::PooledSnapshot;
 use crate::layer::{Settings, Terms};
 use crate::markers::{Concrete, PaceMode, ReadError, Unpaced};
 use crate::pace::{PaceFuture, SharedPace};
@@ -124,7 +124,7 @@ where
             original = Original::new(body, settings.replay_limit, settings.replay_memory.as_ref());
             Request::from_parts(head, original.body())
         };
-        let snapshot = Snapshot::of(&request);
+        let snapshot = PooledSnapshot::new(&request);
         // The instance that was readied sends every attempt. Its clone is not ready, and behind a limit of
         // one might never be while this one holds the permit.
         let clone = inner.clone();

@@ -1,4 +1,4 @@
-//! A client of reqwest as the service that the layer wraps.
+//! A reqwest client as the inner service of the layer.
 
 use std::fmt;
 use std::pin::Pin;
@@ -13,10 +13,10 @@ use tower_service::Service;
 
 use crate::BoxError;
 
-/// Sends `http` requests with a [`reqwest::Client`], which by itself is a service for reqwest's own.
+/// Sends `http` requests with a [`reqwest::Client`], which itself takes only reqwest's own requests.
 ///
-/// Put it below the layer. A request that is built with reqwest becomes one of `http`, and the response one of
-/// reqwest again, by conversions of reqwest's; its timeout comes along, and then holds for each attempt:
+/// Put it below the layer. reqwest has conversions from its requests to those of `http`, and from the response back. The timeout
+/// of a request is part of the conversion, and bounds each attempt:
 ///
 /// ```no_run
 /// use tower::{BoxError, ServiceBuilder, ServiceExt};
@@ -39,15 +39,15 @@ use crate::BoxError;
 /// # }
 /// ```
 ///
-/// The two settings keep reqwest from resending what the layer does not count, and from making several requests of
-/// one; see [above](crate#retries-of-the-clients-below).
+/// The two settings keep reqwest from resends that the layer does not count, and from sending several requests for one. The
+/// [crate's page](crate#retries-of-the-clients-below) tells why.
 #[derive(Clone, Debug)]
 pub struct ReqwestService {
     client: reqwest::Client,
 }
 
 impl ReqwestService {
-    /// Sends with `client`, whose clones share their connections.
+    /// Creates a service that sends with `client`. Clones share its connections.
     pub fn new(client: reqwest::Client) -> Self {
         Self { client }
     }
@@ -73,28 +73,28 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let stage = match request.map(reqwest::Body::wrap).try_into() {
-            Ok(request) => Stage::Sent { response: self.client.call(request) },
-            Err(error) => Stage::Unsendable { error: Some(error) },
+            Ok(request) => ReqwestStage::Sending { response: self.client.call(request) },
+            Err(error) => ReqwestStage::InvalidRequest { error: Some(error) },
         };
         ReqwestFuture { stage }
     }
 }
 
 pin_project! {
-    /// The response of a [`ReqwestService`].
+    /// The future of a [`ReqwestService`], which resolves with the response.
     #[must_use = "futures do nothing unless polled"]
     pub struct ReqwestFuture {
         #[pin]
-        stage: Stage,
+        stage: ReqwestStage,
     }
 }
 
 pin_project! {
-    #[project = StageProj]
-    enum Stage {
-        Sent { #[pin] response: <reqwest::Client as Service<reqwest::Request>>::Future },
-        /// Its URI is no URL that reqwest can call.
-        Unsendable { error: Option<reqwest::Error> },
+    #[project = ReqwestStageProj]
+    enum ReqwestStage {
+        Sending { #[pin] response: <reqwest::Client as Service<reqwest::Request>>::Future },
+        /// The URI of the request is not a URL that reqwest can call.
+        InvalidRequest { error: Option<reqwest::Error> },
     }
 }
 
@@ -103,16 +103,16 @@ impl Future for ReqwestFuture {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let response = match self.project().stage.project() {
-            StageProj::Sent { response } => ready!(response.poll(cx))?,
-            StageProj::Unsendable { error } => {
-                return Poll::Ready(Err(error.take().expect("polled after it had resolved")));
+            ReqwestStageProj::Sending { response } => ready!(response.poll(cx))?,
+            ReqwestStageProj::InvalidRequest { error } => {
+                return Poll::Ready(Err(error.take().expect("`ReqwestFuture` polled after it resolved")));
             }
         };
-        // Where it came from is not in a response of `http`, unless it is put there.
-        let located = Response::builder().url(response.url().clone()).body(());
+        // A response of `http` has no URL, but reqwest reads the URL from its extensions in a later conversion.
+        let with_url = Response::builder().url(response.url().clone()).body(());
         let mut response = Response::from(response);
-        if let Ok(located) = located {
-            response.extensions_mut().extend(located.into_parts().0.extensions);
+        if let Ok(with_url) = with_url {
+            response.extensions_mut().extend(with_url.into_parts().0.extensions);
         }
         Poll::Ready(Ok(response))
     }

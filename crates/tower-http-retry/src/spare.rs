@@ -1,27 +1,28 @@
-//! What is done with and can be used again, for the thread that did it.
+//! Pools of values that are used again by later requests of the same thread.
 
 use std::cell::RefCell;
 use std::thread::LocalKey;
 
-pub(crate) type Spares<T> = RefCell<Vec<T>>;
+/// A pool of values, for a thread-local static.
+pub(crate) type LocalPool<T> = RefCell<Vec<T>>;
 
-/// One that is spare, if there is one.
+/// Takes a value from the pool, unless it is empty.
 #[inline]
-pub(crate) fn take<T>(spares: &'static LocalKey<Spares<T>>) -> Option<T> {
-    spares.try_with(|spares| spares.borrow_mut().pop()).ok().flatten()
+pub(crate) fn acquire<T>(pool: &'static LocalKey<LocalPool<T>>) -> Option<T> {
+    pool.try_with(|pool| pool.borrow_mut().pop()).ok().flatten()
 }
 
-/// Keeps one for others, if there are not many.
+/// Returns a value to the pool, unless it is full.
 #[inline]
-pub(crate) fn give<T>(spares: &'static LocalKey<Spares<T>>, one: T) {
-    // There are none while the thread ends.
-    let _ = spares.try_with(|spares| {
-        let mut spares = spares.borrow_mut();
-        if spares.len() < MOST {
-            spares.push(one);
+pub(crate) fn release<T>(pool: &'static LocalKey<LocalPool<T>>, value: T) {
+    // The pool is gone while the thread ends, and the value is dropped then.
+    let _ = pool.try_with(|pool| {
+        let mut pool = pool.borrow_mut();
+        if pool.len() < MAX_POOLED {
+            pool.push(value);
         }
     });
 }
 
-/// So many are spare for each thread.
-const MOST: usize = 64;
+/// The largest number of values in a pool, for each thread.
+const MAX_POOLED: usize = 64;

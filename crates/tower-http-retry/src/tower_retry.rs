@@ -11,11 +11,11 @@ use http_retry::{Attempt, Decision, GiveUpReason, Policy, RequestHead, RetryAfte
 use tower::retry;
 use tracing::Span;
 
-use crate::failure::{doubt, outcome};
+use crate::failure::{downgrade_goaway, outcome};
 use crate::future::itinerary::{Itinerary, policy};
 use crate::layer::{Settings, Terms};
 use crate::markers::{Concrete, ReadError};
-use crate::randomness::Draws;
+use crate::randomness::LazyRng;
 use crate::timer::{self, Sleep};
 use crate::{AttemptNumber, RetryInfo, RetryLayer, RetryOverride, trace};
 
@@ -90,14 +90,14 @@ where
         let attempt = Attempt::new(session.number(), &*request, outcome(result))
             .assume_idempotent(overrides.is_some_and(|overrides| overrides.assume_idempotent));
         // Nobody sees the body.
-        let attempt = doubt(attempt, || false);
+        let attempt = downgrade_goaway(attempt, || false);
         let Settings { budget, timer, randomness, .. } = &self.terms.settings;
         let step = session.decide(
             policy(&self.terms, overrides),
             &attempt,
             budget.as_ref(),
-            || timer::moment(&**timer).started(self.called_at.map(timer::on_scale)),
-            &mut Draws(randomness),
+            || timer::clock_reading(&**timer).started(self.called_at.map(timer::since_origin)),
+            &mut LazyRng(randomness),
         );
         let Decision::Wait(delay) = step else {
             self.end(&session, step.reason(), result);

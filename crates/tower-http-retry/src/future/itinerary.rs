@@ -23,7 +23,7 @@ pub(super) enum Departure {
 impl Departure {
     pub(super) fn time(self) -> Option<Duration> {
         match self {
-            Self::At(time) => Some(timer::on_scale(time)),
+            Self::At(time) => Some(timer::since_origin(time)),
             Self::Unasked | Self::Ahead => None,
         }
     }

@@ -19,12 +19,12 @@ use super::itinerary::{Departure, policy};
 use super::pause::Pause;
 use crate::body::Original;
 use crate::bounds::{BytesBody, CloneService};
-use crate::failure::{doubt, outcome};
-use crate::head::Snapshot;
+use crate::failure::{downgrade_goaway, outcome};
+use crate::head::PooledSnapshot;
 use crate::layer::Terms;
 use crate::markers::ReadError;
 use crate::pace::Line;
-use crate::randomness::Draws;
+use crate::randomness::LazyRng;
 use crate::timer::{self, Timer};
 use crate::{PaceError, ReplayBody, RetryInfo, RetryOverride, trace};
 
@@ -34,7 +34,7 @@ pub(super) struct Journey<S, P, B, T, E> {
     terms: Arc<Terms<P>>,
     session: Session,
     departure: Departure,
-    snapshot: Snapshot,
+    snapshot: PooledSnapshot,
     original: Original<B>,
     /// From the first failure on.
     detour: Option<Box<Detour<T, E>>>,
@@ -53,7 +53,7 @@ where
         terms: Arc<Terms<P>>,
         session: Session,
         departure: Departure,
-        snapshot: Snapshot,
+        snapshot: PooledSnapshot,
         original: Original<B>,
     ) -> Self {
         Self { inner, terms, session, departure, snapshot, original, detour: None, reason: None }
@@ -167,14 +167,14 @@ where
             .assume_idempotent(overrides.is_some_and(|overrides| overrides.assume_idempotent));
         let attempt = match result {
             Ok(_) => attempt,
-            Err(_) => doubt(attempt, || self.original.is_asked()),
+            Err(_) => downgrade_goaway(attempt, || self.original.is_polled()),
         };
         let step = self.session.decide(
             policy(&self.terms, overrides),
             &attempt,
             settings.budget.as_ref(),
-            || timer::moment(&*settings.timer).started(self.departure.time()),
-            &mut Draws(&settings.randomness),
+            || timer::clock_reading(&*settings.timer).started(self.departure.time()),
+            &mut LazyRng(&settings.randomness),
         );
         if let Decision::Wait(_) = step {
             self.departure = Departure::Unasked;
@@ -184,7 +184,7 @@ where
                 return Decision::GiveUp(GiveUpReason::Body);
             }
             if matches!(result, Ok(response) if response.status() == StatusCode::EXPECTATION_FAILED) {
-                self.snapshot.expect_nothing();
+                self.snapshot.remove_expect();
             }
         }
         step
