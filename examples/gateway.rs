@@ -16,10 +16,11 @@ use hyper_util::client::legacy::{Client, connect::HttpConnector};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::TcpListener;
 use tower::Layer;
+use tower_http_retry::body::ResponseBody;
 use tower_http_retry::{ReplayBody, Retry, RetryLayer};
 
 type Upstream = Retry<Client<HttpConnector, ReplayBody<Incoming>>>;
-type Answer = Response<Either<Incoming, Empty<Bytes>>>;
+type Answer = Response<Either<ResponseBody<Incoming>, Empty<Bytes>>>;
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {

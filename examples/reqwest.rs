@@ -13,7 +13,7 @@ use futures_util::stream;
 use reqwest::{Body, redirect, retry};
 use tokio::net::TcpListener;
 use tower::ServiceBuilder;
-use tower_http_retry::reqwest::ReqwestService;
+use tower_http_retry::reqwest::{ReqwestExt, ReqwestService};
 use tower_http_retry::{RetryInfo, RetryLayer};
 
 #[tokio::main]
@@ -29,9 +29,7 @@ async fn main() -> anyhow::Result<()> {
     // The timeout holds for each attempt.
     let lines = stream::iter(["first line\n", "second line\n"].map(Ok::<_, Infallible>));
     let request = reqwest.put(url).timeout(Duration::from_secs(5)).body(Body::wrap_stream(lines)).build()?;
-    let response = client.oneshot(http::Request::<Body>::try_from(request)?).await?;
-
-    let response = reqwest::Response::from(response).error_for_status()?;
+    let response = client.execute(request).await?.error_for_status()?;
     if let Some(info) = response.extensions().get::<RetryInfo>() {
         println!("after {} attempts and {:?} of waiting:", info.attempts(), info.waited());
     }

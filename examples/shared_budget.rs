@@ -8,6 +8,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::Full;
 use tower::{BoxError, Service, ServiceBuilder, ServiceExt, service_fn};
+use tower_http_retry::body::ResponseBody;
 use tower_http_retry::policy::FixedDelay;
 use tower_http_retry::{Budget, ReplayBody, RetryInfo, RetryLayer};
 
@@ -36,7 +37,8 @@ fn client(
     name: &'static str,
     status: u16,
     budget: &Budget,
-) -> impl Service<Request<Body>, Response = Response<String>, Error = BoxError> + Clone + use<> {
+) -> impl Service<Request<Body>, Response = Response<ResponseBody<String>>, Error = BoxError> + Clone + use<>
+{
     let server = service_fn(move |_: Request<ReplayBody<Body>>| async move {
         Ok::<_, BoxError>(Response::builder().status(status).body(name.to_owned())?)
     });
@@ -47,10 +49,10 @@ fn client(
 /// Says how often a request was sent, and why no more often.
 async fn call<C>(client: &C, budget: &Budget) -> Result<(), BoxError>
 where
-    C: Service<Request<Body>, Response = Response<String>, Error = BoxError> + Clone,
+    C: Service<Request<Body>, Response = Response<ResponseBody<String>>, Error = BoxError> + Clone,
 {
     let response = client.clone().oneshot(Request::new(Body::default())).await?;
-    let name = response.body();
+    let name = response.body().get_ref();
     match response.extensions().get::<RetryInfo>() {
         None => print!("{name}: sent once"),
         Some(info) => print!("{name}: sent {} times, gave up: {:?}", info.attempts(), info.reason()),

@@ -24,6 +24,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "rand",
             "serde_json",
             "sfv",
+            "thiserror",
         ],
     ),
     (
@@ -44,6 +45,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "reqwest",
             "serde",
             "sync_wrapper",
+            "thiserror",
             "tokio",
             "tower",
             "tower-layer",

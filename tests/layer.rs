@@ -3,6 +3,7 @@
 mod bodies;
 mod defaults;
 mod fits;
+mod handed_back;
 mod info;
 mod overrides;
 mod traces;

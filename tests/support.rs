@@ -15,12 +15,15 @@ use hyper_util::rt::TokioExecutor;
 pub(crate) use testkit::{
     Answer, bodies, bucket, listener, peer, raw, raw_http2, server, status, upstream, with_header,
 };
+use tower_http_retry::body::ResponseBody;
 use tower_http_retry::policy::FixedDelay;
 use tower_http_retry::{ReplayBody, RetryInfo};
 use tower_test::mock::{Handle, SendResponse};
 
 /// The request as tests build it.
 pub(crate) type Sent = Request<Full<Bytes>>;
+/// The response as the layer returns it.
+pub(crate) type HandedOn = Response<ResponseBody<Full<Bytes>>>;
 /// The request as an inner service gets it.
 pub(crate) type Inner = Request<ReplayBody<Full<Bytes>>>;
 

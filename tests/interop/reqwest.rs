@@ -10,10 +10,11 @@ use bytes::Bytes;
 use futures_util::stream;
 use http::{Method, Request, Response};
 use reqwest::{Body, Client, redirect, retry};
-use tower::Layer;
+use tower::{Layer, ServiceBuilder};
+use tower_http_retry::body::ResponseBody;
 use tower_http_retry::failure::failure_kind;
-use tower_http_retry::reqwest::ReqwestService;
-use tower_http_retry::{FailureKind, RetryInfo, RetryLayer};
+use tower_http_retry::reqwest::{ReqwestExt, ReqwestService};
+use tower_http_retry::{FailureKind, Pace, ReplayBody, RetryInfo, RetryLayer};
 
 use crate::support::listener::{Listener, unused_address};
 use crate::support::raw::{Deed, RawServer};
@@ -25,7 +26,7 @@ fn reqwest() -> Client {
 }
 
 /// Sends a request of reqwest's through the layer.
-async fn send(request: reqwest::RequestBuilder) -> Result<Response<Body>, reqwest::Error> {
+async fn send(request: reqwest::RequestBuilder) -> Result<Response<ResponseBody<Body>>, reqwest::Error> {
     let client = RetryLayer::new(QUICKLY).layer(ReqwestService::new(reqwest()));
     let request = Request::<Body>::try_from(request.build()?)?;
     soon(client.oneshot(request)).await
@@ -49,6 +50,52 @@ async fn a_request_of_reqwest_s_goes_through_the_layer() {
         assert_eq!((seen.header("content-length"), seen.header("transfer-encoding")), (Some("4"), None));
     }
     assert_eq!(server.seen().len(), 2);
+}
+
+/// The layers above are called as the client is, whatever their error.
+#[tokio::test]
+async fn a_stack_executes_requests_of_reqwest_s() {
+    let server = Server::start(|number| {
+        let status = if number % 2 == 1 { 503 } else { 200 };
+        Response::builder().status(status).body("a text".into()).unwrap()
+    });
+    let server = server.await;
+    let url = server.uri("/orders?a=b");
+    let request = || reqwest().put(&url).body("text").build().unwrap();
+    let client = RetryLayer::new(QUICKLY).layer(ReqwestService::new(reqwest()));
+    // It borrows nothing, and so may be a task.
+    let response = soon(tokio::spawn(client.execute(request()))).await.unwrap().unwrap();
+    check_executed(response, &url).await;
+
+    let paced = RetryLayer::new(QUICKLY).pace(Pace::per_authority()).layer(ReqwestService::new(reqwest()));
+    check_executed(soon(paced.execute(request())).await.unwrap(), &url).await;
+
+    let stack = ServiceBuilder::new().timeout(Duration::from_secs(4)).layer(RetryLayer::new(QUICKLY));
+    let stack = stack.timeout(Duration::from_secs(2)).service(ReqwestService::new(reqwest()));
+    check_executed(soon(stack.execute(request())).await.unwrap(), &url).await;
+    assert_eq!(server.seen().len(), 6);
+}
+
+async fn check_executed(response: reqwest::Response, url: &str) {
+    assert_eq!((response.status().as_u16(), response.url().as_str()), (200, url));
+    assert_eq!(response.extensions().get::<RetryInfo>().unwrap().attempts(), 2);
+    assert_eq!(response.text().await.unwrap(), "a text");
+}
+
+/// A response that was read during a wait is one of reqwest's, too.
+#[tokio::test(start_paused = true)]
+async fn a_response_that_was_read_is_handed_back_to_reqwest() {
+    let service = tower::service_fn(async |_: Request<ReplayBody<Body>>| {
+        Ok::<_, reqwest::Error>(Response::builder().status(503).body(Body::from("busy")).unwrap())
+    });
+    let client = RetryLayer::new(A_SECOND).max_elapsed(Duration::from_secs(5)).layer(service);
+    let request = reqwest().get("http://api.example/").build().unwrap();
+    let mut call = Box::pin(client.execute(request));
+    assert!(futures_util::poll!(call.as_mut()).is_pending());
+    tokio::time::advance(Duration::from_secs(60)).await;
+    let response = call.await.unwrap();
+    assert_eq!(response.status().as_u16(), 503);
+    assert_eq!(response.text().await.unwrap(), "busy");
 }
 
 #[tokio::test]

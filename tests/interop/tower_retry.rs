@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use http::{HeaderName, Method, Request};
+use http::{HeaderName, Method, Request, Response, StatusCode};
 use tokio::time::Instant;
 use tower::retry::Retry;
 use tower::util::BoxCloneService;
@@ -32,9 +32,9 @@ struct Seen {
     tokens: f64,
 }
 
-async fn seen<S>(client: S, upstream: &Upstream, budget: &Budget, request: Sent) -> Seen
+async fn seen<S, R>(client: S, upstream: &Upstream, budget: &Budget, request: Sent) -> Seen
 where
-    S: Service<Sent, Response = Answer, Error = BoxError>,
+    S: Service<Sent, Response = Response<R>, Error = BoxError>,
 {
     let start = Instant::now();
     let ended = eventually(client.oneshot(request)).await;
@@ -119,27 +119,38 @@ async fn tower_s_retry_decides_as_the_layer_does() {
     assert_eq!(sends(check("override", A_SECOND, more, answers([503; 3])).await), 5);
 }
 
+/// A client whose responses are of one type.
+fn boxed<S, R>(client: S) -> BoxCloneService<Sent, StatusCode, BoxError>
+where
+    S: Service<Sent, Response = Response<R>, Error = BoxError, Future: Send + 'static>
+        + Clone
+        + Send
+        + 'static,
+{
+    BoxCloneService::new(client.map_response(|response| response.status()))
+}
+
 /// But for the spans of resends, which a policy cannot open.
 #[tokio::test(start_paused = true)]
 async fn tracing_is_told_what_the_layer_tells() {
     let layer = || RetryLayer::<_, Boxed>::new(A_SECOND);
-    let lines = async |client: BoxCloneService<Sent, Answer, BoxError>| {
+    let lines = async |client: BoxCloneService<Sent, StatusCode, BoxError>| {
         let capture = Capture::start();
         client.oneshot(get("http://api.example/")).await.unwrap();
         capture.lines()
     };
-    let mut ours = lines(BoxCloneService::new(layer().layer(Upstream::statuses([503])))).await;
+    let mut ours = lines(boxed(layer().layer(Upstream::statuses([503])))).await;
     let tower_s = Retry::new(TowerPolicy::new(layer()), Upstream::statuses([503]));
     ours.retain(|line| !line.starts_with("+ retry:resend"));
     assert_eq!(ours.len(), 4, "{ours:#?}");
-    assert_eq!(lines(BoxCloneService::new(tower_s)).await, ours);
+    assert_eq!(lines(boxed(tower_s)).await, ours);
 }
 
 /// gRPC is told of retries alone, and not of the resend at once.
 #[tokio::test(start_paused = true)]
 async fn grpc_s_count_of_retries_is_that_of_the_layer() {
     let layer = || RetryLayer::<_, Boxed>::new(A_SECOND).attempt_header(AttemptHeader::grpc());
-    let counts = async |upstream: &Upstream, client: BoxCloneService<Sent, Answer, BoxError>| {
+    let counts = async |upstream: &Upstream, client: BoxCloneService<Sent, StatusCode, BoxError>| {
         let mut request = get("/");
         request.headers_mut().insert("content-type", "application/grpc".parse().unwrap());
         client.oneshot(request).await.unwrap();
@@ -149,9 +160,9 @@ async fn grpc_s_count_of_retries_is_that_of_the_layer() {
     };
     let upstream = || Upstream::statuses([425, 503, 503]);
     let (ours, tower_s) = (upstream(), upstream());
-    let client = BoxCloneService::new(layer().layer(ours.handle()));
+    let client = boxed(layer().layer(ours.handle()));
     assert_eq!(counts(&ours, client).await, [None, None, Some("1".to_owned()), Some("2".to_owned())]);
-    let client = BoxCloneService::new(Retry::new(TowerPolicy::new(layer()), tower_s.handle()));
+    let client = boxed(Retry::new(TowerPolicy::new(layer()), tower_s.handle()));
     assert_eq!(counts(&tower_s, client).await, [None, None, Some("1".to_owned()), Some("2".to_owned())]);
 }
 

@@ -15,7 +15,7 @@ use tower_http_retry::{Policy, ReplayBody, Retry, RetryAfterFirst, RetryLayer};
 
 use crate::support::server::Server;
 use crate::support::upstream::Upstream;
-use crate::support::{A_SECOND, Answer, QUICKLY, Sent, assert_status, client, eventually, get, soon};
+use crate::support::{A_SECOND, HandedOn, QUICKLY, Sent, assert_status, client, eventually, get, soon};
 
 type Default = RetryAfterFirst;
 type Hyper = Client<HttpConnector, ReplayBody<Full<Bytes>>>;
@@ -66,9 +66,9 @@ async fn the_marker_is_inferred() {
 #[tokio::test(start_paused = true)]
 async fn the_service_can_be_boxed() {
     let retry = || RetryLayer::new(A_SECOND).layer(Upstream::statuses([503, 200]));
-    let boxed: BoxCloneService<Sent, Answer, BoxError> = BoxCloneService::new(retry());
+    let boxed: BoxCloneService<Sent, HandedOn, BoxError> = BoxCloneService::new(retry());
     assert_status(&boxed.oneshot(get("/")).await.unwrap(), 200);
-    let boxed: BoxCloneSyncService<Sent, Answer, BoxError> = BoxCloneSyncService::new(retry());
+    let boxed: BoxCloneSyncService<Sent, HandedOn, BoxError> = BoxCloneSyncService::new(retry());
     assert_status(&boxed.oneshot(get("/")).await.unwrap(), 200);
     let stack = ServiceBuilder::new()
         .concurrency_limit(8)

@@ -11,7 +11,7 @@ use tower_http_retry::{Pace, PaceError, PaceLayer, RetryLayer};
 
 use super::{MS, SECOND, busy, crowd, numbered, per_authority, sends};
 use crate::support::upstream::Upstream;
-use crate::support::{Answer, Sent, assert_status, eventually, reset, status};
+use crate::support::{HandedOn, Sent, assert_status, eventually, reset, status};
 
 /// A client of somebody's.
 struct Client {
@@ -83,8 +83,8 @@ async fn two_layers_share_a_pace() {
         let (retried, paced) = (retried.clone(), paced.clone());
         tasks.push(tokio::spawn(async move {
             match number % 2 {
-                1 => retried.oneshot(numbered(number)).await.unwrap(),
-                _ => paced.oneshot(numbered(number)).await.unwrap(),
+                1 => retried.oneshot(numbered(number)).await.unwrap().map(drop),
+                _ => paced.oneshot(numbered(number)).await.unwrap().map(drop),
             }
         }));
     }
@@ -121,7 +121,7 @@ async fn clones_of_a_layer_share_its_pace() {
 /// Outside of a retry layer it paces callers, and inside attempts.
 #[tokio::test(start_paused = true)]
 async fn it_fits_above_and_below_a_retry_layer() {
-    let check = async |client: BoxCloneService<Sent, Answer, BoxError>, upstream: Upstream| {
+    let check = async |client: BoxCloneService<Sent, HandedOn, BoxError>, upstream: Upstream| {
         for response in eventually(crowd(&client, 20)).await {
             assert_status(&response.unwrap(), 200);
         }

@@ -75,7 +75,7 @@ async fn when_the_probes_service_fails_the_next_goes() {
     eventually(client.oneshot(numbered(2))).await.unwrap();
     assert_eq!(sends(&upstream, start), [(2, 1_000)]);
     let error = eventually(probe).await.unwrap().unwrap_err();
-    assert_eq!(error.to_string(), "the client is broken");
+    assert_eq!(error.flatten().to_string(), "the client is broken");
 }
 
 /// Nothing was sent, and a service that fails there stays failed: as without a pace, the call ends with its error.

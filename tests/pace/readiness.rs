@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 
 use futures_util::FutureExt;
+use http::Response;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep};
 use tower::layer::layer_fn;
@@ -20,9 +21,13 @@ use crate::support::upstream::Upstream;
 use crate::support::{A_SECOND, Answer, Sent, assert_status, eventually, info, status};
 
 /// While a crowd waits, next to nobody asked the timer for anything.
-async fn check_one_clock<S>(watch: Watch, client: S, pace: &SharedPace)
+async fn check_one_clock<S, R>(watch: Watch, client: S, pace: &SharedPace)
 where
-    S: Service<Sent, Error = BoxError, Response = Answer, Future: Send + 'static> + Clone + Send + 'static,
+    S: Service<Sent, Error = BoxError, Response = Response<R>, Future: Send + 'static>
+        + Clone
+        + Send
+        + 'static,
+    R: Send + 'static,
 {
     let served = tokio::spawn(async move { crowd(&client, 1_000).await });
     sleep(500 * MS).await;
@@ -55,12 +60,16 @@ async fn a_crowd_before_its_resends_watches_one_clock() {
 }
 
 /// Behind a limit of one, whose permit is free while five wait, and goes from hand to hand after that.
-async fn check_permits<S>(
+async fn check_permits<S, R>(
     layer: impl Layer<ConcurrencyLimit<Upstream>, Service = S>,
     upstream: &Upstream,
     pace: &SharedPace,
 ) where
-    S: Service<Sent, Error = BoxError, Response = Answer, Future: Send + 'static> + Clone + Send + 'static,
+    S: Service<Sent, Error = BoxError, Response = Response<R>, Future: Send + 'static>
+        + Clone
+        + Send
+        + 'static,
+    R: Send + 'static,
 {
     let permits = Arc::new(Semaphore::new(1));
     let client = layer.layer(ConcurrencyLimit::with_semaphore(upstream.handle(), Arc::clone(&permits)));
@@ -147,13 +156,14 @@ async fn without_a_pace_the_service_is_as_ready_as_the_inner_one() {
 /// ```text
 /// 0 s: the turn   1 s: quiet   2 s: ready   3 s: the permit is free   6 s: sent
 /// ```
-async fn check_back_in_line<S>(
+async fn check_back_in_line<S, R>(
     layer: impl Layer<ConcurrencyLimit<Upstream>, Service = S>,
     upstream: &Upstream,
     pace: &SharedPace,
-) -> Answer
+) -> Response<R>
 where
-    S: Service<Sent, Error = BoxError, Response = Answer, Future: Send + 'static> + Send + 'static,
+    S: Service<Sent, Error = BoxError, Response = Response<R>, Future: Send + 'static> + Send + 'static,
+    R: Send + 'static,
 {
     let permits = Arc::new(Semaphore::new(1));
     let mut client = layer.layer(ConcurrencyLimit::with_semaphore(upstream.handle(), Arc::clone(&permits)));

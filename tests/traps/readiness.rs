@@ -6,6 +6,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 use std::{future, pin::pin};
 
+use http_body_util::BodyExt;
 use http_retry::Budget;
 use tokio::task::coop;
 use tower::{BoxError, Service, ServiceBuilder, ServiceExt};
@@ -14,7 +15,7 @@ use tower_http_retry::{GiveUpReason, RetryLayer};
 
 use crate::support::upstream::Upstream;
 use crate::support::{
-    A_SECOND, Answer, Inner, Sent, assert_status, eventually, get, info, next, reset, status,
+    A_SECOND, Answer, HandedOn, Inner, Sent, assert_status, eventually, get, info, next, reset, status,
 };
 
 /// Trap 1: a clone of the instance that was readied waits for ever for the permit that the original holds.
@@ -120,7 +121,7 @@ async fn a_spent_cooperative_budget_is_no_busy_service() {
 /// A client over a mock, with a budget that never refills, and what drives the mock.
 fn mocked(
     budget: &Budget,
-) -> (impl Service<Sent, Response = Answer, Error = BoxError, Future: Send> + use<>, Handle) {
+) -> (impl Service<Sent, Response = HandedOn, Error = BoxError, Future: Send> + use<>, Handle) {
     let (mock, handle) = tower_test::mock::pair::<Inner, Answer>();
     let layer = RetryLayer::new(A_SECOND).budget(budget.clone());
     (ServiceBuilder::new().layer(layer).service(mock), handle)
@@ -153,12 +154,13 @@ async fn an_error_of_readiness_does_not_hide_the_response_before() {
     let (client, mut handle) = mocked(&budget);
     let sent = tokio::spawn(client.oneshot(get("/")));
     let (_, respond) = next(&mut handle).await;
-    respond.send_response(status(503));
+    respond.send_response(status(503).map(|_| "busy".into()));
     handle.send_error("the client is broken");
     let response = eventually(sent).await.unwrap().unwrap();
     assert_status(&response, 503);
     assert_eq!(info(&response).reason(), Some(GiveUpReason::NotReady));
     assert_eq!(info(&response).attempts(), 1);
+    assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "busy");
     assert_eq!(budget.tokens(), 10.0, "what was not sent costs nothing");
 }
 

@@ -12,7 +12,7 @@ use tower::{BoxError, Layer, Service, ServiceExt, service_fn};
 use tower_http_retry::body::ReplayMemory;
 use tower_http_retry::{GiveUpReason, ReplayBody, RetryLayer};
 
-use crate::support::{A_SECOND, Answer, Inner, QUICKLY, info, request, status};
+use crate::support::{A_SECOND, HandedOn, Inner, QUICKLY, info, request, status};
 
 const KIB: usize = 1024;
 
@@ -29,7 +29,7 @@ async fn a_finished_call_keeps_nothing() {
     let memory = ReplayMemory::new(KIB);
     let mut client = RetryLayer::new(QUICKLY).replay_memory(memory.clone()).layer(inner);
     let mut call = Box::pin(client.ready().await.unwrap().call(upload()));
-    let _: Answer = call.as_mut().await.unwrap();
+    let _: HandedOn = call.as_mut().await.unwrap();
     assert_eq!(memory.used(), 0);
 }
 
@@ -98,7 +98,7 @@ async fn a_body_that_panicked_is_not_sent_again_as_if_it_were_whole() {
     });
     let body = StreamBody::new(stream::iter(frames));
     let request = Request::put("http://api/").body(body).unwrap();
-    let result: Result<Answer, BoxError> = RetryLayer::new(QUICKLY).layer(inner).oneshot(request).await;
+    let result: Result<HandedOn, BoxError> = RetryLayer::new(QUICKLY).layer(inner).oneshot(request).await;
     result.unwrap_err();
     assert_eq!(*sends.lock().unwrap(), 1);
 }

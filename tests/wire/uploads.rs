@@ -11,7 +11,7 @@ use http::{HeaderMap, Request, Response};
 use http_body::{Body, Frame};
 use http_body_util::{Full, StreamBody};
 use tower::{BoxError, Layer, Service};
-use tower_http_retry::body::ReplayMemory;
+use tower_http_retry::body::{ReplayMemory, ResponseBody};
 use tower_http_retry::policy::BodyState;
 use tower_http_retry::{GiveUpReason, ReplayBody, RetryLayer};
 
@@ -156,7 +156,7 @@ async fn trailers_are_resent_also_where_there_is_nothing_else() {
 }
 
 /// Sends a body that breaks after its second frame, and returns what the caller gets.
-async fn broken<S, R>(client: S, uri: &str) -> Result<Response<R>, S::Error>
+async fn broken<S, R>(client: S, uri: &str) -> Result<Response<ResponseBody<R>>, S::Error>
 where
     S: Service<Request<ReplayBody<Frames>>, Response = Response<R>> + Clone,
     S::Error: Error + 'static,

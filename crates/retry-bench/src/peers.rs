@@ -124,9 +124,9 @@ pub type Waiter = Pin<Box<dyn Future<Output = ()>>>;
 pub(crate) type Wait = Box<dyn FnMut(Request<Full<Bytes>>) -> Waiter>;
 
 /// Has a service's future wait in a box.
-pub(crate) fn boxed<S>(mut service: S) -> Wait
+pub(crate) fn boxed<S, R>(mut service: S) -> Wait
 where
-    S: Service<Request<Full<Bytes>>, Response = Response<Full<Bytes>>, Future: 'static> + 'static,
+    S: Service<Request<Full<Bytes>>, Response = Response<R>, Future: 'static> + 'static,
 {
     Box::new(move |request| Box::pin(Unit { future: service.call(request) }))
 }

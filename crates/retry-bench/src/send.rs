@@ -49,9 +49,9 @@ pub(crate) fn request<B: AnyBody>(
 }
 
 /// Sends a request, and waits for nothing but the next poll.
-pub(crate) fn repeat<S, B>(mut service: S, mut request: impl FnMut() -> Request<B> + 'static) -> Run
+pub(crate) fn repeat<S, B, R>(mut service: S, mut request: impl FnMut() -> Request<B> + 'static) -> Run
 where
-    S: Service<Request<B>, Response = Response<Full<Bytes>>> + 'static,
+    S: Service<Request<B>, Response = Response<R>> + 'static,
     S::Error: std::fmt::Debug,
     B: Body,
 {

@@ -4,6 +4,7 @@
 //! such bodies outside of a layer, and a [`ReplayMemory`] bounds the memory of all of them.
 
 mod buffered_frame;
+mod error;
 mod memory;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod model;
@@ -17,6 +18,7 @@ pub use self::memory::ReplayMemory;
 pub use self::replay_body::ReplayBody;
 pub use self::replay_source::ReplaySource;
 pub(crate) use self::replay_state::{ReplayState, ReplayState as Original};
+pub use crate::response_body::ResponseBody;
 
 #[cfg(test)]
 mod tests;

@@ -26,11 +26,13 @@ use self::itinerary::Itinerary;
 use self::journey::{Journey, Next};
 pub use self::oneshot::Oneshot;
 use crate::body::Original;
+use crate::body::ResponseBody;
 use crate::bounds::{BytesBody, CloneService};
 use crate::head::PooledSnapshot;
 use crate::layer::{Settings, Terms};
 use crate::markers::{Concrete, PaceMode, ReadError, Unpaced};
 use crate::pace::{PaceFuture, SharedPace};
+use crate::response_body::InnerResponse;
 use crate::{PaceError, ReplayBody, RetryInfo};
 
 pin_project! {
@@ -66,6 +68,7 @@ pin_project! {
     pub struct ResponseFuture<S, P, B, M = Concrete, G = Unpaced>
     where
         S: Service<Request<ReplayBody<B>>>,
+        S::Response: InnerResponse,
     {
         #[pin]
         stage: Stage<S, B>,
@@ -99,6 +102,7 @@ where
     S: Service<Request<ReplayBody<B>>, Response = Response<R>> + CloneService,
     P: Policy,
     B: BytesBody,
+    R: Body,
 {
     /// Sends a request through a service that must be ready, unless there is a pace.
     #[inline]
@@ -138,6 +142,7 @@ where
 impl<S, P, B, M, G> ResponseFuture<S, P, B, M, G>
 where
     S: Service<Request<ReplayBody<B>>>,
+    S::Response: InnerResponse,
 {
     /// What happened to the request, once this has resolved: what its response carries in its extensions, and what
     /// nothing carries where there is an error in its stead. `None` where it was sent once and nobody gave up.
@@ -191,7 +196,7 @@ where
     B: BytesBody,
     R: Body + Unpin,
 {
-    type Output = Result<Response<R>, G::Error>;
+    type Output = Result<Response<ResponseBody<R>>, G::Error>;
 
     // On the way of each response, which is large: what an attempt came back with is moved as seldom as can be.
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
@@ -208,8 +213,7 @@ where
                 continue;
             };
             let Some(journey) = this.journey else {
-                // Not even looked at, so that the attempt writes it where the caller reads it.
-                return G::outcome(attempt.poll(cx));
+                return G::outcome(attempt.poll(cx).map_ok(passed_on));
             };
             let entered = journey.enter();
             let mut outcome = attempt.poll(cx);
@@ -221,7 +225,7 @@ where
             journey.observe(result);
             let Some(stage) = journey.conclude(result, None) else {
                 self.end();
-                return G::outcome(outcome);
+                return G::outcome(outcome.map_ok(passed_on));
             };
             this.stage.set(stage);
             if let Poll::Ready(result) = outcome {
@@ -254,7 +258,7 @@ where
                 let next =
                     journey.and_then(|journey| Some((journey.conclude(&mut result, ticket)?, journey)));
                 let Some((stage, journey)) = next else {
-                    return Poll::Ready(ControlFlow::Break(result.map_err(PaceError::Inner)));
+                    return Poll::Ready(ControlFlow::Break(result.map(passed_on).map_err(PaceError::Inner)));
                 };
                 journey.keep(result);
                 Poll::Ready(ControlFlow::Continue(stage))
@@ -278,9 +282,16 @@ where
     }
 }
 
+/// A response that nothing was read of.
+#[inline]
+fn passed_on<R: Body>(response: Response<R>) -> Response<ResponseBody<R>> {
+    response.map(ResponseBody::unread)
+}
+
 impl<S, P, B, M, G> fmt::Debug for ResponseFuture<S, P, B, M, G>
 where
     S: Service<Request<ReplayBody<B>>>,
+    S::Response: InnerResponse,
 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let stage = match &self.stage {

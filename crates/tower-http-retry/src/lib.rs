@@ -79,7 +79,8 @@
 //! and the next attempt starts from the caller's head, so that no change of an earlier attempt leaks into it.
 //!
 //! The inner service can fail while it is readied for a resend, or not be ready in time. The caller then gets the outcome
-//! that the retry was for: the error, or the response. If that response had to be dropped, the layer returns the error of
+//! that the retry was for: the error, or the response with all of its body (see [`ResponseBody`](body::ResponseBody)). If
+//! that response had to be dropped, the layer returns the error of
 //! readiness, and a service that becomes ready too late still gets the resend.
 //!
 //! # Waiting for a turn
@@ -172,6 +173,7 @@ pub mod guide;
 mod head;
 mod info;
 mod layer;
+mod lock;
 pub mod markers;
 mod overrides;
 pub mod pace;
@@ -180,6 +182,7 @@ pub mod presets;
 mod randomness;
 #[cfg(feature = "reqwest")]
 pub mod reqwest;
+mod response_body;
 mod service;
 #[cfg(feature = "serde")]
 pub mod settings;

@@ -1,10 +1,12 @@
 //! Random numbers for delays, which floor 0 takes as an argument.
 
 use std::convert::Infallible;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng, TryRng};
+
+use crate::lock::lock;
 
 /// The source of a layer's random numbers.
 #[derive(Clone, Debug, Default)]
@@ -49,8 +51,4 @@ impl TryRng for LazyRng<'_> {
         self.draw(|rng| rng.fill_bytes(bytes));
         Ok(())
     }
-}
-
-fn lock(rng: &Mutex<SmallRng>) -> MutexGuard<'_, SmallRng> {
-    rng.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,6 +1,7 @@
 //! A reqwest client as the inner service of the layer.
 
 use std::fmt;
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -11,17 +12,18 @@ use pin_project_lite::pin_project;
 use reqwest::ResponseBuilderExt;
 use tower_service::Service;
 
-use crate::BoxError;
+use crate::body::ResponseBody;
+use crate::{BoxError, PaceError};
 
 /// Sends `http` requests with a [`reqwest::Client`], which itself takes only reqwest's own requests.
 ///
-/// Put it below the layer. reqwest has conversions from its requests to those of `http`, and from the response back. The timeout
-/// of a request is part of the conversion, and bounds each attempt:
+/// Put it below the layer. [`execute`](ReqwestExt::execute) then takes a request of reqwest, and returns a response of reqwest.
+/// The timeout of a request bounds each attempt:
 ///
 /// ```no_run
-/// use tower::{BoxError, ServiceBuilder, ServiceExt};
+/// use tower::{BoxError, ServiceBuilder};
 /// use tower_http_retry::RetryLayer;
-/// use tower_http_retry::reqwest::ReqwestService;
+/// use tower_http_retry::reqwest::{ReqwestExt, ReqwestService};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), BoxError> {
@@ -32,8 +34,7 @@ use crate::BoxError;
 /// let client = ServiceBuilder::new().layer(RetryLayer::default()).service(ReqwestService::new(reqwest.clone()));
 ///
 /// let request = reqwest.get("http://api.example/v1/models").build()?;
-/// let response = client.oneshot(http::Request::<reqwest::Body>::try_from(request)?).await?;
-/// let text = reqwest::Response::from(response).error_for_status()?.text().await?;
+/// let text = client.execute(request).await?.error_for_status()?.text().await?;
 /// # let _ = text;
 /// # Ok(())
 /// # }
@@ -77,6 +78,53 @@ where
             Err(error) => ReqwestStage::InvalidRequest { error: Some(error) },
         };
         ReqwestFuture { stage }
+    }
+}
+
+/// Calls a stack of layers above a [`ReqwestService`] like a [`reqwest::Client`].
+///
+/// Each service that takes and returns bodies of reqwest implements it. [`ReqwestService`] has an example.
+pub trait ReqwestExt: Service<Request<reqwest::Body>> {
+    /// Sends a request with a clone of this service, as [`reqwest::Client::execute`] does.
+    ///
+    /// The response keeps the URL that it came from, and the extensions that layers have added, such as
+    /// [`RetryInfo`](crate::RetryInfo).
+    ///
+    /// # Errors
+    ///
+    /// Returns the service's error, or an error of reqwest if the URL of the request is not a URI.
+    fn execute<R>(
+        &self,
+        request: reqwest::Request,
+    ) -> impl Future<Output = Result<reqwest::Response, Self::Error>> + use<Self, R>
+    where
+        Self: Service<Request<reqwest::Body>, Response = Response<R>, Error: From<reqwest::Error>> + Clone,
+        R: Into<reqwest::Body>,
+    {
+        let mut service = self.clone();
+        async move {
+            let request = Request::try_from(request)?;
+            poll_fn(|cx| service.poll_ready(cx)).await?;
+            Ok(service.call(request).await?.into())
+        }
+    }
+}
+
+impl<S: Service<Request<reqwest::Body>>> ReqwestExt for S {}
+
+impl From<reqwest::Error> for PaceError<reqwest::Error> {
+    fn from(error: reqwest::Error) -> Self {
+        Self::Inner(error)
+    }
+}
+
+impl From<ResponseBody<reqwest::Body>> for reqwest::Body {
+    /// Returns the inner body itself, unless the layer has read from it.
+    fn from(body: ResponseBody<reqwest::Body>) -> Self {
+        match body.try_into_inner() {
+            Ok(body) => body,
+            Err(body) => Self::wrap(body),
+        }
     }
 }
 

@@ -11,6 +11,7 @@ use http_retry::{Policy, RetryAfterFirst};
 use tower_service::Service;
 
 use crate::ReplayBody;
+use crate::body::ResponseBody;
 use crate::bounds::{BytesBody, CloneService, InnerService};
 use crate::future::{Oneshot, ResponseFuture};
 use crate::layer::Terms;
@@ -18,10 +19,10 @@ use crate::markers::{Boxed, Concrete, PaceMode, Paced, ReadError, Unpaced};
 
 /// Sends requests through `S`, again where the policy `P` says so. Made by [`RetryLayer`](crate::RetryLayer).
 ///
-/// The inner service is a `Service<Request<ReplayBody<B>>>` that is `Clone`; its response and error types
-/// are unchanged, but for a layer with a [pace](crate::RetryLayer::pace), which may refuse to send: `G` tells. The
-/// response body must be `Unpin`, because the layer reads a failed one and may hand it back
-/// all the same; box one that is not. `E` is inferred: [`Concrete`] where the inner error is an `Error`, [`Boxed`](crate::markers::Boxed)
+/// The inner service is a `Service<Request<ReplayBody<B>>>` that is `Clone`. Its error type is unchanged, unless the layer has
+/// a [pace](crate::RetryLayer::pace), which may reject a request. The layer passes the body of its response on in a
+/// [`ResponseBody`], which gives back what the layer has read of a failed one. That body must be `Unpin`; box one that is
+/// not. The compiler infers `E`: [`Concrete`] where the inner error is an `Error`, [`Boxed`](crate::markers::Boxed)
 /// where it is a [`BoxError`](crate::BoxError).
 ///
 /// The type of a field names only what differs from the defaults:
@@ -96,7 +97,7 @@ where
     B: BytesBody + 'static,
     R: Body + Unpin,
 {
-    type Response = Response<R>;
+    type Response = Response<ResponseBody<R>>;
     type Error = G::Error;
     type Future = ResponseFuture<S, P, B, E, G>;
 

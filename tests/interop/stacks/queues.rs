@@ -11,12 +11,12 @@ use tower::{BoxError, Service, ServiceBuilder, ServiceExt};
 
 use super::{check_sent, retry};
 use crate::support::upstream::Upstream;
-use crate::support::{Answer, Inner, Sent, assert_status, get, info};
+use crate::support::{Answer, HandedOn, Inner, Sent, assert_status, get, info};
 
 /// Sends two requests at the same moment.
-async fn send_two<S>(client: S) -> [Result<Answer, BoxError>; 2]
+async fn send_two<S>(client: S) -> [Result<HandedOn, BoxError>; 2]
 where
-    S: Service<Sent, Response = Answer, Error = BoxError> + Clone,
+    S: Service<Sent, Response = HandedOn, Error = BoxError> + Clone,
 {
     let second = client.clone().oneshot(get("/second"));
     tokio::join!(client.oneshot(get("/first")), second).into()
@@ -25,7 +25,7 @@ where
 /// The same, where both are answered in the end.
 async fn answer_two<S>(client: S)
 where
-    S: Service<Sent, Response = Answer, Error = BoxError> + Clone,
+    S: Service<Sent, Response = HandedOn, Error = BoxError> + Clone,
 {
     for response in send_two(client).await {
         assert_status(&response.unwrap(), 200);

@@ -11,7 +11,7 @@ use tower_http_retry::{RetryInfo, RetryOverride};
 
 use super::{check_sent, retry};
 use crate::support::upstream::Upstream;
-use crate::support::{Answer, Inner, Sent, assert_status, get, status, with_header};
+use crate::support::{Answer, HandedOn, Inner, Sent, assert_status, get, status, with_header};
 
 /// An endpoint that always fails, and one that never does.
 fn endpoints() -> [Upstream; 2] {
@@ -19,7 +19,7 @@ fn endpoints() -> [Upstream; 2] {
 }
 
 /// Sends many requests; how many failed, and how many would have, if they had not been resent.
-async fn send_many(mut client: impl Service<Sent, Response = Answer, Error = BoxError>) -> (usize, usize) {
+async fn send_many(mut client: impl Service<Sent, Response = HandedOn, Error = BoxError>) -> (usize, usize) {
     let (mut failed, mut rescued) = (0, 0);
     for _ in 0..60 {
         let response = client.ready().await.unwrap().call(get("/")).await.unwrap();

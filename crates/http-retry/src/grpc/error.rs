@@ -1,8 +1,5 @@
 //! What is wrong with a service config.
 
-use std::error::Error;
-use std::fmt;
-
 /// A value of a gRPC service config that is not allowed.
 ///
 /// ```
@@ -11,7 +8,8 @@ use std::fmt;
 /// let error = Budget::throttling(0, 0.1).unwrap_err();
 /// assert_eq!((error.field(), error.value()), ("maxTokens", "0"));
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{field}` is {value}, and must be {allowed}")]
 pub struct ServiceConfigError {
     field: String,
     value: String,
@@ -48,11 +46,3 @@ impl ServiceConfigError {
         self.allowed
     }
 }
-
-impl fmt::Display for ServiceConfigError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "`{}` is {}, and must be {}", self.field, self.value, self.allowed)
-    }
-}
-
-impl Error for ServiceConfigError {}

@@ -54,9 +54,9 @@ impl Upload {
         self.bytes.div_ceil(FRAME)
     }
 
-    fn measure_through<S, T>(self, mut service: S, count: impl FnOnce(&mut dyn FnMut()) -> T) -> T
+    fn measure_through<S, R, T>(self, mut service: S, count: impl FnOnce(&mut dyn FnMut()) -> T) -> T
     where
-        S: Service<Request<MadeFrames>, Response = Response<Empty<Bytes>>>,
+        S: Service<Request<MadeFrames>, Response = Response<R>>,
         S::Error: std::fmt::Debug,
     {
         let mut send = || {

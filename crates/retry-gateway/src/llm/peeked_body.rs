@@ -109,6 +109,22 @@ where
     }
 }
 
+impl<B: Body> Cared<B> {
+    /// Puts frames back that were read from the start of this body. `has_ended` says that they are all of it.
+    pub(crate) fn put_back(self, mut frames: VecDeque<Frame<B::Data>>, has_ended: bool) -> Self {
+        let mut begun = match self {
+            Self::Whole(rest) => Box::new(Begun { read: VecDeque::new(), end: None, rest }),
+            Self::Begun(begun) => begun,
+        };
+        frames.append(&mut begun.read);
+        begun.read = frames;
+        if has_ended {
+            begun.end = Some(Ok(()));
+        }
+        Self::Begun(begun)
+    }
+}
+
 impl<B> Body for Cared<B>
 where
     B: Body<Data = Bytes> + Unpin,

@@ -125,6 +125,24 @@ fn a_body_that_was_not_looked_at_is_no_larger() {
     assert_eq!(size_of::<Cared<Incoming>>(), size_of::<Incoming>());
 }
 
+/// Frames that the retry layer has read come first, whether the body was looked at before or not.
+#[tokio::test]
+async fn frames_that_are_put_back_are_read_again() {
+    let frames = || VecDeque::from([Frame::data(Bytes::from("one "))]);
+    for is_looked_at in [false, true] {
+        for (has_ended, expected) in [(false, "one two three"), (true, "one two ")] {
+            let mut body = Cared::Whole(Pieces([Bytes::from("three")].into(), End::Whole));
+            let looked_at = VecDeque::from([Frame::data(Bytes::from("two "))]);
+            body = if is_looked_at { body.put_back(looked_at, false) } else { body };
+            let body = body.put_back(frames(), has_ended);
+            assert!(!body.is_end_stream());
+            let read = body.collect().await.unwrap().to_bytes();
+            let expected = if is_looked_at { expected.to_owned() } else { expected.replace("two ", "") };
+            assert_eq!(read, expected, "{is_looked_at} {has_ended}");
+        }
+    }
+}
+
 #[test]
 fn a_look_ends_with_the_attempt() {
     let response = Response::builder().header(header::CONTENT_TYPE, EVENTS);

@@ -223,12 +223,13 @@ async fn tried(leg: &Leg, request: Request<Upload>, attempts: Attempts) -> (Trie
         Retries::Unpaced(retry) => {
             let mut sent = pin!(retry.with_inner(attempts).call(request));
             let result = sent.as_mut().await;
+            let result = result.map(|response| response.map(UpstreamBody::from));
             (result.map_err(PaceError::Inner), sent.info())
         }
         Retries::Paced(retry) => {
             let mut sent = pin!(retry.with_inner(attempts).call(request));
             let result = sent.as_mut().await;
-            (result, sent.info())
+            (result.map(|response| response.map(UpstreamBody::from)), sent.info())
         }
     }
 }

@@ -25,7 +25,7 @@ use crate::telemetry::reason::FallbackReason;
 use crate::telemetry::request_log::Trail;
 use crate::upstream::error::AttemptError;
 use crate::upstream::request_body::Upload;
-use crate::upstream::response_body::GatewayBody;
+use crate::upstream::response_body::{GatewayBody, UpstreamBody};
 use crate::upstream::service::Attempts;
 
 pin_project! {
@@ -62,11 +62,11 @@ impl Future for Answer {
         let (result, info) = match this.sent.project() {
             SentProj::Unpaced { mut attempts } => {
                 let result = ready!(attempts.as_mut().poll(cx)).map_err(PaceError::Inner);
-                (result, attempts.info())
+                (result.map(|response| response.map(UpstreamBody::from)), attempts.info())
             }
             SentProj::Paced { attempts } => {
                 let result = ready!(attempts.as_mut().poll(cx));
-                (result, attempts.info())
+                (result.map(|response| response.map(UpstreamBody::from)), attempts.info())
             }
             SentProj::Several { attempts } => {
                 let Ended { result, info, seat, fallen } = ready!(attempts.as_mut().poll(cx));

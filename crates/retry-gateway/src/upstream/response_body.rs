@@ -8,6 +8,7 @@ use http_body::{Body, Frame, SizeHint};
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
 use tokio::time::Instant;
+use tower_http_retry::body::ResponseBody;
 
 use crate::connection::limit::Seat;
 use crate::connection::timeouts::Turn;
@@ -60,6 +61,18 @@ impl UpstreamBody {
     /// Whether it answers a request whose body nobody asked for.
     pub(crate) fn is_early(&self) -> bool {
         self.expectation.as_ref().is_some_and(Expectation::is_unasked)
+    }
+}
+
+impl From<ResponseBody<Self>> for UpstreamBody {
+    /// Puts back what the retry layer has read of a failed response that is handed on after all.
+    fn from(body: ResponseBody<Self>) -> Self {
+        let (body, frames, has_ended) = match body.try_into_inner() {
+            Ok(body) => return body,
+            Err(body) => body.into_parts(),
+        };
+        let occupied = body.occupied.filter(|_| !has_ended);
+        Self { body: body.body.put_back(frames, has_ended), occupied, ..body }
     }
 }
 

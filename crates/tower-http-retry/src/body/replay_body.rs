@@ -10,10 +10,12 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use sync_wrapper::SyncWrapper;
 
+use super::error::boxed;
 use super::polled::PolledReader;
-use super::shared_buffer::{SharedBuffer, lock, with_buffer};
+use super::shared_buffer::{SharedBuffer, with_buffer};
 use crate::BoxError;
 use crate::bounds::BytesBody;
+use crate::lock::lock;
 
 pin_project! {
     /// The request body that the inner service gets. It saves the frames of the caller's body while the first attempt reads
@@ -121,7 +123,7 @@ where
                 let mut body = body.get_pin_mut();
                 let frame = std::task::ready!(body.as_mut().poll_frame(cx));
                 (*size, *ended) = (body.size_hint(), body.is_end_stream());
-                Poll::Ready(frame.map(|frame| frame.map_err(Into::into)))
+                Poll::Ready(frame.map(|frame| frame.map_err(boxed)))
             }
             BodyKindProj::Shared { buffer, reader } => {
                 let frame = with_buffer(buffer, |buffer| buffer.poll_frame(*reader, cx));

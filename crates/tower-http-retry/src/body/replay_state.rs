@@ -14,8 +14,9 @@ use super::ReplayMemory;
 use super::memory::MemoryLease;
 use super::polled::PolledFlag;
 use super::replay_body::{BodyKind, ReplayBody};
-use super::shared_buffer::{SharedBuffer, lock, with_buffer};
+use super::shared_buffer::{SharedBuffer, with_buffer};
 use crate::bounds::BytesBody;
+use crate::lock::lock;
 
 /// The part of a body that a session holds between attempts. Dropping it stops the buffering: a reader in progress
 /// continues, and each frame is freed once it is read.

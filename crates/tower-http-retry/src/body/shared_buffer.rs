@@ -1,19 +1,21 @@
 //! The buffer that the attempts of one session share: the caller's body, and the frames read from it so far.
 
 use std::collections::VecDeque;
+use std::mem;
 use std::pin::Pin;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
 use std::task::{Context, Poll, Waker};
-use std::{fmt, mem};
 
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 use http_retry::BodyState;
 
 use super::buffered_frame::BufferedFrame;
+use super::error::{BodyUnavailable, boxed};
 use super::memory::MemoryLease;
 use crate::BoxError;
 use crate::bounds::BytesBody;
+use crate::lock::lock;
 
 pub(super) struct SharedBuffer<B> {
     unread: Unread<B>,
@@ -154,7 +156,7 @@ where
             Some(Err(error)) => {
                 self.deferred.body = Some(body);
                 self.discard_frames();
-                Some(Err(error.into()))
+                Some(Err(boxed(error)))
             }
             None => {
                 self.deferred.body = Some(body);
@@ -268,7 +270,8 @@ impl<B> SharedBuffer<B> {
     }
 }
 
-/// Locks a buffer, runs `change` on it, and drops the values that it no longer needs once it is unlocked.
+/// Locks a buffer, runs `change` on it, and drops the values that it no longer needs once it is unlocked. The lock is usable
+/// after a panic of the body, which then counts as failed.
 pub(super) fn with_buffer<B, T>(
     buffer: &Mutex<SharedBuffer<B>>,
     change: impl FnOnce(&mut SharedBuffer<B>) -> T,
@@ -280,26 +283,3 @@ pub(super) fn with_buffer<B, T>(
     drop(deferred);
     result
 }
-
-/// Locks a buffer. Poisoning is ignored, because a body that panicked while it was read counts as failed.
-pub(super) fn lock<B>(buffer: &Mutex<SharedBuffer<B>>) -> MutexGuard<'_, SharedBuffer<B>> {
-    buffer.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// The reason why an attempt cannot read the body.
-#[derive(Debug)]
-enum BodyUnavailable {
-    TakenOver,
-    Failed,
-}
-
-impl fmt::Display for BodyUnavailable {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::TakenOver => "a later attempt has taken over the request body",
-            Self::Failed => "the request body has failed before",
-        })
-    }
-}
-
-impl std::error::Error for BodyUnavailable {}

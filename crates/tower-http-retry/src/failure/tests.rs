@@ -1,23 +1,11 @@
-use std::fmt;
 use std::io::{self, ErrorKind};
 
 use super::*;
 
 /// An unknown error around another error.
-#[derive(Debug)]
-struct UnknownError<E>(E);
-
-impl<E> fmt::Display for UnknownError<E> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("unknown")
-    }
-}
-
-impl<E: Error + 'static> Error for UnknownError<E> {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        Some(&self.0)
-    }
-}
+#[derive(Debug, thiserror::Error)]
+#[error("unknown")]
+struct UnknownError<E: Error + 'static>(#[source] E);
 
 #[track_caller]
 fn check(error: impl Error + 'static, expected: FailureKind) {
@@ -38,7 +26,7 @@ fn the_kind_of_an_io_error_decides() {
 
 #[test]
 fn an_unknown_error_may_have_been_processed() {
-    check(fmt::Error, FailureKind::MaybeProcessed);
+    check(std::fmt::Error, FailureKind::MaybeProcessed);
     check(io::Error::other("a text"), FailureKind::MaybeProcessed);
 }
 
@@ -72,5 +60,5 @@ fn the_error_inside_a_pace_error_is_read() {
     let inner = |kind| crate::PaceError::Inner(io::Error::from(kind));
     check(inner(ErrorKind::ConnectionRefused), FailureKind::NeverSent);
     check(inner(ErrorKind::TimedOut), FailureKind::Timeout);
-    check(crate::PaceError::<fmt::Error>::Rejected(PaceRejection::Waiters), FailureKind::Overloaded);
+    check(crate::PaceError::<std::fmt::Error>::Rejected(PaceRejection::Waiters), FailureKind::Overloaded);
 }

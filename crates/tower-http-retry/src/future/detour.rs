@@ -3,24 +3,26 @@
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use http::{HeaderMap, Response, header};
+use http::Response;
 use http_body::Body;
 use http_retry::Ticket;
 use tracing::Span;
 
 use super::drain::{Drain, Drained};
 use super::pause::Pause;
+use crate::body::ResponseBody;
 use crate::pace::Passage;
+use crate::response_body::InnerResponse;
 use crate::timer::{self, Sleep, Timer};
 
 /// What a request takes along once an attempt has failed, which few do: apart from the rest, so that it is small for those
 /// that are sent once.
-pub(super) struct Detour<T, E> {
+pub(super) struct Detour<T: InnerResponse, E> {
     /// The outcome before a wait, which is returned if no attempt can follow: an error, or a response whose
     /// body was read to its end. Any other response is dropped, since it would hold its connection.
     pub(super) outcome: Option<Result<T, E>>,
-    /// How that body is read.
-    pub(super) drain: Option<Drain>,
+    /// How the body of that response is read, and the frames that were read: the caller gets those with it.
+    pub(super) drain: Option<Drain<T::Data>>,
     pub(super) pause: Option<Pause>,
     /// When the last wait for a turn began.
     pub(super) paused_at: Option<Duration>,
@@ -36,7 +38,7 @@ pub(super) struct Detour<T, E> {
     pub(super) resend: Span,
 }
 
-impl<T, E> Default for Detour<T, E> {
+impl<T: InnerResponse, E> Default for Detour<T, E> {
     fn default() -> Self {
         Self {
             outcome: None,
@@ -52,31 +54,48 @@ impl<T, E> Default for Detour<T, E> {
     }
 }
 
-impl<R, E> Detour<Response<R>, E> {
+impl<R: Body, E> Detour<Response<R>, E> {
     /// Reads the failed response to its end, or drops it where that is too much.
     pub(super) fn poll_drain(&mut self, timer: &dyn Timer, cx: &mut Context<'_>)
     where
-        R: Body + Unpin,
+        R: Unpin,
     {
         let (Some(drain), Some(Ok(response))) = (&mut self.drain, &mut self.outcome) else {
             return;
         };
         match drain.poll(response.body_mut(), timer, cx) {
             Poll::Pending => {}
-            Poll::Ready(Drained::Ended { was_empty }) => {
-                if !was_empty {
-                    describe_no_content(response.headers_mut());
-                }
-                self.drain = None;
-            }
-            Poll::Ready(Drained::Unfinished) => self.end_drain(),
+            Poll::Ready(Drained::Ended) if drain.is_whole() => {}
+            Poll::Ready(Drained::Ended | Drained::Unfinished) => self.forget(),
         }
     }
 
     /// Drops a response that was not read to its end.
     pub(super) fn end_drain(&mut self) {
-        if self.drain.take().is_some() {
-            self.outcome = None;
+        if self.drain.as_ref().is_some_and(|drain| !drain.has_ended()) {
+            self.forget();
+        }
+    }
+
+    /// Drops the outcome, and what was read of it.
+    pub(super) fn forget(&mut self) {
+        (self.outcome, self.drain) = (None, None);
+    }
+
+    /// Hands back the outcome, with what was read of it.
+    pub(super) fn take_outcome(&mut self) -> Option<Result<Response<ResponseBody<R>>, E>> {
+        let drain = self.drain.take();
+        let response = match self.outcome.take()? {
+            Ok(response) => response,
+            Err(error) => return Some(Err(error)),
+        };
+        match drain {
+            None => Some(Ok(response.map(ResponseBody::unread))),
+            Some(drain) if drain.is_whole() => {
+                Some(Ok(response.map(|body| ResponseBody::read(body, drain.into_read()))))
+            }
+            // Frames are missing.
+            Some(_) => None,
         }
     }
 
@@ -89,12 +108,5 @@ impl<R, E> Detour<Response<R>, E> {
     ) -> Poll<()> {
         let ends_at = ends_at.filter(|_| self.outcome.is_some());
         timer::poll_deadline(ends_at, &mut self.deadline, timer, cx)
-    }
-}
-
-/// The content of this response was read here, and so is not there any more.
-fn describe_no_content(headers: &mut HeaderMap) {
-    for name in [header::CONTENT_LENGTH, header::CONTENT_ENCODING, header::TRANSFER_ENCODING] {
-        headers.remove(name);
     }
 }

@@ -1,12 +1,14 @@
-//! What is left of a failed response is read, within limits, so that its connection can be used again.
+//! A failed response is read while the layer waits, within limits, so that its connection can be used again.
 
+use std::collections::VecDeque;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Buf;
-use http_body::Body;
+use http_body::{Body, Frame};
 
+use crate::response_body::ReadFrames;
 use crate::timer::{Sleep, Timer};
 
 /// How much of a failed response is read, and for how long.
@@ -17,43 +19,52 @@ pub(crate) struct DrainLimit {
 }
 
 /// A response body that is being read to its end.
-pub(super) struct Drain {
+pub(super) struct Drain<D> {
     limit: DrainLimit,
-    was_empty: bool,
     time_left: Option<Sleep>,
+    read: ReadFrames<D>,
+    /// How many frames more are kept. One costs memory beyond its bytes, so that many small ones must not pass for little.
+    room: usize,
+    has_room: bool,
 }
 
-/// What came of it.
+/// How far a body was read.
 pub(super) enum Drained {
     /// The body has ended, and its connection is free.
-    Ended { was_empty: bool },
+    Ended,
     /// There was too much of it, it took too long, or it failed.
     Unfinished,
 }
 
-impl Drain {
+impl<D: Buf> Drain<D> {
     /// `None` for a body that says itself that it is too long.
     pub(super) fn of(body: &impl Body, limit: DrainLimit) -> Option<Self> {
         let is_short = body.size_hint().lower() <= limit.bytes as u64;
-        is_short.then_some(Self { limit, was_empty: true, time_left: None })
+        is_short.then(|| Self {
+            limit,
+            time_left: None,
+            read: ReadFrames { frames: VecDeque::new(), has_ended: false },
+            room: limit.bytes / 256 + 1_024,
+            has_room: true,
+        })
     }
 
-    /// Reads `body` on.
+    /// Reads `body` on. It is not polled again once it has ended.
     pub(super) fn poll<R>(&mut self, body: &mut R, timer: &dyn Timer, cx: &mut Context<'_>) -> Poll<Drained>
     where
-        R: Body + Unpin,
+        R: Body<Data = D> + Unpin,
     {
-        while !body.is_end_stream() {
+        while !self.read.has_ended && !body.is_end_stream() {
             match Pin::new(&mut *body).poll_frame(cx) {
                 Poll::Ready(None) => break,
                 Poll::Ready(Some(Ok(frame))) => {
                     // An empty frame counts too, or a body of nothing else would never end.
                     let len = frame.data_ref().map_or(0, Buf::remaining).max(1);
-                    self.was_empty = false;
                     match self.limit.bytes.checked_sub(len) {
                         Some(left) => self.limit.bytes = left,
                         None => return Poll::Ready(Drained::Unfinished),
                     }
+                    self.keep(frame);
                 }
                 Poll::Ready(Some(Err(_))) => return Poll::Ready(Drained::Unfinished),
                 Poll::Pending => {
@@ -63,6 +74,35 @@ impl Drain {
                 }
             }
         }
-        Poll::Ready(Drained::Ended { was_empty: self.was_empty })
+        self.read.has_ended = true;
+        self.time_left = None;
+        Poll::Ready(Drained::Ended)
+    }
+
+    pub(super) fn has_ended(&self) -> bool {
+        self.read.has_ended
+    }
+
+    /// Whether all that was read is kept.
+    pub(super) fn is_whole(&self) -> bool {
+        self.has_room
+    }
+
+    /// The frames that were read.
+    pub(super) fn into_read(self) -> ReadFrames<D> {
+        self.read
+    }
+
+    fn keep(&mut self, frame: Frame<D>) {
+        match self.room.checked_sub(1) {
+            Some(room) => {
+                self.room = room;
+                self.read.frames.push_back(frame);
+            }
+            None => {
+                self.has_room = false;
+                self.read.frames.clear();
+            }
+        }
     }
 }

@@ -18,6 +18,7 @@ use super::drain::Drain;
 use super::itinerary::{Departure, policy};
 use super::pause::Pause;
 use crate::body::Original;
+use crate::body::ResponseBody;
 use crate::bounds::{BytesBody, CloneService};
 use crate::failure::{downgrade_goaway, outcome};
 use crate::head::PooledSnapshot;
@@ -25,11 +26,12 @@ use crate::layer::Terms;
 use crate::markers::ReadError;
 use crate::pace::Line;
 use crate::randomness::LazyRng;
+use crate::response_body::InnerResponse;
 use crate::timer::{self, Timer};
 use crate::{PaceError, ReplayBody, RetryInfo, RetryOverride, trace};
 
 /// What a request takes along from attempt to attempt.
-pub(super) struct Journey<S, P, B, T, E> {
+pub(super) struct Journey<S, P, B, T: InnerResponse, E> {
     inner: S,
     terms: Arc<Terms<P>>,
     session: Session,
@@ -47,6 +49,7 @@ where
     S: Service<Request<ReplayBody<B>>, Response = Response<R>> + CloneService,
     P: Policy,
     B: BytesBody,
+    R: Body,
 {
     pub(super) fn new(
         inner: S,
@@ -210,9 +213,12 @@ where
     }
 
     /// The request is not let through after all: the caller gets the outcome before the wait, if it is still here.
-    pub(super) fn turned_away(&mut self, refusal: PaceRejection) -> Result<Response<R>, PaceError<S::Error>> {
+    pub(super) fn turned_away(
+        &mut self,
+        refusal: PaceRejection,
+    ) -> Result<Response<ResponseBody<R>>, PaceError<S::Error>> {
         self.session.abandon();
-        match self.detour().outcome.take() {
+        match self.detour().take_outcome() {
             Some(mut outcome) => {
                 self.finish(&mut outcome, Some(reason(refusal)));
                 outcome.map_err(PaceError::Inner)
@@ -226,10 +232,7 @@ where
     }
 
     /// Keeps the outcome for as long as the wait, if it can be.
-    pub(super) fn keep(&mut self, result: Result<Response<R>, S::Error>)
-    where
-        R: Body,
-    {
+    pub(super) fn keep(&mut self, result: Result<Response<R>, S::Error>) {
         let drain = match &result {
             Err(_) => None,
             Ok(response) => match Drain::of(response.body(), self.terms.settings.drain) {
@@ -244,7 +247,7 @@ where
     /// Waits, and meanwhile reads the failed response to its end.
     pub(super) fn poll_wait(&mut self, cx: &mut Context<'_>) -> Poll<Next<S, B, R>>
     where
-        R: Body + Unpin,
+        R: Unpin,
     {
         let timer = &*self.terms.settings.timer;
         let detour = self.detour.get_or_insert_default();
@@ -254,9 +257,10 @@ where
             None => Ok(None),
         };
         detour.pause = None;
-        detour.end_drain();
         Poll::Ready(match turn {
             Ok(passage) => {
+                // A resend follows, and a response that is still being read would hold its connection.
+                detour.end_drain();
                 detour.passage = passage;
                 ControlFlow::Continue(Stage::Ready)
             }
@@ -280,7 +284,7 @@ where
         if is_late {
             detour.span.in_scope(|| trace::late(self.session.number()));
         }
-        detour.outcome = None;
+        detour.forget();
         let paused_at = detour.paused_at.take();
         let waited = paused_at.map(|paused_at| timer::monotonic(timer).saturating_sub(paused_at));
         let number = self.session.resend_after(waited.unwrap_or_default());
@@ -296,14 +300,14 @@ where
 
     /// Adds what happened on the way to the last outcome, which is the caller's.
     #[inline]
-    fn finish(&mut self, result: &mut Result<Response<R>, S::Error>, reason: Option<GiveUpReason>) {
+    fn finish<T>(&mut self, result: &mut Result<Response<T>, S::Error>, reason: Option<GiveUpReason>) {
         self.reason = reason;
         if let Some(info) = self.info() {
             self.tell(info, result);
         }
     }
 
-    fn tell(&self, info: RetryInfo, result: &mut Result<Response<R>, S::Error>) {
+    fn tell<T>(&self, info: RetryInfo, result: &mut Result<Response<T>, S::Error>) {
         self.in_span(|| trace::ended(&info));
         if let Ok(response) = result {
             response.extensions_mut().insert(info);
@@ -341,7 +345,7 @@ where
                 GiveUpReason::NotReady
             }
         };
-        let Some(mut outcome) = detour.outcome.take() else {
+        let Some(mut outcome) = detour.take_outcome() else {
             return Poll::Pending;
         };
         self.session.abandon();
@@ -363,8 +367,10 @@ fn is_late(session: &Session, timer: &dyn Timer) -> bool {
 }
 
 /// The stage that follows, or the end.
-pub(super) type Next<S, B, R> =
-    ControlFlow<Result<Response<R>, PaceError<<S as Service<Request<ReplayBody<B>>>>::Error>>, Stage<S, B>>;
+pub(super) type Next<S, B, R> = ControlFlow<
+    Result<Response<ResponseBody<R>>, PaceError<<S as Service<Request<ReplayBody<B>>>>::Error>>,
+    Stage<S, B>,
+>;
 
 fn reason(refusal: PaceRejection) -> GiveUpReason {
     match refusal {

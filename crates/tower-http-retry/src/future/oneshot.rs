@@ -11,8 +11,10 @@ use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use super::ResponseFuture;
+use crate::body::ResponseBody;
 use crate::bounds::{BytesBody, CloneService};
 use crate::markers::{Concrete, PaceMode, ReadError, Unpaced};
+use crate::response_body::InnerResponse;
 use crate::{ReplayBody, Retry, RetryInfo};
 
 pin_project! {
@@ -23,6 +25,7 @@ pin_project! {
     pub struct Oneshot<S, P, B, E = Concrete, G = Unpaced>
     where
         S: Service<Request<ReplayBody<B>>>,
+        S::Response: InnerResponse,
     {
         #[pin]
         state: State<S, P, B, E, G>,
@@ -34,6 +37,7 @@ pin_project! {
     enum State<S, P, B, E, G>
     where
         S: Service<Request<ReplayBody<B>>>,
+        S::Response: InnerResponse,
     {
         Readying { service: Retry<S, P, E, G>, request: Option<Request<B>> },
         Called { #[pin] future: ResponseFuture<S, P, B, E, G> },
@@ -43,6 +47,7 @@ pin_project! {
 impl<S, P, B, E, G> Oneshot<S, P, B, E, G>
 where
     S: Service<Request<ReplayBody<B>>>,
+    S::Response: InnerResponse,
 {
     pub(crate) fn new(service: Retry<S, P, E, G>, request: Request<B>) -> Self {
         Self { state: State::Readying { service, request: Some(request) } }
@@ -66,7 +71,7 @@ where
     B: BytesBody + 'static,
     R: Body + Unpin,
 {
-    type Output = Result<Response<R>, G::Error>;
+    type Output = Result<Response<ResponseBody<R>>, G::Error>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         loop {
@@ -87,6 +92,7 @@ where
 impl<S, P, B, E, G> fmt::Debug for Oneshot<S, P, B, E, G>
 where
     S: Service<Request<ReplayBody<B>>>,
+    S::Response: InnerResponse,
 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Oneshot").finish_non_exhaustive()

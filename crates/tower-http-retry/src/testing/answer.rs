@@ -1,8 +1,6 @@
 //! The responses and failures of a scripted service.
 
 use std::convert::Infallible;
-use std::error::Error;
-use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -35,7 +33,8 @@ impl Body for ScriptedBody {
 }
 
 /// A scripted failure. [`failure_kind`](crate::failure::failure_kind) returns its kind.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("failed by script: {kind:?}")]
 pub struct ScriptedFailure {
     kind: FailureKind,
 }
@@ -50,11 +49,3 @@ impl ScriptedFailure {
         self.kind
     }
 }
-
-impl fmt::Display for ScriptedFailure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "failed by script: {:?}", self.kind)
-    }
-}
-
-impl Error for ScriptedFailure {}

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::future;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -15,6 +15,7 @@ use tokio::time::Instant;
 use tower_service::Service;
 
 use super::{ScriptedBody, ScriptedFailure};
+use crate::lock::lock;
 
 /// A service that reads each request, records it, and then answers as its script says.
 ///
@@ -54,7 +55,7 @@ impl ScriptedService {
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Received>> {
-        self.received.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.received)
     }
 }
 

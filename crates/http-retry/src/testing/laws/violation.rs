@@ -1,12 +1,13 @@
 //! A law that a policy broke, and where.
 
-use std::error::Error;
-use std::fmt;
-
 use super::Law;
 
 /// A law that a policy broke, and the attempt at which it did, as [`Laws`](super::Laws) find it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "after attempt {attempt} the policy breaks the law `{law:?}`: {}.\n  found: {found}\n  with: {row}",
+    law.as_str()
+)]
 pub struct Violation {
     law: Law,
     attempt: u32,
@@ -29,13 +30,3 @@ impl Violation {
         self.attempt
     }
 }
-
-impl fmt::Display for Violation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { law, attempt, found, row } = self;
-        writeln!(f, "after attempt {attempt} the policy breaks the law `{law:?}`: {}.", law.as_str())?;
-        write!(f, "  found: {found}\n  with: {row}")
-    }
-}
-
-impl Error for Violation {}
