@@ -12,13 +12,14 @@ mod polled;
 pub(crate) mod replay_body;
 mod replay_source;
 mod replay_state;
+pub(crate) mod response_body;
 mod shared_buffer;
 
 pub use self::memory::ReplayMemory;
 pub use self::replay_body::ReplayBody;
 pub use self::replay_source::ReplaySource;
 pub(crate) use self::replay_state::{ReplayState, ReplayState as Original};
-pub use crate::response_body::ResponseBody;
+pub use self::response_body::ResponseBody;
 
 #[cfg(test)]
 mod tests;

@@ -1,11 +1,11 @@
 //! One request's way through its attempts: send, wait, ready, send again.
 
-mod detour;
+mod delay;
 mod drain;
-pub(crate) mod itinerary;
-mod journey;
 mod oneshot;
-mod pause;
+pub(crate) mod plan;
+mod state;
+mod wait;
 
 use std::marker::PhantomData;
 use std::ops::ControlFlow;
@@ -22,17 +22,17 @@ use pin_project_lite::pin_project;
 use tower_service::Service;
 
 pub(crate) use self::drain::DrainLimit;
-use self::itinerary::Itinerary;
-use self::journey::{Journey, Next};
 pub use self::oneshot::Oneshot;
+use self::plan::Itinerary;
+use self::state::{Journey, Next};
 use crate::body::Original;
 use crate::body::ResponseBody;
+use crate::body::response_body::InnerResponse;
 use crate::bounds::{BytesBody, CloneService};
 use crate::head::PooledSnapshot;
 use crate::layer::{Settings, Terms};
 use crate::markers::{Concrete, PaceMode, ReadError, Unpaced};
 use crate::pace::{PaceFuture, SharedPace};
-use crate::response_body::InnerResponse;
 use crate::{PaceError, ReplayBody, RetryInfo};
 
 pin_project! {
@@ -112,7 +112,7 @@ where
     {
         let settings = &terms.settings;
         let Some(itinerary) = Itinerary::of(terms, &request) else {
-            let ends_at = itinerary::ends_at(settings, &request);
+            let ends_at = plan::ends_at(settings, &request);
             let stage = Stage::first(inner, settings, request.map(ReplayBody::once), ends_at);
             // One that is sent once takes nothing along, not even the service.
             return Self { stage, journey: None, marker: PhantomData };

@@ -4,7 +4,7 @@ use http::{Request, header};
 use http_retry::{HeadSnapshot, RequestHead};
 
 use crate::AttemptNumber;
-use crate::spare::{self, LocalPool};
+use crate::recycle::{self, LocalPool};
 
 /// A [`HeadSnapshot`] of the caller's request, whose memory comes from a pool of the thread.
 ///
@@ -23,7 +23,7 @@ thread_local! {
 
 impl PooledSnapshot {
     pub(crate) fn new<B>(request: &Request<B>) -> Self {
-        let mut head = spare::acquire(&POOL).unwrap_or_default();
+        let mut head = recycle::acquire(&POOL).unwrap_or_default();
         head.replace(request);
         Self { head: Some(head) }
     }
@@ -68,7 +68,7 @@ impl Drop for PooledSnapshot {
             return;
         };
         head.clear();
-        spare::release(&POOL, head);
+        recycle::release(&POOL, head);
     }
 }
 

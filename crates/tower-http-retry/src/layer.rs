@@ -15,7 +15,7 @@ use crate::future::DrainLimit;
 use crate::markers::{Concrete, Paced, Unpaced};
 use crate::pace::SharedPace;
 use crate::policy::AttemptHeader;
-use crate::randomness::Randomness;
+use crate::rng::Randomness;
 use crate::timer::{Timer, TokioTimer};
 
 /// Sends requests again, as a [`Policy`] decides, through any `Service<http::Request<B>>`.

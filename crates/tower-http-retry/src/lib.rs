@@ -179,14 +179,13 @@ mod overrides;
 pub mod pace;
 pub mod policy;
 pub mod presets;
-mod randomness;
+mod recycle;
 #[cfg(feature = "reqwest")]
 pub mod reqwest;
-mod response_body;
+mod rng;
 mod service;
 #[cfg(feature = "serde")]
 pub mod settings;
-mod spare;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod timer;

@@ -12,10 +12,10 @@ use tower::retry;
 use tracing::Span;
 
 use crate::failure::{downgrade_goaway, outcome};
-use crate::future::itinerary::{Itinerary, policy};
+use crate::future::plan::{Itinerary, policy};
 use crate::layer::{Settings, Terms};
 use crate::markers::{Concrete, ReadError};
-use crate::randomness::LazyRng;
+use crate::rng::LazyRng;
 use crate::timer::{self, Sleep};
 use crate::{AttemptNumber, RetryInfo, RetryLayer, RetryOverride, trace};
 

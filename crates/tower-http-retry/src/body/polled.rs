@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::spare::{self, LocalPool};
+use crate::recycle::{self, LocalPool};
 
 /// The session's half of the flag, which reads it. The attempt's [`PolledReader`] sets it once.
 pub(crate) struct PolledFlag(Option<Arc<AtomicBool>>);
@@ -18,7 +18,7 @@ thread_local! {
 
 impl PolledFlag {
     pub(super) fn new() -> Self {
-        Self(Some(spare::acquire(&POOL).unwrap_or_default()))
+        Self(Some(recycle::acquire(&POOL).unwrap_or_default()))
     }
 
     /// Clears the flag, and returns the half for the next attempt.
@@ -46,7 +46,7 @@ impl Drop for PolledFlag {
     fn drop(&mut self) {
         let Some(mut flag) = self.0.take() else { return };
         if Arc::get_mut(&mut flag).is_some() {
-            spare::release(&POOL, flag);
+            recycle::release(&POOL, flag);
         }
     }
 }

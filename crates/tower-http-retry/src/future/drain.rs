@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Buf;
 use http_body::{Body, Frame};
 
-use crate::response_body::ReadFrames;
+use crate::body::response_body::ReadFrames;
 use crate::timer::{Sleep, Timer};
 
 /// How much of a failed response is read, and for how long.

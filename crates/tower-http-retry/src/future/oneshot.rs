@@ -12,9 +12,9 @@ use tower_service::Service;
 
 use super::ResponseFuture;
 use crate::body::ResponseBody;
+use crate::body::response_body::InnerResponse;
 use crate::bounds::{BytesBody, CloneService};
 use crate::markers::{Concrete, PaceMode, ReadError, Unpaced};
-use crate::response_body::InnerResponse;
 use crate::{ReplayBody, Retry, RetryInfo};
 
 pin_project! {

@@ -8,11 +8,11 @@ use http_body::Body;
 use http_retry::Ticket;
 use tracing::Span;
 
+use super::delay::Pause;
 use super::drain::{Drain, Drained};
-use super::pause::Pause;
 use crate::body::ResponseBody;
+use crate::body::response_body::InnerResponse;
 use crate::pace::Passage;
-use crate::response_body::InnerResponse;
 use crate::timer::{self, Sleep, Timer};
 
 /// What a request takes along once an attempt has failed, which few do: apart from the rest, so that it is small for those

@@ -13,20 +13,20 @@ use tracing::Span;
 use tracing::span::Entered;
 
 use super::Stage;
-use super::detour::Detour;
+use super::delay::Pause;
 use super::drain::Drain;
-use super::itinerary::{Departure, policy};
-use super::pause::Pause;
+use super::plan::{Departure, policy};
+use super::wait::Detour;
 use crate::body::Original;
 use crate::body::ResponseBody;
+use crate::body::response_body::InnerResponse;
 use crate::bounds::{BytesBody, CloneService};
 use crate::failure::{downgrade_goaway, outcome};
 use crate::head::PooledSnapshot;
 use crate::layer::Terms;
 use crate::markers::ReadError;
 use crate::pace::Line;
-use crate::randomness::LazyRng;
-use crate::response_body::InnerResponse;
+use crate::rng::LazyRng;
 use crate::timer::{self, Timer};
 use crate::{PaceError, ReplayBody, RetryInfo, RetryOverride, trace};
 
