@@ -25,19 +25,21 @@ pub struct AttemptHeader {
 }
 
 impl AttemptHeader {
-    /// Creates the header `grpc-previous-rpc-attempts`, which carries the number of retries of the call, this one included
-    /// (gRPC A6). It is set on gRPC requests only, and from the first retry on. A resend of a request that never left, or
-    /// that the server did not process at first, does not [count](http_retry::Session::retries).
+    /// Creates the header `grpc-previous-rpc-attempts`, which carries the number of retries of the call, this
+    /// one included (gRPC A6). It is set on gRPC requests only, and from the first retry on. A resend of a
+    /// request that never left, or that the server did not process at first, does not
+    /// [count](http_retry::Session::retries).
     pub const fn grpc() -> Self {
         Self { name: HeaderName::from_static("grpc-previous-rpc-attempts"), is_grpc: true }
     }
 
-    /// Sets the header on the request of a resend, which carries its [`AttemptNumber`]. `retries` is the session's count.
+    /// Sets the header on the request of a resend, which carries its [`AttemptNumber`]. `retries` is the
+    /// session's count.
     pub(crate) fn set<B>(&self, request: &mut Request<B>, retries: u32) {
         let count = match self.is_grpc {
             true if retries > 0 && grpc::is_grpc(request.headers()) => retries,
             true => return,
-            false => AttemptNumber::of(request),
+            false => AttemptNumber::from_request(request),
         };
         request.headers_mut().insert(&self.name, HeaderValue::from(count));
     }

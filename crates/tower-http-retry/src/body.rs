@@ -1,7 +1,8 @@
-//! Request bodies that can be sent more than once.
+//! The bodies of requests and responses that pass through the layer.
 //!
-//! The [`ReplayBody`](crate::ReplayBody) that the inner service reads is at the root of the crate. A [`ReplaySource`] makes
-//! such bodies outside of a layer, and a [`ReplayMemory`] bounds the memory of all of them.
+//! The [`ReplayBody`](crate::ReplayBody) that the inner service reads is at the root of the crate. A
+//! [`ReplaySource`] creates such bodies outside of a layer, and a [`ReplayMemory`] bounds the memory of all
+//! of them. A [`ResponseBody`] is the body of each response.
 
 mod buffered_frame;
 mod error;
@@ -16,9 +17,9 @@ pub(crate) mod response_body;
 mod shared_buffer;
 
 pub use self::memory::ReplayMemory;
-pub use self::replay_body::ReplayBody;
+pub(crate) use self::replay_body::ReplayBody;
 pub use self::replay_source::ReplaySource;
-pub(crate) use self::replay_state::{ReplayState, ReplayState as Original};
+pub(crate) use self::replay_state::ReplayState;
 pub use self::response_body::ResponseBody;
 
 #[cfg(test)]

@@ -9,7 +9,8 @@ use crate::{BoxError, ReplayBody};
 
 /// A service that is [`Clone`], as every service that sends several requests at a time is.
 ///
-/// Every [`Clone`] service implements it. A [`RetryLayer`](crate::RetryLayer) requires it of the service that it wraps.
+/// Every [`Clone`] service implements it. A [`RetryLayer`](crate::RetryLayer) requires it of the service that
+/// it wraps.
 #[diagnostic::on_unimplemented(
     message = "the retry layer cannot wrap `{Self}`, because it is not `Clone`",
     label = "this inner service is not `Clone`",
@@ -22,9 +23,9 @@ impl<S: Clone> CloneService for S {}
 
 /// A service that a [`Retry`](crate::Retry) can send a request with a body `B` through.
 ///
-/// Every `Service<Request<ReplayBody<B>>>` whose response is a [`http::Response`] implements it, and nothing else can.
-/// [`Retry::oneshot`](crate::Retry::oneshot) requires it, so that the compiler explains a service that takes something
-/// else.
+/// Every `Service<Request<ReplayBody<B>>>` whose response is a [`http::Response`] implements it, and nothing
+/// else can. [`Retry::oneshot`](crate::Retry::oneshot) requires it, so that the compiler explains a service
+/// that takes something else.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not take `Request<ReplayBody<{B}>>`, which is what the retry layer sends",
     label = "this inner service is not a `Service<Request<ReplayBody<{B}>>>` that answers with a `http::Response`",

@@ -17,13 +17,14 @@ use http_retry::{Attempt, Failure, FailureKind, Outcome, PaceRejection, Response
 use self::hyper::is_goaway;
 use crate::markers::ReadError;
 
-/// Returns how far a request got, as the error and its sources tell. A [`RetryLayer`](crate::RetryLayer) decides by it.
+/// Returns how far a request got, as the error and its sources tell. A [`RetryLayer`](crate::RetryLayer)
+/// decides by it.
 ///
-/// The function reads the chain from the outside in, and the first known error decides. The crate's features decide which
-/// errors are known. If no error of the chain is known, the request may have been processed.
+/// The function reads the chain from the outside in, and the first known error decides. The crate's features
+/// decide which errors are known. If no error of the chain is known, the request may have been processed.
 ///
-/// An error about a GOAWAY claims more than it proves. The layer also checks whether the inner service polled the request's
-/// body. Code that cannot check this calls [`failure_kind_assuming_sent`].
+/// An error about a GOAWAY claims more than it proves. The layer also checks whether the inner service polled
+/// the request's body. Code that cannot check this calls [`failure_kind_assuming_sent`].
 ///
 /// ```
 /// use std::io::{Error, ErrorKind};
@@ -37,13 +38,14 @@ pub fn failure_kind(error: &(dyn Error + 'static)) -> FailureKind {
     chain(error).find_map(known_kind).unwrap_or(FailureKind::MaybeProcessed)
 }
 
-/// Returns the same as [`failure_kind`], but counts a GOAWAY as [`FailureKind::MaybeProcessed`]. It is for code that does not
-/// know whether the inner service polled the request's body, because a GOAWAY is then no proof that the peer did not process
-/// the request.
+/// Returns the same as [`failure_kind`], but counts a GOAWAY as [`FailureKind::MaybeProcessed`]. It is for
+/// code that does not know whether the inner service polled the request's body, because a GOAWAY is then no
+/// proof that the peer did not process the request.
 ///
-/// h2 reports a GOAWAY for the streams that the peer does not process. But hyper asks h2 for the state of the connection once
-/// more after it has handed over a request and before it polls the body (`ClientTask::poll` of its `proto::h2::client`). If a
-/// GOAWAY has arrived in between, hyper reports it for that request as well, although the peer may process it.
+/// h2 reports a GOAWAY for the streams that the peer does not process. But hyper asks h2 for the state of the
+/// connection once more after it has handed over a request and before it polls the body (`ClientTask::poll`
+/// of its `proto::h2::client`). If a GOAWAY has arrived in between, hyper reports it for that request as
+/// well, although the peer may process it.
 ///
 /// ```
 /// use std::io::{Error, ErrorKind};
@@ -72,8 +74,9 @@ pub(crate) fn outcome<R, E: ReadError<M>, M>(result: &Result<Response<R>, E>) ->
     }
 }
 
-/// Downgrades a GOAWAY to a failure that may have been processed, unless the body was polled. Only then is a GOAWAY a proof that
-/// the peer did not process the request. An idempotent request stays as it is, since processing it twice does no harm.
+/// Downgrades a GOAWAY to a failure that may have been processed, unless the body was polled. Only then is a
+/// GOAWAY a proof that the peer did not process the request. An idempotent request stays as it is, since
+/// processing it twice does no harm.
 #[cold]
 pub(crate) fn downgrade_goaway(mut attempt: Attempt<'_>, is_polled: impl FnOnce() -> bool) -> Attempt<'_> {
     let Outcome::Failure(failure) = attempt.outcome else {

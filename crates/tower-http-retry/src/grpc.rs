@@ -24,7 +24,7 @@ pub use self::{
     service::GrpcTrailers,
 };
 
-/// Returns true for a gRPC message. A message of gRPC-Web is none, because gRPC-Web has no trailers.
+/// Returns true for a gRPC message. It is false for gRPC-Web, which has no trailers.
 pub(crate) fn is_grpc(headers: &HeaderMap) -> bool {
     let content_type = headers.get(header::CONTENT_TYPE).map_or(&[][..], |value| value.as_bytes());
     match content_type.strip_prefix(b"application/grpc") {

@@ -1,15 +1,15 @@
-//! The guide tells what the reference does not say in one place. It contains no code of the crate.
+//! The guide: what the reference does not say in one place. Nothing here is code.
 //!
-//! | page | tells |
+//! | page | says |
 //! |---|---|
-//! | [`choosing`] | which policy and which settings fit which server |
+//! | [`choosing`] | which policy, and which settings, for which server |
 //! | [`writing`] | how a policy of your own is written, tested and drawn |
-//! | [`gateways`] | what differs in a gateway, and where the layer goes in axum |
-//! | [`defaults`] | every default, its reason and its source |
-//! | [`design`] | why the crate is as it is |
-//! | [`migrating`] | how to port code from `tower::retry`, `reqwest-retry`, `reqwest::retry`, `tower-resilience-retry` and `backon` |
+//! | [`gateways`] | what is different in a gateway, and how the layer sits in axum |
+//! | [`defaults`] | every default, its reason, and where it is from |
+//! | [`design`] | why it is as it is |
+//! | [`migrating`] | what becomes of code for `tower::retry`, `reqwest-retry`, `reqwest::retry`, `tower-resilience-retry` and `backon` |
 //!
-//! The examples run as tests of the crate. If one needs a feature, the page names it.
+//! The examples run as tests of the crate. Some need a feature, which the page names.
 
 #[doc = include_str!("guide/choosing.md")]
 pub mod choosing {}

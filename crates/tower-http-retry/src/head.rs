@@ -8,16 +8,17 @@ use crate::recycle::{self, LocalPool};
 
 /// A [`HeadSnapshot`] of the caller's request, whose memory comes from a pool of the thread.
 ///
-/// It is taken before the first attempt, because a service below may rewrite the head in place: hyper sets `Host` and turns
-/// the URI into its origin form. Each resend starts from the snapshot, and no change of an attempt leaks into it.
+/// It is taken before the first attempt, because a service below may rewrite the head in place: hyper sets
+/// `Host` and turns the URI into its origin form. Each resend starts from the snapshot, and no change of an
+/// attempt leaks into it.
 pub(crate) struct PooledSnapshot {
     /// `None` while it is dropped.
     head: Option<Box<HeadSnapshot>>,
 }
 
 thread_local! {
-    /// Snapshots whose memory is used again. They are boxed, because a snapshot moves from here into a future and back, and is
-    /// large.
+    /// Snapshots whose memory is used again. They are boxed, because a snapshot moves from here into a future
+    /// and back, and is large.
     static POOL: LocalPool<Box<HeadSnapshot>> = const { LocalPool::new(Vec::new()) };
 }
 

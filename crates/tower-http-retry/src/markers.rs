@@ -9,9 +9,9 @@ use crate::{BoxError, PaceError};
 
 /// An error that the layer can read: one that implements [`std::error::Error`], or a [`BoxError`].
 ///
-/// `M` tells the two apart: it is [`Concrete`] or [`Boxed`]. Without it the two implementations would conflict, because
-/// `BoxError` is not an `Error` today, but might become one. The compiler infers it wherever a service is called, and the
-/// aliases name it in the type of a struct field.
+/// `M` tells the two apart: it is [`Concrete`] or [`Boxed`]. Without it the two implementations would
+/// conflict, because `BoxError` is not an `Error` today, but might become one. The compiler infers it
+/// wherever a service is called, and the aliases name it in the type of a struct field.
 ///
 /// ```
 /// use std::io;
@@ -61,11 +61,12 @@ impl ReadError<Boxed> for BoxError {
 
 /// Chooses the error that a retry layer's callers get, for an inner error `E` of the kind `M`.
 ///
-/// Without a pace it is the inner error, unchanged. With a pace it is a [`PaceError`] around the inner error. Where the inner
-/// error is a [`BoxError`], it is that error, or a boxed [`PaceRejection`](crate::pace::PaceRejection).
+/// Without a pace it is the inner error, unchanged. With a pace it is a [`PaceError`] around the inner error.
+/// Where the inner error is a [`BoxError`], it is that error, or a boxed
+/// [`PaceRejection`](crate::pace::PaceRejection).
 ///
 /// Only [`Unpaced`] and [`Paced`] implement it.
-pub trait PaceMode<E, M>: sealed::Sealed {
+pub trait PaceMode<E, M>: sealed::SealedMode {
     /// The error that callers get.
     type Error;
 
@@ -122,7 +123,7 @@ impl PaceMode<BoxError, Boxed> for Paced {
 mod sealed {
     /// Only this crate can name the trait.
     #[expect(unnameable_types, reason = "no other crate implements it")]
-    pub trait Sealed {}
-    impl Sealed for super::Unpaced {}
-    impl Sealed for super::Paced {}
+    pub trait SealedMode {}
+    impl SealedMode for super::Unpaced {}
+    impl SealedMode for super::Paced {}
 }

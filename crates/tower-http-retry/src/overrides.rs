@@ -53,8 +53,8 @@ impl RetryOverride {
         Self { max_attempts: Some(max_attempts), ..self }
     }
 
-    /// Sets the longest time to the start of the last attempt. It counts from the first poll that finds the first attempt
-    /// pending; with a pace, from the call. `None` means no bound.
+    /// Sets the longest time to the start of the last attempt. It counts from the first poll that finds the
+    /// first attempt pending; with a pace, from the call. `None` means no bound.
     pub fn max_elapsed(self, max_elapsed: impl Into<Option<Duration>>) -> Self {
         Self { max_elapsed: Some(max_elapsed.into()), ..self }
     }

@@ -1,5 +1,5 @@
-//! Layers that are set up for a kind of server. Their settings can be changed like those of any [`RetryLayer`]. The example of
-//! [`llm`] shows one in use.
+//! Layers that are set up for a kind of server. Their settings can be changed like those of any
+//! [`RetryLayer`]. The example of [`llm`] shows one in use.
 
 use std::time::Duration;
 
@@ -15,8 +15,8 @@ use crate::markers::Paced;
 #[cfg(feature = "grpc")]
 use crate::policy::AttemptHeader;
 
-/// Creates a layer for APIs of language models: [`LlmPolicy`], 4 attempts, 10 minutes to the start of the last attempt, and a
-/// [pace](RetryLayer::pace) that all requests with the same `Authorization` share.
+/// Creates a layer for APIs of language models: [`LlmPolicy`], 4 attempts, 10 minutes to the start of the
+/// last attempt, and a [pace](RetryLayer::pace) that all requests with the same `Authorization` share.
 ///
 /// ```
 /// use bytes::Bytes;
@@ -49,7 +49,8 @@ pub fn llm<E>() -> RetryLayer<LlmPolicy, E, Paced> {
         .pace(Pace::per_header(AUTHORIZATION))
 }
 
-/// Creates a layer for gRPC: [`Grpc`] over the default backoff, and `grpc-previous-rpc-attempts` on each resend.
+/// Creates a layer for gRPC: [`Grpc`] over the default backoff, and `grpc-previous-rpc-attempts` on each
+/// resend.
 ///
 /// A tonic client over it needs one line more, since its body must be `tonic::body::Body`:
 ///
@@ -63,16 +64,16 @@ pub fn llm<E>() -> RetryLayer<LlmPolicy, E, Paced> {
 /// ```
 ///
 /// A `grpc-timeout` of the caller is sent unchanged with each resend, and so it bounds each attempt. Set a
-/// [`max_elapsed`](RetryLayer::max_elapsed) to bound all attempts together. Resends are paid from the layer's own budget,
-/// unless a [`Budget::throttling`](crate::Budget::throttling) replaces it.
+/// [`max_elapsed`](RetryLayer::max_elapsed) to bound all attempts together. Resends are paid from the layer's
+/// own budget, unless a [`Budget::throttling`](crate::Budget::throttling) replaces it.
 #[cfg(feature = "grpc")]
 pub fn grpc<E>() -> RetryLayer<Grpc<RetryAfterFirst>, E> {
     RetryLayer::new(Grpc::default()).attempt_header(AttemptHeader::grpc())
 }
 
-/// Creates a layer for gRPC from the `retryPolicy` of a service config, with the number of attempts that it names. The config's
-/// `retryThrottling` is a [`Budget::throttling`](crate::Budget::throttling). `grpc_with_service_config` takes the whole service
-/// config.
+/// Creates a layer for gRPC from the `retryPolicy` of a service config, with the number of attempts that it
+/// names. The config's `retryThrottling` is a [`Budget::throttling`](crate::Budget::throttling).
+/// `grpc_with_service_config` takes the whole service config.
 ///
 /// ```
 /// use std::time::Duration;
@@ -97,9 +98,9 @@ pub fn grpc_with_retry_policy<E>(policy: GrpcRetryPolicy) -> RetryLayer<GrpcRetr
     RetryLayer::new(policy).max_attempts(policy.max_attempts()).attempt_header(AttemptHeader::grpc())
 }
 
-/// Creates a layer for gRPC from a whole service config. Each method has the `retryPolicy` that the config names for it, and
-/// resends are paid from its `retryThrottling`, or else from the layer's default budget. Each layer has a budget of its own, so
-/// make one layer for each server.
+/// Creates a layer for gRPC from a whole service config. Each method has the `retryPolicy` that the config
+/// names for it, and resends are paid from its `retryThrottling`, or else from the layer's default budget.
+/// Each layer has a budget of its own, so make one layer for each server.
 ///
 /// ```
 /// use tower_http_retry::{RetryLayer, presets};

@@ -17,8 +17,8 @@ use crate::{BoxError, PaceError};
 
 /// Sends `http` requests with a [`reqwest::Client`], which itself takes only reqwest's own requests.
 ///
-/// Put it below the layer. [`execute`](ReqwestExt::execute) then takes a request of reqwest, and returns a response of reqwest.
-/// The timeout of a request bounds each attempt:
+/// Put it below the layer. [`execute`](ReqwestExt::execute) then takes a request of reqwest, and returns a
+/// response of reqwest. The timeout of a request bounds each attempt:
 ///
 /// ```no_run
 /// use tower::{BoxError, ServiceBuilder};
@@ -40,8 +40,8 @@ use crate::{BoxError, PaceError};
 /// # }
 /// ```
 ///
-/// The two settings keep reqwest from resends that the layer does not count, and from sending several requests for one. The
-/// [crate's page](crate#retries-of-the-clients-below) tells why.
+/// The two settings keep reqwest from resends that the layer does not count, and from sending several
+/// requests for one. The [crate's page](crate#retries-of-the-clients-below) tells why.
 #[derive(Clone, Debug)]
 pub struct ReqwestService {
     client: reqwest::Client,

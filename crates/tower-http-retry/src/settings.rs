@@ -51,9 +51,9 @@ use crate::RetryLayer;
 /// | `backoff.multiplier` | a number from 1 | [`ExponentialBackoff::multiplier`] |
 /// | `backoff.jitter` | `"full"`, `"equal"` or `"none"` | [`ExponentialBackoff::jitter`] |
 ///
-/// A setting whose key is missing stays as it is in the layer. A duration is text such as `"30s"`, `"250ms"` or `"1m 30s"`; ISO
-/// 8601 (`"PT30S"`) is read as well. An unknown key is an error, and each error names the key, its value and the
-/// allowed values. The format must describe its own types, as JSON, TOML and YAML do.
+/// A setting whose key is missing stays as it is in the layer. A duration is text such as `"30s"`, `"250ms"`
+/// or `"1m 30s"`; ISO 8601 (`"PT30S"`) is read as well. An unknown key is an error, and each error names the
+/// key, its value and the allowed values. The format must describe its own types, as JSON, TOML and YAML do.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields, expecting = "a table of retry settings")]
 pub struct RetrySettings {
@@ -111,7 +111,8 @@ struct BackoffTable {
 }
 
 impl RetrySettings {
-    /// Creates a layer with these settings, over [`policy`](Self::policy). Each call creates a budget of its own.
+    /// Creates a layer with these settings, over [`policy`](Self::policy). Each call creates a budget of its
+    /// own.
     pub fn layer<E>(&self) -> RetryLayer<RetryAfterFirst, E> {
         RetryLayer::new(self.policy()).settings(self)
     }
@@ -133,8 +134,8 @@ impl RetrySettings {
 impl<P, E, G> RetryLayer<P, E, G> {
     /// Applies settings from a configuration file. A setting that the file does not name stays as it is.
     ///
-    /// The `backoff` belongs to the policy, which stays as well; [`RetrySettings::policy`] creates a policy with it. To share a
-    /// budget among several layers, set it with [`budget`](Self::budget) after this call.
+    /// The `backoff` belongs to the policy, which stays as well; [`RetrySettings::policy`] creates a policy
+    /// with it. To share a budget among several layers, set it with [`budget`](Self::budget) after this call.
     pub fn settings(mut self, settings: &RetrySettings) -> Self {
         if let Some(max_attempts) = settings.max_attempts {
             self = self.max_attempts(max_attempts);
@@ -152,7 +153,7 @@ impl<P, E, G> RetryLayer<P, E, G> {
             self = self.drain_limit(bytes, time);
         }
         if let Some(ignore_hints) = settings.ignore_hints {
-            self = self.heed_hints(!ignore_hints);
+            self = self.read_hints(!ignore_hints);
         }
         if let Some(attempt_header) = &settings.attempt_header {
             self = self.attempt_header(attempt_header.clone());

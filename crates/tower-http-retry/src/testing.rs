@@ -1,8 +1,8 @@
-//! Helps to test a policy: the laws that every policy must obey, a plot of its schedule, and a scripted service in virtual
-//! time.
+//! Helps to test a policy: the laws that every policy must obey, a plot of its schedule, and a scripted
+//! service in virtual time.
 //!
-//! The laws and the plot are pure. The service takes the place of a client, and records the time of each call. With tokio's
-//! clock paused, waits take no real time.
+//! The laws and the plot are pure. The service takes the place of a client, and records the time of each
+//! call. With tokio's clock paused, waits take no real time.
 //!
 //! ```
 //! use std::time::Duration;

@@ -13,8 +13,8 @@ pub type Sleep = Pin<Box<dyn Future<Output = ()> + Send + Sync>>;
 
 /// Reads the clocks and sleeps, on any runtime.
 ///
-/// It is shaped like hyper's `Timer`, and also reads the wall clock, which the dates in `Retry-After` need. [`TokioTimer`] is
-/// the default.
+/// It is shaped like hyper's `Timer`, and also reads the wall clock, which the dates in `Retry-After` need.
+/// [`TokioTimer`] is the default.
 ///
 /// ```
 /// use std::time::{Duration, Instant, SystemTime};
@@ -70,7 +70,8 @@ impl Timer for TokioTimer {
     }
 }
 
-/// Reads the monotonic clock, as the time since the origin that the whole process shares; see [`ClockReading::monotonic`].
+/// Reads the monotonic clock, as the time since the origin that the whole process shares; see
+/// [`ClockReading::monotonic`].
 pub(crate) fn monotonic(timer: &dyn Timer) -> Duration {
     since_origin(timer.now())
 }
@@ -99,8 +100,8 @@ pub(crate) fn clock_reading(timer: &dyn Timer) -> ClockReading {
     ClockReading::new(monotonic(timer), timer.wall())
 }
 
-/// The origin from which [`ClockReading::monotonic`] counts. All layers share it, because they may share a budget. It lies an
-/// hour in the past, so that a timer whose clock was paused a while ago is not before it.
+/// The origin from which [`ClockReading::monotonic`] counts. All layers share it, because they may share a
+/// budget. It lies an hour in the past, so that a timer whose clock was paused a while ago is not before it.
 static ORIGIN: LazyLock<Instant> = LazyLock::new(|| {
     let now = Instant::now();
     now.checked_sub(Duration::from_secs(3_600)).unwrap_or(now)

@@ -12,9 +12,10 @@ use crate::BoxError;
 
 /// Boxes the error of a caller's body for the inner service.
 ///
-/// Each layer of an axum router wraps the error of its body once more, and axum looks for a [`LengthLimitError`] two levels deep
-/// and no deeper: with one level more, it answers 400 in place of 413. A replay body is such a level, so it passes on the
-/// limit's own error in place of an error that only wraps it.
+/// Each layer of an axum router wraps the error of its body once more, and axum looks for a
+/// [`LengthLimitError`] two levels deep and no deeper: with one level more, it answers 400 in place of 413. A
+/// replay body is such a level, so it passes on the limit's own error in place of an error that only wraps
+/// it.
 pub(super) fn boxed(error: impl Into<BoxError>) -> BoxError {
     let error = error.into();
     let mut sources = iter::successors(error.source(), |&error| error.source());
@@ -25,7 +26,8 @@ pub(super) fn boxed(error: impl Into<BoxError>) -> BoxError {
     }
 }
 
-/// Creates a [`LengthLimitError`]. It cannot be moved out of another error, and has no constructor, so a limit is exceeded here.
+/// Creates a [`LengthLimitError`]. It cannot be moved out of another error, and has no constructor, so a
+/// limit is exceeded here.
 #[cold]
 fn length_limit_error() -> Option<BoxError> {
     let mut body = Limited::new(Full::new(Bytes::from_static(b".")), 0);

@@ -4,7 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Bounds the bytes that all requests in flight together save for a resend. Clones of the handle share the bound.
+/// Bounds the bytes that all requests in flight together save for a resend. Clones of the handle share the
+/// bound.
 ///
 /// A request that finds no room left is sent once, as if its body were over its own limit.
 ///
@@ -33,8 +34,8 @@ impl ReplayMemory {
         Self { pool: Arc::new(MemoryPool { capacity: bytes, used: AtomicUsize::new(0) }) }
     }
 
-    /// Returns the number of bytes that are saved now. A frame may pin memory beyond its own bytes, such as the rest of the
-    /// read buffer that it is a slice of; that memory is not counted.
+    /// Returns the number of bytes that are saved now. A frame may pin memory beyond its own bytes, such as
+    /// the rest of the read buffer that it is a slice of; that memory is not counted.
     pub fn used(&self) -> usize {
         self.pool.used.load(Ordering::Relaxed)
     }
@@ -61,8 +62,8 @@ impl MemoryLease {
         Self { memory, limit, held: 0 }
     }
 
-    /// Returns the number of frames that may be saved. A frame costs about a hundred bytes of memory beyond its data, so
-    /// many small frames must not count as almost nothing.
+    /// Returns the number of frames that may be saved. A frame costs about a hundred bytes of memory beyond
+    /// its data, so many small frames must not count as almost nothing.
     pub(super) fn max_frames(&self) -> usize {
         self.limit / 256 + 1_024
     }

@@ -1,7 +1,8 @@
 //! A simple model of the replay body. Tests run random sequences of events on both, and compare them.
 //!
-//! In any order of events, an attempt reads exactly the caller's bytes or an error. It never reads a truncated body that
-//! looks complete, and never a byte twice. The property test and the fuzz target share the model.
+//! In any order of events, an attempt reads exactly the caller's bytes or an error. It never reads a
+//! truncated body that looks complete, and never a byte twice. The property test and the fuzz target share
+//! the model.
 
 use std::collections::VecDeque;
 use std::pin::Pin;
@@ -17,7 +18,8 @@ use http_retry::BodyState;
 use super::{ReplayBody, ReplayMemory, ReplayState};
 use crate::BoxError;
 
-/// Runs the script in `body` and the events in `events`, one event a byte. Panics if the replay body and the model differ.
+/// Runs the script in `body` and the events in `events`, one event a byte. Panics if the replay body and the
+/// model differ.
 pub(crate) fn check(limit: u8, body: &[u8], events: &[u8]) {
     let memory = ReplayMemory::new(usize::from(limit) + usize::from(limit) / 2);
     let script = BodyScript::parse(body);
@@ -241,7 +243,8 @@ mod tests {
 
     use super::*;
 
-    /// Fewer cases run under miri, which is slow. Failing cases are not written to a file, because miri isolates the file system.
+    /// Fewer cases run under miri, which is slow. Failing cases are not written to a file, because miri
+    /// isolates the file system.
     fn config() -> ProptestConfig {
         let cases = if cfg!(miri) { 24 } else { 4_096 };
         ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
@@ -262,7 +265,8 @@ mod tests {
 
     #[test]
     fn a_response_that_comes_before_the_replay_was_read_truncates_nothing() {
-        // The first attempt reads both frames, a second attempt reads one, the session ends, and the attempt reads on.
+        // The first attempt reads both frames, a second attempt reads one, the session ends, and the attempt
+        // reads on.
         check(255, &[8, 16], &[0, 0, 6, 8, 7, 8, 8]);
     }
 }

@@ -18,17 +18,17 @@ use crate::bounds::BytesBody;
 use crate::lock::lock;
 
 pin_project! {
-    /// The request body that the inner service gets. It saves the frames of the caller's body while the first attempt reads
-    /// them, so that a later attempt can read them again.
+    /// The request body that the inner service gets. It saves the frames of the caller's body while the first
+    /// attempt reads them, so that a later attempt can read them again.
     ///
-    /// * Nothing is read before the inner service polls the body. A body that was never read can be sent again, whatever its
-    ///   size.
-    /// * [`size_hint`](Body::size_hint) and [`is_end_stream`](Body::is_end_stream) are exact on every attempt if they are
-    ///   exact in `B`, so HTTP/1.1 keeps its `Content-Length` and HTTP/2 ends its headers.
+    /// * Nothing is read before the inner service polls the body. A body that was never read can be sent
+    ///   again, whatever its size.
+    /// * [`size_hint`](Body::size_hint) and [`is_end_stream`](Body::is_end_stream) are exact on every attempt
+    ///   if they are exact in `B`, so HTTP/1.1 keeps its `Content-Length` and HTTP/2 ends its headers.
     /// * Attempts share data frames without a copy. Trailers are saved as well.
-    /// * The newest attempt owns the body. An older attempt that still reads gets an error, and so it resets its stream
-    ///   instead of ending it early. A [`Full`](http_body_util::Full) is one frame that is complete from the start: each
-    ///   attempt gets all of it at once, and the attempts share no state.
+    /// * The newest attempt owns the body. An older attempt that still reads gets an error, and so it resets
+    ///   its stream instead of ending it early. A [`Full`](http_body_util::Full) is one frame that is
+    ///   complete from the start: each attempt gets all of it at once, and the attempts share no state.
     ///
     /// It is `Send` and `Sync` whenever `B` is `Send`.
     ///
@@ -43,7 +43,7 @@ pin_project! {
     /// # async fn main() -> Result<(), BoxError> {
     /// // Reads the whole request, and is busy the first time.
     /// let echo = service_fn(|request: Request<ReplayBody<Full<Bytes>>>| async move {
-    ///     let busy = AttemptNumber::of(&request) == 1;
+    ///     let busy = AttemptNumber::from_request(&request) == 1;
     ///     let sent = request.into_body().collect().await?.to_bytes();
     ///     let status = if busy { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
     ///     Ok::<_, BoxError>(Response::builder().status(status).body(Full::new(sent))?)
@@ -87,12 +87,13 @@ where
         Self { kind: BodyKind::Once { body: SyncWrapper::new(body), size, ended } }
     }
 
-    /// Marks the body as polled, although nothing of it is read yet. A service between the layer and hyper that holds the
-    /// body back calls it when hyper polls the service's own body. A poll of this body marks it too.
+    /// Marks the body as polled, although nothing of it is read yet. A service between the layer and hyper
+    /// that holds the body back calls it when hyper polls the service's own body. A poll of this body marks
+    /// it too.
     ///
-    /// hyper polls the body of a request once it has begun to send the request, and only for such a request is its report
-    /// about a GOAWAY exact. Where the body was not polled, the layer does not resend a request that must not be processed
-    /// twice.
+    /// hyper polls the body of a request once it has begun to send the request, and only for such a request
+    /// is its report about a GOAWAY exact. Where the body was not polled, the layer does not resend a request
+    /// that must not be processed twice.
     pub fn mark_polled(&mut self) {
         match &mut self.kind {
             BodyKind::Empty | BodyKind::Once { .. } => {}
@@ -130,8 +131,8 @@ where
                 if frame.is_ready() {
                     return frame;
                 }
-                // The waker is cloned and dropped while the buffer is not locked: a waker is the caller's code, and may own
-                // the session.
+                // The waker is cloned and dropped while the buffer is not locked: a waker is the caller's
+                // code, and may own the session.
                 let waker = cx.waker().clone();
                 let (_previous, registered) = lock(buffer).register_waker(*reader, waker);
                 match registered {

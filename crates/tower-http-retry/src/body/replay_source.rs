@@ -26,31 +26,33 @@ use crate::bounds::BytesBody;
 /// # });
 /// ```
 ///
-/// Dropping it stops the buffering: a reader in progress continues, and each saved frame is freed once it is read.
+/// Dropping it stops the buffering: a reader in progress continues, and each saved frame is freed once it is
+/// read.
 pub struct ReplaySource<B>(ReplayState<B>);
 
 impl<B: BytesBody + 'static> ReplaySource<B> {
-    /// Creates a source that saves up to `limit` bytes of the frames that are read, and as many frames as a layer with that
-    /// [`replay_limit`](crate::RetryLayer::replay_limit), as long as `memory` has room for them. `None` for `memory` means
-    /// that `limit` is the only bound.
+    /// Creates a source that saves up to `limit` bytes of the frames that are read, and as many frames as a
+    /// layer with that [`replay_limit`](crate::RetryLayer::replay_limit), as long as `memory` has room for
+    /// them. `None` for `memory` means that `limit` is the only bound.
     pub fn new(body: B, limit: usize, memory: impl Into<Option<ReplayMemory>>) -> Self {
         Self(ReplayState::new(body, limit, memory.into().as_ref()))
     }
 
-    /// Returns the body from its start, for the next send. An older reader gets an error, and so it resets its stream. If
-    /// [`state`](Self::state) is not [`Replayable`](BodyState::Replayable), the body is not complete any more.
+    /// Returns the body from its start, for the next send. An older reader gets an error, and so it resets
+    /// its stream. If [`state`](Self::state) is not [`Replayable`](BodyState::Replayable), the body is not
+    /// complete any more.
     pub fn body(&self) -> ReplayBody<B> {
         self.0.body()
     }
 
-    /// Returns the state that decides whether another send can read the whole body. The body is replayable if nothing of it
-    /// was read, or if every frame that was read is saved.
+    /// Returns the state that decides whether another send can read the whole body. The body is replayable if
+    /// nothing of it was read, or if every frame that was read is saved.
     pub fn state(&self) -> BodyState {
         self.0.state()
     }
 
-    /// Takes the body from its reader, and returns true, if another send can read all of it. From then on nothing is read
-    /// until the next [`body`](Self::body) is polled, so the result stays true.
+    /// Takes the body from its reader, and returns true, if another send can read all of it. From then on
+    /// nothing is read until the next [`body`](Self::body) is polled, so the result stays true.
     pub fn rewind(&self) -> bool {
         self.0.rewind()
     }

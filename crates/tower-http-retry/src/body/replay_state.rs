@@ -18,8 +18,8 @@ use super::shared_buffer::{SharedBuffer, with_buffer};
 use crate::bounds::BytesBody;
 use crate::lock::lock;
 
-/// The part of a body that a session holds between attempts. Dropping it stops the buffering: a reader in progress
-/// continues, and each frame is freed once it is read.
+/// The part of a body that a session holds between attempts. Dropping it stops the buffering: a reader in
+/// progress continues, and each frame is freed once it is read.
 pub(crate) enum ReplayState<B> {
     /// The body has no frames.
     Empty,
@@ -61,8 +61,8 @@ impl<B> ReplayState<B>
 where
     B: BytesBody,
 {
-    /// Creates the state of a body. Up to `limit` bytes of the frames that are read are saved, as long as `memory` has room
-    /// for them.
+    /// Creates the state of a body. Up to `limit` bytes of the frames that are read are saved, as long as
+    /// `memory` has room for them.
     #[inline]
     pub(crate) fn new(body: B, limit: usize, memory: Option<&ReplayMemory>) -> Self
     where
@@ -96,8 +96,9 @@ where
         ReplayBody { kind }
     }
 
-    /// Takes the buffer from the attempt that owns it, if the next attempt can read the whole body. A response can arrive
-    /// while the upload still runs; from now on nothing more is read until the next attempt reads.
+    /// Takes the buffer from the attempt that owns it, if the next attempt can read the whole body. A
+    /// response can arrive while the upload still runs; from now on nothing more is read until the next
+    /// attempt reads.
     pub(crate) fn rewind(&self) -> bool {
         let Self::Shared(BufferHandle(buffer)) = self else {
             return true;
@@ -112,7 +113,8 @@ where
         true
     }
 
-    /// Returns true if the newest attempt polled the body. It is false for an empty body, which has nothing to poll for.
+    /// Returns true if the newest attempt polled the body. It is false for an empty body, which has nothing
+    /// to poll for.
     pub(crate) fn is_polled(&self) -> bool {
         match self {
             Self::Empty => false,
@@ -130,7 +132,8 @@ where
     }
 }
 
-/// Takes the only frame of a [`Full`], if there is room for it. Taking that frame reads nothing from the caller.
+/// Takes the only frame of a [`Full`], if there is room for it. Taking that frame reads nothing from the
+/// caller.
 fn take_single_frame<B: BytesBody + 'static>(body: &mut B, lease: &mut MemoryLease) -> Option<Bytes> {
     let body = (body as &mut dyn Any).downcast_mut::<Full<Bytes>>()?;
     let size = usize::try_from(body.size_hint().exact()?).ok()?;

@@ -19,10 +19,12 @@ use crate::lock::lock;
 
 pub(super) struct SharedBuffer<B> {
     unread: Unread<B>,
-    /// True if the body announced its size from the start. If it did not, no attempt announces one: HTTP/1.1 would send the
-    /// first attempt in chunks, and a later attempt, whose size is known by then, without its trailers.
+    /// True if the body announced its size from the start. If it did not, no attempt announces one: HTTP/1.1
+    /// would send the first attempt in chunks, and a later attempt, whose size is known by then, without its
+    /// trailers.
     announces_size: bool,
-    /// The frames that were read from `unread`, from the first one on. Empty once they would have exceeded the lease.
+    /// The frames that were read from `unread`, from the first one on. Empty once they would have exceeded
+    /// the lease.
     frames: VecDeque<BufferedFrame>,
     lease: MemoryLease,
     mode: BufferMode,
@@ -37,8 +39,8 @@ pub(super) struct SharedBuffer<B> {
     deferred: DeferredDrop<B>,
 }
 
-/// Values that the buffer no longer needs. They belong to the caller, and dropping one runs code that may come back to this
-/// buffer, so they are dropped once the buffer is no longer locked.
+/// Values that the buffer no longer needs. They belong to the caller, and dropping one runs code that may
+/// come back to this buffer, so they are dropped once the buffer is no longer locked.
 pub(super) struct DeferredDrop<B> {
     body: Option<Pin<Box<B>>>,
     frames: VecDeque<BufferedFrame>,
@@ -89,8 +91,9 @@ where
         }
     }
 
-    /// Makes a new attempt the reader, from the first frame on, and returns its number. The returned waker belongs to the
-    /// reader before it, which must notice the change; the caller wakes it once the buffer is no longer locked.
+    /// Makes a new attempt the reader, from the first frame on, and returns its number. The returned waker
+    /// belongs to the reader before it, which must notice the change; the caller wakes it once the buffer is
+    /// no longer locked.
     pub(super) fn attach_reader(&mut self) -> (u32, Option<Waker>) {
         self.has_reader = true;
         self.is_polled = false;
@@ -166,9 +169,9 @@ where
         })
     }
 
-    /// Saves the waker to wake when another attempt takes over, and returns the waker that was saved before. If another
-    /// attempt has taken over already, it returns the error for the reader. Neither waker is dropped here, because the buffer
-    /// is locked.
+    /// Saves the waker to wake when another attempt takes over, and returns the waker that was saved before.
+    /// If another attempt has taken over already, it returns the error for the reader. Neither waker is
+    /// dropped here, because the buffer is locked.
     pub(super) fn register_waker(
         &mut self,
         reader: u32,
@@ -221,8 +224,8 @@ where
         Some(frame)
     }
 
-    /// Saves a frame that was read from `unread`. If it does not fit, all saved frames are discarded, because half a body is
-    /// of no use.
+    /// Saves a frame that was read from `unread`. If it does not fit, all saved frames are discarded, because
+    /// half a body is of no use.
     fn save_frame(&mut self, frame: Frame<Bytes>) -> Frame<Bytes> {
         // An empty frame carries nothing, and a body may contain any number of them.
         let is_empty = frame.data_ref().is_some_and(Bytes::is_empty);
@@ -247,8 +250,8 @@ where
 }
 
 impl<B> SharedBuffer<B> {
-    /// Stops the saving of frames, because no attempt follows the current one. The frames that it has read are freed now, and
-    /// the others as it reads them. If the buffer has no reader, all of it is freed.
+    /// Stops the saving of frames, because no attempt follows the current one. The frames that it has read
+    /// are freed now, and the others as it reads them. If the buffer has no reader, all of it is freed.
     pub(super) fn stop_buffering(&mut self) {
         self.mode = BufferMode::Released;
         if !self.has_reader {
@@ -270,8 +273,8 @@ impl<B> SharedBuffer<B> {
     }
 }
 
-/// Locks a buffer, runs `change` on it, and drops the values that it no longer needs once it is unlocked. The lock is usable
-/// after a panic of the body, which then counts as failed.
+/// Locks a buffer, runs `change` on it, and drops the values that it no longer needs once it is unlocked. The
+/// lock is usable after a panic of the body, which then counts as failed.
 pub(super) fn with_buffer<B, T>(
     buffer: &Mutex<SharedBuffer<B>>,
     change: impl FnOnce(&mut SharedBuffer<B>) -> T,

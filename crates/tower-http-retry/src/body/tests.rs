@@ -70,7 +70,8 @@ fn a_replay_yields_the_saved_frames_and_then_reads_on() {
 #[test]
 fn the_size_hint_is_exact_after_each_frame() {
     let state = replay_state([Step::Data("one "), Step::Data("three"), Step::Trailers(trailers())], 100);
-    // The first attempt reads half of the body, the second replays that and reads the rest, the third replays all of it.
+    // The first attempt reads half of the body, the second replays that and reads the rest, the third replays
+    // all of it.
     for attempt in 1..=3 {
         let mut body = state.body();
         assert_eq!(reported(&body), (Some(9), false), "attempt {attempt}");

@@ -26,17 +26,18 @@ fn client_error_kind(error: &legacy::Error) -> Option<FailureKind> {
         return Some(if is_permanent { FailureKind::Permanent } else { FailureKind::NeverSent });
     }
     match error.source() {
-        // An error without a source is about a request that the client refuses to send at all. A failure to send or receive,
-        // and a cancellation, have a source.
+        // An error without a source is about a request that the client refuses to send at all. A failure to
+        // send or receive, and a cancellation, have a source.
         None => Some(FailureKind::Permanent),
         Some(_) => None,
     }
 }
 
-/// Returns true if a connect would fail the same way every time: the certificate does not verify, or the URL names no host.
+/// Returns true if a connect would fail the same way every time: the certificate does not verify, or the URL
+/// names no host.
 ///
-/// TLS libraries expose only the text of such an error, and all of them write "certificate" in it. Their other errors, such as
-/// an alert of a server that is starting, may pass. The connector writes "invalid URL".
+/// TLS libraries expose only the text of such an error, and all of them write "certificate" in it. Their
+/// other errors, such as an alert of a server that is starting, may pass. The connector writes "invalid URL".
 fn is_permanent_connect_error(error: &(dyn Error + 'static)) -> bool {
     let io = error.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
     if io == Some(ErrorKind::InvalidInput) {
@@ -48,8 +49,8 @@ fn is_permanent_connect_error(error: &(dyn Error + 'static)) -> bool {
 
 fn connection_error_kind(error: &hyper::Error) -> Option<FailureKind> {
     if error.is_canceled() || error.is_closed() {
-        // The request was queued and never started (`TrySendError` would return it), or the connection reported that it is
-        // closed when it was polled for readiness.
+        // The request was queued and never started (`TrySendError` would return it), or the connection
+        // reported that it is closed when it was polled for readiness.
         Some(FailureKind::NeverSent)
     } else if error.is_user() {
         // The caller's body failed, or the request cannot be written.
@@ -61,9 +62,10 @@ fn connection_error_kind(error: &hyper::Error) -> Option<FailureKind> {
     }
 }
 
-/// Reads the error of a connection that broke. The server may have seen the request, for any reason of the break: a peer that
-/// is unreachable now may have been reachable before, and a closed connection from the pool (`is_incomplete_message`) looks the
-/// same before and after the request was sent. Only the error of an HTTP/2 stream tells more.
+/// Reads the error of a connection that broke. The server may have seen the request, for any reason of the
+/// break: a peer that is unreachable now may have been reachable before, and a closed connection from the
+/// pool (`is_incomplete_message`) looks the same before and after the request was sent. Only the error of an
+/// HTTP/2 stream tells more.
 fn broken_connection_kind(error: &hyper::Error) -> Option<FailureKind> {
     let source = error.source();
     if source.is_some_and(|source| source.is::<h2::Error>()) {
@@ -77,8 +79,8 @@ fn broken_connection_kind(error: &hyper::Error) -> Option<FailureKind> {
 }
 
 fn stream_error_kind(error: &h2::Error) -> Option<FailureKind> {
-    // h2 reports a peer's GOAWAY only to the streams above its last-stream-id, and to streams that were never opened. hyper is
-    // less exact: see `failure_kind_assuming_sent`.
+    // h2 reports a peer's GOAWAY only to the streams above its last-stream-id, and to streams that were never
+    // opened. hyper is less exact: see `failure_kind_assuming_sent`.
     let is_refused_stream = error.is_remote() && error.reason() == Some(h2::Reason::REFUSED_STREAM);
     if is_refused_stream || is_remote_goaway(error) {
         Some(FailureKind::Unprocessed)

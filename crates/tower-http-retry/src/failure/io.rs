@@ -8,7 +8,8 @@ use http_retry::FailureKind;
 pub(super) fn known_kind(error: &(dyn Error + 'static)) -> Option<FailureKind> {
     let error = error.downcast_ref::<io::Error>()?;
     match error.kind() {
-        // Only a connect fails like this. Errors of hyper's connections, which know better, are read before this one.
+        // Only a connect fails like this. Errors of hyper's connections, which know better, are read before
+        // this one.
         ErrorKind::ConnectionRefused
         | ErrorKind::AddrNotAvailable
         | ErrorKind::HostUnreachable

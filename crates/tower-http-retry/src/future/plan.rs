@@ -1,4 +1,4 @@
-//! What is settled about a request before its first attempt.
+//! The decisions about a request before its first attempt.
 
 use std::time::{Duration, Instant};
 
@@ -6,98 +6,99 @@ use http::Request;
 use http_retry::{Policy, RequestHead, Session};
 
 use crate::RetryOverride;
-use crate::layer::{Settings, Terms};
+use crate::config::Config;
 use crate::timer;
 
-/// From when a session counts.
+/// The time from which a session counts its elapsed time.
 #[derive(Clone, Copy)]
-pub(super) enum Departure {
-    /// Nobody asks: there is no deadline, or the session knows.
-    Unasked,
-    /// Nothing has been waited for yet.
-    Ahead,
-    /// The first attempt was waited for from then on.
+pub(super) enum ClockStart {
+    /// The time is not needed: there is no time limit, or the session knows it already.
+    NotNeeded,
+    /// No attempt has been found pending yet.
+    Pending,
+    /// The first attempt was found pending at this time.
     At(Instant),
 }
 
-impl Departure {
+impl ClockStart {
     pub(super) fn time(self) -> Option<Duration> {
         match self {
             Self::At(time) => Some(timer::since_origin(time)),
-            Self::Unasked | Self::Ahead => None,
+            Self::NotNeeded | Self::Pending => None,
         }
     }
 }
 
-/// How a request is sent that may be sent again.
+/// The limits of a request that may be sent again.
 #[derive(Clone, Copy)]
-pub(crate) struct Itinerary {
-    attempts: u32,
-    pub(crate) deadline: Option<Duration>,
+pub(crate) struct RequestPlan {
+    max_attempts: u32,
+    pub(crate) max_elapsed: Option<Duration>,
 }
 
-impl Itinerary {
-    /// Of a request that comes now; `None` if it can never be sent again.
-    pub(crate) fn of<P: Policy, B>(terms: &Terms<P>, request: &Request<B>) -> Option<Self> {
-        let settings = &terms.settings;
+impl RequestPlan {
+    /// Creates the plan of a request. It returns `None` if the request can never be sent again.
+    pub(crate) fn from_request<P: Policy, B>(config: &Config<P>, request: &Request<B>) -> Option<Self> {
         let overrides = request.extensions().get::<RetryOverride>();
-        let attempts =
-            overrides.and_then(|overrides| overrides.max_attempts).unwrap_or(settings.max_attempts);
-        if terms.budget_is_zero || attempts <= 1 || overrides.is_some_and(|overrides| overrides.never) {
+        let max_attempts =
+            overrides.and_then(|overrides| overrides.max_attempts).unwrap_or(config.max_attempts);
+        if config.budget_is_zero || max_attempts <= 1 || overrides.is_some_and(|overrides| overrides.never) {
             return None;
         }
         let head = RequestHead::from(request).looked_over();
-        // A policy of the user's own may forget to ask for the second of these.
-        if !policy(terms, overrides).is_retryable(&head) || head.is_connect_or_upgrade() {
+        // The second condition is part of the standard rules as well, but a policy of the user's own may omit
+        // it.
+        if !policy(config, overrides).is_retryable(&head) || head.is_connect_or_upgrade() {
             return None;
         }
-        Some(Self { attempts, deadline: deadline(settings, overrides) })
+        Some(Self { max_attempts, max_elapsed: max_elapsed(config.max_elapsed, overrides) })
     }
 
-    /// Its session. Its clock does not run yet, but where there is a pace: whoever stands in line is asked when it ends.
+    /// Creates the session of the request. Its clock does not run yet, unless there is a pace, which asks for
+    /// the end of the session at once.
     #[inline]
-    pub(crate) fn session(&self, settings: &Settings) -> Session {
-        let mut session = Session::new().max_attempts(self.attempts).max_elapsed(self.deadline);
-        if !settings.heeds_hints {
+    pub(crate) fn session<P>(&self, config: &Config<P>) -> Session {
+        let mut session = Session::new().max_attempts(self.max_attempts).max_elapsed(self.max_elapsed);
+        if !config.reads_hints {
             session = session.ignore_hints();
         }
-        if settings.pace.is_some() {
+        if config.pace.is_some() {
             session = session.paced();
-            if self.deadline.is_some() {
-                session = session.started(timer::monotonic(&*settings.timer));
+            if self.max_elapsed.is_some() {
+                session = session.started(timer::monotonic(&*config.timer));
             }
         }
         session
     }
 
     #[inline]
-    pub(super) fn departure(&self, settings: &Settings) -> Departure {
-        match (self.deadline, &settings.pace) {
-            (Some(_), None) => Departure::Ahead,
-            (None, _) | (_, Some(_)) => Departure::Unasked,
+    pub(super) fn clock_start<P>(&self, config: &Config<P>) -> ClockStart {
+        match (self.max_elapsed, &config.pace) {
+            (Some(_), None) => ClockStart::Pending,
+            (None, _) | (_, Some(_)) => ClockStart::NotNeeded,
         }
     }
 }
 
-/// When a request that comes now and is never sent again must have been sent.
-pub(super) fn ends_at<B>(settings: &Settings, request: &Request<B>) -> Option<Duration> {
-    settings.pace.as_ref()?;
-    let deadline = deadline(settings, request.extensions().get())?;
-    Some(timer::monotonic(&*settings.timer).saturating_add(deadline))
+/// Returns the time by which a pace must admit a request that is sent once.
+pub(super) fn gives_up_at<P, B>(config: &Config<P>, request: &Request<B>) -> Option<Duration> {
+    config.pace.as_ref()?;
+    let max_elapsed = max_elapsed(config.max_elapsed, request.extensions().get())?;
+    Some(timer::monotonic(&*config.timer).saturating_add(max_elapsed))
 }
 
-/// The deadline of the request, else the layer's.
-fn deadline(settings: &Settings, overrides: Option<&RetryOverride>) -> Option<Duration> {
-    overrides.and_then(|overrides| overrides.max_elapsed).unwrap_or(settings.max_elapsed)
+/// Returns the time limit of the request, or else the limit of the layer.
+fn max_elapsed(of_layer: Option<Duration>, overrides: Option<&RetryOverride>) -> Option<Duration> {
+    overrides.and_then(|overrides| overrides.max_elapsed).unwrap_or(of_layer)
 }
 
-/// The policy of the request, else the layer's.
+/// Returns the policy of the request, or else the policy of the layer.
 pub(crate) fn policy<'a, P: Policy>(
-    terms: &'a Terms<P>,
+    config: &'a Config<P>,
     overrides: Option<&'a RetryOverride>,
 ) -> &'a dyn Policy {
     match overrides.and_then(|overrides| overrides.policy.as_deref()) {
         Some(policy) => policy,
-        None => &*terms.policy,
+        None => &*config.policy,
     }
 }

@@ -1,8 +1,7 @@
-//! What a request takes along from attempt to attempt.
+//! The state of a request across its attempts: it decides what follows an outcome.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use http::{Request, Response, StatusCode};
@@ -12,39 +11,37 @@ use tower_service::Service;
 use tracing::Span;
 use tracing::span::Entered;
 
-use super::Stage;
-use super::delay::Pause;
+use super::delay::Delay;
 use super::drain::Drain;
-use super::plan::{Departure, policy};
-use super::wait::Detour;
-use crate::body::Original;
-use crate::body::ResponseBody;
+use super::plan::{ClockStart, policy};
+use super::stage::Stage;
+use super::wait::WaitState;
+use crate::body::ReplayState;
 use crate::body::response_body::InnerResponse;
 use crate::bounds::{BytesBody, CloneService};
+use crate::config::Config;
 use crate::failure::{downgrade_goaway, outcome};
 use crate::head::PooledSnapshot;
-use crate::layer::Terms;
 use crate::markers::ReadError;
 use crate::pace::Line;
 use crate::rng::LazyRng;
-use crate::timer::{self, Timer};
-use crate::{PaceError, ReplayBody, RetryInfo, RetryOverride, trace};
+use crate::{ReplayBody, RetryInfo, RetryOverride, timer, trace};
 
-/// What a request takes along from attempt to attempt.
-pub(super) struct Journey<S, P, B, T: InnerResponse, E> {
-    inner: S,
-    terms: Arc<Terms<P>>,
-    session: Session,
-    departure: Departure,
-    snapshot: PooledSnapshot,
-    original: Original<B>,
-    /// From the first failure on.
-    detour: Option<Box<Detour<T, E>>>,
-    /// Why it gave up, if it has.
-    reason: Option<GiveUpReason>,
+/// The state of a request across its attempts.
+pub(super) struct RetryState<S, P, B, T: InnerResponse, E> {
+    pub(super) inner: S,
+    pub(super) config: Arc<Config<P>>,
+    pub(super) session: Session,
+    clock_start: ClockStart,
+    pub(super) snapshot: PooledSnapshot,
+    pub(super) replay: ReplayState<B>,
+    /// The state of the waits, from the first failed attempt on.
+    pub(super) wait: Option<Box<WaitState<T, E>>>,
+    /// The reason for which the session gave up.
+    pub(super) reason: Option<GiveUpReason>,
 }
 
-impl<S, P, B, R> Journey<S, P, B, Response<R>, S::Error>
+impl<S, P, B, R> RetryState<S, P, B, Response<R>, S::Error>
 where
     S: Service<Request<ReplayBody<B>>, Response = Response<R>> + CloneService,
     P: Policy,
@@ -53,58 +50,59 @@ where
 {
     pub(super) fn new(
         inner: S,
-        terms: Arc<Terms<P>>,
+        config: Arc<Config<P>>,
         session: Session,
-        departure: Departure,
+        clock_start: ClockStart,
         snapshot: PooledSnapshot,
-        original: Original<B>,
+        replay: ReplayState<B>,
     ) -> Self {
-        Self { inner, terms, session, departure, snapshot, original, detour: None, reason: None }
+        Self { inner, config, session, clock_start, snapshot, replay, wait: None, reason: None }
     }
 
-    /// What happened on the way, once it has ended, unless the first outcome was accepted.
+    /// Returns what happened to the request, once its session has ended, unless the first outcome was accepted.
     pub(super) fn info(&self) -> Option<RetryInfo> {
-        RetryInfo::of(&self.session, self.reason)
+        RetryInfo::from_session(&self.session, self.reason)
     }
 
-    /// Whatever is traced meanwhile belongs to the attempt.
-    pub(super) fn enter(&self) -> Option<Entered<'_>> {
-        self.detour.as_ref().map(|detour| detour.resend.enter())
+    /// Enters the span of the resend in flight.
+    pub(super) fn enter_resend_span(&self) -> Option<Entered<'_>> {
+        self.wait.as_ref().map(|wait| wait.resend_span.enter())
     }
 
-    /// An attempt is waited for. The clock is read once it is under way, where that delays nobody, and not for one that is
-    /// answered at once.
+    /// Starts the clock of the session when its first attempt is pending. The clock is read once the attempt
+    /// is in flight, where reading it delays no request, and not at all if the response is there at the first
+    /// poll.
     #[inline]
-    pub(super) fn depart(&mut self) {
-        if matches!(self.departure, Departure::Ahead) {
-            self.departure = Departure::At(self.terms.settings.timer.now());
+    pub(super) fn start_clock(&mut self) {
+        if matches!(self.clock_start, ClockStart::Pending) {
+            self.clock_start = ClockStart::At(self.config.timer.now());
         }
     }
 
-    /// Tells the others in line what came of a resend.
+    /// Reports the response to a resend to the pace.
     pub(super) fn observe(&mut self, result: &Result<Response<R>, S::Error>) {
-        let passage = self.detour.as_mut().and_then(|detour| detour.passage.take());
+        let passage = self.wait.as_mut().and_then(|wait| wait.passage.take());
         if let (Some(passage), Ok(response)) = (passage, result) {
-            passage.observe(&ResponseHead::from(response), &*self.terms.settings.timer);
+            passage.observe(&ResponseHead::from(response), &*self.config.timer);
         }
     }
 
-    fn detour(&mut self) -> &mut Detour<Response<R>, S::Error> {
-        self.detour.get_or_insert_default()
+    pub(super) fn wait(&mut self) -> &mut WaitState<Response<R>, S::Error> {
+        self.wait.get_or_insert_default()
     }
 
-    /// Has what is traced belong to the session.
-    fn in_span<T>(&self, trace: impl FnOnce() -> T) -> T {
-        match &self.detour {
-            Some(detour) => detour.span.in_scope(trace),
+    /// Runs `trace` in the span of the session.
+    pub(super) fn in_session_span<T>(&self, trace: impl FnOnce() -> T) -> T {
+        match &self.wait {
+            Some(wait) => wait.session_span.in_scope(trace),
             None => trace(),
         }
     }
 
-    /// What follows an outcome: the wait for another attempt, or the end. `ticket` is the place in line that the
-    /// first attempt had.
+    /// Decides what follows an outcome: the wait for another attempt, or the end. `ticket` is the place that
+    /// the first attempt had in the queue of a pace.
     #[inline]
-    pub(super) fn conclude<M>(
+    pub(super) fn on_outcome<M>(
         &mut self,
         result: &mut Result<Response<R>, S::Error>,
         ticket: Option<Ticket>,
@@ -112,7 +110,7 @@ where
     where
         S::Error: ReadError<M>,
     {
-        match self.decide(result, ticket) {
+        match self.try_wait(result, ticket) {
             ControlFlow::Continue(()) => Some(Stage::Wait),
             ControlFlow::Break(reason) => {
                 self.finish(result, reason);
@@ -121,8 +119,9 @@ where
         }
     }
 
-    /// Whether a wait follows, or why none does, unless the outcome is as good as any.
-    fn decide<M>(
+    /// Starts a wait if the session decides on a resend. Otherwise it breaks with the reason why the session
+    /// gave up, or with `None` if the outcome was accepted.
+    fn try_wait<M>(
         &mut self,
         result: &Result<Response<R>, S::Error>,
         ticket: Option<Ticket>,
@@ -130,59 +129,59 @@ where
     where
         S::Error: ReadError<M>,
     {
-        match self.settle(result) {
-            Decision::Wait(delay) => self.wait(delay, ticket).map_break(Some),
-            ending => ControlFlow::Break(ending.reason()),
+        match self.classify(result) {
+            Decision::Wait(delay) => self.start_wait(delay, ticket).map_break(Some),
+            decision => ControlFlow::Break(decision.reason()),
         }
     }
 
-    /// Begins the wait that was decided on. Apart, so that what needs none is done with soon.
+    /// Starts the wait before a resend. It is not inlined, so that the path of an accepted outcome stays short.
     #[inline(never)]
-    fn wait(&mut self, delay: Duration, ticket: Option<Ticket>) -> ControlFlow<GiveUpReason> {
+    fn start_wait(&mut self, delay: Duration, ticket: Option<Ticket>) -> ControlFlow<GiveUpReason> {
         if !delay.is_zero() {
             self.snapshot.shrink();
         }
-        let detour = self.detour();
-        detour.resend = Span::none();
-        detour.ticket = detour.ticket.or(ticket);
-        match self.pause(delay) {
+        let wait = self.wait();
+        wait.resend_span = Span::none();
+        wait.ticket = wait.ticket.or(ticket);
+        match self.start_delay(delay) {
             Ok(()) => {
                 self.trace_wait(delay);
                 ControlFlow::Continue(())
             }
-            Err(refusal) => {
+            Err(rejection) => {
                 self.session.abandon();
-                ControlFlow::Break(reason(refusal))
+                ControlFlow::Break(give_up_reason(rejection))
             }
         }
     }
 
-    /// Classify, schedule, admit.
-    fn settle<M>(&mut self, result: &Result<Response<R>, S::Error>) -> Decision
+    /// Classifies the outcome, schedules a resend, and admits it.
+    fn classify<M>(&mut self, result: &Result<Response<R>, S::Error>) -> Decision
     where
         S::Error: ReadError<M>,
     {
-        let settings = &self.terms.settings;
+        let config = &self.config;
         let head = self.snapshot.head();
         let overrides = head.extension::<RetryOverride>();
         let attempt = Attempt::new(self.session.number(), head, outcome(result))
-            .body(self.original.state())
+            .body(self.replay.state())
             .assume_idempotent(overrides.is_some_and(|overrides| overrides.assume_idempotent));
         let attempt = match result {
             Ok(_) => attempt,
-            Err(_) => downgrade_goaway(attempt, || self.original.is_polled()),
+            Err(_) => downgrade_goaway(attempt, || self.replay.is_polled()),
         };
-        let step = self.session.decide(
-            policy(&self.terms, overrides),
+        let decision = self.session.decide(
+            policy(config, overrides),
             &attempt,
-            settings.budget.as_ref(),
-            || timer::clock_reading(&*settings.timer).started(self.departure.time()),
-            &mut LazyRng(&settings.randomness),
+            config.budget.as_ref(),
+            || timer::clock_reading(&*config.timer).started(self.clock_start.time()),
+            &mut LazyRng(&config.randomness),
         );
-        if let Decision::Wait(_) = step {
-            self.departure = Departure::Unasked;
-            // An upload that still runs may have outgrown the limit since its state was read.
-            if !self.original.rewind() {
+        if let Decision::Wait(_) = decision {
+            self.clock_start = ClockStart::NotNeeded;
+            // An upload that still runs may have exceeded the limit since its state was read.
+            if !self.replay.rewind() {
                 self.session.abandon();
                 return Decision::GiveUp(GiveUpReason::Body);
             }
@@ -190,190 +189,74 @@ where
                 self.snapshot.remove_expect();
             }
         }
-        step
+        decision
     }
 
-    /// Begins the wait before a resend.
-    fn pause(&mut self, delay: Duration) -> Result<(), PaceRejection> {
-        let settings = &self.terms.settings;
-        let detour = self.detour.get_or_insert_default();
+    /// Starts the delay before a resend. The pace may reject the request at once.
+    pub(super) fn start_delay(&mut self, delay: Duration) -> Result<(), PaceRejection> {
+        let config = &self.config;
+        let wait = self.wait.get_or_insert_default();
         let yielded = !delay.is_zero();
-        detour.pause = Some(match (&settings.pace, detour.ticket) {
+        wait.delay = Some(match (&config.pace, wait.ticket) {
             (Some(pace), Some(ticket)) => {
-                let now = timer::monotonic(&*settings.timer);
+                let now = timer::monotonic(&*config.timer);
                 let ticket = ticket.not_before(now.saturating_add(delay)).ends_at(self.session.gives_up_at());
-                detour.paused_at.get_or_insert(now);
-                let line = Line::join(pace.clone(), ticket, Arc::clone(&settings.timer))?;
-                Pause::Line { line, yielded }
+                wait.wait_started_at.get_or_insert(now);
+                let line = Line::join(pace.clone(), ticket, Arc::clone(&config.timer))?;
+                Delay::Pace { line, yielded }
             }
-            _ if yielded => Pause::Sleep(settings.timer.sleep(delay)),
-            _ => Pause::Yield { yielded },
+            _ if yielded => Delay::Sleep(config.timer.sleep(delay)),
+            _ => Delay::Yield { yielded },
         });
         Ok(())
     }
 
-    /// The request is not let through after all: the caller gets the outcome before the wait, if it is still here.
-    pub(super) fn turned_away(
-        &mut self,
-        refusal: PaceRejection,
-    ) -> Result<Response<ResponseBody<R>>, PaceError<S::Error>> {
-        self.session.abandon();
-        match self.detour().take_outcome() {
-            Some(mut outcome) => {
-                self.finish(&mut outcome, Some(reason(refusal)));
-                outcome.map_err(PaceError::Inner)
-            }
-            None => {
-                self.reason = Some(reason(refusal));
-                self.in_span(|| trace::refused(refusal));
-                Err(PaceError::Rejected(refusal))
-            }
-        }
-    }
-
-    /// Keeps the outcome for as long as the wait, if it can be.
-    pub(super) fn keep(&mut self, result: Result<Response<R>, S::Error>) {
+    /// Holds the outcome during the wait, unless it is a response that is too long to read.
+    pub(super) fn hold_outcome(&mut self, result: Result<Response<R>, S::Error>) {
         let drain = match &result {
             Err(_) => None,
-            Ok(response) => match Drain::of(response.body(), self.terms.settings.drain) {
+            Ok(response) => match Drain::new(response.body(), self.config.drain) {
                 None => return,
                 drain => drain,
             },
         };
-        let detour = self.detour();
-        (detour.outcome, detour.drain) = (Some(result), drain);
+        let wait = self.wait();
+        (wait.outcome, wait.drain) = (Some(result), drain);
     }
 
-    /// Waits, and meanwhile reads the failed response to its end.
-    pub(super) fn poll_wait(&mut self, cx: &mut Context<'_>) -> Poll<Next<S, B, R>>
-    where
-        R: Unpin,
-    {
-        let timer = &*self.terms.settings.timer;
-        let detour = self.detour.get_or_insert_default();
-        detour.poll_drain(timer, cx);
-        let turn = match &mut detour.pause {
-            Some(pause) => ready!(pause.poll(cx)),
-            None => Ok(None),
-        };
-        detour.pause = None;
-        Poll::Ready(match turn {
-            Ok(passage) => {
-                // A resend follows, and a response that is still being read would hold its connection.
-                detour.end_drain();
-                detour.passage = passage;
-                ControlFlow::Continue(Stage::Ready)
-            }
-            Err(refusal) => ControlFlow::Break(self.turned_away(refusal)),
-        })
-    }
-
-    /// Sends again. The inner service must be ready, and may have taken so long that the server wants quiet again.
-    fn resend(&mut self, is_late: bool) -> Next<S, B, R> {
-        let timer = &*self.terms.settings.timer;
-        let detour = self.detour.get_or_insert_default();
-        if detour.passage.as_ref().is_some_and(|passage| !passage.is_open(timer)) {
-            // It goes back in line, and what the readied instance holds goes to others.
-            detour.passage = None;
-            self.inner = self.inner.clone();
-            return match self.pause(Duration::ZERO) {
-                Ok(()) => ControlFlow::Continue(Stage::Wait),
-                Err(refusal) => ControlFlow::Break(self.turned_away(refusal)),
-            };
-        }
-        if is_late {
-            detour.span.in_scope(|| trace::late(self.session.number()));
-        }
-        detour.forget();
-        let paused_at = detour.paused_at.take();
-        let waited = paused_at.map(|paused_at| timer::monotonic(timer).saturating_sub(paused_at));
-        let number = self.session.resend_after(waited.unwrap_or_default());
-        let mut request = self.snapshot.request(number, self.original.body());
-        if let Some(header) = &self.terms.settings.attempt_header {
-            header.set(&mut request, self.session.retries());
-        }
-        detour.resend = detour.span.in_scope(|| trace::resend(number));
-        // Not in a closure: the request is large, and would be moved into it.
-        let _entered = detour.resend.enter();
-        ControlFlow::Continue(Stage::Attempt { attempt: self.inner.call(request) })
-    }
-
-    /// Adds what happened on the way to the last outcome, which is the caller's.
+    /// Ends the session with an outcome for the caller, and adds the info to it.
     #[inline]
-    fn finish<T>(&mut self, result: &mut Result<Response<T>, S::Error>, reason: Option<GiveUpReason>) {
+    pub(super) fn finish<T>(
+        &mut self,
+        result: &mut Result<Response<T>, S::Error>,
+        reason: Option<GiveUpReason>,
+    ) {
         self.reason = reason;
         if let Some(info) = self.info() {
-            self.tell(info, result);
+            self.annotate(info, result);
         }
     }
 
-    fn tell<T>(&self, info: RetryInfo, result: &mut Result<Response<T>, S::Error>) {
-        self.in_span(|| trace::ended(&info));
+    /// Traces the end of the session, and puts the info into the response's extensions.
+    fn annotate<T>(&self, info: RetryInfo, result: &mut Result<Response<T>, S::Error>) {
+        self.in_session_span(|| trace::session_ended(&info));
         if let Ok(response) = result {
             response.extensions_mut().insert(info);
         }
     }
 
-    /// Readies the inner service for a resend, racing the deadline where there is an outcome to return.
-    ///
-    /// A service that fails here stays failed (tower's contract of `poll_ready`), so the session ends. The
-    /// caller gets the outcome that the retry was for, which tells what happened to the request, and only where
-    /// that is gone the error of readiness.
-    pub(super) fn poll_ready<M>(&mut self, cx: &mut Context<'_>) -> Poll<Next<S, B, R>>
-    where
-        S::Error: ReadError<M>,
-    {
-        let timer = &*self.terms.settings.timer;
-        let detour = self.detour.get_or_insert_default();
-        let reason = match self.inner.poll_ready(cx) {
-            Poll::Ready(Ok(())) => {
-                let is_late = is_late(&self.session, timer);
-                if detour.outcome.is_none() || !is_late {
-                    detour.deadline = None;
-                    return Poll::Ready(self.resend(is_late));
-                }
-                // Either it became ready too late, or whoever polls came too late.
-                GiveUpReason::MaxElapsed
-            }
-            Poll::Ready(Err(error)) => {
-                detour.span.in_scope(|| trace::not_ready(self.session.number(), error.as_error()));
-                detour.outcome.get_or_insert(Err(error));
-                GiveUpReason::NotReady
-            }
-            Poll::Pending => {
-                ready!(detour.poll_deadline(self.session.gives_up_at(), timer, cx));
-                GiveUpReason::NotReady
-            }
-        };
-        let Some(mut outcome) = detour.take_outcome() else {
-            return Poll::Pending;
-        };
-        self.session.abandon();
-        self.finish(&mut outcome, Some(reason));
-        Poll::Ready(ControlFlow::Break(outcome.map_err(PaceError::Inner)))
-    }
-
     fn trace_wait(&mut self, delay: Duration) {
-        let detour = self.detour.get_or_insert_default();
-        if detour.span.is_none() {
-            detour.span = trace::session(&self.snapshot.head());
+        let wait = self.wait.get_or_insert_default();
+        if wait.session_span.is_none() {
+            wait.session_span = trace::session_span(&self.snapshot.head());
         }
-        detour.span.in_scope(|| trace::will_resend(&self.session, delay));
+        wait.session_span.in_scope(|| trace::will_resend(&self.session, delay));
     }
 }
 
-fn is_late(session: &Session, timer: &dyn Timer) -> bool {
-    session.gives_up_at().is_some_and(|end| timer::monotonic(timer) > end)
-}
-
-/// The stage that follows, or the end.
-pub(super) type Next<S, B, R> = ControlFlow<
-    Result<Response<ResponseBody<R>>, PaceError<<S as Service<Request<ReplayBody<B>>>>::Error>>,
-    Stage<S, B>,
->;
-
-fn reason(refusal: PaceRejection) -> GiveUpReason {
-    match refusal {
+/// Returns the reason for which a session gives up after a rejection by its pace.
+pub(super) fn give_up_reason(rejection: PaceRejection) -> GiveUpReason {
+    match rejection {
         PaceRejection::Deadline => GiveUpReason::MaxElapsed,
         _ => GiveUpReason::Pace,
     }

@@ -1,4 +1,4 @@
-//! What a request takes along once an attempt has failed.
+//! The state of a request once an attempt has failed.
 
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -8,54 +8,56 @@ use http_body::Body;
 use http_retry::Ticket;
 use tracing::Span;
 
-use super::delay::Pause;
+use super::delay::Delay;
 use super::drain::{Drain, Drained};
 use crate::body::ResponseBody;
 use crate::body::response_body::InnerResponse;
 use crate::pace::Passage;
 use crate::timer::{self, Sleep, Timer};
 
-/// What a request takes along once an attempt has failed, which few do: apart from the rest, so that it is small for those
-/// that are sent once.
-pub(super) struct Detour<T: InnerResponse, E> {
-    /// The outcome before a wait, which is returned if no attempt can follow: an error, or a response whose
-    /// body was read to its end. Any other response is dropped, since it would hold its connection.
+/// The state of a request once an attempt has failed. Few requests need it, so it is apart from the rest,
+/// which stays small for a request that is sent once.
+pub(super) struct WaitState<T: InnerResponse, E> {
+    /// The outcome before the wait, which the caller gets if no attempt can follow. It is an error, or a
+    /// response whose body was read to its end. Any other response is dropped before the resend, since it
+    /// would hold its connection.
     pub(super) outcome: Option<Result<T, E>>,
-    /// How the body of that response is read, and the frames that were read: the caller gets those with it.
+    /// The reader of that response's body, with the frames that it has read. The caller gets those frames
+    /// with the response.
     pub(super) drain: Option<Drain<T::Data>>,
-    pub(super) pause: Option<Pause>,
-    /// When the last wait for a turn began.
-    pub(super) paused_at: Option<Duration>,
-    /// Its place in line, where there is a pace.
+    pub(super) delay: Option<Delay>,
+    /// The start of the wait, where the pace decides its length.
+    pub(super) wait_started_at: Option<Duration>,
+    /// The place in the queue of the pace, if there is a pace.
     pub(super) ticket: Option<Ticket>,
-    /// Its turn, from when it came until the outcome of the attempt.
+    /// The admission by the pace, until the outcome of the attempt is known.
     pub(super) passage: Option<Passage>,
-    /// While the inner service is being readied: the sleep ends with the deadline.
-    pub(super) deadline: Option<Sleep>,
-    /// Open from the first retry on.
-    pub(super) span: Span,
-    /// Open while the resend is under way.
-    pub(super) resend: Span,
+    /// A sleep that ends when the session gives up, while the layer readies the inner service.
+    pub(super) deadline_sleep: Option<Sleep>,
+    /// The span of the session, from the first retry on.
+    pub(super) session_span: Span,
+    /// The span of the resend, while it is in flight.
+    pub(super) resend_span: Span,
 }
 
-impl<T: InnerResponse, E> Default for Detour<T, E> {
+impl<T: InnerResponse, E> Default for WaitState<T, E> {
     fn default() -> Self {
         Self {
             outcome: None,
             drain: None,
-            pause: None,
-            paused_at: None,
+            delay: None,
+            wait_started_at: None,
             ticket: None,
             passage: None,
-            deadline: None,
-            span: Span::none(),
-            resend: Span::none(),
+            deadline_sleep: None,
+            session_span: Span::none(),
+            resend_span: Span::none(),
         }
     }
 }
 
-impl<R: Body, E> Detour<Response<R>, E> {
-    /// Reads the failed response to its end, or drops it where that is too much.
+impl<R: Body, E> WaitState<Response<R>, E> {
+    /// Reads the failed response to its end, or drops it if it exceeds the limit.
     pub(super) fn poll_drain(&mut self, timer: &dyn Timer, cx: &mut Context<'_>)
     where
         R: Unpin,
@@ -65,24 +67,24 @@ impl<R: Body, E> Detour<Response<R>, E> {
         };
         match drain.poll(response.body_mut(), timer, cx) {
             Poll::Pending => {}
-            Poll::Ready(Drained::Ended) if drain.is_whole() => {}
-            Poll::Ready(Drained::Ended | Drained::Unfinished) => self.forget(),
+            Poll::Ready(Drained::Ended) if drain.is_complete() => {}
+            Poll::Ready(Drained::Ended | Drained::Unfinished) => self.discard_outcome(),
         }
     }
 
     /// Drops a response that was not read to its end.
-    pub(super) fn end_drain(&mut self) {
+    pub(super) fn stop_drain(&mut self) {
         if self.drain.as_ref().is_some_and(|drain| !drain.has_ended()) {
-            self.forget();
+            self.discard_outcome();
         }
     }
 
-    /// Drops the outcome, and what was read of it.
-    pub(super) fn forget(&mut self) {
+    /// Drops the outcome, and the frames that were read of it.
+    pub(super) fn discard_outcome(&mut self) {
         (self.outcome, self.drain) = (None, None);
     }
 
-    /// Hands back the outcome, with what was read of it.
+    /// Returns the outcome, with the frames that were read of it.
     pub(super) fn take_outcome(&mut self) -> Option<Result<Response<ResponseBody<R>>, E>> {
         let drain = self.drain.take();
         let response = match self.outcome.take()? {
@@ -90,23 +92,23 @@ impl<R: Body, E> Detour<Response<R>, E> {
             Err(error) => return Some(Err(error)),
         };
         match drain {
-            None => Some(Ok(response.map(ResponseBody::unread))),
-            Some(drain) if drain.is_whole() => {
-                Some(Ok(response.map(|body| ResponseBody::read(body, drain.into_read()))))
+            None => Some(Ok(response.map(ResponseBody::new))),
+            Some(drain) if drain.is_complete() => {
+                Some(Ok(response.map(|body| ResponseBody::with_frames(body, drain.into_frames()))))
             }
             // Frames are missing.
             Some(_) => None,
         }
     }
 
-    /// Resolves when the deadline passes while there is an outcome to return.
+    /// Resolves when the session gives up, if there is an outcome to return.
     pub(super) fn poll_deadline(
         &mut self,
-        ends_at: Option<Duration>,
+        gives_up_at: Option<Duration>,
         timer: &dyn Timer,
         cx: &mut Context<'_>,
     ) -> Poll<()> {
-        let ends_at = ends_at.filter(|_| self.outcome.is_some());
-        timer::poll_deadline(ends_at, &mut self.deadline, timer, cx)
+        let gives_up_at = gives_up_at.filter(|_| self.outcome.is_some());
+        timer::poll_deadline(gives_up_at, &mut self.deadline_sleep, timer, cx)
     }
 }

@@ -9,10 +9,11 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
 pin_project! {
-    /// The body of the responses of a [`GrpcTrailersLayer`](crate::grpc::GrpcTrailersLayer). The layer may have read its first
-    /// frame already; the body yields it again.
+    /// The body of the responses of a [`GrpcTrailersLayer`](crate::grpc::GrpcTrailersLayer). The layer may
+    /// have read its first frame already; the body yields it again.
     ///
-    /// [`size_hint`](Body::size_hint) and [`is_end_stream`](Body::is_end_stream) are exact if they are exact in `R`.
+    /// [`size_hint`](Body::size_hint) and [`is_end_stream`](Body::is_end_stream) are exact if they are exact
+    /// in `R`.
     pub struct PeekedBody<R>
     where
         R: Body,
@@ -25,7 +26,7 @@ pin_project! {
 }
 
 impl<R: Body> PeekedBody<R> {
-    /// Creates a body of which nothing was read.
+    /// Creates a body that was not read yet.
     pub(super) fn new(rest: R) -> Self {
         Self { first: None, rest, ended: false }
     }
@@ -35,7 +36,8 @@ impl<R: Body> PeekedBody<R> {
         Self { first: Some(first), rest, ended: false }
     }
 
-    /// Creates a body that has ended. It holds `rest` until it is dropped, because `rest` may hold the connection.
+    /// Creates a body that has ended. It holds `rest` until it is dropped, because `rest` may hold the
+    /// connection.
     pub(super) fn ended(rest: R) -> Self {
         Self { first: None, rest, ended: true }
     }

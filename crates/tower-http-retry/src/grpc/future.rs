@@ -1,4 +1,5 @@
-//! The future of a call, which waits for the head of the response and, if the call is unary, for the first frame.
+//! The future of a call, which waits for the head of the response and, if the call is unary, for the first
+//! frame.
 
 use std::fmt;
 use std::pin::Pin;
@@ -12,8 +13,8 @@ use super::is_grpc;
 use crate::grpc::PeekedBody;
 
 pin_project! {
-    /// Resolves with the response to a call. A unary call resolves once it is known whether the call failed at once. A
-    /// [`GrpcTrailersLayer`](crate::grpc::GrpcTrailersLayer) creates it.
+    /// Resolves with the response to a call. A unary call resolves once it is known whether the call failed
+    /// at once. A [`GrpcTrailersLayer`](crate::grpc::GrpcTrailersLayer) creates it.
     #[must_use = "futures do nothing unless polled"]
     pub struct GrpcTrailersFuture<F, R> {
         #[pin]
@@ -63,8 +64,8 @@ fn may_fail_in_trailers<R: Body>(response: &Response<R>) -> bool {
     is_open && is_grpc(headers) && !response.body().is_end_stream()
 }
 
-/// Adds the first frame to the response. A failure in trailers moves into the head, where the server might have sent it
-/// (gRPC, "Trailers-Only"). Any other frame is yielded by the body again.
+/// Adds the first frame to the response. A failure in trailers moves into the head, where the server might
+/// have sent it (gRPC, "Trailers-Only"). Any other frame is yielded by the body again.
 fn with_first_frame<R: Body>(
     response: Response<R>,
     first: Option<Result<Frame<R::Data>, R::Error>>,

@@ -4,17 +4,20 @@ use tower_layer::Layer;
 
 use crate::grpc::GrpcTrailers;
 
-/// Reads the status of a unary gRPC call before the response is passed on, so that the retry layer above can classify it.
+/// Reads the status of a unary gRPC call before the response is passed on, so that the retry layer above can
+/// classify it.
 ///
-/// A server that fails a call at once usually sends the status in the head. Other servers send the head, and then the trailers,
-/// with nothing in between. For a unary call this layer waits for the first frame after the head. If that frame is trailers with
-/// a failure, they move into the head. Any other frame stays in the body.
+/// A server that fails a call at once usually sends the status in the head. Other servers send the head, and
+/// then the trailers, with nothing in between. For a unary call this layer waits for the first frame after
+/// the head. If that frame is trailers with a failure, they move into the head. Any other frame stays in the
+/// body.
 ///
-/// **Do not send a streaming call through it**: the head of its response would be delayed until its first message arrives. Tell
-/// the layer which calls are unary: all of them, with [`unary`](Self::unary), or the calls with a [`UnaryCall`] in their
-/// extensions, with [`marked`](Self::marked).
+/// **Do not send a streaming call through it**: the head of its response would be delayed until its first
+/// message arrives. Tell the layer which calls are unary: all of them, with [`unary`](Self::unary), or the
+/// calls with a [`UnaryCall`] in their extensions, with [`marked`](Self::marked).
 ///
-/// Put it below the retry layer. A timeout for each attempt belongs between the two, where it includes that wait.
+/// Put it below the retry layer. A timeout for each attempt belongs between the two, where it includes that
+/// wait.
 ///
 /// ```
 /// use bytes::Bytes;

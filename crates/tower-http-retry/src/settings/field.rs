@@ -1,5 +1,5 @@
-//! Parses the fields of [`RetrySettings`](super::RetrySettings). Each field has a function of its own, because every error names
-//! the field, and `serde` does not pass that name to a value.
+//! Parses the fields of [`RetrySettings`](super::RetrySettings). Each field has a function of its own,
+//! because every error names the field, and `serde` does not pass that name to a value.
 
 use std::fmt;
 use std::time::Duration;

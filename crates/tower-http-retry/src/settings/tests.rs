@@ -25,8 +25,8 @@ fn check(text: &str, by_hand: RetryLayer) {
 }
 
 fn debug(layer: RetryLayer) -> String {
-    let config = layer.clone().into_terms().settings;
-    format!("{layer:?} {:?} {:?} {:?}", config.heeds_hints, config.drain, config.attempt_header)
+    let config = layer.clone().into_config();
+    format!("{layer:?} {:?} {:?} {:?}", config.reads_hints, config.drain, config.attempt_header)
 }
 
 #[test]
@@ -112,21 +112,20 @@ fn a_budget_from_settings_has_the_ratio_and_capacity_of_the_settings() {
 fn a_setting_that_the_file_does_not_name_stays() {
     let layer =
         presets::llm::<crate::markers::Concrete>().ignore_hints().settings(&from_toml("max_attempts = 9"));
-    let settings = layer.into_terms().settings;
-    assert_eq!((settings.max_attempts, settings.max_elapsed), (9, Some(Duration::from_secs(600))));
-    assert!(!settings.heeds_hints && settings.pace.is_some());
+    let config = layer.into_config();
+    assert_eq!((config.max_attempts, config.max_elapsed), (9, Some(Duration::from_secs(600))));
+    assert!(!config.reads_hints && config.pace.is_some());
 
     let layer = presets::llm::<crate::markers::Concrete>()
         .ignore_hints()
         .settings(&from_toml("ignore_hints = false"));
-    assert!(layer.into_terms().settings.heeds_hints);
+    assert!(layer.into_config().reads_hints);
 }
 
 #[test]
 fn each_layer_has_a_budget_of_its_own() {
     let settings = from_toml("budget = { capacity = 2 }");
-    let [one, other] =
-        [(); 2].map(|()| RetryLayer::<_>::into_terms(settings.layer()).settings.budget.unwrap());
+    let [one, other] = [(); 2].map(|()| RetryLayer::<_>::into_config(settings.layer()).budget.unwrap());
     one.withdraw(http_retry::RetryCost::TWO, Duration::ZERO).unwrap().commit();
     assert_eq!((one.tokens(), other.tokens()), (0.0, 2.0));
 }

@@ -19,8 +19,9 @@ use crate::lock::lock;
 
 /// A service that reads each request, records it, and then answers as its script says.
 ///
-/// Clones share the records and the position in the script. The service takes any request with a body of `Bytes`, so other
-/// layers may stand between it and a [`RetryLayer`](crate::RetryLayer). The [module](crate::testing) has an example.
+/// Clones share the records and the position in the script. The service takes any request with a body of
+/// `Bytes`, so other layers may stand between it and a [`RetryLayer`](crate::RetryLayer). The
+/// [module](crate::testing) has an example.
 #[derive(Clone)]
 pub struct ScriptedService {
     script: Arc<Script>,
@@ -34,7 +35,7 @@ pub struct Received {
     /// Time between the creation of the service and the request, by tokio's clock.
     pub at: Duration,
     /// The request, with as much of its body as could be read.
-    /// [`AttemptNumber::of`](crate::AttemptNumber::of) returns the number of the attempt.
+    /// [`AttemptNumber::from_request`](crate::AttemptNumber::from_request) returns the number of the attempt.
     pub request: Request<Bytes>,
 }
 
@@ -132,7 +133,7 @@ mod tests {
         let request = Request::post("/orders").header("x-a", "b").body(Full::<Bytes>::from("text")).unwrap();
         let response = client.oneshot(request).await;
         for (number, received) in (1..).zip(service.received()) {
-            assert_eq!(AttemptNumber::of(&received.request), number);
+            assert_eq!(AttemptNumber::from_request(&received.request), number);
             assert_eq!(
                 (received.request.body().as_ref(), &received.request.headers()["x-a"]),
                 (&b"text"[..], &"b".parse().unwrap())

@@ -10,8 +10,8 @@ use http_body::{Body, Frame};
 use crate::BoxError;
 use crate::body::{ReplayBody, ReplayState};
 
-/// A value of the caller whose drop calls the body that it belongs to. Dropping the last waker of a task does so if the task
-/// owns the session.
+/// A value of the caller whose drop calls the body that it belongs to. Dropping the last waker of a task does
+/// so if the task owns the session.
 struct CallsBackOnDrop(Session);
 
 /// The slot in which the caller holds the session's state.
@@ -35,7 +35,8 @@ impl Drop for CallsBackOnDrop {
     }
 }
 
-/// A body that is pending twice, and then yields two frames. Dropping it, or one of its frames, calls the session.
+/// A body that is pending twice, and then yields two frames. Dropping it, or one of its frames, calls the
+/// session.
 struct ReentrantBody {
     on_drop: CallsBackOnDrop,
     polls: u32,
@@ -67,8 +68,8 @@ impl Body for ReentrantBody {
     }
 }
 
-/// Runs a test on a thread of its own. A lock that is held while the caller's code runs is a deadlock, and no timeout of a
-/// runtime would end it.
+/// Runs a test on a thread of its own. A lock that is held while the caller's code runs is a deadlock, and no
+/// timeout of a runtime would end it.
 #[track_caller]
 fn check_ends(test: impl FnOnce() + Send + 'static) {
     let (done, ended) = std::sync::mpsc::channel();
