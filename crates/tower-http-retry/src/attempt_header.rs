@@ -70,8 +70,8 @@ mod tests {
         let mut request = request.body(()).unwrap();
         header.set(&mut request, retries);
         request.headers_mut().remove("content-type");
-        let found = request.headers().iter().map(|(name, value)| (name.as_str(), value.to_str().unwrap()));
-        assert_eq!(found.collect::<Vec<_>>(), Vec::from_iter(expected), "{content_type:?} {retries}");
+        let headers = request.headers().iter().map(|(name, value)| (name.as_str(), value.to_str().unwrap()));
+        assert_eq!(headers.collect::<Vec<_>>(), Vec::from_iter(expected), "{content_type:?} {retries}");
     }
 
     #[test]

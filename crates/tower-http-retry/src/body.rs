@@ -1,8 +1,8 @@
 //! The bodies of requests and responses that pass through the layer.
 //!
-//! The [`ReplayBody`](crate::ReplayBody) that the inner service reads is at the root of the crate. A
-//! [`ReplaySource`] creates such bodies outside of a layer, and a [`ReplayMemory`] bounds the memory of all
-//! of them. A [`ResponseBody`] is the body of each response.
+//! The [`ReplayBody`] that the inner service reads is at the root of the crate. A [`ReplaySource`] creates such
+//! bodies outside of a layer, and a [`ReplayMemory`] bounds the memory of all of them. A [`ResponseBody`] is the
+//! body of each response.
 
 mod buffered_frame;
 mod error;

@@ -24,7 +24,7 @@ use tower_service::Service;
 
 pub use self::oneshot::Oneshot;
 use self::plan::RequestPlan;
-use self::resend::Next;
+use self::resend::Transition;
 use self::stage::{Stage, StageProj};
 use self::state::RetryState;
 use crate::body::response_body::InnerResponse;
@@ -191,7 +191,7 @@ where
     R: Body + Unpin,
 {
     /// Polls the stages before the first attempt and between two attempts.
-    fn poll_between(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Next<S, B, R>> {
+    fn poll_between(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Transition<S, B, R>> {
         let this = self.project();
         match (this.stage.project(), this.state.as_mut()) {
             (StageProj::First { first }, state) => {

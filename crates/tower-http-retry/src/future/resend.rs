@@ -18,7 +18,7 @@ use crate::timer::{self, Timer};
 use crate::{PaceError, ReplayBody, trace};
 
 /// The stage that follows, or the result for the caller.
-pub(super) type Next<S, B, R> = ControlFlow<
+pub(super) type Transition<S, B, R> = ControlFlow<
     Result<Response<ResponseBody<R>>, PaceError<<S as Service<Request<ReplayBody<B>>>>::Error>>,
     Stage<S, B>,
 >;
@@ -31,7 +31,7 @@ where
     R: Body,
 {
     /// Waits for the end of the delay, and reads the failed response to its end meanwhile.
-    pub(super) fn poll_wait(&mut self, cx: &mut Context<'_>) -> Poll<Next<S, B, R>>
+    pub(super) fn poll_wait(&mut self, cx: &mut Context<'_>) -> Poll<Transition<S, B, R>>
     where
         R: Unpin,
     {
@@ -59,7 +59,7 @@ where
     /// A service that fails here stays failed (tower's contract of `poll_ready`), so the session ends. The caller gets the
     /// outcome that the retry was for, which tells what happened to the request. If that outcome was dropped, the caller gets
     /// the error of readiness.
-    pub(super) fn poll_ready<M>(&mut self, cx: &mut Context<'_>) -> Poll<Next<S, B, R>>
+    pub(super) fn poll_ready<M>(&mut self, cx: &mut Context<'_>) -> Poll<Transition<S, B, R>>
     where
         S::Error: ReadError<M>,
     {
@@ -95,7 +95,7 @@ where
 
     /// Sends the request again. The inner service must be ready. It may have taken so long that the server asks for quiet
     /// again; then the request waits once more.
-    fn resend(&mut self, is_late: bool) -> Next<S, B, R> {
+    fn resend(&mut self, is_late: bool) -> Transition<S, B, R> {
         let timer = &*self.config.timer;
         let wait = self.wait.get_or_insert_default();
         if wait.passage.as_ref().is_some_and(|passage| !passage.is_open(timer)) {
