@@ -56,7 +56,7 @@ impl Gateway {
                     name: name.to_owned(),
                     way: Arc::new(way(route, name, shared, &alarms)),
                     retries: retries(route, shared, &memory),
-                    counts: metrics.of(name),
+                    counts: metrics.upstream(name),
                     capacity: Arc::clone(&shared.capacity),
                     max_requests: shared.config.max_requests,
                 });

@@ -9,7 +9,7 @@ use arc_swap::{ArcSwap, Guard};
 use crate::config::Config;
 use crate::connection::limit::Capacity;
 use crate::proxy::state::Gateway;
-use crate::telemetry::status::{ConfigStatus, Status};
+use crate::telemetry::status::{ConfigStatus, GatewayStatus};
 use crate::time::millis::millis;
 
 /// A gateway that can be replaced while it works. Whoever took a request from it sees that through.
@@ -43,7 +43,7 @@ impl Current {
     pub(crate) fn adopt(&self, config: &Config, needs_restart: Vec<&'static str>) -> anyhow::Result<()> {
         let before = self.gateway.load_full();
         let gateway = Gateway::after(config, Some(&before))?;
-        gateway.metrics.reloaded(true);
+        gateway.metrics.record_reload(true);
         self.gateway.store(Arc::new(gateway));
         self.write(|history| {
             *history = ConfigStatus { loaded_at: now(), last_error: None, needs_restart };
@@ -53,7 +53,7 @@ impl Current {
 
     /// Notes that a configuration was not good enough.
     pub(crate) fn reject(&self, error: String) {
-        self.gateway().metrics.reloaded(false);
+        self.gateway().metrics.record_reload(false);
         self.write(|history| history.last_error = Some(error));
     }
 
@@ -67,16 +67,16 @@ impl Current {
     }
 
     /// How it stands.
-    pub(crate) fn status(&self) -> Status {
+    pub(crate) fn status(&self) -> GatewayStatus {
         let gateway = self.gateway();
         let upstreams = gateway.upstreams.iter();
-        Status {
+        GatewayStatus {
             draining: self.is_draining(),
             config: self.write(|history| history.clone()),
             connections: self.connections.taken(),
             buffered_bytes: gateway.memory.used(),
             upstreams: upstreams
-                .map(|(name, shared)| shared.status(name, gateway.metrics.of(name).status()))
+                .map(|(name, shared)| shared.status(name, gateway.metrics.upstream(name).status()))
                 .collect(),
         }
     }
@@ -84,7 +84,7 @@ impl Current {
     /// What was counted, in the text format of Prometheus.
     pub(crate) fn metrics(&self) -> String {
         let (status, gateway) = (self.status(), self.gateway());
-        gateway.metrics.keep(status.connections, status.buffered_bytes);
+        gateway.metrics.set_totals(status.connections, status.buffered_bytes);
         gateway.metrics.set_upstreams(&status.upstreams);
         gateway.metrics.text()
     }

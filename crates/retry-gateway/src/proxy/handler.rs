@@ -78,11 +78,11 @@ impl Route {
         if self.mints_key {
             llm::mint(&mut request);
         }
-        let request = request.map(|body| Upload::new(body, uploads, &record.trail));
-        let trail = record.trail.clone();
+        let request = request.map(|body| Upload::new(body, uploads, &record.request_log));
+        let request_log = record.request_log.clone();
         let sent = match &self.legs {
             Legs::One(leg) => {
-                let attempts = Attempts::new(Arc::clone(&leg.way), trail, origin, expects);
+                let attempts = Attempts::new(Arc::clone(&leg.way), request_log, origin, expects);
                 match &leg.retries {
                     // These are always ready, as their attempts are.
                     Retries::Unpaced(retry) => {
@@ -94,7 +94,7 @@ impl Route {
                 }
             }
             Legs::Several(fallback) => {
-                let errand = Errand { request, trail, origin, expects };
+                let errand = Errand { request, request_log, origin, expects };
                 Sent::Several { attempts: Box::pin(Arc::clone(fallback).send(errand)) }
             }
         };

@@ -22,7 +22,7 @@ use crate::proxy::fallback::Ended;
 use crate::proxy::policy::GatewayPolicy;
 use crate::proxy::record::Record;
 use crate::telemetry::reason::FallbackReason;
-use crate::telemetry::request_log::Trail;
+use crate::telemetry::request_log::RequestLog;
 use crate::upstream::error::AttemptError;
 use crate::upstream::request_body::Upload;
 use crate::upstream::response_body::GatewayBody;
@@ -77,7 +77,7 @@ impl Future for Answer {
                 (result, info)
             }
             SentProj::Never { problem, detail } => {
-                let mut response = answer(*problem, detail, &this.record.trail);
+                let mut response = answer(*problem, detail, &this.record.request_log);
                 if *this.is_http1 {
                     response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
                 }
@@ -87,20 +87,20 @@ impl Future for Answer {
         };
         this.record.info = info;
         let mut response = match result {
-            Err(_) if this.record.trail.has_stalled() => {
+            Err(_) if this.record.request_log.body_timed_out() => {
                 this.record.rejection = Some(Rejection::BodyTimeout);
                 let detail = "nothing came of it for as long as the gateway waits";
-                answer(Problem::BodyTimeout, detail, &this.record.trail)
+                answer(Problem::BodyTimeout, detail, &this.record.request_log)
             }
             // Nobody is there any more, or somebody who closed one half of the connection.
-            Err(_) if this.record.trail.is_torn() => {
+            Err(_) if this.record.request_log.body_aborted() => {
                 let detail = "its body broke off";
-                return Poll::Ready(Ok(answer(Problem::BadRequest, detail, &this.record.trail)));
+                return Poll::Ready(Ok(answer(Problem::BadRequest, detail, &this.record.request_log)));
             }
-            Err(error) => refusal(&error, &this.record.trail),
+            Err(error) => refusal(&error, &this.record.request_log),
             Ok(response) if response.status() == StatusCode::SWITCHING_PROTOCOLS && this.tunnel.is_none() => {
                 // Nobody asked for it, so the client would take what follows for its next answer.
-                refusal(&PaceError::Inner(AttemptError::Framing), &this.record.trail)
+                refusal(&PaceError::Inner(AttemptError::Framing), &this.record.request_log)
             }
             Ok(mut response) => {
                 Mark::clear(&mut response);
@@ -128,7 +128,7 @@ impl Future for Answer {
 /// Says on the response what happened.
 fn explain(response: &mut Response<GatewayBody>, record: &Record, info: Option<RetryInfo>) {
     let headers = response.headers_mut();
-    headers.insert(ATTEMPTS, HeaderValue::from(record.trail.attempts()));
+    headers.insert(ATTEMPTS, HeaderValue::from(record.request_log.attempts()));
     if let Some(name) = record.one_of_several().and_then(|name| HeaderValue::from_str(name).ok()) {
         headers.insert(UPSTREAM, name);
     }
@@ -141,7 +141,7 @@ fn explain(response: &mut Response<GatewayBody>, record: &Record, info: Option<R
 }
 
 /// What the client gets where there is no response at all.
-fn refusal(error: &PaceError<AttemptError>, trail: &Trail) -> Response<GatewayBody> {
+fn refusal(error: &PaceError<AttemptError>, request_log: &RequestLog) -> Response<GatewayBody> {
     let what = match error {
         PaceError::Rejected(PaceRejection::Deadline)
         | PaceError::Inner(AttemptError::Paced(PaceRejection::Deadline)) => {
@@ -168,11 +168,11 @@ fn refusal(error: &PaceError<AttemptError>, trail: &Trail) -> Response<GatewayBo
             _ => (Problem::BrokenOff, "the connection broke before the upstream answered"),
         },
     };
-    answer(what.0, what.1, trail)
+    answer(what.0, what.1, request_log)
 }
 
-fn answer(problem: Problem, detail: &str, trail: &Trail) -> Response<GatewayBody> {
-    problem.answer(detail, trail.attempts()).map(Either::Right)
+fn answer(problem: Problem, detail: &str, request_log: &RequestLog) -> Response<GatewayBody> {
+    problem.answer(detail, request_log.attempts()).map(Either::Right)
 }
 
 /// What is said where an upstream has no room.

@@ -7,7 +7,7 @@ use tower_http_retry::markers::{Concrete, Paced};
 
 use crate::connection::limit::{Capacity, Seat};
 use crate::proxy::policy::GatewayPolicy;
-use crate::telemetry::metrics::Counts;
+use crate::telemetry::metrics::UpstreamCounters;
 use crate::upstream::settings::Way;
 
 /// A route's requests at one upstream.
@@ -17,7 +17,7 @@ pub(crate) struct Leg {
     pub(crate) name: String,
     pub(crate) way: Arc<Way>,
     pub(crate) retries: Retries,
-    pub(crate) counts: Counts,
+    pub(crate) counts: UpstreamCounters,
     pub(crate) capacity: Arc<Capacity>,
     pub(crate) max_requests: usize,
 }

@@ -97,7 +97,7 @@ impl Server {
         let acceptor = gateway.acceptor.clone();
         let Some(seat) = self.current.connections.take(gateway.limits.connections) else {
             // Not into the log, which would take longer than all else: those who are turned away may be very many.
-            gateway.metrics.rejected(Rejection::Connections);
+            gateway.metrics.record_rejection(Rejection::Connections);
             // Whoever wants to speak TLS does not understand anything else, and is only hung up on.
             if let Some(seat) = self.farewells.take(FAREWELLS).filter(|_| acceptor.is_none()) {
                 tokio::spawn(farewell(socket, seat));

@@ -10,7 +10,7 @@ use tower_http_retry::{Budget, Pace, PaceLayer};
 use crate::config::{self, PaceKey, Protocol};
 use crate::connection::limit::Capacity;
 use crate::connection::tls::{self, Trusted};
-use crate::telemetry::status::{CountsStatus, EndpointStatus, UpstreamStatus};
+use crate::telemetry::status::{CounterStatus, EndpointStatus, UpstreamStatus};
 use crate::upstream::balancer::Upstream;
 use crate::upstream::endpoint::{Endpoint, Reach};
 use crate::upstream::outlier::{Health, Outliers, State};
@@ -102,7 +102,7 @@ impl Shared {
     }
 
     /// How it stands.
-    pub(crate) fn status(&self, name: &str, counts: CountsStatus) -> UpstreamStatus {
+    pub(crate) fn status(&self, name: &str, counts: CounterStatus) -> UpstreamStatus {
         let endpoints = self.upstream.endpoints.iter().map(|endpoint| {
             let (state, ejections) = endpoint.health().map_or((State::Healthy, 0), Health::stand);
             EndpointStatus {
@@ -115,9 +115,9 @@ impl Shared {
         UpstreamStatus {
             name: name.to_owned(),
             budget_tokens: self.budget.as_ref().map(Budget::tokens),
-            under_way: self.capacity.taken(),
+            in_flight: self.capacity.taken(),
             ejected: self.upstream.outliers.as_ref().map_or(0, |outliers| outliers.active()),
-            waiting: self.pace.iter().chain(&self.paces).map(SharedPace::waiting).sum(),
+            paced: self.pace.iter().chain(&self.paces).map(SharedPace::waiting).sum(),
             endpoints: endpoints.collect(),
             counts,
         }

@@ -257,7 +257,7 @@ fn a_client_that_does_not_take_its_answer_is_left() {
     check_others(&gateway);
     wait_rejected(&gateway, "write_timeout", 1.0);
     let end = Instant::now() + Duration::from_secs(5);
-    while gateway.status()["upstreams"][0]["under_way"] != 0 {
+    while gateway.status()["upstreams"][0]["in_flight"] != 0 {
         assert!(Instant::now() < end, "{}", gateway.status());
     }
 }
