@@ -10,7 +10,7 @@ use tower_http_retry::body::ReplayMemory;
 
 use crate::config::{self, Config};
 use crate::connection::tls;
-use crate::llm::Care;
+use crate::llm::BodyInspection;
 use crate::message::trusted_proxies::Trust;
 use crate::proxy::fallback::Fallback;
 use crate::proxy::policy::GatewayPolicy;
@@ -99,7 +99,7 @@ fn way(route: &config::Route, name: &str, shared: &Shared, alarms: &Alarms) -> W
         longest_wait: route.fallback.as_ref().filter(|_| !is_last).map(|fallback| fallback.after),
         is_prompt: shared.pace.is_none() && name == route.upstream,
         alarms: alarms.clone(),
-        care: retry.and_then(Care::of),
+        care: retry.and_then(BodyInspection::from_config),
     }
 }
 

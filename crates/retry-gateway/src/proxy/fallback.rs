@@ -20,7 +20,7 @@ use tower_http_retry::{
 
 use crate::config::ErrorBodyDrain;
 use crate::connection::limit::Seat;
-use crate::llm::Mark;
+use crate::llm::BodySignal;
 use crate::message::forwarding::Origin;
 use crate::proxy::policy::GatewayPolicy;
 use crate::proxy::upstream_route::{Leg, Retries};
@@ -201,7 +201,7 @@ impl<'a> Trip<'a> {
                 FailureKind::NeverSent => return Some(FallbackReason::RetryCause(RetryCause::NeverSent)),
                 kind => Failure::new(kind).into(),
             },
-            Ok(response) if response.extensions().get() == Some(&Mark::QuotaGone) => {
+            Ok(response) if response.extensions().get() == Some(&BodySignal::QuotaGone) => {
                 return Some(FallbackReason::QuotaGone);
             }
             Ok(response) => ResponseHead::from(response).into(),

@@ -76,7 +76,7 @@ impl Route {
         let is_http1 = request.version() == Version::HTTP_11;
         let Arrived { origin, tunnel, expects } = forwarding::request(&mut request, vetted, downstream);
         if self.mints_key {
-            llm::mint(&mut request);
+            llm::add_idempotency_key(&mut request);
         }
         let request = request.map(|body| Upload::new(body, uploads, &record.request_log));
         let request_log = record.request_log.clone();

@@ -11,7 +11,7 @@ use tower_http_retry::{
 };
 
 use crate::config::{BackOff, BackOffPolicy, Nested, Retry, RetryMethods};
-use crate::llm::Mark;
+use crate::llm::BodySignal;
 
 /// Decides for the requests of one route.
 #[derive(Clone, Debug)]
@@ -67,8 +67,11 @@ impl GatewayPolicy {
         if !status.is_client_error() && !status.is_server_error() {
             return None;
         }
-        let mark = head.extension::<Mark>();
-        if mark == Some(&Mark::QuotaGone) || self.is_damped(attempt) || head.should_retry() == Some(false) {
+        let mark = head.extension::<BodySignal>();
+        if mark == Some(&BodySignal::QuotaGone)
+            || self.is_damped(attempt)
+            || head.should_retry() == Some(false)
+        {
             return None;
         }
         let is_forced = head.should_retry() == Some(true);
@@ -76,7 +79,7 @@ impl GatewayPolicy {
             return Some((cause(status), "OpenAI, Anthropic and Stripe SDKs"));
         }
         // Who has streams held wants just this, whatever the statuses.
-        let is_worth_it = mark == Some(&Mark::FailedEarly) || on.statuses.contains(&status);
+        let is_worth_it = mark == Some(&BodySignal::FailedEarly) || on.statuses.contains(&status);
         if !is_worth_it || !self.may_repeat(attempt, Some(status)) {
             return None;
         }
@@ -274,7 +277,7 @@ mod tests {
 
     #[test]
     fn what_was_found_in_a_body_outranks_the_statuses() {
-        let row = |profile: Profile, method: &str, status: u16, mark: Mark| {
+        let row = |profile: Profile, method: &str, status: u16, mark: BodySignal| {
             let policy = GatewayPolicy::new(&profile.retry(false));
             let request = Request::builder().method(method).uri("/").body(()).unwrap();
             let response = Response::builder().status(status).header("x-should-retry", "true");
@@ -282,11 +285,11 @@ mod tests {
             policy.rule(&Attempt::new(1, &request, ResponseHead::from(&response))).map(|(cause, _)| cause)
         };
         for profile in [Profile::Default, Profile::Llm] {
-            assert_eq!(row(profile, "GET", 402, Mark::QuotaGone), None);
-            assert_eq!(row(profile, "GET", 529, Mark::FailedEarly), Some(RetryCause::Throttled));
+            assert_eq!(row(profile, "GET", 402, BodySignal::QuotaGone), None);
+            assert_eq!(row(profile, "GET", 529, BodySignal::FailedEarly), Some(RetryCause::Throttled));
         }
-        assert_eq!(row(Profile::Default, "POST", 529, Mark::FailedEarly), None);
-        assert_eq!(row(Profile::Llm, "POST", 529, Mark::FailedEarly), Some(RetryCause::Throttled));
+        assert_eq!(row(Profile::Default, "POST", 529, BodySignal::FailedEarly), None);
+        assert_eq!(row(Profile::Llm, "POST", 529, BodySignal::FailedEarly), Some(RetryCause::Throttled));
     }
 
     #[test]

@@ -14,7 +14,7 @@ use tower_http_retry::pace::PaceRejection;
 use tower_http_retry::{FailureKind, PaceError, RetryInfo};
 
 use crate::connection::rejection::Rejection;
-use crate::llm::Mark;
+use crate::llm::BodySignal;
 use crate::message::forwarding;
 use crate::message::problem::Problem;
 use crate::message::upgrade::Tunnel;
@@ -103,7 +103,7 @@ impl Future for Answer {
                 refusal(&PaceError::Inner(AttemptError::Framing), &this.record.request_log)
             }
             Ok(mut response) => {
-                Mark::clear(&mut response);
+                BodySignal::clear(&mut response);
                 forwarding::response(&mut response);
                 if *this.is_http1 && response.body().is_early() {
                     // hyper closes it, because the client may send its body all the same.

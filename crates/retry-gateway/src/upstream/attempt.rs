@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use tower::{Layer, ServiceExt, service_fn};
 use tower_http_retry::{PaceError, PaceLayer};
 
-use crate::llm::{self, Cared, Caring};
+use crate::llm::{self, Inspection, MaybePeeked};
 use crate::message::validate;
 use crate::telemetry::AttemptSpan;
 use crate::telemetry::request_log::RequestLog;
@@ -50,7 +50,7 @@ pub(crate) enum Sent {
     Nowhere(Option<AttemptError>),
 }
 
-type Tried = Result<Response<Cared<Incoming>>, AttemptError>;
+type Tried = Result<Response<MaybePeeked<Incoming>>, AttemptError>;
 
 impl Sent {
     pub(crate) fn paced(
@@ -104,7 +104,7 @@ pub(crate) enum Try {
     /// Until the try's time is over, or the route's.
     Sent { response: legacy::ResponseFuture, alarm: Alarm },
     /// At the beginning of the body.
-    Looking(Pin<Box<dyn Future<Output = Response<Cared<Incoming>>> + Send>>),
+    Looking(Pin<Box<dyn Future<Output = Response<MaybePeeked<Incoming>>> + Send>>),
 }
 
 impl Try {
@@ -128,9 +128,9 @@ impl Try {
                         return Poll::Ready(Err(AttemptError::Framing));
                     }
                     // Below the endpoint's pace and the log, which learn what it counts as.
-                    match llm::begin(way.care, response, alarm.at(), &way.alarms) {
-                        Caring::Done(response) => return Poll::Ready(Ok(response)),
-                        Caring::Looking(looking) => *self = Self::Looking(looking),
+                    match llm::inspect(way.care, response, alarm.at(), &way.alarms) {
+                        Inspection::NotNeeded(response) => return Poll::Ready(Ok(response)),
+                        Inspection::Running(looking) => *self = Self::Looking(looking),
                     }
                 }
                 Self::Looking(looking) => return looking.as_mut().poll(cx).map(Ok),

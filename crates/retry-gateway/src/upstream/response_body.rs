@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use crate::connection::limit::Seat;
 use crate::connection::timeouts::Turn;
-use crate::llm::Cared;
+use crate::llm::MaybePeeked;
 use crate::time::pooled_timeout::Alarms;
 use crate::upstream::endpoint::Occupied;
 use crate::upstream::expect_continue::Expectation;
@@ -22,7 +22,7 @@ pub(crate) type GatewayBody = Either<UpstreamBody, Full<Bytes>>;
 /// A response body that counts as load of its endpoint until it has ended.
 #[derive(Debug)]
 pub(crate) struct UpstreamBody {
-    body: Cared<Incoming>,
+    body: MaybePeeked<Incoming>,
     /// `None` once it has been read to its end.
     occupied: Option<Occupied>,
     /// At the upstream.
@@ -34,7 +34,11 @@ pub(crate) struct UpstreamBody {
 }
 
 impl UpstreamBody {
-    pub(crate) fn new(body: Cared<Incoming>, occupied: Occupied, expectation: Option<Expectation>) -> Self {
+    pub(crate) fn new(
+        body: MaybePeeked<Incoming>,
+        occupied: Occupied,
+        expectation: Option<Expectation>,
+    ) -> Self {
         Self {
             body,
             occupied: Some(occupied),
@@ -52,7 +56,7 @@ impl UpstreamBody {
     /// Reads it to its end, if that comes within so many bytes and until then. Whether it did; then the upstream is done
     /// with it.
     pub(crate) async fn gather(self, most: usize, until: Instant, alarms: &Alarms) -> (Self, bool) {
-        let (body, is_all) = self.body.gather(most, until, alarms).await;
+        let (body, is_all) = self.body.read_to_end(most, until, alarms).await;
         let (occupied, expectation) = if is_all { (None, None) } else { (self.occupied, self.expectation) };
         (Self { body, occupied, expectation, ..self }, is_all)
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::llm::Care;
+use crate::llm::BodyInspection;
 use crate::time::pooled_timeout::Alarms;
 use crate::upstream::balancer::Upstream;
 
@@ -20,7 +20,7 @@ pub(crate) struct Way {
     /// Whether a first attempt begins as its request comes: nothing holds it here, and nobody else had it before.
     pub(crate) is_prompt: bool,
     pub(crate) alarms: Alarms,
-    pub(crate) care: Option<Care>,
+    pub(crate) care: Option<BodyInspection>,
 }
 
 impl Way {
