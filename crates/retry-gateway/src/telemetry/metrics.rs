@@ -181,7 +181,7 @@ impl Metrics {
         self.ejections.get_or_create(&UpstreamLabel { upstream: upstream.to_owned() }).clone()
     }
 
-    /// Sets the gauges of all upstreams, and removes the gauges of those that a reload removed. An alert on one of them
+    /// Sets the gauges of all upstreams, and removes the gauges of removed upstreams. An alert on one of them
     /// would otherwise never end. Counters stay.
     pub(crate) fn set_upstreams(&self, upstreams: &[UpstreamStatus]) {
         // The lock is held to the end, so that the set names exactly the upstreams whose gauges exist.

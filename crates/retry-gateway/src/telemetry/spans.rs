@@ -143,8 +143,8 @@ fn set_server(span: &mut Span, authority: &Authority, default_port: Option<u16>)
     }
 }
 
-/// Returns the `traceparent` of a span. OpenTelemetry's propagator would also write `tracestate`: an empty one where
-/// there is none, and only the first of several lines.
+/// Returns the `traceparent` of a span. OpenTelemetry's propagator would also write a `tracestate`: an empty line where
+/// the request has no such header, and only the first where it has several.
 fn traceparent(span: &SpanContext) -> Option<HeaderValue> {
     let flags = u8::from(span.is_sampled());
     HeaderValue::try_from(format!("00-{}-{}-{flags:02x}", span.trace_id(), span.span_id())).ok()

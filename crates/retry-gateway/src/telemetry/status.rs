@@ -34,7 +34,7 @@ pub(crate) struct UpstreamStatus {
     /// Resends that the retry budget allows now.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) budget_tokens: Option<f64>,
-    /// Requests that hold a permit of the upstream. Those that wait for a resend or for the pace are among them.
+    /// Requests that hold a permit of the upstream. This includes requests that wait for a resend or for the pace.
     pub(crate) in_flight: usize,
     /// Requests that the pace holds back.
     pub(crate) paced: usize,
