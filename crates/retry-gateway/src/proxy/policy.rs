@@ -91,8 +91,7 @@ impl GatewayPolicy {
         }
         // Late enough for a request that came as early data; the client of one that did is told (RFC 8470).
         if status == StatusCode::TOO_EARLY {
-            let is_original =
-                attempt.number == 1 && attempt.request.header("early-data") != Some("RFC 9110 section 9.2.2");
+            let is_original = attempt.number == 1 && attempt.request.header("early-data") != Some("1");
             return is_original.then_some((RetryCause::Unprocessed, "RFC 8470 section 5.2"));
         }
         Some((cause(status), source(status)))
