@@ -57,11 +57,17 @@ pub(crate) struct Serve {
     #[arg(long, value_enum, default_value_t, conflicts_with = "config")]
     pub(crate) profile: Profile,
     /// Accept clients at this IP address and port (only with --upstream).
-    #[arg(long, value_name = "ADDR", default_value_t = Config::LISTEN, conflicts_with = "config")]
+    #[arg(
+        long,
+        value_name = "ADDR",
+        default_value_t = Config::LISTEN,
+        value_parser = address,
+        conflicts_with = "config"
+    )]
     pub(crate) listen: SocketAddr,
     /// Serve metrics, health, status and the dashboard at this IP address and port; off by default (only with
     /// --upstream).
-    #[arg(long, value_name = "ADDR", conflicts_with = "config")]
+    #[arg(long, value_name = "ADDR", value_parser = address, conflicts_with = "config")]
     pub(crate) admin: Option<SocketAddr>,
     /// Allow an --admin address that other hosts can reach (only with --upstream).
     #[arg(long, requires = "admin", conflicts_with = "config")]
@@ -115,6 +121,10 @@ fn header(line: &str) -> anyhow::Result<(HeaderName, HeaderValue)> {
         bail!("`{line}` has no colon; write a header as `name: value`");
     };
     Ok((name.trim().parse()?, value.trim().parse()?))
+}
+
+fn address(text: &str) -> anyhow::Result<SocketAddr> {
+    text.parse().context("an address is an IP address and a port, such as 127.0.0.1:8080")
 }
 
 fn status(text: &str) -> anyhow::Result<StatusCode> {

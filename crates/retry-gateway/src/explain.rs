@@ -180,7 +180,9 @@ fn reason_against(retry: &Retry, policy: &GatewayPolicy, attempt: &Attempt<'_>) 
         }
         _ if policy.is_damped(attempt) => nested(),
         _ if head.should_retry() == Some(false) => {
-            "the server says not to retry (x-should-retry: false)".to_owned()
+            let is_no = |name: &&str| head.headers().get(*name).is_some_and(|value| value == "false");
+            let name = SHOULD_RETRY.into_iter().find(is_no).unwrap_or(SHOULD_RETRY[0]);
+            format!("the server says not to retry ({name}: false)")
         }
         _ if head.should_retry() != Some(true) && !on.statuses.contains(&status) => {
             format!("status {} is not in retry_on", status.as_u16())
@@ -252,6 +254,9 @@ fn give_up_text(reason: GiveUpReason, retry: &Retry) -> String {
         other => other.to_string(),
     }
 }
+
+/// The headers by which a server allows or forbids a retry.
+const SHOULD_RETRY: [&str; 2] = ["x-should-retry", "stripe-should-retry"];
 
 #[cfg(test)]
 mod tests {
@@ -362,8 +367,10 @@ mod tests {
         let nested = "the request is itself a resend, and retries are left to its client (nested)";
         check_reason(resend, reset(), same, nested);
         check_reason(resend, response(503, &[]), same, nested);
-        let no = "the server says not to retry (x-should-retry: false)";
-        check_reason(get, response(503, &[("x-should-retry", "false")]), same, no);
+        for name in SHOULD_RETRY {
+            let reason = format!("the server says not to retry ({name}: false)");
+            check_reason(get, response(503, &[(name, "false")]), same, &reason);
+        }
         check_reason(get, response(503, &[]), |retry| retry.num_retries = 0, "num_retries is 0");
         check_reason(get, response(409, &[]), on_409, "status 409 is only retried with an Idempotency-Key");
         let untrusted_409 = |retry: &mut Retry| {

@@ -82,7 +82,7 @@ fn report(result: &Result<Response<Bytes>, HttpError>, has_failed: &AtomicBool) 
         Err(error) => error.to_string(),
     };
     if !has_failed.swap(true, Ordering::Relaxed) {
-        eprintln!("the collector does not accept spans, which are lost until it does: {failure}");
+        eprintln!("spans are lost until the collector accepts them again: {failure}");
     }
 }
 
