@@ -81,13 +81,13 @@ impl Route {
         let ForwardedRequest { forwarding: origin, upgrade: tunnel, expects_continue: expects } =
             forwarding::request(&mut request, vetted, downstream);
         if self.mints_key {
-            llm::mint(&mut request);
+            llm::add_idempotency_key(&mut request);
         }
-        let request = request.map(|body| Upload::new(body, uploads, &record.trail));
-        let trail = record.trail.clone();
+        let request = request.map(|body| Upload::new(body, uploads, &record.request_log));
+        let request_log = record.request_log.clone();
         let sent = match &self.legs {
             Legs::One(leg) => {
-                let attempts = Attempts::new(Arc::clone(&leg.way), trail, origin, expects);
+                let attempts = Attempts::new(Arc::clone(&leg.way), request_log, origin, expects);
                 match &leg.retries {
                     // These are always ready, as their attempts are.
                     Retries::Unpaced(retry) => {
@@ -99,7 +99,7 @@ impl Route {
                 }
             }
             Legs::Several(fallback) => {
-                let errand = Errand { request, trail, origin, expects };
+                let errand = Errand { request, request_log, origin, expects };
                 Sent::Several { attempts: Box::pin(Arc::clone(fallback).send(errand)) }
             }
         };

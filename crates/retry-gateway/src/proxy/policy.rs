@@ -294,7 +294,7 @@ mod tests {
 
     #[test]
     fn what_was_found_in_a_body_outranks_the_statuses() {
-        let row = |profile: Profile, method: &str, status: u16, mark: Mark| {
+        let row = |profile: Profile, method: &str, status: u16, mark: BodySignal| {
             let policy = GatewayPolicy::new(&profile.retry(false));
             let request = Request::builder().method(method).uri("/").body(()).unwrap();
             let response = Response::builder().status(status).header("x-should-retry", "true");
@@ -302,11 +302,11 @@ mod tests {
             policy.rule(&Attempt::new(1, &request, ResponseHead::from(&response))).map(|(cause, _)| cause)
         };
         for profile in [Profile::Default, Profile::Llm] {
-            assert_eq!(row(profile, "GET", 402, Mark::QuotaGone), None);
-            assert_eq!(row(profile, "GET", 529, Mark::FailedEarly), Some(RetryCause::Throttled));
+            assert_eq!(row(profile, "GET", 402, BodySignal::QuotaGone), None);
+            assert_eq!(row(profile, "GET", 529, BodySignal::FailedEarly), Some(RetryCause::Throttled));
         }
-        assert_eq!(row(Profile::Default, "POST", 529, Mark::FailedEarly), None);
-        assert_eq!(row(Profile::Llm, "POST", 529, Mark::FailedEarly), Some(RetryCause::Throttled));
+        assert_eq!(row(Profile::Default, "POST", 529, BodySignal::FailedEarly), None);
+        assert_eq!(row(Profile::Llm, "POST", 529, BodySignal::FailedEarly), Some(RetryCause::Throttled));
     }
 
     #[test]

@@ -14,7 +14,7 @@ use tower_http_retry::pace::PaceRejection;
 use tower_http_retry::{FailureKind, PaceError, RetryInfo};
 
 use crate::connection::rejection::Rejection;
-use crate::llm::Mark;
+use crate::llm::BodySignal;
 use crate::message::forwarding;
 use crate::message::problem::ProblemDetails;
 use crate::message::upgrade::Upgrade;
@@ -22,7 +22,7 @@ use crate::proxy::fallback::Ended;
 use crate::proxy::policy::GatewayPolicy;
 use crate::proxy::record::Record;
 use crate::telemetry::reason::FallbackReason;
-use crate::telemetry::request_log::Trail;
+use crate::telemetry::request_log::RequestLog;
 use crate::upstream::error::AttemptError;
 use crate::upstream::request_body::Upload;
 use crate::upstream::response_body::{GatewayBody, UpstreamBody};
@@ -77,7 +77,7 @@ impl Future for Answer {
                 (result, info)
             }
             SentProj::Never { problem, detail } => {
-                let mut response = answer(*problem, detail, &this.record.trail);
+                let mut response = answer(*problem, detail, &this.record.request_log);
                 if *this.is_http1 {
                     response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
                 }
@@ -87,23 +87,23 @@ impl Future for Answer {
         };
         this.record.info = info;
         let mut response = match result {
-            Err(_) if this.record.trail.has_stalled() => {
+            Err(_) if this.record.request_log.body_timed_out() => {
                 this.record.rejection = Some(Rejection::BodyTimeout);
                 let detail = "nothing came of it for as long as the gateway waits";
                 answer(ProblemDetails::BodyTimeout, detail, &this.record.trail)
             }
             // Nobody is there any more, or somebody who closed one half of the connection.
-            Err(_) if this.record.trail.is_torn() => {
+            Err(_) if this.record.request_log.body_aborted() => {
                 let detail = "its body broke off";
                 return Poll::Ready(Ok(answer(ProblemDetails::BadRequest, detail, &this.record.trail)));
             }
-            Err(error) => refusal(&error, &this.record.trail),
+            Err(error) => refusal(&error, &this.record.request_log),
             Ok(response) if response.status() == StatusCode::SWITCHING_PROTOCOLS && this.tunnel.is_none() => {
                 // Nobody asked for it, so the client would take what follows for its next answer.
-                refusal(&PaceError::Inner(AttemptError::Framing), &this.record.trail)
+                refusal(&PaceError::Inner(AttemptError::Framing), &this.record.request_log)
             }
             Ok(mut response) => {
-                Mark::clear(&mut response);
+                BodySignal::clear(&mut response);
                 forwarding::response(&mut response);
                 if *this.is_http1 && response.body().is_early() {
                     // hyper closes it, because the client may send its body all the same.
@@ -128,7 +128,7 @@ impl Future for Answer {
 /// Says on the response what happened.
 fn explain(response: &mut Response<GatewayBody>, record: &Record, info: Option<RetryInfo>) {
     let headers = response.headers_mut();
-    headers.insert(ATTEMPTS, HeaderValue::from(record.trail.attempts()));
+    headers.insert(ATTEMPTS, HeaderValue::from(record.request_log.attempts()));
     if let Some(name) = record.one_of_several().and_then(|name| HeaderValue::from_str(name).ok()) {
         headers.insert(UPSTREAM, name);
     }
@@ -141,7 +141,7 @@ fn explain(response: &mut Response<GatewayBody>, record: &Record, info: Option<R
 }
 
 /// What the client gets where there is no response at all.
-fn refusal(error: &PaceError<AttemptError>, trail: &Trail) -> Response<GatewayBody> {
+fn refusal(error: &PaceError<AttemptError>, request_log: &RequestLog) -> Response<GatewayBody> {
     let what = match error {
         PaceError::Rejected(PaceRejection::Deadline)
         | PaceError::Inner(AttemptError::Paced(PaceRejection::Deadline)) => {
@@ -169,7 +169,7 @@ fn refusal(error: &PaceError<AttemptError>, trail: &Trail) -> Response<GatewayBo
             _ => (ProblemDetails::Disconnected, "the connection broke before the upstream answered"),
         },
     };
-    answer(what.0, what.1, trail)
+    answer(what.0, what.1, request_log)
 }
 
 fn answer(problem: ProblemDetails, detail: &str, trail: &Trail) -> Response<GatewayBody> {

@@ -7,7 +7,7 @@ use tower_http_retry::markers::{Concrete, Paced};
 
 use crate::connection::limit::{ConcurrencyLimit, Permit};
 use crate::proxy::policy::GatewayPolicy;
-use crate::telemetry::metrics::Counts;
+use crate::telemetry::metrics::UpstreamCounters;
 use crate::upstream::settings::Way;
 
 /// A route's requests at one upstream.

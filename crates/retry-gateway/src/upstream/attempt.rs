@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use tower::{Layer, ServiceExt, service_fn};
 use tower_http_retry::{PaceError, PaceLayer};
 
-use crate::llm::{self, Cared, Caring};
+use crate::llm::{self, Inspection, MaybePeeked};
 use crate::message::validate;
 use crate::telemetry::AttemptSpan;
 use crate::telemetry::request_log::Trail;
@@ -27,7 +27,7 @@ use crate::upstream::settings::Way;
 /// times as large, and it is part of each request's future.
 pub(crate) struct AttemptFuture {
     pub(crate) way: Arc<Way>,
-    pub(crate) trail: Trail,
+    pub(crate) request_log: RequestLog,
     pub(crate) number: usize,
     pub(crate) sent: Sent,
     /// `None` once it has resolved.
@@ -50,7 +50,7 @@ pub(crate) enum Sent {
     Nowhere(Option<AttemptError>),
 }
 
-type Tried = Result<Response<Cared<Incoming>>, AttemptError>;
+type Tried = Result<Response<MaybePeeked<Incoming>>, AttemptError>;
 
 impl Sent {
     pub(crate) fn paced(
@@ -82,7 +82,7 @@ impl Future for AttemptFuture {
     type Output = Result<Response<UpstreamBody>, AttemptError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let Self { way, trail, number, sent, guard } = &mut *self;
+        let Self { way, request_log, number, sent, guard } = &mut *self;
         let result = ready!(match sent {
             Sent::Unpaced(attempt) => attempt.poll(way, cx),
             Sent::Paced(attempt) => attempt.as_mut().poll(cx),
@@ -90,7 +90,7 @@ impl Future for AttemptFuture {
         });
         let Guard { occupied, expectation, span } = guard.take().expect(ONCE);
         let outcome = result.as_ref().map(Response::status).map_err(AttemptError::word);
-        trail.end(*number, outcome);
+        request_log.end_attempt(*number, outcome);
         span.end(outcome);
         way.upstream.report(occupied.endpoint(), &result);
         Poll::Ready(
@@ -104,7 +104,7 @@ pub(crate) enum Try {
     /// Until the try's time is over, or the route's.
     Sent { response: legacy::ResponseFuture, alarm: PooledTimeout },
     /// At the beginning of the body.
-    Looking(Pin<Box<dyn Future<Output = Response<Cared<Incoming>>> + Send>>),
+    Looking(Pin<Box<dyn Future<Output = Response<MaybePeeked<Incoming>>> + Send>>),
 }
 
 impl Try {

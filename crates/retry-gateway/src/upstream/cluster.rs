@@ -102,7 +102,7 @@ impl Shared {
     }
 
     /// How it stands.
-    pub(crate) fn status(&self, name: &str, counts: CountsStatus) -> UpstreamStatus {
+    pub(crate) fn status(&self, name: &str, counts: CounterStatus) -> UpstreamStatus {
         let endpoints = self.upstream.endpoints.iter().map(|endpoint| {
             let (state, ejections) = endpoint.health().map_or((State::Healthy, 0), Health::stand);
             EndpointStatus {
@@ -117,7 +117,7 @@ impl Shared {
             budget_tokens: self.budget.as_ref().map(Budget::tokens),
             under_way: self.capacity.in_use(),
             ejected: self.upstream.outliers.as_ref().map_or(0, |outliers| outliers.active()),
-            waiting: self.pace.iter().chain(&self.paces).map(SharedPace::waiting).sum(),
+            paced: self.pace.iter().chain(&self.paces).map(SharedPace::waiting).sum(),
             endpoints: endpoints.collect(),
             counts,
         }

@@ -23,7 +23,7 @@ pub(crate) type GatewayBody = Either<UpstreamBody, Full<Bytes>>;
 /// A response body that counts as load of its endpoint until it has ended.
 #[derive(Debug)]
 pub(crate) struct UpstreamBody {
-    body: Cared<Incoming>,
+    body: MaybePeeked<Incoming>,
     /// `None` once it has been read to its end.
     occupied: Option<Occupied>,
     /// At the upstream.
@@ -35,7 +35,11 @@ pub(crate) struct UpstreamBody {
 }
 
 impl UpstreamBody {
-    pub(crate) fn new(body: Cared<Incoming>, occupied: Occupied, expectation: Option<Expectation>) -> Self {
+    pub(crate) fn new(
+        body: MaybePeeked<Incoming>,
+        occupied: Occupied,
+        expectation: Option<Expectation>,
+    ) -> Self {
         Self {
             body,
             occupied: Some(occupied),
