@@ -246,15 +246,20 @@ where
             (StageProj::First { first }, journey) => {
                 let mut result = match ready!(first.as_mut().poll(cx)) {
                     Ok(response) => Ok(response),
-                    Err(PaceError::Inner(error)) if first.is_sent() => Err(error),
-                    // Refused, or the inner service failed when it was readied, as it may without a pace.
-                    Err(error) => return Poll::Ready(ControlFlow::Break(Err(error))),
+                    Err(error) => match error.into_inner() {
+                        Ok(error) if first.is_sent() => Err(error),
+                        // Refused, or the inner service failed when it was readied, as it may without a pace.
+                        unsent => {
+                            let error = unsent.map_or_else(PaceError::rejected, PaceError::inner);
+                            return Poll::Ready(ControlFlow::Break(Err(error)));
+                        }
+                    },
                 };
                 let ticket = Some(first.ticket());
                 let next =
                     journey.and_then(|journey| Some((journey.conclude(&mut result, ticket)?, journey)));
                 let Some((stage, journey)) = next else {
-                    return Poll::Ready(ControlFlow::Break(result.map_err(PaceError::Inner)));
+                    return Poll::Ready(ControlFlow::Break(result.map_err(PaceError::inner)));
                 };
                 journey.keep(result);
                 Poll::Ready(ControlFlow::Continue(stage))

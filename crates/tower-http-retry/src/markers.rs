@@ -72,7 +72,7 @@ pub trait PaceMode<E, M>: sealed::Sealed {
 
     #[doc(hidden)]
     fn outcome<T>(outcome: Poll<Result<T, E>>) -> Poll<Result<T, Self::Error>> {
-        outcome.map_err(|error| Self::error(PaceError::Inner(error)))
+        outcome.map_err(|error| Self::error(PaceError::inner(error)))
     }
 }
 
@@ -88,10 +88,7 @@ impl<E, M> PaceMode<E, M> for Unpaced {
     type Error = E;
 
     fn error(error: PaceError<E>) -> E {
-        match error {
-            PaceError::Inner(error) => error,
-            PaceError::Rejected(_) => unreachable!("where there is no pace, nobody is refused"),
-        }
+        error.into_inner().unwrap_or_else(|_| unreachable!("without a pace, no request is rejected"))
     }
 
     // As it is, and not moved.

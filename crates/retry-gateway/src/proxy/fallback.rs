@@ -14,9 +14,7 @@ use tower::Service;
 use tower_http_retry::body::{ReplayMemory, ReplaySource};
 use tower_http_retry::failure::failure_kind_assuming_sent;
 use tower_http_retry::policy::{BodyState, Failure, ResponseHead};
-use tower_http_retry::{
-    Attempt, FailureKind, GiveUpReason, Outcome, PaceError, RetryCause, RetryInfo, RetryOverride,
-};
+use tower_http_retry::{Attempt, FailureKind, GiveUpReason, Outcome, RetryCause, RetryInfo, RetryOverride};
 
 use crate::config::ErrorBodyDrain;
 use crate::connection::limit::Seat;
@@ -80,7 +78,7 @@ pub(crate) struct Fallen {
     pub(crate) waited: Duration,
 }
 
-type Tried = Result<Response<UpstreamBody>, PaceError<AttemptError>>;
+type Tried = Result<Response<UpstreamBody>, AttemptError>;
 
 impl Fallback {
     pub(crate) fn leg(&self, number: usize) -> &Leg {
@@ -91,7 +89,7 @@ impl Fallback {
     pub(crate) async fn send(self: Arc<Self>, errand: Errand) -> Ended {
         let mut fallen = Fallen { answered: 0, why: None, waited: Duration::ZERO };
         let Some((mut number, mut seat)) = self.enter(0) else {
-            let result = Err(PaceError::Inner(AttemptError::Overflow));
+            let result = Err(AttemptError::Overflow);
             return Ended { result, info: None, seat: None, fallen };
         };
         let (trip, mut request) = Trip::begin(&self, errand);
@@ -194,10 +192,8 @@ impl<'a> Trip<'a> {
             return None;
         }
         let outcome: Outcome<'_> = match result {
-            Err(PaceError::Rejected(_) | PaceError::Inner(AttemptError::Paced(_))) => {
-                return Some(FallbackReason::Paced);
-            }
-            Err(PaceError::Inner(error)) => match failure_kind_assuming_sent(error) {
+            Err(AttemptError::Paced(_)) => return Some(FallbackReason::Paced),
+            Err(error) => match failure_kind_assuming_sent(error) {
                 FailureKind::NeverSent => return Some(FallbackReason::RetryCause(RetryCause::NeverSent)),
                 kind => Failure::new(kind).into(),
             },
@@ -223,21 +219,21 @@ async fn tried(leg: &Leg, request: Request<Upload>, attempts: Attempts) -> (Trie
         Retries::Unpaced(retry) => {
             let mut sent = pin!(retry.with_inner(attempts).call(request));
             let result = sent.as_mut().await;
-            (result.map_err(PaceError::Inner), sent.info())
+            (result, sent.info())
         }
         Retries::Paced(retry) => {
             let mut sent = pin!(retry.with_inner(attempts).call(request));
-            let result = sent.as_mut().await;
+            let result = sent.as_mut().await.map_err(AttemptError::from);
             (result, sent.info())
         }
     }
 }
 
 /// Whether the upstream never had the request, or says that it did nothing about it.
-fn is_unsent(error: &PaceError<AttemptError>) -> bool {
+fn is_unsent(error: &AttemptError) -> bool {
     match error {
-        PaceError::Rejected(_) | PaceError::Inner(AttemptError::Paced(_)) => true,
-        PaceError::Inner(error) => {
+        AttemptError::Paced(_) => true,
+        error => {
             matches!(failure_kind_assuming_sent(error), FailureKind::NeverSent | FailureKind::Unprocessed)
         }
     }

@@ -11,7 +11,7 @@ use tower_http_retry::failure::failure_kind_assuming_sent;
 use tower_http_retry::future::ResponseFuture;
 use tower_http_retry::markers::{Concrete, Paced};
 use tower_http_retry::pace::PaceRejection;
-use tower_http_retry::{FailureKind, PaceError, RetryInfo};
+use tower_http_retry::{FailureKind, RetryInfo};
 
 use crate::connection::rejection::Rejection;
 use crate::llm::Mark;
@@ -61,17 +61,17 @@ impl Future for Answer {
         let this = self.project();
         let (result, info) = match this.sent.project() {
             SentProj::Unpaced { mut attempts } => {
-                let result = ready!(attempts.as_mut().poll(cx)).map_err(PaceError::Inner);
+                let result = ready!(attempts.as_mut().poll(cx));
                 (result, attempts.info())
             }
             SentProj::Paced { attempts } => {
-                let result = ready!(attempts.as_mut().poll(cx));
+                let result = ready!(attempts.as_mut().poll(cx)).map_err(AttemptError::from);
                 (result, attempts.info())
             }
             SentProj::Several { attempts } => {
                 let Ended { result, info, seat, fallen } = ready!(attempts.as_mut().poll(cx));
                 (this.record.seat, this.record.fallen) = (seat, Some(Box::new(fallen)));
-                if let Err(PaceError::Inner(AttemptError::Overflow)) = result {
+                if let Err(AttemptError::Overflow) = result {
                     this.record.rejection = Some(Rejection::Overflow);
                 }
                 (result, info)
@@ -100,7 +100,7 @@ impl Future for Answer {
             Err(error) => refusal(&error, &this.record.trail),
             Ok(response) if response.status() == StatusCode::SWITCHING_PROTOCOLS && this.tunnel.is_none() => {
                 // Nobody asked for it, so the client would take what follows for its next answer.
-                refusal(&PaceError::Inner(AttemptError::Framing), &this.record.trail)
+                refusal(&AttemptError::Framing, &this.record.trail)
             }
             Ok(mut response) => {
                 Mark::clear(&mut response);
@@ -141,22 +141,17 @@ fn explain(response: &mut Response<GatewayBody>, record: &Record, info: Option<R
 }
 
 /// What the client gets where there is no response at all.
-fn refusal(error: &PaceError<AttemptError>, trail: &Trail) -> Response<GatewayBody> {
+fn refusal(error: &AttemptError, trail: &Trail) -> Response<GatewayBody> {
     let what = match error {
-        PaceError::Rejected(PaceRejection::Deadline)
-        | PaceError::Inner(AttemptError::Paced(PaceRejection::Deadline)) => {
+        AttemptError::Paced(PaceRejection::Deadline) => {
             (Problem::Paced, "the upstream wants quiet until after the route's timeout")
         }
-        PaceError::Rejected(_) | PaceError::Inner(AttemptError::Paced(_)) => {
-            (Problem::Paced, "as many requests wait for the upstream as may")
-        }
-        PaceError::Inner(AttemptError::Timeout(_)) => (Problem::Timeout, "no response in time"),
-        PaceError::Inner(AttemptError::Framing) => {
-            (Problem::BrokenOff, "it is not clear where the upstream's answer ends")
-        }
-        PaceError::Inner(AttemptError::Overflow) => (Problem::Overflow, NO_SEAT),
-        PaceError::Inner(AttemptError::Target) => (Problem::BadRequest, "its target makes no URI"),
-        PaceError::Inner(error @ AttemptError::Client(_)) => match failure_kind_assuming_sent(error) {
+        AttemptError::Paced(_) => (Problem::Paced, "as many requests wait for the upstream as may"),
+        AttemptError::Timeout(_) => (Problem::Timeout, "no response in time"),
+        AttemptError::Framing => (Problem::BrokenOff, "it is not clear where the upstream's answer ends"),
+        AttemptError::Overflow => (Problem::Overflow, NO_SEAT),
+        AttemptError::Target => (Problem::BadRequest, "its target makes no URI"),
+        AttemptError::Client(_) => match failure_kind_assuming_sent(error) {
             FailureKind::NeverSent => (Problem::Unreachable, "the upstream could not be reached"),
             FailureKind::Unprocessed => {
                 (Problem::Unreachable, "the upstream refused the request unprocessed")

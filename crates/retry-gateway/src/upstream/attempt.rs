@@ -10,7 +10,7 @@ use hyper::body::Incoming;
 use hyper_util::client::legacy;
 use tokio::time::Instant;
 use tower::{Layer, ServiceExt, service_fn};
-use tower_http_retry::{PaceError, PaceLayer};
+use tower_http_retry::PaceLayer;
 
 use crate::llm::{self, Cared, Caring};
 use crate::message::validate;
@@ -69,11 +69,7 @@ impl Sent {
                 let way = &way;
                 std::future::poll_fn(move |cx| attempt.poll(way, cx))
             });
-            match pace.max_wait(left).layer(send).oneshot(request).await {
-                Err(PaceError::Rejected(refusal)) => Err(AttemptError::Paced(refusal)),
-                Err(PaceError::Inner(error)) => Err(error),
-                Ok(response) => Ok(response),
-            }
+            pace.max_wait(left).layer(send).oneshot(request).await.map_err(AttemptError::from)
         }))
     }
 }

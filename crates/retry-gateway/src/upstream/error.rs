@@ -4,6 +4,7 @@ use std::error::Error;
 use std::{fmt, io};
 
 use hyper_util::client::legacy;
+use tower_http_retry::PaceError;
 use tower_http_retry::pace::PaceRejection;
 
 /// Why an attempt came to nothing.
@@ -52,5 +53,12 @@ impl Error for AttemptError {
             Self::Paced(refusal) => Some(refusal),
             Self::Framing | Self::Target | Self::Overflow => None,
         }
+    }
+}
+
+/// A pace around an attempt, of the upstream or of the endpoint, adds nothing but its rejections.
+impl From<PaceError<AttemptError>> for AttemptError {
+    fn from(error: PaceError<AttemptError>) -> Self {
+        error.into_inner().unwrap_or_else(Self::Paced)
     }
 }

@@ -69,8 +69,8 @@ fn a_stream_that_we_reset_ourselves_may_have_been_processed() {
 /// Retry layers may stand outside of a paced service.
 #[test]
 fn the_error_of_a_paced_service_tells_what_is_in_it() {
-    let inner = |kind| crate::PaceError::Inner(io::Error::from(kind));
+    let inner = |kind| crate::PaceError::inner(io::Error::from(kind));
     check(inner(ErrorKind::ConnectionRefused), FailureKind::NeverSent);
     check(inner(ErrorKind::TimedOut), FailureKind::Timeout);
-    check(crate::PaceError::<fmt::Error>::Rejected(PaceRejection::Waiters), FailureKind::Overloaded);
+    check(crate::PaceError::<fmt::Error>::rejected(PaceRejection::Waiters), FailureKind::Overloaded);
 }

@@ -215,12 +215,12 @@ where
         match self.detour().outcome.take() {
             Some(mut outcome) => {
                 self.finish(&mut outcome, Some(reason(refusal)));
-                outcome.map_err(PaceError::Inner)
+                outcome.map_err(PaceError::inner)
             }
             None => {
                 self.reason = Some(reason(refusal));
                 self.in_span(|| trace::refused(refusal));
-                Err(PaceError::Rejected(refusal))
+                Err(PaceError::rejected(refusal))
             }
         }
     }
@@ -346,7 +346,7 @@ where
         };
         self.session.abandon();
         self.finish(&mut outcome, Some(reason));
-        Poll::Ready(ControlFlow::Break(outcome.map_err(PaceError::Inner)))
+        Poll::Ready(ControlFlow::Break(outcome.map_err(PaceError::inner)))
     }
 
     fn trace_wait(&mut self, delay: Duration) {
