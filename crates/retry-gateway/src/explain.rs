@@ -62,7 +62,7 @@ fn write(text: &mut String, route: &Route, case: &Case, now: SystemTime) -> fmt:
     let policy = GatewayPolicy::new(retry);
     let rule = policy.rule(&attempt);
     let Some((cause, source)) = rule.filter(|_| retry.num_retries > 0) else {
-        let why = match policy.is_damped(&attempt) {
+        let why = match policy.leaves_retry_to_client(&attempt) {
             true => "the request is itself a resend",
             false if retry.num_retries == 0 => "num_retries is 0",
             false => "the route does not retry this request after that outcome",

@@ -12,15 +12,15 @@ use crate::config::{self, Config};
 use crate::connection::tls;
 use crate::llm::Care;
 use crate::message::trusted_proxies::Trust;
-use crate::proxy::fallback::Fallback;
+use crate::proxy::fallback::FallbackTargets;
 use crate::proxy::policy::GatewayPolicy;
-use crate::proxy::state::{Gateway, Legs, Route};
-use crate::proxy::upstream_route::{Leg, Retries};
+use crate::proxy::state::{Gateway, Route, Targets};
+use crate::proxy::upstream_route::{RetryService, RouteTarget};
 use crate::telemetry::metrics::Metrics;
 use crate::time::pooled_timeout::Alarms;
-use crate::upstream::cluster::Shared;
-use crate::upstream::request_body::Uploads;
-use crate::upstream::settings::Way;
+use crate::upstream::cluster::Cluster;
+use crate::upstream::request_body::BodyTimeout;
+use crate::upstream::settings::AttemptSettings;
 
 impl Gateway {
     /// By its configuration. Nothing is connected yet; what can fail is what lies outside of the file, which is a
@@ -41,10 +41,10 @@ impl Gateway {
             let before = before.and_then(|before| before.upstreams.get(name));
             upstreams.insert(
                 name.clone(),
-                Arc::new(Shared::new(upstream, before.map(Arc::as_ref), metrics.ejections(name))?),
+                Arc::new(Cluster::new(upstream, before.map(Arc::as_ref), metrics.ejections(name))?),
             );
         }
-        let alarms = before.map_or_else(Alarms::default, |before| before.alarms.clone());
+        let alarms = before.map_or_else(Alarms::default, |before| before.timers.clone());
         let mut routes = Vec::with_capacity(config.routes.len());
         for route in &config.routes {
             let mut legs = Vec::new();
@@ -52,20 +52,20 @@ impl Gateway {
                 let Some(shared) = upstreams.get(name) else {
                     anyhow::bail!("there is no upstream `{name}`");
                 };
-                legs.push(Leg {
+                legs.push(RouteTarget {
                     name: name.to_owned(),
-                    way: Arc::new(way(route, name, shared, &alarms)),
-                    retries: retries(route, shared, &memory),
+                    settings: Arc::new(way(route, name, shared, &alarms)),
+                    retry: retries(route, shared, &memory),
                     counts: metrics.of(name),
-                    capacity: Arc::clone(&shared.capacity),
+                    concurrency: Arc::clone(&shared.concurrency),
                     max_requests: shared.config.max_requests,
                 });
             }
             let retry = route.retry.as_ref();
             routes.push(Arc::new(Route {
-                legs: self::legs(route, legs, &memory, &alarms),
-                explains: retry.is_some_and(|retry| retry.explain_header),
-                mints_key: retry.is_some_and(|retry| retry.mint_idempotency_key),
+                targets: self::legs(route, legs, &memory, &alarms),
+                adds_explain_headers: retry.is_some_and(|retry| retry.explain_header),
+                adds_idempotency_key: retry.is_some_and(|retry| retry.mint_idempotency_key),
                 config: route.clone(),
             }));
         }
@@ -76,49 +76,57 @@ impl Gateway {
             memory,
             buffers: config.buffers.clone(),
             metrics,
-            alarms,
-            uploads: Arc::new(Uploads { alarms: Alarms::default(), timeout: config.limits.body_timeout }),
+            timers: alarms,
+            body_timeout: Arc::new(BodyTimeout {
+                timers: Alarms::default(),
+                timeout: config.limits.body_timeout,
+            }),
             limits: config.limits.clone(),
             drain_timeout: config.drain_timeout,
             acceptor,
             logs_access: config.access_log.enabled,
-            trust: Trust::new(&config.trusted_proxies),
+            trusted_proxies: Trust::new(&config.trusted_proxies),
         })
     }
 }
 
 /// How the attempts of a route's requests are made.
-fn way(route: &config::Route, name: &str, shared: &Shared, alarms: &Alarms) -> Way {
+fn way(route: &config::Route, name: &str, shared: &Cluster, alarms: &Alarms) -> AttemptSettings {
     let retry = route.retry.as_ref();
     let is_last = route.upstreams().last() == Some(name);
-    Way {
-        upstream: Arc::clone(&shared.upstream),
+    AttemptSettings {
+        balancer: Arc::clone(&shared.balancer),
         per_try_timeout: retry.and_then(|retry| retry.per_try_timeout),
         avoids_tried: retry.is_none_or(|retry| retry.host_selection == config::HostSelection::AvoidPrevious),
         timeout: route.timeout,
-        longest_wait: route.fallback.as_ref().filter(|_| !is_last).map(|fallback| fallback.after),
-        is_prompt: shared.pace.is_none() && name == route.upstream,
-        alarms: alarms.clone(),
-        care: retry.and_then(Care::of),
+        max_pace_wait: route.fallback.as_ref().filter(|_| !is_last).map(|fallback| fallback.after),
+        starts_with_request: shared.pace.is_none() && name == route.upstream,
+        timers: alarms.clone(),
+        inspection: retry.and_then(Care::of),
     }
 }
 
 /// Where a route's requests go.
-fn legs(route: &config::Route, mut legs: Vec<Leg>, memory: &ReplayMemory, alarms: &Alarms) -> Legs {
+fn legs(
+    route: &config::Route,
+    mut legs: Vec<RouteTarget>,
+    memory: &ReplayMemory,
+    alarms: &Alarms,
+) -> Targets {
     let Some(fallback) = &route.fallback else {
-        return Legs::One(legs.remove(0));
+        return Targets::Single(legs.remove(0));
     };
     let never = never(route);
     let retry = route.retry.as_ref().unwrap_or(&never);
-    Legs::Several(Arc::new(Fallback {
-        legs,
+    Targets::WithFallback(Arc::new(FallbackTargets {
+        targets: legs,
         after: fallback.after,
         timeout: route.timeout,
         policy: route.retry.as_ref().map(GatewayPolicy::new),
-        limit: retry.request_body_buffer_limit,
+        replay_limit: retry.request_body_buffer_limit,
         memory: memory.clone(),
         drain: retry.error_body_drain,
-        alarms: alarms.clone(),
+        timers: alarms.clone(),
     }))
 }
 
@@ -128,7 +136,7 @@ fn never(route: &config::Route) -> config::Retry {
 }
 
 /// Whether and when there is another.
-fn retries(route: &config::Route, shared: &Shared, memory: &ReplayMemory) -> Retries {
+fn retries(route: &config::Route, shared: &Cluster, memory: &ReplayMemory) -> RetryService {
     let never = never(route);
     let retry = route.retry.as_ref().unwrap_or(&never);
     let mut layer = RetryLayer::new(GatewayPolicy::new(retry))
@@ -142,7 +150,7 @@ fn retries(route: &config::Route, shared: &Shared, memory: &ReplayMemory) -> Ret
         layer = layer.attempt_header(name.clone());
     }
     match &shared.pace {
-        Some(pace) => Retries::Paced(layer.pace(pace.clone()).layer(())),
-        None => Retries::Unpaced(layer.layer(())),
+        Some(pace) => RetryService::Paced(layer.pace(pace.clone()).layer(())),
+        None => RetryService::Unpaced(layer.layer(())),
     }
 }

@@ -107,8 +107,11 @@ impl Server {
         // A socket that refuses this is as good without.
         let _ = socket.set_nodelay(true);
         let patience = Arc::new(Patience::new(&gateway.limits, &self.pools));
-        let downstream =
-            Arc::new(Downstream::new(peer.ip(), acceptor.is_some(), gateway.trust.covers(peer.ip())));
+        let downstream = Arc::new(Downstream::new(
+            peer.ip(),
+            acceptor.is_some(),
+            gateway.trusted_proxies.covers(peer.ip()),
+        ));
         let client =
             Client { current: Arc::clone(&self.current), downstream, patience, drain: Arc::clone(drain) };
         tokio::spawn(async move {
@@ -161,7 +164,7 @@ impl Client {
         if let Err(error) = drain.watch(connection).await {
             let by_hyper = || Rejection::of(error.downcast_ref()?);
             if let Some(rejection) = patience.late().or_else(by_hyper) {
-                record::reject(&current.gateway(), ip, rejection);
+                record::record_rejection(&current.gateway(), ip, rejection);
             }
         }
     }

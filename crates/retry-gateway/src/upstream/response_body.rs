@@ -1,4 +1,4 @@
-//! The body of an upstream's response, on its way to the client.
+//! The body of an upstream's response, which the gateway passes on to the client.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -13,53 +13,63 @@ use crate::connection::limit::Seat;
 use crate::connection::timeouts::Turn;
 use crate::llm::Cared;
 use crate::time::pooled_timeout::Alarms;
-use crate::upstream::endpoint::Occupied;
-use crate::upstream::expect_continue::Expectation;
+use crate::upstream::endpoint::LoadGuard;
+use crate::upstream::expect_continue::ContinueHandle;
 
-/// What is sent to a client: an upstream's body, or one of the gateway's own.
+/// The body of a response to a client: an upstream's body, or that of a local reply.
 pub(crate) type GatewayBody = Either<UpstreamBody, Full<Bytes>>;
 
-/// A response body that counts as load of its endpoint until it has ended.
+/// A response body that counts as load of its endpoint until its end.
 #[derive(Debug)]
 pub(crate) struct UpstreamBody {
     body: Cared<Incoming>,
-    /// `None` once it has been read to its end.
-    occupied: Option<Occupied>,
-    /// At the upstream.
-    seat: Option<Seat>,
-    /// On the client's connection.
-    turn: Option<Turn>,
-    /// Of the request.
-    expectation: Option<Expectation>,
+    /// `None` after [`read_to_end`](Self::read_to_end) has read the whole body.
+    load: Option<LoadGuard>,
+    /// Permit of the upstream's `max_requests`.
+    permit: Option<Seat>,
+    /// Marks the client's connection as busy.
+    active_request: Option<Turn>,
+    /// State of `100 Continue` for the request.
+    continue_handle: Option<ContinueHandle>,
 }
 
 impl UpstreamBody {
-    pub(crate) fn new(body: Cared<Incoming>, occupied: Occupied, expectation: Option<Expectation>) -> Self {
+    pub(crate) fn new(
+        body: Cared<Incoming>,
+        load: LoadGuard,
+        continue_handle: Option<ContinueHandle>,
+    ) -> Self {
         Self {
             body,
-            occupied: Some(occupied),
-            seat: None,
-            turn: None,
-            expectation: expectation.map(Expectation::answered),
+            load: Some(load),
+            permit: None,
+            active_request: None,
+            continue_handle: continue_handle.map(ContinueHandle::responded),
         }
     }
 
-    /// Has its request keep its place and its turn until it has ended.
-    pub(crate) fn hold(&mut self, seat: Option<Seat>, turn: Option<Turn>) {
-        (self.seat, self.turn) = (seat, turn);
+    /// Keeps the permit and the mark of the connection until the end of the body.
+    pub(crate) fn attach(&mut self, permit: Option<Seat>, active_request: Option<Turn>) {
+        (self.permit, self.active_request) = (permit, active_request);
     }
 
-    /// Reads it to its end, if that comes within so many bytes and until then. Whether it did; then the upstream is done
-    /// with it.
-    pub(crate) async fn gather(self, most: usize, until: Instant, alarms: &Alarms) -> (Self, bool) {
-        let (body, is_all) = self.body.gather(most, until, alarms).await;
-        let (occupied, expectation) = if is_all { (None, None) } else { (self.occupied, self.expectation) };
-        (Self { body, occupied, expectation, ..self }, is_all)
+    /// Reads the body up to `max_bytes` and until `deadline`. Returns the body, which starts with the bytes
+    /// read, and whether they are all of it. The upstream is then no longer busy with the request.
+    pub(crate) async fn read_to_end(
+        self,
+        max_bytes: usize,
+        deadline: Instant,
+        timers: &Alarms,
+    ) -> (Self, bool) {
+        let (body, is_complete) = self.body.gather(max_bytes, deadline, timers).await;
+        let (load, continue_handle) =
+            if is_complete { (None, None) } else { (self.load, self.continue_handle) };
+        (Self { body, load, continue_handle, ..self }, is_complete)
     }
 
-    /// Whether it answers a request whose body nobody asked for.
+    /// Returns whether the upstream responded without the request's body, which the client then still holds.
     pub(crate) fn is_early(&self) -> bool {
-        self.expectation.as_ref().is_some_and(Expectation::is_unasked)
+        self.continue_handle.as_ref().is_some_and(ContinueHandle::is_body_unsent)
     }
 }
 
