@@ -93,8 +93,7 @@ impl GatewayPolicy {
         // repeat the request after its handshake. Any other request was early on the gateway's own connection,
         // and a resend comes late enough.
         if status == StatusCode::TOO_EARLY {
-            let is_original =
-                attempt.number == 1 && attempt.request.header("early-data") != Some("RFC 9110 section 9.2.2");
+            let is_original = attempt.number == 1 && attempt.request.header("early-data") != Some("1");
             return is_original.then_some((RetryCause::Unprocessed, "RFC 8470 section 5.2"));
         }
         Some((cause(status), source(status)))
@@ -298,6 +297,22 @@ mod tests {
         }
         assert_eq!(cause(Profile::Default, "POST", 529, Mark::FailedEarly), None);
         assert_eq!(cause(Profile::Llm, "POST", 529, Mark::FailedEarly), Some(RetryCause::Throttled));
+    }
+
+    #[test]
+    fn a_425_is_retried_unless_the_client_sent_early_data() {
+        let mut retry = Profile::Default.retry(false);
+        retry.retry_on.statuses.insert(StatusCode::TOO_EARLY);
+        let policy = GatewayPolicy::new(&retry);
+        let response = Response::builder().status(425).body(()).unwrap();
+        let source = |number: u32, early_data: &str| {
+            let request = Request::get("/").header("early-data", early_data).body(()).unwrap();
+            let attempt = Attempt::new(number, &request, ResponseHead::from(&response));
+            policy.rule(&attempt).map(|(_, source)| source)
+        };
+        assert_eq!(source(1, "0"), Some("RFC 8470 section 5.2"));
+        assert_eq!(source(2, "0"), None);
+        assert_eq!(source(1, "1"), None);
     }
 
     #[test]
