@@ -62,7 +62,7 @@ async fn nothing_is_sent_twice() {
     let client = PaceLayer::new(Pace::per_authority()).layer(upstream.handle());
     let start = Instant::now();
     let error = client.clone().oneshot(numbered(1)).await.unwrap_err();
-    let PaceError::Inner(error) = error else { panic!("{error:?}") };
+    let error = error.into_inner().unwrap();
     assert_eq!(error.downcast::<io::Error>().unwrap().kind(), reset().kind());
     for (number, code) in [(2, 500), (3, 429), (4, 200)] {
         assert_status(&client.clone().oneshot(numbered(number)).await.unwrap(), code);

@@ -96,7 +96,7 @@ async fn a_first_attempt_is_refused_as_soon_as_the_gate_is_closed_for_longer() {
     let paced = PaceLayer::new(pace.clone()).max_wait(4 * SECOND).layer(upstream.handle());
     let paced = tokio::spawn(async move {
         let error = paced.oneshot(numbered(3)).await.unwrap_err();
-        (error.refusal().unwrap(), Instant::now())
+        (error.rejection().unwrap(), Instant::now())
     });
     let patient = PaceLayer::new(pace.clone()).max_wait(9 * SECOND).layer(upstream.handle());
     let patient = tokio::spawn(patient.oneshot(numbered(4)));
@@ -116,7 +116,7 @@ async fn a_first_attempt_that_is_not_ready_in_time_is_refused() {
     let client = PaceLayer::new(Pace::per_authority()).max_wait(2 * SECOND).layer(mock);
     let start = Instant::now();
     let error = eventually(client.oneshot(numbered(1))).await.unwrap_err();
-    assert_eq!((error.refusal(), start.elapsed()), (Some(PaceRejection::Deadline), 2 * SECOND));
+    assert_eq!((error.rejection(), start.elapsed()), (Some(PaceRejection::Deadline), 2 * SECOND));
     handle.allow(1);
     assert!(eventually(handle.next_request()).await.is_none());
 }

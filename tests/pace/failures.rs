@@ -107,7 +107,7 @@ async fn an_outer_retry_layer_does_not_retry_a_refusal() {
         .map_err(io::Error::other)
         .service(upstream.handle());
     let error = concrete.oneshot(numbered(1)).await.unwrap_err();
-    assert_eq!(error.refusal(), Some(PaceRejection::Waiters));
+    assert_eq!(error.rejection(), Some(PaceRejection::Waiters));
     let boxed = ServiceBuilder::new()
         .layer(RetryLayer::new(A_SECOND))
         .map_err(PaceError::flatten)
@@ -121,7 +121,7 @@ async fn an_outer_retry_layer_does_not_retry_a_refusal() {
         .map_request(|request: Request<ReplayBody<ReplayBody<Full<Bytes>>>>| request)
         .service(upstream.handle());
     let error = nested.oneshot(numbered(3)).await.unwrap_err();
-    assert_eq!(error.refusal(), Some(PaceRejection::Waiters));
+    assert_eq!(error.rejection(), Some(PaceRejection::Waiters));
     assert_eq!((upstream.sent(), start.elapsed().as_millis()), (0, 0));
 }
 
@@ -182,7 +182,7 @@ async fn a_service_that_cannot_fail_may_be_paced() {
     assert_status(&client.clone().oneshot(get("http://api.example/")).await.unwrap(), 200);
     close(&pace, 1).await;
     let error = client.clone().oneshot(numbered(1)).await.unwrap_err();
-    assert_eq!(error.refusal(), Some(PaceRejection::Waiters));
+    assert_eq!(error.rejection(), Some(PaceRejection::Waiters));
     sleep(SECOND).await;
     assert!(client.oneshot(numbered(1)).await.is_ok());
 }

@@ -23,7 +23,7 @@ async fn when_the_first_in_line_runs_out_of_time_the_next_is_not_forgotten() {
     let hurried = line.join(2, 1_499 * MS).await;
     let patient = line.join(3, None).await;
     let (result, at) = eventually(hurried).await.unwrap();
-    assert_eq!(result.unwrap_err().refusal(), Some(PaceRejection::Deadline));
+    assert_eq!(result.unwrap_err().rejection(), Some(PaceRejection::Deadline));
     assert!((1_500..=1_502).contains(&at), "{at}");
     assert_status(&eventually(patient).await.unwrap().0.unwrap(), 200);
     assert_eq!(sends(&line.upstream, line.start), [(3, 2_000)]);
@@ -41,7 +41,7 @@ async fn one_behind_who_runs_out_of_time_is_told_in_time() {
     sleep(1_100 * MS).await;
     let hurried = line.join(3, 100 * MS).await;
     let (result, at) = eventually(hurried).await.unwrap();
-    assert_eq!(result.unwrap_err().refusal(), Some(PaceRejection::Deadline));
+    assert_eq!(result.unwrap_err().rejection(), Some(PaceRejection::Deadline));
     assert!((1_200..=1_205).contains(&at), "its deadline was at 1,202 ms, and it is told at {at} ms");
     assert_status(&eventually(patient).await.unwrap().0.unwrap(), 200);
 }
@@ -53,7 +53,7 @@ async fn one_behind_is_told_in_time_however_slow_the_server_is() {
     let patient = line.join(2, None).await;
     let hurried = line.join(3, 5 * SECOND).await;
     let (result, at) = eventually(hurried).await.unwrap();
-    assert_eq!(result.unwrap_err().refusal(), Some(PaceRejection::Deadline));
+    assert_eq!(result.unwrap_err().rejection(), Some(PaceRejection::Deadline));
     assert!(at <= 5_005, "its deadline was at 5,001 ms, and it is told at {at} ms");
     assert_status(&eventually(patient).await.unwrap().0.unwrap(), 200);
 }

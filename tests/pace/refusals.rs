@@ -9,12 +9,12 @@ use tokio::time::{Instant, sleep};
 use tower::util::MapErr;
 use tower::{BoxError, Layer, Service, ServiceBuilder, ServiceExt};
 use tower_http_retry::pace::{PaceRejection, SharedPace};
-use tower_http_retry::{Budget, GiveUpReason, Pace, PaceError, PaceLayer, RetryInfo, RetryLayer};
+use tower_http_retry::{Budget, GiveUpReason, Pace, PaceLayer, RetryInfo, RetryLayer};
 
 use super::{MS, SECOND, busy, close, numbered, refusal, sends};
 use crate::support::upstream::Upstream;
 use crate::support::{
-    A_SECOND, Answer, Inner, assert_status, eventually, get, info, refused, request, reset, status,
+    A_SECOND, Answer, Inner, Sent, assert_status, eventually, get, info, refused, request, reset, status,
 };
 
 fn scarce() -> Budget {
@@ -43,10 +43,12 @@ async fn the_first_attempt_that_is_one_too_many_is_refused_at_once() {
         .pace(pace.clone())
         .layer(ServiceBuilder::new().map_err(io::Error::other).service(upstream.handle()));
     let error = concrete.oneshot(numbered(4)).await.unwrap_err();
-    assert!(matches!(error, PaceError::Rejected(PaceRejection::Waiters)), "{error:?}");
+    assert_eq!((error.is_rejected(), error.rejection()), (true, Some(PaceRejection::Waiters)));
+    assert!(error.get_ref().is_none());
+    assert_eq!(error.into_inner().unwrap_err(), PaceRejection::Waiters);
     let alone = PaceLayer::new(pace.clone()).layer(upstream.handle());
     let error = alone.oneshot(numbered(5)).await.unwrap_err();
-    assert_eq!(error.refusal(), Some(PaceRejection::Waiters));
+    assert_eq!(error.rejection(), Some(PaceRejection::Waiters));
     assert_eq!(start.elapsed(), 500 * MS, "they were held");
 
     for task in waiting {
@@ -94,7 +96,9 @@ async fn a_resend_that_may_not_wait_returns_the_last_error_as_it_is() {
     let layer = RetryLayer::new(A_SECOND).budget(budget.clone()).pace(nobody_waits());
     let service = tower::service_fn(async |_: Inner| Err::<Answer, _>(reset()));
     let error = layer.layer(service).oneshot(get("/")).await.unwrap_err();
-    assert!(matches!(&error, PaceError::Inner(inner) if inner.kind() == reset().kind()), "{error:?}");
+    assert_eq!((error.is_rejected(), error.rejection()), (false, None));
+    assert_eq!(error.get_ref().map(io::Error::kind), Some(reset().kind()));
+    assert_eq!(error.into_inner().unwrap().kind(), reset().kind());
     assert_eq!(budget.tokens(), 10.0);
 }
 
@@ -116,11 +120,13 @@ async fn one_server_too_many_is_refused() {
 async fn a_refusal_is_found_in_every_wrapping() {
     let pace = nobody_waits();
     close(&pace, 1).await;
-    let mut client = PaceLayer::new(pace).layer(MapErr::new(Upstream::statuses([200]), io::Error::other));
+    let mut client =
+        PaceLayer::new(pace.clone()).layer(MapErr::new(Upstream::statuses([200]), io::Error::other));
     let error = client.call(numbered(1)).await.unwrap_err();
     assert_eq!(error.source().unwrap().downcast_ref(), Some(&PaceRejection::Waiters));
-    let inner = PaceError::Inner(reset());
-    assert_eq!(inner.refusal(), None);
+    let failing = tower::service_fn(async |_: Sent| Err::<Answer, _>(reset()));
+    let inner = PaceLayer::new(Pace::per_authority()).layer(failing).call(numbered(1)).await.unwrap_err();
+    assert_eq!(inner.rejection(), None);
     assert!(inner.source().unwrap().is::<io::Error>());
     // A report of the chain has each cause once.
     let causes = [PaceRejection::Waiters.to_string(), reset().to_string()];
@@ -130,9 +136,11 @@ async fn a_refusal_is_found_in_every_wrapping() {
         assert_eq!(chain.iter().filter(|text| text.contains(&cause)).count(), 1, "{chain:?}");
     }
 
-    let boxed = PaceError::<BoxError>::Rejected(PaceRejection::Keys).flatten();
-    assert_eq!(refusal(&boxed), PaceRejection::Keys);
-    let boxed = PaceError::<BoxError>::Inner(reset().into()).flatten();
+    let mut boxed = PaceLayer::new(pace).layer(Upstream::statuses([200]));
+    assert_eq!(refusal(&boxed.call(numbered(1)).await.unwrap_err().flatten()), PaceRejection::Waiters);
+    let failing = tower::service_fn(async |_: Sent| Err::<Answer, BoxError>(reset().into()));
+    let boxed = PaceLayer::new(Pace::per_authority()).layer(failing).call(numbered(1)).await;
+    let boxed = boxed.unwrap_err().flatten();
     assert_eq!(boxed.downcast::<io::Error>().unwrap().kind(), reset().kind());
 }
 

@@ -9,7 +9,7 @@ use tower_http_retry::{
     Attempt, FailureKind, GiveUpReason, Outcome, Plan, Policy, RetryContext, RetryHint, Window,
 };
 
-use crate::config::{Fallback, Retry, RetryMethods, Route};
+use crate::config::{FallbackConfig, RetryConfig, RetryMethods, RouteConfig};
 use crate::proxy::policy::GatewayPolicy;
 
 /// A request and its outcome, to be explained.
@@ -33,14 +33,14 @@ pub enum CaseOutcome {
 }
 
 /// Explains how a route handles a case, in a few lines.
-pub fn explain(route: &Route, case: &Case, now: SystemTime) -> String {
+pub fn explain(route: &RouteConfig, case: &Case, now: SystemTime) -> String {
     let mut text = String::new();
     // Writing to a `String` never fails.
     let _ = write_explanation(&mut text, route, case, now);
     text
 }
 
-fn write_explanation(text: &mut String, route: &Route, case: &Case, now: SystemTime) -> fmt::Result {
+fn write_explanation(text: &mut String, route: &RouteConfig, case: &Case, now: SystemTime) -> fmt::Result {
     let mut request = Request::new(());
     *request.method_mut() = case.method.clone();
     *request.headers_mut() = case.request.clone();
@@ -96,9 +96,9 @@ fn write_explanation(text: &mut String, route: &Route, case: &Case, now: SystemT
 /// Writes when each further attempt starts, and what follows the last one.
 fn write_schedule(
     text: &mut String,
-    route: &Route,
-    retry: &Retry,
-    fallback: Option<&Fallback>,
+    route: &RouteConfig,
+    retry: &RetryConfig,
+    fallback: Option<&FallbackConfig>,
     context: &RetryContext<'_>,
 ) -> fmt::Result {
     let policy = GatewayPolicy::new(retry);
@@ -143,7 +143,7 @@ fn write_schedule(
 }
 
 /// Writes that the request goes to the next upstream, if there is one, or that its outcome goes to the client.
-fn write_end(text: &mut String, fallback: Option<&Fallback>, reason: &str) -> fmt::Result {
+fn write_end(text: &mut String, fallback: Option<&FallbackConfig>, reason: &str) -> fmt::Result {
     match fallback.and_then(|fallback| fallback.upstreams.first()) {
         Some(upstream) => writeln!(text, "sent to {upstream}: {reason}"),
         None => writeln!(text, "returned to the client: {reason}"),
@@ -152,7 +152,7 @@ fn write_end(text: &mut String, fallback: Option<&Fallback>, reason: &str) -> fm
 
 /// Returns the reason for which the policy does not retry an outcome. It follows the order of
 /// [`GatewayPolicy::rule`], so that the first condition that fails is the one it names.
-fn reason_against(retry: &Retry, policy: &GatewayPolicy, attempt: &Attempt<'_>) -> String {
+fn reason_against(retry: &RetryConfig, policy: &GatewayPolicy, attempt: &Attempt<'_>) -> String {
     let on = &retry.retry_on;
     let nested = || "the request is itself a resend, and retries are left to its client (nested)".to_owned();
     let head = match attempt.outcome {
@@ -167,7 +167,7 @@ fn reason_against(retry: &Retry, policy: &GatewayPolicy, attempt: &Attempt<'_>) 
             };
             return match missing {
                 Some(word) => format!("{word} is not in retry_on"),
-                None if policy.is_damped(attempt) => nested(),
+                None if policy.leaves_retry_to_client(attempt) => nested(),
                 None => reason_against_method(retry, attempt),
             };
         }
@@ -178,7 +178,7 @@ fn reason_against(retry: &Retry, policy: &GatewayPolicy, attempt: &Attempt<'_>) 
         _ if !status.is_client_error() && !status.is_server_error() => {
             format!("status {} is not an error", status.as_u16())
         }
-        _ if policy.is_damped(attempt) => nested(),
+        _ if policy.leaves_retry_to_client(attempt) => nested(),
         _ if head.should_retry() == Some(false) => {
             let is_no = |name: &&str| head.headers().get(*name).is_some_and(|value| value == "false");
             let name = SHOULD_RETRY.into_iter().find(is_no).unwrap_or(SHOULD_RETRY[0]);
@@ -201,7 +201,7 @@ fn reason_against(retry: &Retry, policy: &GatewayPolicy, attempt: &Attempt<'_>) 
 }
 
 /// Returns the reason for which a request with this method is not sent again after an outcome that may have processed it.
-fn reason_against_method(retry: &Retry, attempt: &Attempt<'_>) -> String {
+fn reason_against_method(retry: &RetryConfig, attempt: &Attempt<'_>) -> String {
     let reason = match &retry.methods {
         RetryMethods::Listed(_) => "not in methods",
         _ if !attempt.has_idempotency_key() => "not idempotent",
@@ -244,7 +244,7 @@ fn seconds(duration: Duration) -> String {
     format!("{:.3} s", duration.as_secs_f64())
 }
 
-fn give_up_text(reason: GiveUpReason, retry: &Retry) -> String {
+fn give_up_text(reason: GiveUpReason, retry: &RetryConfig) -> String {
     match reason {
         GiveUpReason::HintTooLong => format!(
             "the wait is longer than rate_limited_back_off.max_interval, which is {}",
@@ -324,10 +324,10 @@ mod tests {
     fn check_reason(
         request: (&str, &[(&str, &str)]),
         outcome: CaseOutcome,
-        change: impl Fn(&mut Retry),
+        change: impl Fn(&mut RetryConfig),
         reason: &str,
     ) {
-        let mut route = Route::to("api", Profile::Default, false);
+        let mut route = RouteConfig::with_upstream("api", Profile::Default, false);
         change(route.retry.as_mut().unwrap());
         let method = request.0.parse().unwrap();
         let case = Case { method, request: header_map(request.1), outcome };
@@ -340,21 +340,21 @@ mod tests {
         let (get, post) = (("GET", &[][..]), ("POST", &[][..]));
         let with_key = ("POST", &[("idempotency-key", "\"1\"")][..]);
         let failure = CaseOutcome::Failure;
-        let same = |_: &mut Retry| {};
-        let on_409 = |retry: &mut Retry| {
+        let same = |_: &mut RetryConfig| {};
+        let on_409 = |retry: &mut RetryConfig| {
             retry.retry_on.statuses.insert(StatusCode::CONFLICT);
         };
         let reset = || failure(FailureKind::MaybeProcessed);
         check_reason(post, reset(), same, "POST is not retried after a reset (not idempotent)");
         check_reason(post, response(503, &[]), same, "POST is not retried after status 503 (not idempotent)");
-        let untrusted = |retry: &mut Retry| retry.trust_idempotency_key = false;
+        let untrusted = |retry: &mut RetryConfig| retry.trust_idempotency_key = false;
         let reason = "POST is not retried after a reset (not idempotent, and trust_idempotency_key is false)";
         check_reason(with_key, reset(), untrusted, reason);
-        let listed = |retry: &mut Retry| retry.methods = RetryMethods::Listed(vec![Method::PUT]);
+        let listed = |retry: &mut RetryConfig| retry.methods = RetryMethods::Listed(vec![Method::PUT]);
         check_reason(get, reset(), listed, "GET is not retried after a reset (not in methods)");
         check_reason(get, response(404, &[]), same, "status 404 is not in retry_on");
         check_reason(get, response(200, &[]), same, "status 200 is not an error");
-        let nothing = |retry: &mut Retry| retry.retry_on = Default::default();
+        let nothing = |retry: &mut RetryConfig| retry.retry_on = Default::default();
         for (kind, word) in [
             (FailureKind::NeverSent, "connect-failure"),
             (FailureKind::Unprocessed, "refused-stream"),
@@ -373,14 +373,14 @@ mod tests {
         }
         check_reason(get, response(503, &[]), |retry| retry.num_retries = 0, "num_retries is 0");
         check_reason(get, response(409, &[]), on_409, "status 409 is only retried with an Idempotency-Key");
-        let untrusted_409 = |retry: &mut Retry| {
+        let untrusted_409 = |retry: &mut RetryConfig| {
             on_409(retry);
             retry.trust_idempotency_key = false;
         };
         let reason =
             "status 409 is only retried with a trusted Idempotency-Key, and trust_idempotency_key is false";
         check_reason(with_key, response(409, &[]), untrusted_409, reason);
-        let on_425 = |retry: &mut Retry| {
+        let on_425 = |retry: &mut RetryConfig| {
             retry.retry_on.statuses.insert(StatusCode::TOO_EARLY);
         };
         let early = ("GET", &[("early-data", "1")][..]);
@@ -401,7 +401,7 @@ mod tests {
         let mut blamed = 0;
         for outcome in outcomes {
             for profile in [Profile::Default, Profile::Llm] {
-                let mut route = Route::to("api", profile, false);
+                let mut route = RouteConfig::with_upstream("api", profile, false);
                 let case = Case { method: Method::POST, request: HeaderMap::new(), outcome: outcome.clone() };
                 if explain(&route, &case, SystemTime::UNIX_EPOCH).contains("(not idempotent)") {
                     blamed += 1;
@@ -416,19 +416,20 @@ mod tests {
 
     #[test]
     fn the_next_upstream_is_named_if_there_is_one() {
-        let check = |profile: Profile, change: &dyn Fn(&mut Route), outcome: CaseOutcome, last: &str| {
-            let mut route = Route::to("api", profile, false);
-            let upstreams = vec!["b".to_owned(), "c".to_owned()];
-            route.fallback = Some(Fallback { upstreams, after: Duration::from_secs(5) });
-            change(&mut route);
-            let case = Case { method: Method::POST, request: HeaderMap::new(), outcome };
-            let text = explain(&route, &case, SystemTime::UNIX_EPOCH);
-            assert_eq!(text.lines().last(), Some(last), "{text}");
-        };
+        let check =
+            |profile: Profile, change: &dyn Fn(&mut RouteConfig), outcome: CaseOutcome, last: &str| {
+                let mut route = RouteConfig::with_upstream("api", profile, false);
+                let upstreams = vec!["b".to_owned(), "c".to_owned()];
+                route.fallback = Some(FallbackConfig { upstreams, after: Duration::from_secs(5) });
+                change(&mut route);
+                let case = Case { method: Method::POST, request: HeaderMap::new(), outcome };
+                let text = explain(&route, &case, SystemTime::UNIX_EPOCH);
+                assert_eq!(text.lines().last(), Some(last), "{text}");
+            };
         let busy = |hint: &str| response(429, &[("retry-after", hint)]);
         let failure = CaseOutcome::Failure;
-        let same: &dyn Fn(&mut Route) = &|_| {};
-        let no_retry: &dyn Fn(&mut Route) = &|route| route.retry = None;
+        let same: &dyn Fn(&mut RouteConfig) = &|_| {};
+        let no_retry: &dyn Fn(&mut RouteConfig) = &|route| route.retry = None;
         check(Profile::Llm, same, busy("2"), "after attempt 4: sent to b, and then to c");
         let too_late = "sent to b: attempt 2 would start after 6.000 s, and fallback.after is 5.000 s";
         check(Profile::Llm, same, busy("6"), too_late);
@@ -443,7 +444,7 @@ mod tests {
         check(Profile::Default, no_retry, busy("2"), off);
         let unsent = "sent to b: the route has retry = false";
         check(Profile::Default, no_retry, failure(FailureKind::NeverSent), unsent);
-        let once: &dyn Fn(&mut Route) = &|route| route.retry.as_mut().unwrap().num_retries = 0;
+        let once: &dyn Fn(&mut RouteConfig) = &|route| route.retry.as_mut().unwrap().num_retries = 0;
         check(Profile::Llm, once, busy("2"), "sent to b: num_retries is 0");
     }
 }

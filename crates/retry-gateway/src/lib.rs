@@ -11,6 +11,7 @@ mod llm;
 mod message;
 mod proxy;
 mod server;
+mod sync;
 mod telemetry;
 mod time;
 mod upstream;

@@ -24,8 +24,8 @@ pub(crate) use self::body_signal::BodySignal;
 pub(crate) use self::idempotency_key::add_idempotency_key;
 pub(crate) use self::peeked_body::MaybePeeked;
 use self::peeked_body::PeekedBody;
-use crate::config::Retry;
-use crate::time::pooled_timeout::Alarms;
+use crate::config::RetryConfig;
+use crate::time::pooled_timeout::TimerPool;
 
 /// The parts of response bodies that a route inspects.
 #[derive(Clone, Copy, Debug)]
@@ -55,7 +55,7 @@ pub(crate) fn inspect<B>(
     inspection: Option<BodyInspection>,
     response: Response<B>,
     deadline: Instant,
-    timers: &Alarms,
+    timers: &TimerPool,
 ) -> Inspection<B>
 where
     B: Body<Data = Bytes, Error: Send> + Send + Unpin + 'static,
@@ -68,7 +68,7 @@ where
 
 impl BodyInspection {
     /// Returns `None` if the route inspects no bodies.
-    pub(crate) fn from_config(retry: &Retry) -> Option<Self> {
+    pub(crate) fn from_config(retry: &RetryConfig) -> Option<Self> {
         let inspection = Self { peek_quota: retry.peek_quota, hold_event_stream: retry.hold_event_stream };
         (inspection.peek_quota || inspection.hold_event_stream.is_some()).then_some(inspection)
     }
@@ -93,7 +93,7 @@ impl BodyInspection {
 
 impl Peek {
     /// Reads the start of the body and returns the response, whose body still has all of its frames.
-    async fn run<B>(self, response: Response<B>, timers: Alarms) -> Response<MaybePeeked<B>>
+    async fn run<B>(self, response: Response<B>, timers: TimerPool) -> Response<MaybePeeked<B>>
     where
         B: Body<Data = Bytes> + Unpin,
     {

@@ -201,15 +201,20 @@ where
             (StageProj::First { first }, state) => {
                 let mut result = match ready!(first.as_mut().poll(cx)) {
                     Ok(response) => Ok(response),
-                    Err(PaceError::Inner(error)) if first.is_sent() => Err(error),
-                    // The pace rejected the request, or the inner service failed when it was readied. Without
-                    // a pace, its `poll_ready` reports that error to the caller.
-                    Err(error) => return Poll::Ready(ControlFlow::Break(Err(error))),
+                    Err(error) => match error.into_inner() {
+                        Ok(error) if first.is_sent() => Err(error),
+                        // The pace rejected the request, or the inner service failed when it was readied. Without
+                        // a pace, its `poll_ready` reports that error to the caller.
+                        unsent => {
+                            let error = unsent.map_or_else(PaceError::rejected, PaceError::inner);
+                            return Poll::Ready(ControlFlow::Break(Err(error)));
+                        }
+                    },
                 };
                 let ticket = Some(first.ticket());
                 let next = state.and_then(|state| Some((state.on_outcome(&mut result, ticket)?, state)));
                 let Some((stage, state)) = next else {
-                    return Poll::Ready(ControlFlow::Break(result.map(pass_on).map_err(PaceError::Inner)));
+                    return Poll::Ready(ControlFlow::Break(result.map(pass_on).map_err(PaceError::inner)));
                 };
                 state.hold_outcome(result);
                 Poll::Ready(ControlFlow::Continue(stage))

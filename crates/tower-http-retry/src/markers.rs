@@ -75,7 +75,7 @@ pub trait PaceMode<E, M>: sealed::SealedMode {
 
     #[doc(hidden)]
     fn outcome<T>(outcome: Poll<Result<T, E>>) -> Poll<Result<T, Self::Error>> {
-        outcome.map_err(|error| Self::error(PaceError::Inner(error)))
+        outcome.map_err(|error| Self::error(PaceError::inner(error)))
     }
 }
 
@@ -91,10 +91,7 @@ impl<E, M> PaceMode<E, M> for Unpaced {
     type Error = E;
 
     fn error(error: PaceError<E>) -> E {
-        match error {
-            PaceError::Inner(error) => error,
-            PaceError::Rejected(_) => unreachable!("a layer without a pace rejects no request"),
-        }
+        error.into_inner().unwrap_or_else(|_| unreachable!("without a pace, no request is rejected"))
     }
 
     // The result is passed on as it is, without a move.

@@ -114,7 +114,7 @@ impl<S: Service<Request<reqwest::Body>>> ReqwestExt for S {}
 
 impl From<reqwest::Error> for PaceError<reqwest::Error> {
     fn from(error: reqwest::Error) -> Self {
-        Self::Inner(error)
+        Self::inner(error)
     }
 }
 

@@ -11,16 +11,16 @@ use tower_http_retry::body::ReplayMemory;
 use crate::config::{self, Config};
 use crate::connection::tls;
 use crate::llm::BodyInspection;
-use crate::message::trusted_proxies::Trust;
-use crate::proxy::fallback::Fallback;
+use crate::message::trusted_proxies::TrustedProxies;
+use crate::proxy::fallback::FallbackTargets;
 use crate::proxy::policy::GatewayPolicy;
-use crate::proxy::state::{Gateway, Legs, Route};
-use crate::proxy::upstream_route::{Leg, Retries};
+use crate::proxy::state::{Gateway, Route, Targets};
+use crate::proxy::upstream_route::{RetryService, RouteTarget};
 use crate::telemetry::metrics::Metrics;
 use crate::time::pooled_timeout::TimerPool;
-use crate::upstream::cluster::Shared;
-use crate::upstream::request_body::Uploads;
-use crate::upstream::settings::Way;
+use crate::upstream::cluster::Cluster;
+use crate::upstream::request_body::BodyTimeout;
+use crate::upstream::settings::AttemptSettings;
 
 impl Gateway {
     /// Builds a gateway, which opens no connections yet. Its only errors come from outside of the configuration, such as
@@ -43,10 +43,10 @@ impl Gateway {
             let previous = previous.and_then(|previous| previous.upstreams.get(name));
             upstreams.insert(
                 name.clone(),
-                Arc::new(Shared::new(upstream, previous.map(Arc::as_ref), metrics.ejections(name))?),
+                Arc::new(Cluster::new(upstream, previous.map(Arc::as_ref), metrics.ejections(name))?),
             );
         }
-        let alarms = previous.map_or_else(Alarms::default, |previous| previous.alarms.clone());
+        let alarms = previous.map_or_else(TimerPool::default, |previous| previous.timers.clone());
         let mut routes = Vec::with_capacity(config.routes.len());
         for route in &config.routes {
             let mut legs = Vec::new();
@@ -54,20 +54,20 @@ impl Gateway {
                 let Some(shared) = upstreams.get(name) else {
                     anyhow::bail!("there is no upstream `{name}`");
                 };
-                legs.push(Leg {
+                legs.push(RouteTarget {
                     name: name.to_owned(),
-                    way: Arc::new(way(route, name, shared, &alarms)),
-                    retries: retries(route, shared, &memory),
+                    settings: Arc::new(way(route, name, shared, &alarms)),
+                    retry: retries(route, shared, &memory),
                     counts: metrics.upstream(name),
-                    capacity: Arc::clone(&shared.capacity),
+                    concurrency: Arc::clone(&shared.concurrency),
                     max_requests: shared.config.max_requests,
                 });
             }
             let retry = route.retry.as_ref();
             routes.push(Arc::new(Route {
-                legs: self::legs(route, legs, &memory, &alarms),
-                explains: retry.is_some_and(|retry| retry.explain_header),
-                mints_key: retry.is_some_and(|retry| retry.mint_idempotency_key),
+                targets: self::legs(route, legs, &memory, &alarms),
+                adds_explain_headers: retry.is_some_and(|retry| retry.explain_header),
+                adds_idempotency_key: retry.is_some_and(|retry| retry.mint_idempotency_key),
                 config: route.clone(),
             }));
         }
@@ -78,59 +78,67 @@ impl Gateway {
             memory,
             buffers: config.buffers.clone(),
             metrics,
-            alarms,
-            uploads: Arc::new(Uploads { alarms: TimerPool::default(), timeout: config.limits.body_timeout }),
+            timers: alarms,
+            body_timeout: Arc::new(BodyTimeout {
+                timers: TimerPool::default(),
+                timeout: config.limits.body_timeout,
+            }),
             limits: config.limits.clone(),
             drain_timeout: config.drain_timeout,
             acceptor,
             logs_access: config.access_log.enabled,
-            trust: TrustedProxies::new(&config.trusted_proxies),
+            trusted_proxies: TrustedProxies::new(&config.trusted_proxies),
         })
     }
 }
 
 /// Returns the settings of the attempts that a route's requests make at one upstream.
-fn way(route: &config::Route, name: &str, shared: &Shared, alarms: &Alarms) -> Way {
+fn way(route: &config::RouteConfig, name: &str, shared: &Cluster, alarms: &TimerPool) -> AttemptSettings {
     let retry = route.retry.as_ref();
     let is_last = route.upstreams().last() == Some(name);
-    Way {
-        upstream: Arc::clone(&shared.upstream),
+    AttemptSettings {
+        balancer: Arc::clone(&shared.balancer),
         per_try_timeout: retry.and_then(|retry| retry.per_try_timeout),
         avoids_tried: retry.is_none_or(|retry| retry.host_selection == config::HostSelection::AvoidPrevious),
         timeout: route.timeout,
-        longest_wait: route.fallback.as_ref().filter(|_| !is_last).map(|fallback| fallback.after),
-        is_prompt: shared.pace.is_none() && name == route.upstream,
-        alarms: alarms.clone(),
-        care: retry.and_then(BodyInspection::from_config),
+        max_pace_wait: route.fallback.as_ref().filter(|_| !is_last).map(|fallback| fallback.after),
+        starts_with_request: shared.pace.is_none() && name == route.upstream,
+        timers: alarms.clone(),
+        inspection: retry.and_then(BodyInspection::from_config),
     }
 }
 
 /// Returns the targets of a route: one upstream, or several with a fallback.
-fn legs(route: &config::Route, mut legs: Vec<Leg>, memory: &ReplayMemory, alarms: &Alarms) -> Legs {
+fn legs(
+    route: &config::RouteConfig,
+    mut legs: Vec<RouteTarget>,
+    memory: &ReplayMemory,
+    alarms: &TimerPool,
+) -> Targets {
     let Some(fallback) = &route.fallback else {
-        return Legs::One(legs.remove(0));
+        return Targets::Single(legs.remove(0));
     };
     let no_retry = no_retry(route);
     let retry = route.retry.as_ref().unwrap_or(&no_retry);
-    Legs::Several(Arc::new(Fallback {
-        legs,
+    Targets::WithFallback(Arc::new(FallbackTargets {
+        targets: legs,
         after: fallback.after,
         timeout: route.timeout,
         policy: route.retry.as_ref().map(GatewayPolicy::new),
-        limit: retry.request_body_buffer_limit,
+        replay_limit: retry.request_body_buffer_limit,
         memory: memory.clone(),
         drain: retry.error_body_drain,
-        alarms: alarms.clone(),
+        timers: alarms.clone(),
     }))
 }
 
 /// Returns the settings of a route without retries. The limits of buffers and the like still apply.
-fn no_retry(route: &config::Route) -> config::Retry {
-    config::Retry { num_retries: 0, ..route.profile.retry(false) }
+fn no_retry(route: &config::RouteConfig) -> config::RetryConfig {
+    config::RetryConfig { num_retries: 0, ..route.profile.retry(false) }
 }
 
 /// Returns the retry layer of a route's requests at one upstream.
-fn retries(route: &config::Route, shared: &Shared, memory: &ReplayMemory) -> Retries {
+fn retries(route: &config::RouteConfig, shared: &Cluster, memory: &ReplayMemory) -> RetryService {
     let no_retry = no_retry(route);
     let retry = route.retry.as_ref().unwrap_or(&no_retry);
     let mut layer = RetryLayer::new(GatewayPolicy::new(retry))
@@ -144,7 +152,7 @@ fn retries(route: &config::Route, shared: &Shared, memory: &ReplayMemory) -> Ret
         layer = layer.attempt_header(name.clone());
     }
     match &shared.pace {
-        Some(pace) => Retries::Paced(layer.pace(pace.clone()).layer(())),
-        None => Retries::Unpaced(layer.layer(())),
+        Some(pace) => RetryService::Paced(layer.pace(pace.clone()).layer(())),
+        None => RetryService::Unpaced(layer.layer(())),
     }
 }

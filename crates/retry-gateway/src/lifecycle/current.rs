@@ -18,7 +18,7 @@ use crate::time::millis::millis;
 pub(crate) struct RuntimeState {
     gateway: ArcSwap<Gateway>,
     /// The connections of clients, which count across reloads.
-    pub(crate) connections: Capacity,
+    pub(crate) connections: ConcurrencyLimit,
     is_draining: AtomicBool,
     config_status: Mutex<ConfigStatus>,
 }
@@ -74,7 +74,7 @@ impl RuntimeState {
         GatewayStatus {
             draining: self.is_draining(),
             config: self.with_config_status(|status| status.clone()),
-            connections: self.connections.taken(),
+            connections: self.connections.in_use(),
             buffered_bytes: gateway.memory.used(),
             upstreams: upstreams
                 .map(|(name, cluster)| cluster.status(name, gateway.metrics.upstream(name).status()))

@@ -14,7 +14,7 @@ use crate::time::pooled_timeout::TimerPool;
 pub(super) async fn find<B>(
     body: &mut PeekedBody<B>,
     deadline: Instant,
-    timers: &Alarms,
+    timers: &TimerPool,
 ) -> Option<BodySignal>
 where
     B: Body<Data = Bytes> + Unpin,

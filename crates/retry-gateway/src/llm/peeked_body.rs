@@ -51,12 +51,12 @@ where
         &mut self,
         max_bytes: usize,
         deadline: Instant,
-        timers: &Alarms,
+        timers: &TimerPool,
         mut observe: impl FnMut(Chunk<'_>) -> bool,
     ) -> bool {
         let mut left = max_bytes;
         let reading = std::future::poll_fn(|cx| self.poll_read(cx, &mut left, &mut observe));
-        timers.within(deadline, reading).await.unwrap_or(false)
+        timers.timeout_at(deadline, reading).await.unwrap_or(false)
     }
 
     /// Reads until `observe`, which sees at most `left` bytes, returns true. Returns its last answer.
@@ -101,7 +101,7 @@ where
         self,
         max_bytes: usize,
         deadline: Instant,
-        timers: &Alarms,
+        timers: &TimerPool,
     ) -> (Self, bool) {
         let mut peeked = match self {
             Self::Unread(body) => Box::new(PeekedBody::new(body)),
@@ -112,6 +112,22 @@ where
         let is_all = peeked.has_ended()
             || peeked.read(max_bytes, deadline, timers, |chunk| matches!(chunk, Chunk::End)).await;
         (Self::Peeked(peeked), is_all)
+    }
+}
+
+impl<B: Body> MaybePeeked<B> {
+    /// Puts frames back that were read from the start of this body. `has_ended` says that they are all of it.
+    pub(crate) fn put_back(self, mut frames: VecDeque<Frame<B::Data>>, has_ended: bool) -> Self {
+        let mut peeked = match self {
+            Self::Unread(rest) => Box::new(PeekedBody { frames: VecDeque::new(), end: None, rest }),
+            Self::Peeked(peeked) => peeked,
+        };
+        frames.append(&mut peeked.frames);
+        peeked.frames = frames;
+        if has_ended {
+            peeked.end = Some(Ok(()));
+        }
+        Self::Peeked(peeked)
     }
 }
 

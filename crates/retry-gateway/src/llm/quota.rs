@@ -9,13 +9,13 @@ use tokio::time::Instant;
 use super::body_signal::BodySignal;
 use super::error_body::ApiError;
 use super::peeked_body::{Chunk, PeekedBody};
-use crate::time::pooled_timeout::Alarms;
+use crate::time::pooled_timeout::TimerPool;
 
 /// Reads the body of a 429, up to [`MAX_BYTES`] and until the deadline.
 pub(super) async fn find<B>(
     body: &mut PeekedBody<B>,
     deadline: Instant,
-    timers: &Alarms,
+    timers: &TimerPool,
 ) -> Option<BodySignal>
 where
     B: Body<Data = Bytes> + Unpin,

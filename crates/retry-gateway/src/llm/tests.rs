@@ -54,7 +54,7 @@ async fn inspected(status: u16, kind: &str, pieces: &[&str], end: End) -> (u16, 
     let response = Response::builder().status(status).header(header::CONTENT_TYPE, kind).body(body).unwrap();
     let size = response.body().size_hint().exact();
     let started_at = Instant::now();
-    let timers = Alarms::default();
+    let timers = TimerPool::default();
     let mut response =
         match inspect(Some(INSPECTION), response, started_at + Duration::from_secs(60), &timers) {
             Inspection::NotNeeded(response) => response,
@@ -134,7 +134,7 @@ async fn frames_that_are_put_back_are_read_again() {
     let frames = || VecDeque::from([Frame::data(Bytes::from("one "))]);
     for is_looked_at in [false, true] {
         for (has_ended, expected) in [(false, "one two three"), (true, "one two ")] {
-            let mut body = Cared::Whole(Pieces([Bytes::from("three")].into(), End::Whole));
+            let mut body = MaybePeeked::Unread(Pieces([Bytes::from("three")].into(), End::Whole));
             let looked_at = VecDeque::from([Frame::data(Bytes::from("two "))]);
             body = if is_looked_at { body.put_back(looked_at, false) } else { body };
             let body = body.put_back(frames(), has_ended);

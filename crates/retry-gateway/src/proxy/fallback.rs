@@ -1,7 +1,8 @@
-//! Whether a request that an upstream cannot take now goes to another one, and what its client gets in the end.
+//! Fallback: the next upstream of a route gets a request that the one before cannot take.
 //!
-//! Nothing goes on that may have been processed, unless the route's policy holds it to be worth another attempt; nor
-//! after the client was given anything, after the route's timeout, or without the whole body.
+//! A request that an upstream may have processed goes to no other, unless the route's policy finds its
+//! outcome worth a retry. There is no fallback after the route's timeout, after a final answer of the server,
+//! or without the whole request body.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -14,190 +15,197 @@ use tower::Service;
 use tower_http_retry::body::{ReplayMemory, ReplaySource};
 use tower_http_retry::failure::failure_kind_assuming_sent;
 use tower_http_retry::policy::{BodyState, Failure, ResponseHead};
-use tower_http_retry::{
-    Attempt, FailureKind, GiveUpReason, Outcome, PaceError, RetryCause, RetryInfo, RetryOverride,
-};
+use tower_http_retry::{Attempt, FailureKind, GiveUpReason, Outcome, RetryCause, RetryInfo, RetryOverride};
 
 use crate::config::ErrorBodyDrain;
 use crate::connection::limit::Permit;
-use crate::llm::Mark;
+use crate::llm::BodySignal;
 use crate::message::forwarding::ForwardingHeaders;
 use crate::proxy::policy::GatewayPolicy;
-use crate::proxy::upstream_route::{Leg, Retries};
+use crate::proxy::upstream_route::{RetryService, RouteTarget};
 use crate::telemetry::reason::FallbackReason;
-use crate::telemetry::request_log::Trail;
+use crate::telemetry::request_log::RequestLog;
 use crate::time::pooled_timeout::TimerPool;
 use crate::upstream::error::AttemptError;
-use crate::upstream::request_body::Upload;
+use crate::upstream::request_body::RequestBody;
 use crate::upstream::response_body::UpstreamBody;
-use crate::upstream::service::Attempts;
+use crate::upstream::service::AttemptService;
 
-/// The upstreams of a route, in the order in which they are tried, and when the next one is.
+/// The upstreams of a route with a fallback, and the rules that move a request from one to the next.
 #[derive(Debug)]
-pub(crate) struct Fallback {
-    /// Two or more.
-    pub(crate) legs: Vec<Leg>,
-    /// How long one that is not the last may take until its last attempt begins.
+pub(crate) struct FallbackTargets {
+    /// The targets in their order, at least two.
+    pub(crate) targets: Vec<RouteTarget>,
+    /// Time from the arrival at a target, other than the last, to the start of its last attempt.
     pub(crate) after: Duration,
-    /// The route's, from when the request came.
+    /// The route's timeout, which starts when the gateway receives the request.
     pub(crate) timeout: Duration,
-    /// `None` where nothing is sent again that may have been processed.
+    /// `None` if the route has no retries. Only requests that were never sent then fall back.
     pub(crate) policy: Option<GatewayPolicy>,
-    /// Of the request's body.
-    pub(crate) limit: usize,
+    /// Largest request body that is kept for the next target, in bytes.
+    pub(crate) replay_limit: usize,
     pub(crate) memory: ReplayMemory,
-    /// How much of a response is read, to be had if no other comes.
+    /// Bounds the read of a failed response, which the client gets if no later target responds.
     pub(crate) drain: ErrorBodyDrain,
-    pub(crate) alarms: TimerPool,
+    pub(crate) timers: TimerPool,
 }
 
-/// A request on its way.
-pub(crate) struct Errand {
-    pub(crate) request: Request<Upload>,
-    pub(crate) trail: Trail,
+/// A request of a route with a fallback.
+pub(crate) struct FallbackRequest {
+    pub(crate) request: Request<RequestBody>,
+    pub(crate) request_log: RequestLog,
     pub(crate) origin: ForwardingHeaders,
-    pub(crate) expects: bool,
+    pub(crate) expects_continue: bool,
 }
 
-/// What came of a request.
-pub(crate) struct Ended {
-    pub(crate) result: Tried,
-    /// What its last upstream took.
+/// The end of a request of a route with a fallback.
+pub(crate) struct FallbackOutcome {
+    pub(crate) result: FallbackResult,
+    /// Retries at the last target.
     pub(crate) info: Option<RetryInfo>,
-    /// The place there.
-    pub(crate) seat: Option<Permit>,
-    pub(crate) fallen: Fallen,
+    /// Permit of the last target.
+    pub(crate) permit: Option<Permit>,
+    pub(crate) summary: FallbackSummary,
 }
 
-/// What else is known of a request that had several upstreams.
+/// The target that answered, and why the request left the earlier ones.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Fallen {
-    /// The leg whose response the client gets, which need not be the last that was tried.
-    pub(crate) answered: usize,
-    /// Why the request left the upstream before, if it did.
-    pub(crate) why: Option<FallbackReason>,
-    /// How long it waited at those that it left.
+pub(crate) struct FallbackSummary {
+    /// Index of the target whose response the client gets. It need not be the last that was tried.
+    pub(crate) answered_by: usize,
+    /// Reason of the last fallback.
+    pub(crate) reason: Option<FallbackReason>,
+    /// Sum of the waits at the targets that the request left.
     pub(crate) waited: Duration,
 }
 
-type Tried = Result<Response<UpstreamBody>, PaceError<AttemptError>>;
+type FallbackResult = Result<Response<UpstreamBody>, AttemptError>;
 
-impl Fallback {
-    pub(crate) fn leg(&self, number: usize) -> &Leg {
-        &self.legs[number.min(self.legs.len() - 1)]
+impl FallbackTargets {
+    /// Returns the target with this index, or the last one.
+    pub(crate) fn target(&self, index: usize) -> &RouteTarget {
+        &self.targets[index.min(self.targets.len() - 1)]
     }
 
-    /// Sends a request to one upstream after the other, until there is something for its client.
-    pub(crate) async fn send(self: Arc<Self>, errand: Errand) -> Ended {
-        let mut fallen = Fallen { answered: 0, why: None, waited: Duration::ZERO };
-        let Some((mut number, mut seat)) = self.enter(0) else {
-            let result = Err(PaceError::Inner(AttemptError::Overflow));
-            return Ended { result, info: None, seat: None, fallen };
+    /// Sends a request to one target after the other, until one has an outcome for the client.
+    pub(crate) async fn send(self: Arc<Self>, request: FallbackRequest) -> FallbackOutcome {
+        let mut summary = FallbackSummary { answered_by: 0, reason: None, waited: Duration::ZERO };
+        let Some((mut index, mut permit)) = self.acquire_from(0) else {
+            let result = Err(AttemptError::Overflow);
+            return FallbackOutcome { result, info: None, permit: None, summary };
         };
-        let (trip, mut request) = Trip::begin(&self, errand);
-        let mut held = None;
+        let (run, mut request) = FallbackRun::new(&self, request);
+        // The last complete response of an earlier target, and the index of that target.
+        let mut earlier = None;
         loop {
-            let (mut result, info) = trip.take(number, request).await;
-            let next = trip.why(&result, info).and_then(|why| Some((why, self.enter(number + 1)?)));
-            let mut is_kept = false;
+            let (mut result, info) = run.send_to(index, request).await;
+            let next = run
+                .fallback_reason(&result, info)
+                .and_then(|reason| Some((reason, self.acquire_from(index + 1)?)));
+            let mut is_complete = false;
             if next.is_some() {
-                // Before its request is taken from the upstream, which may end the connection.
-                (result, is_kept) = self.gathered(result).await;
+                // The response is read before the request's body is rewound, because the rewind may make the
+                // upstream close the connection.
+                (result, is_complete) = self.read_response(result).await;
             }
-            let Some((why, (next, next_seat))) = next.filter(|_| trip.body.rewind()) else {
-                fallen.answered = number;
-                if let (Err(error), Some((answered, response))) = (&result, held)
-                    && is_unsent(error)
-                    && !trip.request_log.body_failed()
+            let Some((reason, (next, next_permit))) = next.filter(|_| run.body.rewind()) else {
+                summary.answered_by = index;
+                if let (Err(error), Some((answered_by, response))) = (&result, earlier)
+                    && is_unprocessed(error)
+                    && !run.request_log.body_failed()
                 {
-                    fallen.answered = answered;
+                    summary.answered_by = answered_by;
                     result = Ok(response);
                 }
-                return Ended { result, info, seat: Some(seat), fallen };
+                return FallbackOutcome { result, info, permit: Some(permit), summary };
             };
-            self.leg(number).counts.record_fallback(trip.request_log.attempts_at(number), info, why);
-            fallen.why = Some(why);
-            fallen.waited += info.map_or(Duration::ZERO, |info| info.waited());
-            if let (Ok(response), true) = (result, is_kept) {
-                held = Some((number, response));
+            self.target(index).counts.record_fallback(run.request_log.attempts_at(index), info, reason);
+            summary.reason = Some(reason);
+            summary.waited += info.map_or(Duration::ZERO, |info| info.waited());
+            if let (Ok(response), true) = (result, is_complete) {
+                earlier = Some((index, response));
             }
-            (number, seat) = (next, next_seat);
-            request = trip.again();
+            (index, permit) = (next, next_permit);
+            request = run.replay();
         }
     }
 
-    /// The first leg from this number on that has a place.
-    fn enter(&self, from: usize) -> Option<(usize, Permit)> {
-        let mut legs = self.legs.iter().enumerate().skip(from);
-        let (number, seat) = legs.find_map(|(number, leg)| Some((number, leg.take_seat()?)))?;
-        self.legs[from..number].iter().for_each(|leg| leg.counts.record_skip(FallbackReason::Overflow));
-        Some((number, seat))
+    /// Returns the first target from this index on that has a permit left, and the permit.
+    fn acquire_from(&self, first: usize) -> Option<(usize, Permit)> {
+        let mut targets = self.targets.iter().enumerate().skip(first);
+        let (index, permit) = targets.find_map(|(index, target)| Some((index, target.try_acquire()?)))?;
+        let skipped = &self.targets[first..index];
+        skipped.iter().for_each(|target| target.counts.record_skip(FallbackReason::Overflow));
+        Some((index, permit))
     }
 
-    /// With as much of a response's body as is read of a failed one, and whether that is all of it. Then its connection
-    /// is free.
-    async fn gathered(&self, result: Tried) -> (Tried, bool) {
+    /// Reads the body of a response within the limits of `drain`. Returns whether that was all of it. The
+    /// connection is then free for other requests.
+    async fn read_response(&self, result: FallbackResult) -> (FallbackResult, bool) {
         let Ok(response) = result else {
             return (result, false);
         };
         let (head, body) = response.into_parts();
-        let until = Instant::now() + self.drain.time;
-        let (body, is_all) = body.gather(self.drain.bytes, until, &self.alarms).await;
-        (Ok(Response::from_parts(head, body)), is_all)
+        let deadline = Instant::now() + self.drain.time;
+        let (body, is_complete) = body.read_to_end(self.drain.bytes, deadline, &self.timers).await;
+        (Ok(Response::from_parts(head, body)), is_complete)
     }
 }
 
-/// What a request takes along from one upstream to the next.
-struct Trip<'a> {
-    fallback: &'a Fallback,
-    trail: Trail,
+/// The state of a request that all targets share.
+struct FallbackRun<'a> {
+    fallback: &'a FallbackTargets,
+    request_log: RequestLog,
     origin: ForwardingHeaders,
-    expects: bool,
+    expects_continue: bool,
     head: HeadSnapshot,
-    body: ReplaySource<Upload>,
-    ends_at: Instant,
+    body: ReplaySource<RequestBody>,
+    deadline: Instant,
 }
 
-impl<'a> Trip<'a> {
-    /// With the request for the first of them.
-    fn begin(fallback: &'a Fallback, errand: Errand) -> (Self, Request<Upload>) {
-        let Errand { request, trail, origin, expects } = errand;
+impl<'a> FallbackRun<'a> {
+    /// Saves a request. Returns the request for the first target with it.
+    fn new(fallback: &'a FallbackTargets, request: FallbackRequest) -> (Self, Request<RequestBody>) {
+        let FallbackRequest { request, request_log, origin, expects_continue } = request;
         let head = HeadSnapshot::new(&request);
         let (parts, body) = request.into_parts();
-        let body = ReplaySource::new(body, fallback.limit, fallback.memory.clone());
-        let request = Request::from_parts(parts, Upload::again(body.body()));
-        let ends_at = request_log.started_at() + fallback.timeout;
-        (Self { fallback, request_log, origin, expects, head, body, ends_at }, request)
+        let body = ReplaySource::new(body, fallback.replay_limit, fallback.memory.clone());
+        let request = Request::from_parts(parts, RequestBody::from_replay(body.body()));
+        let deadline = request_log.started_at() + fallback.timeout;
+        (Self { fallback, request_log, origin, expects_continue, head, body, deadline }, request)
     }
 
-    /// The request for another one.
-    fn again(&self) -> Request<Upload> {
-        Request::from_parts(self.head.restore(), Upload::again(self.body.body()))
+    /// Returns the request for another target.
+    fn replay(&self) -> Request<RequestBody> {
+        Request::from_parts(self.head.restore(), RequestBody::from_replay(self.body.body()))
     }
 
-    /// What comes of the request at an upstream.
-    async fn take(&self, number: usize, mut request: Request<Upload>) -> (Tried, Option<RetryInfo>) {
-        self.request_log.enter_target(number);
-        let leg = self.fallback.leg(number);
-        let left = self.ends_at.saturating_duration_since(Instant::now());
-        let is_last = number + 1 == self.fallback.legs.len();
-        let wait = if is_last { left } else { left.min(self.fallback.after) };
-        request.extensions_mut().insert(RetryOverride::new().max_elapsed(wait));
-        let (request_log, origin) = (self.request_log.clone(), self.origin.clone());
-        tried(leg, request, Attempts::new(Arc::clone(&leg.way), request_log, origin, self.expects)).await
+    /// Sends the request to one target, with retries.
+    async fn send_to(
+        &self,
+        index: usize,
+        mut request: Request<RequestBody>,
+    ) -> (FallbackResult, Option<RetryInfo>) {
+        self.request_log.enter_target(index);
+        let target = self.fallback.target(index);
+        let time_left = self.deadline.saturating_duration_since(Instant::now());
+        let is_last = index + 1 == self.fallback.targets.len();
+        let max_elapsed = if is_last { time_left } else { time_left.min(self.fallback.after) };
+        request.extensions_mut().insert(RetryOverride::new().max_elapsed(max_elapsed));
+        let (settings, request_log) = (Arc::clone(&target.settings), self.request_log.clone());
+        let attempts = AttemptService::new(settings, request_log, self.origin.clone(), self.expects_continue);
+        send_with_retries(target, request, attempts).await
     }
 
-    /// Why another upstream may have the request after that, if it may.
-    fn why(&self, result: &Tried, info: Option<RetryInfo>) -> Option<FallbackReason> {
-        // A body that the client did not send to its end is none either.
-        if self.ends_at <= Instant::now() || self.body.state() != BodyState::Replayable {
+    /// Returns why the next target may get the request after this result, or `None` if it may not.
+    fn fallback_reason(&self, result: &FallbackResult, info: Option<RetryInfo>) -> Option<FallbackReason> {
+        // A body that the client has not sent to its end cannot be replayed either.
+        if self.deadline <= Instant::now() || self.body.state() != BodyState::Replayable {
             return None;
         }
         let outcome: Outcome<'_> = match result {
-            Err(PaceError::Rejected(_) | PaceError::Inner(AttemptError::Paced(_))) => {
-                return Some(FallbackReason::Paced);
-            }
-            Err(PaceError::Inner(error)) => match failure_kind_assuming_sent(error) {
+            Err(AttemptError::Paced(_)) => return Some(FallbackReason::Paced),
+            Err(error) => match failure_kind_assuming_sent(error) {
                 FailureKind::NeverSent => return Some(FallbackReason::RetryCause(RetryCause::NeverSent)),
                 kind => Failure::new(kind).into(),
             },
@@ -217,28 +225,30 @@ impl<'a> Trip<'a> {
     }
 }
 
-/// What comes of a request at one upstream.
-async fn tried(leg: &Leg, request: Request<Upload>, attempts: Attempts) -> (Tried, Option<RetryInfo>) {
-    match &leg.retries {
-        Retries::Unpaced(retry) => {
-            let mut sent = pin!(retry.with_inner(attempts).call(request));
-            let result = sent.as_mut().await;
-            let result = result.map(|response| response.map(UpstreamBody::from));
-            (result.map_err(PaceError::Inner), sent.info())
+async fn send_with_retries(
+    target: &RouteTarget,
+    request: Request<RequestBody>,
+    attempts: AttemptService,
+) -> (FallbackResult, Option<RetryInfo>) {
+    match &target.retry {
+        RetryService::Unpaced(retry) => {
+            let mut response = pin!(retry.with_inner(attempts).call(request));
+            let result = response.as_mut().await;
+            (result.map(|response| response.map(UpstreamBody::from)), response.info())
         }
-        Retries::Paced(retry) => {
-            let mut sent = pin!(retry.with_inner(attempts).call(request));
-            let result = sent.as_mut().await;
-            (result.map(|response| response.map(UpstreamBody::from)), sent.info())
+        RetryService::Paced(retry) => {
+            let mut response = pin!(retry.with_inner(attempts).call(request));
+            let result = response.as_mut().await.map_err(AttemptError::from);
+            (result.map(|response| response.map(UpstreamBody::from)), response.info())
         }
     }
 }
 
-/// Whether the upstream never had the request, or says that it did nothing about it.
-fn is_unsent(error: &PaceError<AttemptError>) -> bool {
+/// Returns whether the upstream never received the request, or reported that it did not process it.
+fn is_unprocessed(error: &AttemptError) -> bool {
     match error {
-        PaceError::Rejected(_) | PaceError::Inner(AttemptError::Paced(_)) => true,
-        PaceError::Inner(error) => {
+        AttemptError::Paced(_) => true,
+        error => {
             matches!(failure_kind_assuming_sent(error), FailureKind::NeverSent | FailureKind::Unprocessed)
         }
     }

@@ -1,4 +1,4 @@
-//! One request through the gateway: find its route, and send it on.
+//! One request through the gateway: validation, the choice of a route, and the start of the first attempt.
 
 use std::sync::Arc;
 
@@ -13,101 +13,107 @@ use crate::llm;
 use crate::message::forwarding::{self, ForwardedRequest};
 use crate::message::problem::ProblemDetails;
 use crate::message::validate::{self, ValidRequest};
-use crate::proxy::fallback::Errand;
-use crate::proxy::record::Record;
-use crate::proxy::response::{Answer, NO_SEAT, Sent};
+use crate::proxy::fallback::FallbackRequest;
+use crate::proxy::record::RequestRecord;
+use crate::proxy::response::{MAX_REQUESTS_REACHED, ResponseFuture, TargetFuture};
 use crate::proxy::route_match;
-use crate::proxy::state::{Gateway, Legs, Route};
-use crate::proxy::upstream_route::Retries;
-use crate::upstream::request_body::{Upload, Uploads};
-use crate::upstream::service::Attempts;
+use crate::proxy::state::{Gateway, Route, Targets};
+use crate::proxy::upstream_route::RetryService;
+use crate::upstream::request_body::{BodyTimeout, RequestBody};
+use crate::upstream::service::AttemptService;
 
 impl Gateway {
-    /// Answers a request, which is on its way when this returns.
+    /// Answers a request. The first attempt has started when this returns, unless the answer is a local
+    /// reply.
     pub(crate) fn answer(
         &self,
         mut request: Request<Incoming>,
-        downstream: &Arc<ConnectionInfo>,
-        turn: ActiveRequest,
-    ) -> Answer {
-        let mut record = Record::new(self, &request, downstream, turn);
+        connection: &Arc<ConnectionInfo>,
+        active_request: ActiveRequest,
+    ) -> ResponseFuture {
+        let mut record = RequestRecord::new(self, &request, connection, active_request);
         if request.headers().len() > self.limits.headers {
             record.rejection = Some(Rejection::HeadTooLarge);
-            return never(
-                record,
-                ProblemDetails::HeadTooLarge,
-                "it has more header lines than the gateway takes",
-            );
+            return local_reply(record, ProblemDetails::HeadTooLarge, TOO_MANY_HEADERS);
         }
-        let vetted = match validate::request(&mut request, downstream) {
-            Ok(vetted) => vetted,
+        let valid = match validate::request(&mut request, connection) {
+            Ok(valid) => valid,
             Err(detail) => {
-                // Where the next request begins is not known for sure.
+                // An invalid request may hide where the next one begins, so the connection closes.
                 let is_http1 = request.version() < Version::HTTP_2;
-                return Answer { is_http1, ..never(record, ProblemDetails::BadRequest, detail) };
+                return ResponseFuture {
+                    is_http1,
+                    ..local_reply(record, ProblemDetails::BadRequest, detail)
+                };
             }
         };
-        match self.routes.iter().find(|route| route_match::fits(&route.config, &request)) {
-            None => never(record, ProblemDetails::NoRoute, "no route of the configuration fits it"),
-            Some(_) if request.method() == Method::CONNECT => {
-                never(record, ProblemDetails::BadRequest, "CONNECT is for forward proxies")
-            }
+        match self.routes.iter().find(|route| route_match::matches(&route.config, &request)) {
+            None => local_reply(record, ProblemDetails::NoRoute, "no route matches the request"),
+            Some(_) if request.method() == Method::CONNECT => local_reply(
+                record,
+                ProblemDetails::BadRequest,
+                "the gateway is a reverse proxy and does not support CONNECT",
+            ),
             Some(route) => {
                 record.route = Some(Arc::clone(route));
-                if let Legs::One(leg) = &route.legs {
-                    record.seat = leg.take_seat();
-                    if record.seat.is_none() {
+                if let Targets::Single(target) = &route.targets {
+                    record.permit = target.try_acquire();
+                    if record.permit.is_none() {
                         record.rejection = Some(Rejection::Overflow);
-                        return never(record, ProblemDetails::Overflow, NO_SEAT);
+                        return local_reply(record, ProblemDetails::Overflow, MAX_REQUESTS_REACHED);
                     }
                 }
-                route.send(request, vetted, downstream, record, &self.uploads)
+                route.send(request, valid, connection, record, &self.body_timeout)
             }
         }
     }
 }
 
 impl Route {
-    /// Sends a request on.
+    /// Sends a request to the route's targets.
     fn send(
         &self,
         mut request: Request<Incoming>,
-        vetted: ValidRequest,
-        downstream: &Arc<ConnectionInfo>,
-        record: Record,
-        uploads: &Arc<Uploads>,
-    ) -> Answer {
+        valid: ValidRequest,
+        connection: &Arc<ConnectionInfo>,
+        record: RequestRecord,
+        body_timeout: &Arc<BodyTimeout>,
+    ) -> ResponseFuture {
         let is_http1 = request.version() == Version::HTTP_11;
-        let ForwardedRequest { forwarding: origin, upgrade: tunnel, expects_continue: expects } =
-            forwarding::request(&mut request, vetted, downstream);
-        if self.mints_key {
+        let ForwardedRequest { forwarding: origin, upgrade, expects_continue } =
+            forwarding::request(&mut request, valid, connection);
+        if self.adds_idempotency_key {
             llm::add_idempotency_key(&mut request);
         }
-        let request = request.map(|body| Upload::new(body, uploads, &record.request_log));
+        let request = request.map(|body| RequestBody::new(body, body_timeout, &record.request_log));
         let request_log = record.request_log.clone();
-        let sent = match &self.legs {
-            Legs::One(leg) => {
-                let attempts = Attempts::new(Arc::clone(&leg.way), request_log, origin, expects);
-                match &leg.retries {
-                    // These are always ready, as their attempts are.
-                    Retries::Unpaced(retry) => {
-                        Sent::Unpaced { attempts: retry.with_inner(attempts).call(request) }
+        let target = match &self.targets {
+            Targets::Single(target) => {
+                let settings = Arc::clone(&target.settings);
+                let attempts = AttemptService::new(settings, request_log, origin, expects_continue);
+                match &target.retry {
+                    // The retry services are always ready, because their inner service is.
+                    RetryService::Unpaced(retry) => {
+                        TargetFuture::Unpaced { response: retry.with_inner(attempts).call(request) }
                     }
-                    Retries::Paced(retry) => {
-                        Sent::Paced { attempts: Box::pin(retry.with_inner(attempts).call(request)) }
+                    RetryService::Paced(retry) => {
+                        TargetFuture::Paced { response: Box::pin(retry.with_inner(attempts).call(request)) }
                     }
                 }
             }
-            Legs::Several(fallback) => {
-                let errand = Errand { request, request_log, origin, expects };
-                Sent::Several { attempts: Box::pin(Arc::clone(fallback).send(errand)) }
+            Targets::WithFallback(fallback) => {
+                let request = FallbackRequest { request, request_log, origin, expects_continue };
+                TargetFuture::WithFallback { response: Box::pin(Arc::clone(fallback).send(request)) }
             }
         };
-        Answer { sent, record, tunnel, is_http1, explains: self.explains }
+        let adds_explain_headers = self.adds_explain_headers;
+        ResponseFuture { target, record, upgrade, is_http1, adds_explain_headers }
     }
 }
 
-fn never(record: Record, problem: ProblemDetails, detail: &'static str) -> Answer {
-    let sent = Sent::Never { problem, detail };
-    Answer { sent, record, tunnel: None, is_http1: false, explains: false }
+fn local_reply(record: RequestRecord, problem: ProblemDetails, detail: &'static str) -> ResponseFuture {
+    let target = TargetFuture::LocalReply { problem, detail };
+    ResponseFuture { target, record, upgrade: None, is_http1: false, adds_explain_headers: false }
 }
+
+const TOO_MANY_HEADERS: &str = "the request has more headers than limits.headers allows";

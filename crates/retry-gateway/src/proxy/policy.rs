@@ -1,7 +1,7 @@
-//! What a route's configuration says of an outcome, as a [`Policy`].
+//! The retry policy of a route: the [`Policy`] that follows the route's configuration.
 //!
-//! A proxy is stricter than a client: it "MUST NOT automatically retry non-idempotent requests" (RFC 9110 section
-//! 9.2.2), unless it is told that they may be.
+//! A proxy is stricter than a client: it "MUST NOT automatically retry non-idempotent requests" (RFC 9110
+//! section 9.2.2), unless the operator allows it.
 
 use http::{HeaderName, StatusCode};
 use tower_http_retry::policy::DecorrelatedJitter;
@@ -11,48 +11,46 @@ use tower_http_retry::{
 };
 
 use crate::config::{BackOff, BackOffPolicy, Nested, RetryConfig, RetryMethods};
-use crate::llm::Mark;
+use crate::llm::BodySignal;
 
 /// Decides for the requests of one route.
 #[derive(Clone, Debug)]
 pub struct GatewayPolicy {
     retry: RetryConfig,
-    schedule: RetryAfterFirst<Waits>,
+    schedule: RetryAfterFirst<RouteBackoff>,
 }
 
-/// How waits grow where the server names no time.
+/// The backoff of a route, for responses without a hint.
 #[derive(Clone, Debug)]
-enum Waits {
-    ExponentialBackoff(ExponentialBackoff),
+enum RouteBackoff {
+    Exponential(ExponentialBackoff),
     Decorrelated(DecorrelatedJitter),
 }
 
 impl GatewayPolicy {
-    /// By a route's configuration.
+    /// Creates the policy of a route from its retry settings.
     pub fn new(retry: &RetryConfig) -> Self {
         let hints = retry.rate_limited_back_off;
-        let schedule = RetryAfterFirst::new(Waits::new(&retry.back_off))
+        let schedule = RetryAfterFirst::new(RouteBackoff::new(&retry.back_off))
             .longest(hints.max_interval)
             .spread(hints.spread);
         Self { retry: retry.clone(), schedule }
     }
 
-    /// Returns the cause for which an outcome is worth another attempt, and the source of the rule that says so. `None`
-    /// means that the route does not retry the outcome.
+    /// Returns the cause for which an outcome is worth another attempt, and the source of the rule that says
+    /// so. `None` means that the route does not retry the outcome.
     pub fn rule(&self, attempt: &Attempt<'_>) -> Option<(RetryCause, &'static str)> {
-        self.find_rule(
-            attempt,
-            || self.leaves_retry_to_client(attempt),
-            |status| self.may_repeat(attempt, status),
-        )
+        let is_nested = || self.leaves_retry_to_client(attempt);
+        self.find_rule(attempt, is_nested, |status| self.may_resend(attempt, status))
     }
 
-    /// Returns the rule for an attempt whose request is a nested retry, and may be sent again, as the closures say.
+    /// Finds the rule for an attempt. The closures say whether the request is a nested retry, and whether it may be sent
+    /// again after a status.
     fn find_rule(
         &self,
         attempt: &Attempt<'_>,
         is_nested: impl Fn() -> bool,
-        may_repeat: impl Fn(Option<StatusCode>) -> bool,
+        may_resend: impl Fn(Option<StatusCode>) -> bool,
     ) -> Option<(RetryCause, &'static str)> {
         let on = &self.retry.retry_on;
         let head = match attempt.outcome {
@@ -66,10 +64,10 @@ impl GatewayPolicy {
                         Some((RetryCause::Unprocessed, "RFC 9113 section 8.7"))
                     }
                     _ if is_nested() => None,
-                    FailureKind::Timeout if on.per_try_timeout && may_repeat(None) => {
+                    FailureKind::Timeout if on.per_try_timeout && may_resend(None) => {
                         Some((RetryCause::Timeout, "RFC 9110 section 9.2.2"))
                     }
-                    FailureKind::MaybeProcessed if on.reset && may_repeat(None) => {
+                    FailureKind::MaybeProcessed if on.reset && may_resend(None) => {
                         Some((RetryCause::Transient, "RFC 9110 section 9.2.2"))
                     }
                     _ => None,
@@ -77,30 +75,32 @@ impl GatewayPolicy {
             }
         };
         let status = head.status();
-        // Almost all are of this kind, and nothing else is looked at.
+        // Most responses are no errors, and need no further check.
         if !status.is_client_error() && !status.is_server_error() {
             return None;
         }
-        let mark = head.extension::<Mark>();
-        if mark == Some(&Mark::QuotaGone) || is_nested() || head.should_retry() == Some(false) {
+        let signal = head.extension::<BodySignal>();
+        if signal == Some(&BodySignal::QuotaGone) || is_nested() || head.should_retry() == Some(false) {
             return None;
         }
         let is_forced = head.should_retry() == Some(true);
-        if is_forced && may_repeat(Some(status)) {
+        if is_forced && may_resend(Some(status)) {
             return Some((cause(status), "OpenAI, Anthropic and Stripe SDKs"));
         }
-        // Who has streams held wants just this, whatever the statuses.
-        let is_worth_it = mark == Some(&Mark::FailedEarly) || on.statuses.contains(&status);
-        if !is_worth_it || !may_repeat(Some(status)) {
+        // `hold_event_stream` opts in to this retry regardless of `retry_on`.
+        let is_worth_it = signal == Some(&BodySignal::FailedEarly) || on.statuses.contains(&status);
+        if !is_worth_it || !may_resend(Some(status)) {
             return None;
         }
-        // The original is still under way, or there is a conflict that stays.
+        // With a key, the first request may still be in flight. Without one, the conflict stays.
         if status == StatusCode::CONFLICT
             && !(self.retry.trust_idempotency_key && attempt.has_idempotency_key())
         {
             return None;
         }
-        // Late enough for a request that came as early data; the client of one that did is told (RFC 8470).
+        // The gateway returns 425 for a request that its client sent as early data, because only that client can
+        // repeat the request after its handshake. Any other request was early on the gateway's own connection,
+        // and a resend comes late enough.
         if status == StatusCode::TOO_EARLY {
             let is_original = attempt.number == 1 && attempt.request.header("early-data") != Some("1");
             return is_original.then_some((RetryCause::Unprocessed, "RFC 8470 section 5.2"));
@@ -108,12 +108,15 @@ impl GatewayPolicy {
         Some((cause(status), source(status)))
     }
 
-    /// Whether the request is a resend of somebody else's, who is told to leave that to one.
+    /// Returns whether the request is itself a resend by its client, and `nested` leaves further retries to
+    /// that client. Retries on two levels would multiply.
     pub fn leaves_retry_to_client(&self, attempt: &Attempt<'_>) -> bool {
         self.retry.nested == Nested::Limit && is_resend(&attempt.request, self.retry.attempt_header.as_ref())
     }
 
-    fn may_repeat(&self, attempt: &Attempt<'_>, status: Option<StatusCode>) -> bool {
+    /// Returns whether a request that may have been processed may be sent again. `status` is that of the
+    /// response.
+    fn may_resend(&self, attempt: &Attempt<'_>, status: Option<StatusCode>) -> bool {
         let method = attempt.request.method();
         let has_key = || self.retry.trust_idempotency_key && attempt.has_idempotency_key();
         match &self.retry.methods {
@@ -131,7 +134,7 @@ impl GatewayPolicy {
 
 impl Policy for GatewayPolicy {
     fn is_retryable(&self, _: &RequestHead<'_>) -> bool {
-        // The layer itself asks whether the head leaves HTTP.
+        // The layer itself checks for CONNECT and upgrades.
         self.retry.num_retries > 0
     }
 
@@ -141,9 +144,8 @@ impl Policy for GatewayPolicy {
 
     fn accept_reason(&self, attempt: &Attempt<'_>) -> Option<GiveUpReason> {
         self.find_rule(attempt, || false, |_| true)?;
-        let is_only_nested =
-            self.find_rule(attempt, || false, |status| self.may_repeat(attempt, status)).is_some();
-        Some(if is_only_nested { GiveUpReason::Nested } else { GiveUpReason::NotIdempotent })
+        let unless_nested = self.find_rule(attempt, || false, |status| self.may_resend(attempt, status));
+        Some(if unless_nested.is_some() { GiveUpReason::Nested } else { GiveUpReason::NotIdempotent })
     }
 
     fn schedule(&self, context: &RetryContext<'_>) -> Plan {
@@ -151,28 +153,29 @@ impl Policy for GatewayPolicy {
     }
 }
 
-impl Waits {
+impl RouteBackoff {
     fn new(back_off: &BackOff) -> Self {
         let BackOff { policy, base_interval: base, max_interval: cap } = *back_off;
         match policy {
             BackOffPolicy::ExponentialBackoff(jitter) => {
-                Self::ExponentialBackoff(ExponentialBackoff::new(base, cap).jitter(jitter))
+                Self::Exponential(ExponentialBackoff::new(base, cap).jitter(jitter))
             }
             BackOffPolicy::Decorrelated => Self::Decorrelated(DecorrelatedJitter::new(base, cap)),
         }
     }
 }
 
-impl Policy for Waits {
+impl Policy for RouteBackoff {
     fn schedule(&self, context: &RetryContext<'_>) -> Plan {
         match self {
-            Self::ExponentialBackoff(policy) => policy.schedule(context),
+            Self::Exponential(policy) => policy.schedule(context),
             Self::Decorrelated(policy) => policy.schedule(context),
         }
     }
 }
 
-/// The server is there and turns requests away, or else something broke.
+/// Returns `Throttled` if the server rejects requests because of their number, and `Transient` for other
+/// failures.
 fn cause(status: StatusCode) -> RetryCause {
     match status.as_u16() {
         429 | 503 | 529 => RetryCause::Throttled,
@@ -194,8 +197,9 @@ fn source(status: StatusCode) -> &'static str {
     }
 }
 
-/// Returns whether a request is a resend by a caller that retries itself (RFC 9110 section 9.2.2, last sentence).
-fn is_resend(request: &RequestHead<'_>, ours: Option<&HeaderName>) -> bool {
+/// Returns whether a request is a resend by a client that retries itself (RFC 9110 section 9.2.2, last
+/// sentence).
+fn is_resend(request: &RequestHead<'_>, attempt_header: Option<&HeaderName>) -> bool {
     let count = |name: &str| request.header(name).and_then(|value| value.trim().parse::<u32>().ok());
     let amz = request.header("amz-sdk-request").and_then(|value| {
         let items = value.split(';').filter_map(|item| item.trim().strip_prefix("attempt="));
@@ -205,7 +209,7 @@ fn is_resend(request: &RequestHead<'_>, ours: Option<&HeaderName>) -> bool {
         || count("grpc-previous-rpc-attempts").is_some_and(|number| number > 0)
         || count("x-stainless-retry-count").is_some_and(|number| number > 0)
         || amz.is_some_and(|number| number > 1)
-        || ours.is_some_and(|name| count(name.as_str()).is_some_and(|number| number > 1))
+        || attempt_header.is_some_and(|name| count(name.as_str()).is_some_and(|number| number > 1))
 }
 
 #[cfg(test)]
@@ -217,7 +221,8 @@ mod tests {
     use super::*;
     use crate::config::Profile;
 
-    /// Checks the source of the rule that resends a request after an outcome, by the defaults of a profile.
+    /// Checks the source of the rule that resends a request after a response, under the defaults of a
+    /// profile.
     #[track_caller]
     fn check(
         profile: Profile,
@@ -238,8 +243,8 @@ mod tests {
         }
         let response = response.body(()).unwrap();
         let policy = GatewayPolicy::new(&profile.retry(false));
-        let found = policy.rule(&Attempt::new(1, &sent, ResponseHead::from(&response)));
-        assert_eq!(found.map(|(_, source)| source), expected, "{profile:?} {request} {outcome} {headers:?}");
+        let rule = policy.rule(&Attempt::new(1, &sent, ResponseHead::from(&response)));
+        assert_eq!(rule.map(|(_, source)| source), expected, "{profile:?} {request} {outcome} {headers:?}");
     }
 
     #[test]
@@ -280,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn the_server_has_the_last_word_for_what_may_be_repeated() {
+    fn should_retry_headers_decide_for_requests_that_may_be_resent() {
         for name in ["x-should-retry", "stripe-should-retry"] {
             check(Profile::Default, "GET", 503, &[(name, "false")], None);
             check(Profile::Default, "GET", 400, &[(name, "true")], Some("OpenAI, Anthropic and Stripe SDKs"));
@@ -293,20 +298,20 @@ mod tests {
     }
 
     #[test]
-    fn what_was_found_in_a_body_outranks_the_statuses() {
-        let row = |profile: Profile, method: &str, status: u16, mark: BodySignal| {
+    fn a_body_signal_outranks_the_status() {
+        let cause = |profile: Profile, method: &str, status: u16, signal: BodySignal| {
             let policy = GatewayPolicy::new(&profile.retry(false));
             let request = Request::builder().method(method).uri("/").body(()).unwrap();
             let response = Response::builder().status(status).header("x-should-retry", "true");
-            let response = response.extension(mark).body(()).unwrap();
+            let response = response.extension(signal).body(()).unwrap();
             policy.rule(&Attempt::new(1, &request, ResponseHead::from(&response))).map(|(cause, _)| cause)
         };
         for profile in [Profile::Default, Profile::Llm] {
-            assert_eq!(row(profile, "GET", 402, BodySignal::QuotaGone), None);
-            assert_eq!(row(profile, "GET", 529, BodySignal::FailedEarly), Some(RetryCause::Throttled));
+            assert_eq!(cause(profile, "GET", 402, BodySignal::QuotaGone), None);
+            assert_eq!(cause(profile, "GET", 529, BodySignal::FailedEarly), Some(RetryCause::Throttled));
         }
-        assert_eq!(row(Profile::Default, "POST", 529, BodySignal::FailedEarly), None);
-        assert_eq!(row(Profile::Llm, "POST", 529, BodySignal::FailedEarly), Some(RetryCause::Throttled));
+        assert_eq!(cause(Profile::Default, "POST", 529, BodySignal::FailedEarly), None);
+        assert_eq!(cause(Profile::Llm, "POST", 529, BodySignal::FailedEarly), Some(RetryCause::Throttled));
     }
 
     #[test]
@@ -326,19 +331,19 @@ mod tests {
     }
 
     #[test]
-    fn what_was_never_processed_is_sent_again_whatever_it_is() {
+    fn a_request_that_was_never_processed_is_sent_again_with_any_method() {
         let policy = GatewayPolicy::new(&Profile::Default.retry(false));
-        let verdict = |method: &str, kind: FailureKind| {
+        let source = |method: &str, kind: FailureKind| {
             let request = Request::builder().method(method).uri("/").header("x-envoy-attempt-count", "2");
             let request = request.body(()).unwrap();
             policy.rule(&Attempt::new(1, &request, kind)).map(|(_, source)| source)
         };
         for method in ["GET", "POST"] {
-            assert_eq!(verdict(method, FailureKind::NeverSent), Some("RFC 9110 section 9.2.2"));
-            assert_eq!(verdict(method, FailureKind::Unprocessed), Some("RFC 9113 section 8.7"));
-            // It is a resend of somebody else's.
-            assert_eq!(verdict(method, FailureKind::MaybeProcessed), None);
-            assert_eq!(verdict(method, FailureKind::Timeout), None);
+            assert_eq!(source(method, FailureKind::NeverSent), Some("RFC 9110 section 9.2.2"));
+            assert_eq!(source(method, FailureKind::Unprocessed), Some("RFC 9113 section 8.7"));
+            // The request is itself a resend by its client.
+            assert_eq!(source(method, FailureKind::MaybeProcessed), None);
+            assert_eq!(source(method, FailureKind::Timeout), None);
         }
     }
 

@@ -1,4 +1,4 @@
-//! Which requests a route is for.
+//! RouteConfig match: finds the route of a request.
 
 use http::{HeaderMap, Method, Request};
 
@@ -6,7 +6,11 @@ use crate::config::{self, Config};
 use crate::message::headers;
 
 impl Config {
-    /// The route that takes a request with this head, if any does.
+    /// Returns the first route that matches a request with this head.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if `target` is no URI.
     pub fn route(
         &self,
         method: &Method,
@@ -15,28 +19,28 @@ impl Config {
     ) -> http::Result<Option<&config::RouteConfig>> {
         let mut request = Request::builder().method(method.clone()).uri(target).body(())?;
         *request.headers_mut() = headers.clone();
-        Ok(self.routes.iter().find(|route| fits(route, &request)))
+        Ok(self.routes.iter().find(|route| matches(route, &request)))
     }
 }
 
-/// Whether a route takes a request.
-pub(crate) fn fits<B>(route: &config::RouteConfig, request: &Request<B>) -> bool {
+/// Returns whether a route matches a request.
+pub(crate) fn matches<B>(route: &config::RouteConfig, request: &Request<B>) -> bool {
     has_prefix(request.uri().path(), &route.path_prefix)
         && (route.methods.is_empty() || route.methods.contains(request.method()))
         && route.host.as_ref().is_none_or(|pattern| host(request).is_some_and(|host| pattern.matches(&host)))
         && route
             .headers
             .iter()
-            .all(|(name, value)| request.headers().get_all(name).iter().any(|found| found == value))
+            .all(|(name, value)| request.headers().get_all(name).iter().any(|actual| actual == value))
 }
 
-/// By segments: `/v1` fits `/v1` and `/v1/x`, and not `/v10`.
+/// Compares by segments: `/v1` is a prefix of `/v1` and `/v1/x`, and not of `/v10`.
 fn has_prefix(path: &str, prefix: &str) -> bool {
     let prefix = prefix.strip_suffix('/').unwrap_or(prefix);
     path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-/// The host that a request is for, without its port.
+/// Returns the host of a request without its port.
 fn host<B>(request: &Request<B>) -> Option<String> {
     let authority = headers::host_of(request)?;
     let authority = http::uri::Authority::try_from(authority.as_bytes()).ok()?;
@@ -60,11 +64,11 @@ mod tests {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        assert_eq!(fits(route, &request.body(()).unwrap()), expected, "{method} {uri} {headers:?}");
+        assert_eq!(matches(route, &request.body(()).unwrap()), expected, "{method} {uri} {headers:?}");
     }
 
     #[test]
-    fn paths_fit_by_segments() {
+    fn paths_match_by_segments() {
         let v1 = route(|route| route.path_prefix = "/v1".into());
         for (path, expected) in
             [("/v1", true), ("/v1/", true), ("/v1/x?y", true), ("/v10", false), ("/", false)]
@@ -76,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn hosts_fit_whatever_the_port_and_the_case() {
+    fn hosts_match_in_any_case_and_with_any_port() {
         let exact = route(|route| route.host = Some(HostPattern::Exact("api.example".into())));
         check(&exact, "GET", "/", &[("host", "API.example:8080")], true);
         check(&exact, "GET", "http://api.example/", &[("host", "other")], true);
@@ -88,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn methods_and_headers_fit_exactly() {
+    fn methods_and_headers_match_exactly() {
         let posts = route(|route| route.methods = vec![Method::POST]);
         check(&posts, "POST", "/", &[], true);
         check(&posts, "GET", "/", &[], false);

@@ -10,59 +10,63 @@ use tower_http_retry::body::ReplayMemory;
 
 use crate::config::{self, Buffers, Limits};
 use crate::message::trusted_proxies::TrustedProxies;
-use crate::proxy::fallback::Fallback;
-use crate::proxy::upstream_route::Leg;
+use crate::proxy::fallback::FallbackTargets;
+use crate::proxy::upstream_route::RouteTarget;
 use crate::telemetry::metrics::Metrics;
 use crate::time::pooled_timeout::TimerPool;
-use crate::upstream::cluster::Shared;
-use crate::upstream::request_body::Uploads;
+use crate::upstream::cluster::Cluster;
+use crate::upstream::request_body::BodyTimeout;
 
-/// The gateway: its routes, in the order in which they are tried.
+/// The gateway of one configuration. A reload replaces it, and requests in flight keep the one that they
+/// started with.
 pub struct Gateway {
+    /// The routes in their order. The first that matches a request takes it.
     pub(crate) routes: Vec<Arc<Route>>,
-    pub(crate) upstreams: BTreeMap<String, Arc<Shared>>,
+    pub(crate) upstreams: BTreeMap<String, Arc<Cluster>>,
     pub(crate) memory: ReplayMemory,
-    /// The bound that it has.
+    /// Configured total for buffered bodies.
     pub(crate) buffers: Buffers,
     pub(crate) metrics: Arc<Metrics>,
-    /// Of attempts.
-    pub(crate) alarms: TimerPool,
-    pub(crate) uploads: Arc<Uploads>,
+    /// Timers for attempt timeouts.
+    pub(crate) timers: TimerPool,
+    pub(crate) body_timeout: Arc<BodyTimeout>,
     pub(crate) limits: Limits,
     pub(crate) drain_timeout: Duration,
     pub(crate) acceptor: Option<TlsAcceptor>,
     pub(crate) logs_access: bool,
-    pub(crate) trust: TrustedProxies,
+    pub(crate) trusted_proxies: TrustedProxies,
 }
 
-/// Where requests of one kind go, and how.
+/// A route of the configuration and its targets.
 #[derive(Debug)]
 pub(crate) struct Route {
     pub(crate) config: config::RouteConfig,
-    pub(crate) legs: Legs,
-    pub(crate) explains: bool,
-    pub(crate) mints_key: bool,
+    pub(crate) targets: Targets,
+    /// Set if `explain_header` adds the number of attempts, the upstream and the reason to responses.
+    pub(crate) adds_explain_headers: bool,
+    /// Set if the gateway adds an `Idempotency-Key` to requests that have none.
+    pub(crate) adds_idempotency_key: bool,
 }
 
-/// Where a route's requests go.
+/// The upstreams of a route.
 #[derive(Debug)]
-pub(crate) enum Legs {
-    /// To one upstream.
-    One(Leg),
-    /// To one after the other, if they must. Apart from the rest, so that most requests pay for one branch.
-    Several(Arc<Fallback>),
+pub(crate) enum Targets {
+    Single(RouteTarget),
+    /// Two or more upstreams. They are behind a pointer, so that a request to a single one pays for one
+    /// branch only.
+    WithFallback(Arc<FallbackTargets>),
 }
 
-impl Legs {
-    pub(crate) fn are_several(&self) -> bool {
-        matches!(self, Self::Several(_))
+impl Targets {
+    pub(crate) fn has_fallback(&self) -> bool {
+        matches!(self, Self::WithFallback(_))
     }
 
-    /// The leg with this number, from 0.
-    pub(crate) fn leg(&self, number: usize) -> &Leg {
+    /// Returns the target with this index.
+    pub(crate) fn get(&self, index: usize) -> &RouteTarget {
         match self {
-            Self::One(leg) => leg,
-            Self::Several(fallback) => fallback.leg(number),
+            Self::Single(target) => target,
+            Self::WithFallback(fallback) => fallback.target(index),
         }
     }
 }

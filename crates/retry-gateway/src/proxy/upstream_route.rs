@@ -1,4 +1,4 @@
-//! A route's requests at one upstream: how they are sent, and what is counted of them.
+//! One upstream of a route: its retry service, its limit and its counters.
 
 use std::sync::Arc;
 
@@ -8,30 +8,31 @@ use tower_http_retry::markers::{Concrete, Paced};
 use crate::connection::limit::{ConcurrencyLimit, Permit};
 use crate::proxy::policy::GatewayPolicy;
 use crate::telemetry::metrics::UpstreamCounters;
-use crate::upstream::settings::Way;
+use crate::upstream::settings::AttemptSettings;
 
-/// A route's requests at one upstream.
+/// One upstream to which a route sends requests.
 #[derive(Debug)]
-pub(crate) struct Leg {
-    /// The upstream's.
+pub(crate) struct RouteTarget {
+    /// Name of the upstream.
     pub(crate) name: String,
-    pub(crate) way: Arc<Way>,
-    pub(crate) retries: Retries,
-    pub(crate) counts: Counts,
-    pub(crate) capacity: Arc<ConcurrencyLimit>,
+    pub(crate) settings: Arc<AttemptSettings>,
+    pub(crate) retry: RetryService,
+    pub(crate) counts: UpstreamCounters,
+    pub(crate) concurrency: Arc<ConcurrencyLimit>,
     pub(crate) max_requests: usize,
 }
 
-/// A retry layer over nothing: each request brings its own attempts.
+/// The retry layer of a target, with or without a pace. It has no inner service, because each request brings
+/// its own [`AttemptService`](crate::upstream::service::AttemptService).
 #[derive(Debug)]
-pub(crate) enum Retries {
+pub(crate) enum RetryService {
     Unpaced(Retry<(), GatewayPolicy>),
     Paced(Retry<(), GatewayPolicy, Concrete, Paced>),
 }
 
-impl Leg {
-    /// A place at the upstream, if there is one.
-    pub(crate) fn take_seat(&self) -> Option<Permit> {
-        self.capacity.try_acquire(self.max_requests)
+impl RouteTarget {
+    /// Returns a permit for one request, or `None` if `max_requests` is reached.
+    pub(crate) fn try_acquire(&self) -> Option<Permit> {
+        self.concurrency.try_acquire(self.max_requests)
     }
 }

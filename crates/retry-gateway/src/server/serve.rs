@@ -20,8 +20,7 @@ use crate::config::Config;
 use crate::connection::info::ConnectionInfo;
 use crate::connection::limit::{ConcurrencyLimit, Permit};
 use crate::connection::rejection::Rejection;
-use crate::connection::shutdown::{Drain, Leave};
-use crate::connection::timeouts::{Patience, Patient, Pools};
+use crate::connection::timeouts::{ConnectionTimeouts, ConnectionTimerPools, TimeoutIo};
 use crate::lifecycle::current::RuntimeState;
 use crate::lifecycle::reload::Reloader;
 use crate::message::problem::ProblemDetails;
@@ -35,9 +34,9 @@ pub struct Server {
     listener: TcpListener,
     admin: Option<Admin>,
     state: Arc<RuntimeState>,
-    pools: Pools,
+    pools: ConnectionTimerPools,
     /// The connections over the limit that are getting a 503.
-    rejections: Capacity,
+    rejections: ConcurrencyLimit,
 }
 
 impl Server {
@@ -46,7 +45,13 @@ impl Server {
         let state = Arc::new(RuntimeState::new(Gateway::new(config)?));
         let listener = listen("listen", config.listen)?;
         let admin = config.admin.map(Admin::bind).transpose()?;
-        Ok(Self { listener, admin, state, pools: Pools::default(), rejections: Capacity::default() })
+        Ok(Self {
+            listener,
+            admin,
+            state,
+            pools: ConnectionTimerPools::default(),
+            rejections: ConcurrencyLimit::default(),
+        })
     }
 
     /// Returns the address of the listener for clients. If the configured port is 0, this has the one that was assigned.
@@ -69,7 +74,7 @@ impl Server {
     /// for the configuration's `drain_timeout`.
     pub async fn run(mut self, stop: impl Future<Output = ()>) {
         let admin = self.admin.take().map(|admin| tokio::spawn(admin.run(Arc::clone(&self.state))));
-        let shutdown = Arc::<Drain>::default();
+        let shutdown = GracefulShutdown::new();
         tokio::pin!(stop);
         loop {
             let accepted = tokio::select! {
@@ -86,34 +91,34 @@ impl Server {
         drop(self.listener);
         let drain_timeout = self.state.gateway().drain_timeout;
         // Connections that are still open then are closed with the runtime.
-        let _ = tokio::time::timeout(drain_timeout, shutdown.drain()).await;
+        let _ = tokio::time::timeout(drain_timeout, shutdown.shutdown()).await;
         if let Some(admin) = admin {
             admin.abort();
         }
     }
 
-    fn accept(&self, socket: TcpStream, peer: SocketAddr, shutdown: &Arc<Drain>) {
+    fn accept(&self, socket: TcpStream, peer: SocketAddr, shutdown: &GracefulShutdown) {
         let gateway = self.state.gateway();
         let acceptor = gateway.acceptor.clone();
-        let Some(permit) = self.state.connections.take(gateway.limits.connections) else {
+        let Some(permit) = self.state.connections.try_acquire(gateway.limits.connections) else {
             // The rejection is counted and not logged: in a flood the log would take longer than everything else.
             gateway.metrics.record_rejection(Rejection::Connections);
             // A client of TLS could not read the 503, so its connection is only closed.
-            if let Some(permit) = self.rejections.take(MAX_REJECTIONS).filter(|_| acceptor.is_none()) {
+            if let Some(permit) = self.rejections.try_acquire(MAX_REJECTIONS).filter(|_| acceptor.is_none()) {
                 tokio::spawn(reject_over_limit(socket, permit));
             }
             return;
         };
         // The option only saves latency, so a failure to set it does no harm.
         let _ = socket.set_nodelay(true);
-        let timeouts = Arc::new(Patience::new(&gateway.limits, &self.pools));
-        let info = Arc::new(Downstream::new(peer.ip(), acceptor.is_some(), gateway.trust.covers(peer.ip())));
-        let connection = ClientConnection {
-            state: Arc::clone(&self.state),
-            info,
-            timeouts,
-            shutdown: Arc::clone(shutdown),
-        };
+        let timeouts = Arc::new(ConnectionTimeouts::new(&gateway.limits, &self.pools));
+        let info = Arc::new(ConnectionInfo::new(
+            peer.ip(),
+            acceptor.is_some(),
+            gateway.trusted_proxies.contains(peer.ip()),
+        ));
+        let connection =
+            ClientConnection { state: Arc::clone(&self.state), info, timeouts, watcher: shutdown.watcher() };
         tokio::spawn(async move {
             match acceptor {
                 None => connection.serve(socket, permit).await,
@@ -131,18 +136,18 @@ impl Server {
 /// An accepted connection of a client.
 struct ClientConnection {
     state: Arc<RuntimeState>,
-    info: Arc<Downstream>,
-    timeouts: Arc<Patience>,
-    shutdown: Arc<Drain>,
+    info: Arc<ConnectionInfo>,
+    timeouts: Arc<ConnectionTimeouts>,
+    watcher: Watcher,
 }
 
 impl ClientConnection {
     /// Serves HTTP/1.1 or HTTP/2, depending on the client's first bytes.
-    async fn serve<I>(self, socket: I, permit: Seat)
+    async fn serve<I>(self, socket: I, permit: Permit)
     where
         I: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
-        let Self { state, info, timeouts, shutdown } = self;
+        let Self { state, info, timeouts, watcher } = self;
         let limits = state.gateway().limits.clone();
         let mut builder = auto::Builder::new(TokioExecutor::new());
         let mut http1 = builder.http1();
@@ -156,15 +161,15 @@ impl ClientConnection {
         http2.max_concurrent_streams(limits.max_concurrent_streams);
         let (service_state, service_timeouts, ip) = (Arc::clone(&state), Arc::clone(&timeouts), info.ip());
         let service = service_fn(move |request: Request<Incoming>| {
-            service_state.gateway().answer(request, &info, service_timeouts.begin())
+            service_state.gateway().answer(request, &info, service_timeouts.start_request())
         });
-        let socket = TokioIo::new(Patient::new(socket, Arc::clone(&timeouts), permit));
+        let socket = TokioIo::new(TimeoutIo::new(socket, Arc::clone(&timeouts), permit));
         let connection = builder.serve_connection_with_upgrades(socket, service);
         // A client that closes its connection also causes an error here, which needs no report.
-        if let Err(error) = shutdown.watch(connection).await {
-            let by_hyper = || Rejection::of(error.downcast_ref()?);
-            if let Some(rejection) = timeouts.late().or_else(by_hyper) {
-                record::reject(&state.gateway(), ip, rejection);
+        if let Err(error) = watcher.watch(connection).await {
+            let by_hyper = || Rejection::from_hyper(error.downcast_ref()?);
+            if let Some(rejection) = timeouts.rejection().or_else(by_hyper) {
+                record::record_rejection(&state.gateway(), ip, rejection);
             }
         }
     }
@@ -172,8 +177,8 @@ impl ClientConnection {
 
 /// Answers a connection over the limit with a 503. It then reads what the client has sent: the kernel would otherwise
 /// reset the connection on close, and the client would lose the response.
-async fn reject_over_limit(mut socket: TcpStream, _permit: Seat) {
-    let response = Problem::Overflow.answer("the gateway's limit of connections is reached", 0);
+async fn reject_over_limit(mut socket: TcpStream, _permit: Permit) {
+    let response = ProblemDetails::Overflow.response("the gateway's limit of connections is reached", 0);
     let (head, body) = response.into_parts();
     let body = body.collect().await.unwrap_or_default().to_bytes();
     let mut bytes = format!("HTTP/1.1 {}\r\n", head.status).into_bytes();

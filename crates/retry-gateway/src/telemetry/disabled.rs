@@ -12,7 +12,7 @@ pub(crate) struct RequestSpan;
 pub(crate) struct AttemptSpan;
 
 impl RequestSpan {
-    pub(crate) fn new<B>(_: &Request<B>, _: &Downstream) -> Self {
+    pub(crate) fn new<B>(_: &Request<B>, _: &ConnectionInfo) -> Self {
         Self
     }
 

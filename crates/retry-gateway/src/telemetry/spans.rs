@@ -27,7 +27,7 @@ struct RequestSpanInner {
 
 impl RequestSpan {
     /// Starts the span of a request. It records neither the query nor any header, since both may hold secrets.
-    pub(crate) fn new<B>(request: &Request<B>, downstream: &Downstream) -> Self {
+    pub(crate) fn new<B>(request: &Request<B>, downstream: &ConnectionInfo) -> Self {
         let Some(tracer) = exporter::tracer() else {
             return Self(None);
         };

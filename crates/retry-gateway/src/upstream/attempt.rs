@@ -1,4 +1,4 @@
-//! One attempt at one endpoint, from when its request is on its way until the head of its response.
+//! One attempt at one endpoint, from the send of its request to the head of its response.
 
 use std::io;
 use std::pin::Pin;
@@ -10,70 +10,71 @@ use hyper::body::Incoming;
 use hyper_util::client::legacy;
 use tokio::time::Instant;
 use tower::{Layer, ServiceExt, service_fn};
-use tower_http_retry::{PaceError, PaceLayer};
+use tower_http_retry::PaceLayer;
 
 use crate::llm::{self, Inspection, MaybePeeked};
 use crate::message::validate;
 use crate::telemetry::AttemptSpan;
-use crate::telemetry::request_log::Trail;
+use crate::telemetry::request_log::RequestLog;
 use crate::time::pooled_timeout::PooledTimeout;
-use crate::upstream::endpoint::{EndpointRequest, Occupied};
+use crate::upstream::endpoint::{EndpointRequest, LoadGuard};
 use crate::upstream::error::AttemptError;
-use crate::upstream::expect_continue::Expectation;
+use crate::upstream::expect_continue::ContinueHandle;
 use crate::upstream::response_body::UpstreamBody;
-use crate::upstream::settings::Way;
+use crate::upstream::settings::AttemptSettings;
 
-/// Resolves with what one attempt comes to, once that is noted. Written out, because an `async` block would be four
-/// times as large, and it is part of each request's future.
+/// Resolves with the result of one attempt, after the log, the span and the balancer have recorded it.
+///
+/// It is written by hand, because an `async` block would be four times as large, and it is part of each
+/// request's future.
 pub(crate) struct AttemptFuture {
-    pub(crate) way: Arc<Way>,
+    pub(crate) settings: Arc<AttemptSettings>,
     pub(crate) request_log: RequestLog,
+    /// Index of the attempt in the request log.
     pub(crate) number: usize,
-    pub(crate) sent: Sent,
-    /// `None` once it has resolved.
-    pub(crate) guard: Option<Guard>,
+    pub(crate) dispatch: Dispatch,
+    /// Taken when the future resolves.
+    pub(crate) guards: Option<AttemptGuards>,
 }
 
-/// What an attempt holds until its response is there, whose body holds it then.
-pub(crate) struct Guard {
-    pub(crate) occupied: Occupied,
-    pub(crate) expectation: Option<Expectation>,
+/// Holds the resources of an attempt until its response arrives. The response body holds them from then on.
+pub(crate) struct AttemptGuards {
+    pub(crate) load: LoadGuard,
+    pub(crate) continue_handle: Option<ContinueHandle>,
     pub(crate) span: AttemptSpan,
 }
 
-/// What is waited for.
-pub(crate) enum Sent {
-    Unpaced(Try),
-    /// It waits for its turn at the endpoint. Boxed, because most endpoints have no pace.
-    Paced(Pin<Box<dyn Future<Output = Tried> + Send>>),
-    /// Nothing: its target makes no URI there.
-    Nowhere(Option<AttemptError>),
+/// The send of an attempt, with or without a pace of its endpoint.
+pub(crate) enum Dispatch {
+    Unpaced(InFlight),
+    /// The attempt waits for the endpoint's pace first. The future is boxed, because most endpoints have no
+    /// pace.
+    Paced(Pin<Box<dyn Future<Output = AttemptResult> + Send>>),
+    /// The attempt failed before the send. The error is taken when the future resolves.
+    Failed(Option<AttemptError>),
 }
 
-type Tried = Result<Response<MaybePeeked<Incoming>>, AttemptError>;
+type AttemptResult = Result<Response<MaybePeeked<Incoming>>, AttemptError>;
 
-impl Sent {
+impl Dispatch {
+    /// Creates an attempt that waits for `pace` until `wait_deadline` at most. `deadline` bounds the attempt.
     pub(crate) fn paced(
-        way: &Arc<Way>,
-        occupied: &Occupied,
+        settings: &Arc<AttemptSettings>,
+        load: &LoadGuard,
         pace: PaceLayer,
         request: EndpointRequest,
-        waits_until: Instant,
-        ends_at: Instant,
+        wait_deadline: Instant,
+        deadline: Instant,
     ) -> Self {
-        let (way, endpoint) = (Arc::clone(way), Arc::clone(occupied.endpoint()));
+        let (settings, endpoint) = (Arc::clone(settings), Arc::clone(load.endpoint()));
         Self::Paced(Box::pin(async move {
-            let left = waits_until.saturating_duration_since(Instant::now());
+            let max_wait = wait_deadline.saturating_duration_since(Instant::now());
             let send = service_fn(|request| {
-                let mut attempt = Try::new(&way, endpoint.send(request), Instant::now(), ends_at);
-                let way = &way;
-                std::future::poll_fn(move |cx| attempt.poll(way, cx))
+                let mut attempt = InFlight::new(&settings, endpoint.send(request), Instant::now(), deadline);
+                let settings = &settings;
+                std::future::poll_fn(move |cx| attempt.poll(settings, cx))
             });
-            match pace.max_wait(left).layer(send).oneshot(request).await {
-                Err(PaceError::Rejected(refusal)) => Err(AttemptError::Paced(refusal)),
-                Err(PaceError::Inner(error)) => Err(error),
-                Ok(response) => Ok(response),
-            }
+            pace.max_wait(max_wait).layer(send).oneshot(request).await.map_err(AttemptError::from)
         }))
     }
 }
@@ -82,61 +83,68 @@ impl Future for AttemptFuture {
     type Output = Result<Response<UpstreamBody>, AttemptError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let Self { way, request_log, number, sent, guard } = &mut *self;
-        let result = ready!(match sent {
-            Sent::Unpaced(attempt) => attempt.poll(way, cx),
-            Sent::Paced(attempt) => attempt.as_mut().poll(cx),
-            Sent::Nowhere(error) => Poll::Ready(Err(error.take().expect(ONCE))),
+        let Self { settings, request_log, number, dispatch, guards } = &mut *self;
+        let result = ready!(match dispatch {
+            Dispatch::Unpaced(attempt) => attempt.poll(settings, cx),
+            Dispatch::Paced(attempt) => attempt.as_mut().poll(cx),
+            Dispatch::Failed(error) => Poll::Ready(Err(error.take().expect(ALREADY_RESOLVED))),
         });
-        let Guard { occupied, expectation, span } = guard.take().expect(ONCE);
-        let outcome = result.as_ref().map(Response::status).map_err(AttemptError::word);
+        let AttemptGuards { load, continue_handle, span } = guards.take().expect(ALREADY_RESOLVED);
+        let outcome = result.as_ref().map(Response::status).map_err(AttemptError::as_str);
         request_log.end_attempt(*number, outcome);
         span.end(outcome);
-        way.upstream.report(occupied.endpoint(), &result);
+        settings.balancer.record_outcome(load.endpoint(), &result);
         Poll::Ready(
-            result.map(|response| response.map(|body| UpstreamBody::new(body, occupied, expectation))),
+            result.map(|response| response.map(|body| UpstreamBody::new(body, load, continue_handle))),
         )
     }
 }
 
-/// From the endpoint's turn on.
-pub(crate) enum Try {
-    /// Until the try's time is over, or the route's.
-    Sent { response: legacy::ResponseFuture, alarm: PooledTimeout },
-    /// At the beginning of the body.
-    Looking(Pin<Box<dyn Future<Output = Response<MaybePeeked<Incoming>>> + Send>>),
+/// An attempt that was sent to its endpoint.
+pub(crate) enum InFlight {
+    /// The attempt waits for the response head. The timeout ends at the earlier of the per-try timeout and
+    /// the route's deadline.
+    AwaitingHead { response: legacy::ResponseFuture, timeout: PooledTimeout },
+    /// The gateway reads the start of the response body.
+    Peeking(Pin<Box<dyn Future<Output = Response<MaybePeeked<Incoming>>> + Send>>),
 }
 
-impl Try {
-    pub(crate) fn new(way: &Way, response: legacy::ResponseFuture, began: Instant, ends_at: Instant) -> Self {
-        let at = way.per_try_timeout.map_or(ends_at, |limit| ends_at.min(began + limit));
-        Self::Sent { response, alarm: way.alarms.sleep_until(at) }
+impl InFlight {
+    pub(crate) fn new(
+        settings: &AttemptSettings,
+        response: legacy::ResponseFuture,
+        started: Instant,
+        deadline: Instant,
+    ) -> Self {
+        let deadline = settings.per_try_timeout.map_or(deadline, |limit| deadline.min(started + limit));
+        Self::AwaitingHead { response, timeout: settings.timers.sleep_until(deadline) }
     }
 
-    fn poll(&mut self, way: &Way, cx: &mut Context<'_>) -> Poll<Tried> {
+    fn poll(&mut self, settings: &AttemptSettings, cx: &mut Context<'_>) -> Poll<AttemptResult> {
         loop {
             match self {
-                Self::Sent { response, alarm } => {
+                Self::AwaitingHead { response, timeout } => {
                     let response = match Pin::new(response).poll(cx) {
                         Poll::Ready(response) => response.map_err(AttemptError::Client)?,
                         Poll::Pending => {
-                            ready!(Pin::new(alarm).poll(cx));
+                            ready!(Pin::new(timeout).poll(cx));
                             return Poll::Ready(Err(AttemptError::Timeout(io::ErrorKind::TimedOut.into())));
                         }
                     };
                     if !validate::has_valid_framing(response.headers()) {
                         return Poll::Ready(Err(AttemptError::Framing));
                     }
-                    // Below the endpoint's pace and the log, which learn what it counts as.
-                    match llm::begin(way.care, response, alarm.deadline(), &way.alarms) {
-                        Caring::Done(response) => return Poll::Ready(Ok(response)),
-                        Caring::Looking(looking) => *self = Self::Looking(looking),
+                    // The inspection happens below the endpoint's pace and the log, because both act on its
+                    // result.
+                    match llm::inspect(settings.inspection, response, timeout.deadline(), &settings.timers) {
+                        Inspection::NotNeeded(response) => return Poll::Ready(Ok(response)),
+                        Inspection::Running(peek) => *self = Self::Peeking(peek),
                     }
                 }
-                Self::Looking(looking) => return looking.as_mut().poll(cx).map(Ok),
+                Self::Peeking(peek) => return peek.as_mut().poll(cx).map(Ok),
             }
         }
     }
 }
 
-const ONCE: &str = "it is not polled after it has resolved";
+const ALREADY_RESOLVED: &str = "the attempt's future is not polled after it has resolved";

@@ -10,101 +10,105 @@ use tower_http_retry::{Budget, Pace, PaceLayer};
 use crate::config::{self, PaceKey, Protocol};
 use crate::connection::limit::ConcurrencyLimit;
 use crate::connection::tls::{self, CustomRoots};
-use crate::telemetry::status::{CountsStatus, EndpointStatus, UpstreamStatus};
-use crate::upstream::balancer::Upstream;
-use crate::upstream::endpoint::{Endpoint, Reach};
-use crate::upstream::outlier::{Health, Outliers, State};
+use crate::telemetry::status::{CounterStatus, EndpointStatus, UpstreamStatus};
+use crate::upstream::balancer::Balancer;
+use crate::upstream::endpoint::{ConnectOptions, Endpoint};
+use crate::upstream::outlier::{EndpointHealth, OutlierDetector, OutlierSnapshot};
 
-/// What the routes to one upstream share.
+/// Holds the state that the routes to one upstream share.
 #[derive(Debug)]
-pub(crate) struct Shared {
-    pub(crate) upstream: Arc<Upstream>,
+pub(crate) struct Cluster {
+    pub(crate) balancer: Arc<Balancer>,
     pub(crate) budget: Option<Budget>,
-    /// Of the whole upstream.
+    /// Pace of the whole upstream.
     pub(crate) pace: Option<SharedPace>,
-    /// Of its endpoints, where each has its own.
-    paces: Vec<SharedPace>,
-    pub(crate) capacity: Arc<ConcurrencyLimit>,
-    /// What it was made by.
+    /// Paces of the endpoints, in their order, if each endpoint has one. Empty otherwise.
+    endpoint_paces: Vec<SharedPace>,
+    pub(crate) concurrency: Arc<ConcurrencyLimit>,
+    /// Configuration from which the cluster was built.
     pub(crate) config: config::UpstreamConfig,
     trusted: CustomRoots,
 }
 
-impl Shared {
-    /// Keeps of the one before what is made by the same words: a budget is not filled again, nobody forgets what a
-    /// server asked for, and connections stay open.
+impl Cluster {
+    /// Creates a cluster, which takes over the state of `previous` where the configuration did not change.
+    ///
+    /// A reload thus does not refill a budget, forget the wait that a server asked for, or close connections.
     pub(crate) fn new(
         config: &config::UpstreamConfig,
-        before: Option<&Self>,
+        previous: Option<&Self>,
         ejections: Counter,
     ) -> anyhow::Result<Self> {
         let trusted = tls::load_roots(&config.tls)?;
-        let reach = Reach {
+        let options = ConnectOptions {
             tls: tls::client_config(&trusted)?,
             is_http2: config.protocol == Protocol::Http2,
             connect_timeout: config.connect_timeout,
         };
         let pace = config.pace.as_ref();
         let per_endpoint = pace.filter(|pace| pace.key == PaceKey::Endpoint);
-        let known = before.filter(|before| {
-            before.trusted == trusted && of_endpoints(&before.config) == of_endpoints(config)
+        // The cluster whose endpoints can stay.
+        let same = previous.filter(|previous| {
+            previous.trusted == trusted && endpoint_config(&previous.config) == endpoint_config(config)
         });
-        let mut paces = Vec::new();
-        let outliers = match known.and_then(|known| known.upstream.outliers.clone()) {
+        let mut endpoint_paces = Vec::new();
+        let outliers = match same.and_then(|same| same.balancer.outliers.clone()) {
             Some(outliers) => Some(outliers),
-            None => {
-                config.outlier_detection.as_ref().map(|config| Arc::new(Outliers::new(config, ejections)))
-            }
+            None => config
+                .outlier_detection
+                .as_ref()
+                .map(|config| Arc::new(OutlierDetector::new(config, ejections))),
         };
         if let Some(outliers) = &outliers {
-            outliers.fit(config.endpoints.len());
+            outliers.resize(config.endpoints.len());
         }
         let endpoints = config.endpoints.iter().map(|uri| {
-            if let Some((endpoint, pace)) = known.and_then(|known| known.endpoint(uri)) {
-                paces.extend(pace);
+            if let Some((endpoint, pace)) = same.and_then(|same| same.endpoint(uri)) {
+                endpoint_paces.extend(pace);
                 return Ok(endpoint);
             }
-            let pace = per_endpoint.map(|config| SharedPace::from(pace_of(config)));
-            paces.extend(pace.clone());
-            Ok(Arc::new(Endpoint::new(uri, &reach, pace.map(PaceLayer::new), outliers.as_ref())?))
+            let pace = per_endpoint.map(|config| SharedPace::from(new_pace(config)));
+            endpoint_paces.extend(pace.clone());
+            Ok(Arc::new(Endpoint::new(uri, &options, pace.map(PaceLayer::new), outliers.as_ref())?))
         });
-        let upstream = Upstream {
+        let balancer = Balancer {
             endpoints: endpoints.collect::<anyhow::Result<_>>()?,
             host: config.host.clone(),
-            is_http2: reach.is_http2,
+            is_http2: options.is_http2,
             outliers,
         };
-        let budget = match before.filter(|before| before.config.retry_budget == config.retry_budget) {
-            Some(before) => before.budget.clone(),
+        let budget = match previous.filter(|previous| previous.config.retry_budget == config.retry_budget) {
+            Some(previous) => previous.budget.clone(),
             None => config
                 .retry_budget
                 .map(|budget| Budget::percent(budget.percent).min_per_second(budget.min_retries_per_second)),
         };
-        let pace = match before.filter(|before| before.config.pace == config.pace) {
-            Some(before) => before.pace.clone(),
-            None => pace.filter(|pace| pace.key != PaceKey::Endpoint).map(|pace| pace_of(pace).into()),
+        let pace = match previous.filter(|previous| previous.config.pace == config.pace) {
+            Some(previous) => previous.pace.clone(),
+            None => pace.filter(|pace| pace.key != PaceKey::Endpoint).map(|pace| new_pace(pace).into()),
         };
         Ok(Self {
-            upstream: Arc::new(upstream),
+            balancer: Arc::new(balancer),
             budget,
             pace,
-            paces,
-            capacity: before.map_or_else(Arc::default, |before| Arc::clone(&before.capacity)),
+            endpoint_paces,
+            concurrency: previous.map_or_else(Arc::default, |previous| Arc::clone(&previous.concurrency)),
             config: config.clone(),
             trusted,
         })
     }
 
-    /// One of its endpoints, and the pace that is its own.
+    /// Returns the endpoint with this address, and its pace if it has one of its own.
     fn endpoint(&self, uri: &Uri) -> Option<(Arc<Endpoint>, Option<SharedPace>)> {
-        let index = self.config.endpoints.iter().position(|known| known == uri)?;
-        Some((Arc::clone(&self.upstream.endpoints[index]), self.paces.get(index).cloned()))
+        let index = self.config.endpoints.iter().position(|other| other == uri)?;
+        Some((Arc::clone(&self.balancer.endpoints[index]), self.endpoint_paces.get(index).cloned()))
     }
 
-    /// How it stands.
+    /// Returns the upstream's part of `/status`.
     pub(crate) fn status(&self, name: &str, counts: CounterStatus) -> UpstreamStatus {
-        let endpoints = self.upstream.endpoints.iter().map(|endpoint| {
-            let (state, ejections) = endpoint.health().map_or((State::Healthy, 0), Health::stand);
+        let endpoints = self.balancer.endpoints.iter().map(|endpoint| {
+            let OutlierSnapshot { state, ejections } =
+                endpoint.health().map_or_else(OutlierSnapshot::default, EndpointHealth::snapshot);
             EndpointStatus {
                 endpoint: endpoint.name().to_owned(),
                 load: endpoint.load(),
@@ -115,17 +119,18 @@ impl Shared {
         UpstreamStatus {
             name: name.to_owned(),
             budget_tokens: self.budget.as_ref().map(Budget::tokens),
-            under_way: self.capacity.in_use(),
-            ejected: self.upstream.outliers.as_ref().map_or(0, |outliers| outliers.active()),
-            paced: self.pace.iter().chain(&self.paces).map(SharedPace::waiting).sum(),
+            in_flight: self.concurrency.in_use(),
+            ejected: self.balancer.outliers.as_ref().map_or(0, |outliers| outliers.ejected()),
+            paced: self.pace.iter().chain(&self.endpoint_paces).map(SharedPace::waiting).sum(),
             endpoints: endpoints.collect(),
             counts,
         }
     }
 }
 
-/// What of a configuration its endpoints are made by: all, but for what is only the whole upstream's.
-fn of_endpoints(config: &config::UpstreamConfig) -> config::UpstreamConfig {
+/// Returns the part of a configuration that its endpoints depend on. Settings of the whole upstream have
+/// fixed values.
+fn endpoint_config(config: &config::UpstreamConfig) -> config::UpstreamConfig {
     config::UpstreamConfig {
         endpoints: Vec::new(),
         host: config::HostRule::Endpoint,
@@ -136,9 +141,9 @@ fn of_endpoints(config: &config::UpstreamConfig) -> config::UpstreamConfig {
     }
 }
 
-fn pace_of(config: &config::PaceConfig) -> Pace {
+fn new_pace(config: &config::PaceConfig) -> Pace {
     let pace = match &config.key {
-        // All of them have one.
+        // All requests share one key. An endpoint's pace sees only the requests to that endpoint.
         PaceKey::Upstream | PaceKey::Endpoint => Pace::per(|_| ()),
         PaceKey::Header(name) => {
             let name = name.clone();

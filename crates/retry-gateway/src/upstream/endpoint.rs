@@ -1,4 +1,4 @@
-//! One address of an upstream: how to reach it, how busy it is, and whether it is worth trying.
+//! One address of an upstream: its HTTP client, its load, its pace and its health.
 
 use std::fmt;
 use std::sync::Arc;
@@ -16,37 +16,39 @@ use tokio::time::Instant;
 use tower_http_retry::{PaceLayer, ReplayBody};
 
 use crate::telemetry::peer::PeerInfo;
-use crate::upstream::connect::{Dial, InTime};
-use crate::upstream::expect_continue::AskedBody;
-use crate::upstream::outlier::{Health, Outliers};
-use crate::upstream::request_body::Upload;
+use crate::upstream::connect::{self, Connector, TimeoutConnector};
+use crate::upstream::expect_continue::DeferredBody;
+use crate::upstream::outlier::{EndpointHealth, OutlierDetector};
+use crate::upstream::request_body::RequestBody;
 
-/// A request that is aimed at an endpoint.
-pub(crate) type EndpointRequest = Request<AskedBody<ReplayBody<Upload>>>;
+/// A request whose URI and `Host` are those of an endpoint.
+pub(crate) type EndpointRequest = Request<DeferredBody<ReplayBody<RequestBody>>>;
 
-/// What sends requests to one endpoint.
-pub(crate) type EndpointClient = Client<InTime<HttpsConnector<Dial>>, AskedBody<ReplayBody<Upload>>>;
+/// The HTTP client of one endpoint, with its pool of connections.
+pub(crate) type EndpointClient =
+    Client<TimeoutConnector<HttpsConnector<Connector>>, DeferredBody<ReplayBody<RequestBody>>>;
 
 /// One address of an upstream.
 pub(crate) struct Endpoint {
     name: String,
     scheme: Scheme,
     authority: Authority,
-    /// What the client knows its connections by where it need not be the authority: it is hashed for each request.
-    alias: Authority,
-    /// The authority, as `Host` has it.
+    /// Short authority under which the client pools HTTP/1.1 connections. The client hashes it for each
+    /// request.
+    pool_key: Authority,
+    /// The authority as the value of `Host`.
     host: HeaderValue,
     client: EndpointClient,
-    /// Where each endpoint has a limit of its own.
+    /// Set if each endpoint of the upstream has a pace of its own.
     pace: Option<PaceLayer>,
-    /// Requests whose response has not ended.
+    /// Number of requests whose response has not ended.
     load: AtomicUsize,
-    health: Option<Health>,
+    health: Option<EndpointHealth>,
 }
 
-/// How an upstream's endpoints are reached.
+/// The settings of the connections to an upstream's endpoints.
 #[derive(Clone)]
-pub(crate) struct Reach {
+pub(crate) struct ConnectOptions {
     pub(crate) tls: Arc<ClientConfig>,
     pub(crate) is_http2: bool,
     pub(crate) connect_timeout: Duration,
@@ -55,42 +57,42 @@ pub(crate) struct Reach {
 impl Endpoint {
     pub(crate) fn new(
         uri: &Uri,
-        reach: &Reach,
+        options: &ConnectOptions,
         pace: Option<PaceLayer>,
-        outliers: Option<&Arc<Outliers>>,
+        outliers: Option<&Arc<OutlierDetector>>,
     ) -> anyhow::Result<Self> {
         let (Some(scheme), Some(authority)) = (uri.scheme().cloned(), uri.authority().cloned()) else {
             anyhow::bail!("the endpoint `{uri}` has no scheme or no host");
         };
         let name = ServerName::try_from(authority.host().trim_matches(['[', ']']).to_owned())?;
         let connector = HttpsConnectorBuilder::new()
-            .with_tls_config((*reach.tls).clone())
+            .with_tls_config((*options.tls).clone())
             .https_or_http()
             .with_server_name_resolver(FixedServerNameResolver::new(name));
-        let dial = Dial::new(uri.clone(), reach.connect_timeout);
-        let connector = match reach.is_http2 {
-            true => connector.enable_http2().wrap_connector(dial),
-            false => connector.enable_http1().wrap_connector(dial),
+        let tcp = Connector::new(uri.clone(), options.connect_timeout);
+        let connector = match options.is_http2 {
+            true => connector.enable_http2().wrap_connector(tcp),
+            false => connector.enable_http1().wrap_connector(tcp),
         };
         let client = Client::builder(TokioExecutor::new())
-            .http2_only(reach.is_http2)
-            // A pooled connection that was closed is for the retry layer to see and to count.
+            .http2_only(options.is_http2)
+            // The retry layer counts and retries a request that met a closed connection of the pool.
             .retry_canceled_requests(false)
             .set_host(false)
             .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(IDLE_TIMEOUT)
+            .pool_idle_timeout(POOL_IDLE_TIMEOUT)
             .timer(TokioTimer::new())
-            .build(InTime::new(connector, reach.connect_timeout));
+            .build(connect::with_timeout(connector, options.connect_timeout));
         Ok(Self {
             name: format!("{scheme}://{authority}"),
             host: HeaderValue::from_str(authority.as_str())?,
             scheme,
             authority,
-            alias: Authority::from_static("e"),
+            pool_key: Authority::from_static("e"),
             client,
             pace,
             load: AtomicUsize::new(0),
-            health: outliers.map(|outliers| Health::new(Arc::clone(outliers), Instant::now())),
+            health: outliers.map(|outliers| EndpointHealth::new(Arc::clone(outliers), Instant::now())),
         })
     }
 
@@ -114,12 +116,12 @@ impl Endpoint {
         &self.host
     }
 
-    pub(crate) fn alias(&self) -> &Authority {
-        &self.alias
+    pub(crate) fn pool_key(&self) -> &Authority {
+        &self.pool_key
     }
 
-    /// Sends a request, which must be aimed here. One place where that is done, because where there are two, each copies
-    /// the client's future of three kilobytes.
+    /// Sends a request, whose URI must be that of this endpoint. All sends go through this function: with a
+    /// second call of the client, each of the two copies its future of three kilobytes.
     pub(crate) fn send(&self, request: EndpointRequest) -> legacy::ResponseFuture {
         self.client.request(request)
     }
@@ -128,19 +130,19 @@ impl Endpoint {
         self.pace.as_ref()
     }
 
-    /// How many requests are under way.
+    /// Returns the number of requests whose response has not ended.
     pub(crate) fn load(&self) -> usize {
         self.load.load(Ordering::Relaxed)
     }
 
-    /// Counts a request until the guard is dropped.
-    pub(crate) fn occupy(self: &Arc<Self>) -> Occupied {
+    /// Adds a request to the load until the guard is dropped.
+    pub(crate) fn start_request(self: &Arc<Self>) -> LoadGuard {
         self.load.fetch_add(1, Ordering::Relaxed);
-        Occupied(Arc::clone(self))
+        LoadGuard(Arc::clone(self))
     }
 
-    /// How it has done lately; `None` where nobody counts.
-    pub(crate) fn health(&self) -> Option<&Health> {
+    /// Returns the endpoint's recent outcomes, or `None` without outlier detection.
+    pub(crate) fn health(&self) -> Option<&EndpointHealth> {
         self.health.as_ref()
     }
 }
@@ -154,22 +156,22 @@ impl fmt::Debug for Endpoint {
     }
 }
 
-/// Counts a request for as long as it lives.
+/// Counts as one request of its endpoint's load until it is dropped.
 #[derive(Debug)]
-pub(crate) struct Occupied(Arc<Endpoint>);
+pub(crate) struct LoadGuard(Arc<Endpoint>);
 
-impl Occupied {
+impl LoadGuard {
     pub(crate) fn endpoint(&self) -> &Arc<Endpoint> {
         &self.0
     }
 }
 
-impl Drop for Occupied {
+impl Drop for LoadGuard {
     fn drop(&mut self) {
         self.0.load.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
-/// How long a connection that nobody uses stays open. Shorter than what servers grant, most of which close after a
-/// minute, so that fewer requests meet a connection that is being closed.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(50);
+/// Time after which the client closes an idle connection. Most servers close theirs after a minute, and a
+/// shorter time lets fewer requests meet a connection that the server is closing.
+const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(50);

@@ -1,31 +1,32 @@
 //! The failures of an attempt.
 
-use std::error::Error;
-use std::{fmt, io};
+use std::io;
 
 use hyper_util::client::legacy;
+use tower_http_retry::PaceError;
 use tower_http_retry::pace::PaceRejection;
 
-/// Why an attempt came to nothing.
-#[derive(Debug)]
+/// The failure of an attempt: an outcome without a response head.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", self.as_str())]
 pub(crate) enum AttemptError {
-    /// The connection, or what went over it.
-    Client(legacy::Error),
-    /// The try took too long, or it lasted until the route's timeout.
-    Timeout(io::Error),
-    /// The endpoint wants quiet for longer than the request may wait.
-    Paced(PaceRejection),
-    /// The response can be read in more than one way.
+    /// The connection could not be opened, or it failed before the response head.
+    Client(#[source] legacy::Error),
+    /// The per-try timeout or the route's timeout passed.
+    Timeout(#[source] io::Error),
+    /// A pace rejected the attempt, because its wait would be too long or too many requests wait already.
+    Paced(#[source] PaceRejection),
+    /// The framing of the response is ambiguous.
     Framing,
-    /// The request's target makes no URI.
+    /// The request target does not form a URI at the endpoint.
     Target,
-    /// As many requests are under way to the upstream as may.
+    /// The upstream has as many requests in flight as its `max_requests` allows.
     Overflow,
 }
 
 impl AttemptError {
-    /// As the log has it.
-    pub(crate) fn word(&self) -> &'static str {
+    /// Returns the failure's name in the access log and in spans.
+    pub(crate) fn as_str(&self) -> &'static str {
         match self {
             Self::Client(error) if error.is_connect() => "connect failed",
             Self::Client(_) => "broken off",
@@ -38,19 +39,9 @@ impl AttemptError {
     }
 }
 
-impl fmt::Display for AttemptError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.word())
-    }
-}
-
-impl Error for AttemptError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        match self {
-            Self::Client(error) => Some(error),
-            Self::Timeout(error) => Some(error),
-            Self::Paced(refusal) => Some(refusal),
-            Self::Framing | Self::Target | Self::Overflow => None,
-        }
+/// A rejection counts in the same way, whether the pace of the upstream or that of the endpoint made it.
+impl From<PaceError<AttemptError>> for AttemptError {
+    fn from(error: PaceError<AttemptError>) -> Self {
+        error.into_inner().unwrap_or_else(Self::Paced)
     }
 }

@@ -1,12 +1,12 @@
-//! Requests whose client waits to be asked for the body (`Expect: 100-continue`, RFC 9110 section 10.1.1).
+//! Requests whose client waits for `100 Continue` before it sends the body (`Expect: 100-continue`, RFC 9110
+//! section 10.1.1).
 //!
-//! hyper's client sends a body at once, and hyper's server asks its client for the body as soon as somebody reads it.
-//! So nobody reads the body of such a request before its upstream asks.
+//! hyper's client sends a body at once, and hyper's server sends `100 Continue` to the client as soon as the
+//! body is read. The gateway therefore does not read the body of such a request before its upstream sends
+//! `100 Continue`.
 
-use std::error::Error;
-use std::fmt;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
@@ -17,137 +17,143 @@ use hyper::ext;
 use tokio::time::Sleep;
 use tower_http_retry::{BoxError, ReplayBody};
 
-use crate::upstream::request_body::Upload;
+use crate::sync::lock;
+use crate::upstream::request_body::RequestBody;
 
-/// A body that may have to be asked for. It is one pointer wide, because the client moves it about with its request.
-pub(crate) struct AskedBody<B>(Option<Box<Asked<B>>>);
+/// A request body that may have to wait for `100 Continue`. It is one pointer wide, because the client moves
+/// it with its request. An empty body has no allocation.
+pub(crate) struct DeferredBody<B>(Option<Box<DeferredBodyInner<B>>>);
 
-struct Asked<B> {
+struct DeferredBodyInner<B> {
     body: B,
-    /// `None` from when it was.
-    hold: Option<Hold>,
+    /// `None` once the body may be read.
+    wait: Option<ContinueWait>,
 }
 
-/// What the request's side and the response's side of an attempt know of each other.
+/// The response side of the wait for `100 Continue`. Dropping it ends the attempt, and with it the wait.
 #[derive(Debug)]
-pub(crate) struct Expectation(Arc<Mutex<State>>);
+pub(crate) struct ContinueHandle(Arc<Mutex<SharedState>>);
 
-struct Hold {
-    state: Arc<Mutex<State>>,
-    patience: Duration,
-    /// From when the body is first wanted, which is when the head is on its way.
+/// The request side of the wait for `100 Continue`.
+struct ContinueWait {
+    shared: Arc<Mutex<SharedState>>,
+    timeout: Duration,
+    /// Starts when hyper first polls the body, which is when it sends the head.
     sleep: Option<Pin<Box<Sleep>>>,
 }
 
 #[derive(Debug)]
-struct State {
-    stage: Stage,
-    waiting: Option<Waker>,
+struct SharedState {
+    state: ContinueState,
+    waker: Option<Waker>,
 }
 
+/// The progress of the wait for `100 Continue`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
-    /// The upstream has said nothing.
-    Silent,
-    /// It asked for the body, or seems not to know that it should.
-    Asked,
-    /// It answered without.
-    Answered,
-    /// The attempt is over.
-    Over,
+enum ContinueState {
+    /// The upstream has sent nothing.
+    Waiting,
+    /// The upstream sent 100, or the wait for it ran out.
+    Continue,
+    /// The upstream responded without 100.
+    Responded,
+    /// The attempt has ended.
+    Ended,
 }
 
-/// Holds the body of a request that expects to be asked for it, for no longer than `patience`: there are servers that
-/// wait for it without asking, and hyper does not tell what they say over HTTP/2. There is none where the request is
-/// known not to expect it.
-pub(crate) fn hold<B: Body>(
+/// Lets the body of a request wait for `100 Continue` if its head expects that.
+///
+/// The wait lasts for `timeout` at most: some servers wait for the body without sending 100, and hyper does
+/// not report informational responses over HTTP/2. Without a `timeout`, or without the expectation, there is
+/// no wait and no handle.
+pub(crate) fn defer_body<B: Body>(
     request: Request<B>,
-    patience: Option<Duration>,
-) -> (Request<AskedBody<B>>, Option<Expectation>) {
+    timeout: Option<Duration>,
+) -> (Request<DeferredBody<B>>, Option<ContinueHandle>) {
     if request.body().is_end_stream() {
-        return (request.map(|_| AskedBody(None)), None);
+        return (request.map(|_| DeferredBody(None)), None);
     }
-    let Some(patience) = patience.filter(|_| is_in(request.headers())) else {
-        return (request.map(|body| AskedBody::new(body, None)), None);
+    let Some(timeout) = timeout.filter(|_| expects_continue(request.headers())) else {
+        return (request.map(|body| DeferredBody::new(body, None)), None);
     };
-    let state = Arc::new(Mutex::new(State { stage: Stage::Silent, waiting: None }));
-    let hold = Hold { state: Arc::clone(&state), patience, sleep: None };
-    let mut request = request.map(|body| AskedBody::new(body, Some(hold)));
-    let asked = Arc::clone(&state);
+    let shared = Arc::new(Mutex::new(SharedState { state: ContinueState::Waiting, waker: None }));
+    let wait = ContinueWait { shared: Arc::clone(&shared), timeout, sleep: None };
+    let mut request = request.map(|body| DeferredBody::new(body, Some(wait)));
+    let continued = Arc::clone(&shared);
     ext::on_informational(&mut request, move |response| {
         if response.status() == StatusCode::CONTINUE {
-            turn(&asked, Stage::Asked);
+            set_state(&continued, ContinueState::Continue);
         }
     });
-    (request, Some(Expectation(state)))
+    (request, Some(ContinueHandle(shared)))
 }
 
-fn is_in(headers: &HeaderMap) -> bool {
+fn expects_continue(headers: &HeaderMap) -> bool {
     headers.get(header::EXPECT).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"))
 }
 
-impl Expectation {
-    /// The upstream has answered: it does not want a body that it has not asked for by now.
-    pub(crate) fn answered(self) -> Self {
-        turn(&self.0, Stage::Answered);
+impl ContinueHandle {
+    /// Notes that the upstream has responded. It does not want a body for which it has not sent 100 by now.
+    pub(crate) fn responded(self) -> Self {
+        set_state(&self.0, ContinueState::Responded);
         self
     }
 
-    /// Whether the body was left where it is.
-    pub(crate) fn is_unasked(&self) -> bool {
-        lock(&self.0).stage != Stage::Asked
+    /// Returns whether the body was not sent, because the upstream never sent 100.
+    pub(crate) fn is_body_unsent(&self) -> bool {
+        lock(&self.0).state != ContinueState::Continue
     }
 }
 
-impl Drop for Expectation {
+impl Drop for ContinueHandle {
     fn drop(&mut self) {
-        turn(&self.0, Stage::Over);
+        set_state(&self.0, ContinueState::Ended);
     }
 }
 
-/// A body that was asked for is sent to its end.
-fn turn(state: &Mutex<State>, stage: Stage) {
-    let mut state = lock(state);
-    if state.stage == Stage::Asked {
+/// Changes the state and wakes the body. A body that may be sent is sent to its end, so `Continue` is final.
+fn set_state(shared: &Mutex<SharedState>, state: ContinueState) {
+    let mut shared = lock(shared);
+    if shared.state == ContinueState::Continue {
         return;
     }
-    state.stage = stage;
-    let waiting = state.waiting.take();
-    drop(state);
-    if let Some(waiting) = waiting {
-        waiting.wake();
+    shared.state = state;
+    let waker = shared.waker.take();
+    drop(shared);
+    if let Some(waker) = waker {
+        waker.wake();
     }
 }
 
-impl Hold {
-    /// Whether the body may be read.
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Unasked>> {
-        let mut state = lock(&self.state);
-        match state.stage {
-            Stage::Asked => return Poll::Ready(Ok(())),
-            Stage::Over => return Poll::Ready(Err(Unasked)),
-            Stage::Answered => {}
-            Stage::Silent => {
-                let patience = self.patience;
-                let sleep = self.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep(patience)));
+impl ContinueWait {
+    /// Resolves when the body may be read. It fails if the attempt ended first.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), NotContinued>> {
+        let mut shared = lock(&self.shared);
+        match shared.state {
+            ContinueState::Continue => return Poll::Ready(Ok(())),
+            ContinueState::Ended => return Poll::Ready(Err(NotContinued)),
+            ContinueState::Responded => {}
+            ContinueState::Waiting => {
+                let timeout = self.timeout;
+                let sleep = self.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep(timeout)));
                 if sleep.as_mut().poll(cx).is_ready() {
-                    state.stage = Stage::Asked;
+                    shared.state = ContinueState::Continue;
                     return Poll::Ready(Ok(()));
                 }
             }
         }
-        state.waiting = Some(cx.waker().clone());
+        shared.waker = Some(cx.waker().clone());
         Poll::Pending
     }
 }
 
-impl<B> AskedBody<B> {
-    fn new(body: B, hold: Option<Hold>) -> Self {
-        Self(Some(Box::new(Asked { body, hold })))
+impl<B> DeferredBody<B> {
+    fn new(body: B, wait: Option<ContinueWait>) -> Self {
+        Self(Some(Box::new(DeferredBodyInner { body, wait })))
     }
 }
 
-impl Body for AskedBody<ReplayBody<Upload>> {
+impl Body for DeferredBody<ReplayBody<RequestBody>> {
     type Data = Bytes;
     type Error = BoxError;
 
@@ -155,42 +161,33 @@ impl Body for AskedBody<ReplayBody<Upload>> {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        let Some(asked) = &mut self.0 else {
+        let Some(inner) = &mut self.0 else {
             return Poll::Ready(None);
         };
-        if let Some(hold) = &mut asked.hold {
-            // It is, but not for the upstream.
-            asked.body.mark_polled();
-            if let Err(unasked) = ready!(hold.poll(cx)) {
-                // hyper ends the connection, on which the upstream would take the next request for this body.
-                return Poll::Ready(Some(Err(unasked.into())));
+        if let Some(wait) = &mut inner.wait {
+            // hyper polls the body of a request whose head it has begun to send. The retry layer must know
+            // that to read a GOAWAY, although nothing of the client's body has been read.
+            inner.body.mark_polled();
+            if let Err(error) = ready!(wait.poll(cx)) {
+                // The error makes hyper close the connection. On an open one, the upstream would read the
+                // next request as this body.
+                return Poll::Ready(Some(Err(error.into())));
             }
-            asked.hold = None;
+            inner.wait = None;
         }
-        Pin::new(&mut asked.body).poll_frame(cx)
+        Pin::new(&mut inner.body).poll_frame(cx)
     }
 
     fn is_end_stream(&self) -> bool {
-        self.0.as_ref().is_none_or(|asked| asked.body.is_end_stream())
+        self.0.as_ref().is_none_or(|inner| inner.body.is_end_stream())
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.0.as_ref().map_or(SizeHint::with_exact(0), |asked| asked.body.size_hint())
+        self.0.as_ref().map_or(SizeHint::with_exact(0), |inner| inner.body.size_hint())
     }
 }
 
-fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
-    state.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Why a body was not sent.
-#[derive(Debug)]
-struct Unasked;
-
-impl fmt::Display for Unasked {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the upstream did not ask for the request body")
-    }
-}
-
-impl Error for Unasked {}
+/// The attempt ended before the upstream sent `100 Continue`.
+#[derive(Debug, thiserror::Error)]
+#[error("the upstream did not ask for the request body")]
+struct NotContinued;

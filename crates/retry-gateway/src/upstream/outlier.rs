@@ -1,10 +1,11 @@
-//! Which endpoints are left alone because they fail, and who tries first whether they are well again.
+//! Outlier detection: it ejects endpoints that fail, and lets one request probe an ejected endpoint before
+//! the others return.
 //!
-//! Endpoints and requests share this, so that as long as nothing fails it is one load for each of them: no clock, no
-//! lock, no write.
+//! All requests to an endpoint share its state. As long as nothing fails, a request costs one atomic load of
+//! it, and no clock reading, lock or write.
 
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use http::StatusCode;
@@ -12,242 +13,259 @@ use prometheus_client::metrics::counter::Counter;
 use tokio::time::Instant;
 
 use crate::config::OutlierDetection;
+use crate::sync::lock;
 
-/// What the endpoints of an upstream share.
+/// Bounds and counts the ejections among the endpoints of an upstream.
 #[derive(Debug)]
-pub(crate) struct Outliers {
+pub(crate) struct OutlierDetector {
     config: OutlierDetection,
-    /// How many of them may be out at a time, how many are, and how often one was.
-    most: AtomicUsize,
-    active: AtomicUsize,
+    /// Largest number of endpoints that may be ejected at a time.
+    max_ejected: AtomicUsize,
+    /// Number of endpoints that are ejected now.
+    ejected: AtomicUsize,
+    /// Metric that counts all ejections.
     ejections: Counter,
 }
 
-impl Outliers {
-    /// Of no endpoints.
+impl OutlierDetector {
+    /// Creates a detector of no endpoints; call [`resize`](Self::resize) with their number.
     pub(crate) fn new(config: &OutlierDetection, ejections: Counter) -> Self {
-        let (most, active) = (AtomicUsize::new(0), AtomicUsize::new(0));
-        Self { config: config.clone(), most, active, ejections }
+        let (max_ejected, ejected) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        Self { config: config.clone(), max_ejected, ejected, ejections }
     }
 
-    /// Of so many endpoints from now on, of which one is always tried.
-    pub(crate) fn fit(&self, endpoints: usize) {
+    /// Sets the number of endpoints. At least one of them is never ejected.
+    pub(crate) fn resize(&self, endpoints: usize) {
         let share = (endpoints * self.config.max_ejection_percent as usize).div_ceil(100);
-        self.most.store(share.min(endpoints.saturating_sub(1)), Ordering::Relaxed);
+        self.max_ejected.store(share.min(endpoints.saturating_sub(1)), Ordering::Relaxed);
     }
 
-    /// How many are out.
-    pub(crate) fn active(&self) -> usize {
-        self.active.load(Ordering::Relaxed)
+    /// Returns the number of ejected endpoints.
+    pub(crate) fn ejected(&self) -> usize {
+        self.ejected.load(Ordering::Relaxed)
     }
 
-    /// Whether one more may go.
-    fn admits_one(&self) -> bool {
-        let most = self.most.load(Ordering::Relaxed);
-        let one_more = |active: usize| (active < most).then_some(active + 1);
-        self.active.try_update(Ordering::Relaxed, Ordering::Relaxed, one_more).is_ok()
+    /// Counts one more ejected endpoint. Returns false, and counts nothing, if the limit is reached.
+    fn try_eject(&self) -> bool {
+        let max_ejected = self.max_ejected.load(Ordering::Relaxed);
+        let one_more = |ejected: usize| (ejected < max_ejected).then_some(ejected + 1);
+        self.ejected.try_update(Ordering::Relaxed, Ordering::Relaxed, one_more).is_ok()
     }
 }
 
-/// How an endpoint has done lately.
+/// The recent outcomes of one endpoint, and whether it is ejected.
 #[derive(Debug)]
-pub(crate) struct Health {
-    outliers: Arc<Outliers>,
-    /// The word of `record`, for those who only want to know that.
+pub(crate) struct EndpointHealth {
+    detector: Arc<OutlierDetector>,
+    /// Copy of the record's state, which is read without the lock.
     state: AtomicU8,
-    record: Mutex<Record>,
+    record: Mutex<EndpointRecord>,
 }
 
-impl Drop for Health {
-    /// An endpoint that is gone counts no more.
+impl Drop for EndpointHealth {
+    /// Removes the endpoint from the number of ejected ones.
     fn drop(&mut self) {
         if self.is_ejected() {
-            self.outliers.active.fetch_sub(1, Ordering::Relaxed);
+            self.detector.ejected.fetch_sub(1, Ordering::Relaxed);
         }
     }
 }
 
-/// Where an endpoint stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The state of an endpoint for outlier detection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(u8)]
-pub(crate) enum State {
-    /// It has not failed lately.
+pub(crate) enum EndpointState {
+    /// The endpoint has no recent failure.
+    #[default]
     Healthy,
-    /// It is tried, and something failed lately.
+    /// The endpoint gets requests, and has recent failures.
     Watched,
-    /// It is left alone, or one request tries it.
+    /// The endpoint gets no requests but a probe.
     Ejected,
 }
 
-/// What a request came to.
+/// The state of an endpoint, and the number of ejections that count for the length of the next one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct OutlierSnapshot {
+    pub(crate) state: EndpointState,
+    pub(crate) ejections: u32,
+}
+
+/// The outcome of an attempt, for outlier detection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Report {
+pub(crate) enum EndpointOutcome {
     Success,
     Failure,
-    /// Nobody was there, so the next one would fail too.
+    /// The connection failed, so the next request would fail too.
     Unreachable,
 }
 
 #[derive(Debug)]
-struct Record {
-    state: State,
-    /// In a row.
-    failures: u32,
-    /// In the interval that began then.
-    began: Instant,
-    failed: u32,
-    total: u32,
-    /// How long it is out the next time: as often doubled as it was before, less one for each interval without failure.
+struct EndpointRecord {
+    state: EndpointState,
+    consecutive_failures: u32,
+    interval_start: Instant,
+    /// Failures in the interval.
+    interval_failures: u32,
+    /// Requests in the interval.
+    interval_total: u32,
+    /// Each ejection doubles the length of the next one. Each interval without a failure takes one ejection
+    /// back.
     ejections: u32,
-    /// Until when nobody tries it; while one does, until when it is waited for.
-    until: Instant,
-    is_probed: bool,
+    /// End of the ejection, or of the wait for a probe's outcome. The next probe may start then.
+    next_probe: Instant,
+    is_probing: bool,
 }
 
-impl Health {
-    pub(crate) fn new(outliers: Arc<Outliers>, now: Instant) -> Self {
-        let record = Record {
-            state: State::Healthy,
-            failures: 0,
-            began: now,
-            failed: 0,
-            total: 0,
+impl EndpointHealth {
+    pub(crate) fn new(detector: Arc<OutlierDetector>, now: Instant) -> Self {
+        let record = EndpointRecord {
+            state: EndpointState::Healthy,
+            consecutive_failures: 0,
+            interval_start: now,
+            interval_failures: 0,
+            interval_total: 0,
             ejections: 0,
-            until: now,
-            is_probed: false,
+            next_probe: now,
+            is_probing: false,
         };
-        Self { outliers, state: AtomicU8::new(State::Healthy as u8), record: Mutex::new(record) }
+        Self { detector, state: AtomicU8::new(EndpointState::Healthy as u8), record: Mutex::new(record) }
     }
 
     pub(crate) fn is_ejected(&self) -> bool {
-        self.state.load(Ordering::Relaxed) == State::Ejected as u8
+        self.state.load(Ordering::Relaxed) == EndpointState::Ejected as u8
     }
 
-    /// Where it stands, and how many ejections count for the length of the next.
-    pub(crate) fn stand(&self) -> (State, u32) {
-        let record = self.record.lock().unwrap_or_else(PoisonError::into_inner);
-        (record.state, record.ejections)
+    pub(crate) fn snapshot(&self) -> OutlierSnapshot {
+        let record = lock(&self.record);
+        OutlierSnapshot { state: record.state, ejections: record.ejections }
     }
 
-    /// Whether the caller is the one to try it again.
-    pub(crate) fn take_probe(&self, now: Instant) -> bool {
-        self.with(|record| {
-            let is_due = record.state == State::Ejected && now >= record.until;
+    /// Claims the probe of an ejected endpoint. Returns whether the caller's request is the probe.
+    pub(crate) fn try_probe(&self, now: Instant) -> bool {
+        self.update(|record| {
+            let is_due = record.state == EndpointState::Ejected && now >= record.next_probe;
             if is_due {
-                record.is_probed = true;
-                // Who tries it may be gone without a word, as its client was.
-                record.until = now + self.outliers.config.max_ejection_time;
+                record.is_probing = true;
+                // The probing request may be cancelled, so the probe expires.
+                record.next_probe = now + self.detector.config.max_ejection_time;
             }
             is_due
         })
     }
 
-    /// Counts what a request came to.
-    pub(crate) fn report(&self, report: Report, now: impl FnOnce() -> Instant) {
-        if report == Report::Success && self.state.load(Ordering::Relaxed) == State::Healthy as u8 {
+    /// Records the outcome of an attempt. `now` is called only if the outcome changes something.
+    pub(crate) fn record(&self, outcome: EndpointOutcome, now: impl FnOnce() -> Instant) {
+        if outcome == EndpointOutcome::Success
+            && self.state.load(Ordering::Relaxed) == EndpointState::Healthy as u8
+        {
             return;
         }
         let now = now();
-        self.with(|record| match (record.state, report) {
-            // What was under way when it was ejected says nothing new.
-            (State::Ejected, _) if !record.is_probed => {}
-            (State::Ejected, Report::Success) => self.restore(record, now),
-            (State::Ejected, _) => self.eject(record, now),
-            (_, Report::Success) => self.succeed(record, now),
-            (_, report) => self.fail(record, report, now),
+        self.update(|record| match (record.state, outcome) {
+            // A request that was in flight at the ejection says nothing new.
+            (EndpointState::Ejected, _) if !record.is_probing => {}
+            (EndpointState::Ejected, EndpointOutcome::Success) => self.restore(record, now),
+            (EndpointState::Ejected, _) => self.eject(record, now),
+            (_, EndpointOutcome::Success) => self.record_success(record, now),
+            (_, outcome) => self.record_failure(record, outcome, now),
         });
     }
 
-    fn succeed(&self, record: &mut Record, now: Instant) {
-        record.failures = 0;
-        record.total = record.total.saturating_add(1);
-        if now.saturating_duration_since(record.began) < self.outliers.config.interval {
+    fn record_success(&self, record: &mut EndpointRecord, now: Instant) {
+        record.consecutive_failures = 0;
+        record.interval_total = record.interval_total.saturating_add(1);
+        if now.saturating_duration_since(record.interval_start) < self.detector.config.interval {
             return;
         }
-        if record.failed == 0 {
+        if record.interval_failures == 0 {
             record.ejections = record.ejections.saturating_sub(1);
         }
-        if record.failed == 0 && record.ejections == 0 {
-            record.state = State::Healthy;
+        if record.interval_failures == 0 && record.ejections == 0 {
+            record.state = EndpointState::Healthy;
         }
-        record.begin(now);
+        record.start_interval(now);
     }
 
-    fn fail(&self, record: &mut Record, report: Report, now: Instant) {
-        let config = &self.outliers.config;
-        let is_over = now.saturating_duration_since(record.began) >= config.interval;
-        if record.state == State::Healthy || is_over {
-            record.begin(now);
+    fn record_failure(&self, record: &mut EndpointRecord, outcome: EndpointOutcome, now: Instant) {
+        let config = &self.detector.config;
+        let has_interval_ended = now.saturating_duration_since(record.interval_start) >= config.interval;
+        if record.state == EndpointState::Healthy || has_interval_ended {
+            record.start_interval(now);
         }
-        record.state = State::Watched;
-        record.failures = record.failures.saturating_add(1);
-        record.failed = record.failed.saturating_add(1);
-        record.total = record.total.saturating_add(1);
+        record.state = EndpointState::Watched;
+        record.consecutive_failures = record.consecutive_failures.saturating_add(1);
+        record.interval_failures = record.interval_failures.saturating_add(1);
+        record.interval_total = record.interval_total.saturating_add(1);
         let threshold = config.failure_percentage_threshold;
-        let many_in_a_row = config.consecutive_5xx > 0 && record.failures >= config.consecutive_5xx;
-        let large_share = threshold > 0
-            && record.total >= config.failure_percentage_request_volume
-            && u64::from(record.failed) * 100 >= u64::from(threshold) * u64::from(record.total);
-        let is_outlier = report == Report::Unreachable || many_in_a_row || large_share;
-        if is_outlier && self.outliers.admits_one() {
+        let has_many_in_a_row =
+            config.consecutive_5xx > 0 && record.consecutive_failures >= config.consecutive_5xx;
+        let has_large_share = threshold > 0
+            && record.interval_total >= config.failure_percentage_request_volume
+            && u64::from(record.interval_failures) * 100
+                >= u64::from(threshold) * u64::from(record.interval_total);
+        let is_outlier = outcome == EndpointOutcome::Unreachable || has_many_in_a_row || has_large_share;
+        if is_outlier && self.detector.try_eject() {
             self.eject(record, now);
         }
     }
 
-    /// It counts as out already.
-    fn eject(&self, record: &mut Record, now: Instant) {
-        record.state = State::Ejected;
-        record.until = now + self.outliers.config.ejection_time(record.ejections);
+    /// Ejects an endpoint, which [`try_eject`](OutlierDetector::try_eject) has counted already.
+    fn eject(&self, record: &mut EndpointRecord, now: Instant) {
+        record.state = EndpointState::Ejected;
+        record.next_probe = now + self.detector.config.ejection_time(record.ejections);
         record.ejections = record.ejections.saturating_add(1);
-        record.is_probed = false;
-        self.outliers.ejections.inc();
+        record.is_probing = false;
+        self.detector.ejections.inc();
     }
 
-    fn restore(&self, record: &mut Record, now: Instant) {
-        record.state = State::Watched;
-        record.is_probed = false;
-        record.failures = 0;
-        record.begin(now);
-        self.outliers.active.fetch_sub(1, Ordering::Relaxed);
+    fn restore(&self, record: &mut EndpointRecord, now: Instant) {
+        record.state = EndpointState::Watched;
+        record.is_probing = false;
+        record.consecutive_failures = 0;
+        record.start_interval(now);
+        self.detector.ejected.fetch_sub(1, Ordering::Relaxed);
     }
 
-    fn with<T>(&self, change: impl FnOnce(&mut Record) -> T) -> T {
-        let mut record = self.record.lock().unwrap_or_else(PoisonError::into_inner);
+    /// Changes the record, and copies its state.
+    fn update<T>(&self, change: impl FnOnce(&mut EndpointRecord) -> T) -> T {
+        let mut record = lock(&self.record);
         let result = change(&mut record);
         self.state.store(record.state as u8, Ordering::Relaxed);
         result
     }
 }
 
-impl Record {
-    fn begin(&mut self, now: Instant) {
-        (self.began, self.failed, self.total) = (now, 0, 0);
+impl EndpointRecord {
+    fn start_interval(&mut self, now: Instant) {
+        (self.interval_start, self.interval_failures, self.interval_total) = (now, 0, 0);
     }
 }
 
 impl OutlierDetection {
-    /// How long an endpoint is out that was so often before.
-    fn ejection_time(&self, before: u32) -> Duration {
-        let grown = self.base_ejection_time.saturating_mul(1 << before.min(16));
-        grown.min(self.max_ejection_time)
+    /// Returns the length of an ejection after `ejections` earlier ones.
+    fn ejection_time(&self, ejections: u32) -> Duration {
+        let doubled = self.base_ejection_time.saturating_mul(1 << ejections.min(16));
+        doubled.min(self.max_ejection_time)
     }
 
-    /// What a response with this status says of an endpoint.
-    pub(crate) fn report(&self, status: StatusCode) -> Report {
+    /// Returns the outcome that a response with this status counts as.
+    pub(crate) fn outcome(&self, status: StatusCode) -> EndpointOutcome {
         match status.is_server_error() && self.status_codes.contains(&status) {
-            true => Report::Failure,
-            false => Report::Success,
+            true => EndpointOutcome::Failure,
+            false => EndpointOutcome::Success,
         }
     }
 }
 
-impl Outliers {
+impl OutlierDetector {
     pub(crate) fn config(&self) -> &OutlierDetection {
         &self.config
     }
 }
 
-impl State {
+impl EndpointState {
+    /// Returns the state's name in `/status`.
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Healthy => "healthy",

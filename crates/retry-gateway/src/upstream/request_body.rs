@@ -1,7 +1,5 @@
-//! The body of a client's request, for which nobody waits forever.
+//! The body of a client's request, with a timeout for each read.
 
-use std::error::Error;
-use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -13,49 +11,48 @@ use hyper::body::Incoming;
 use tokio::time::Instant;
 use tower_http_retry::{BoxError, ReplayBody};
 
-use crate::telemetry::request_log::Trail;
+use crate::telemetry::request_log::RequestLog;
 use crate::time::pooled_timeout::{PooledTimeout, TimerPool};
 
-/// How long is waited for the next piece of a body.
+/// The longest wait for the next frame of a request body, and its timers.
 #[derive(Debug)]
-pub(crate) struct Uploads {
-    pub(crate) alarms: TimerPool,
+pub(crate) struct BodyTimeout {
+    pub(crate) timers: TimerPool,
     pub(crate) timeout: Duration,
 }
 
-/// A request body that fails when its client sends nothing for too long.
+/// A request body that fails if its client sends nothing for the body timeout.
 #[derive(Debug)]
-pub(crate) struct Upload {
-    body: Source,
-    /// `None` where there is nothing to wait for.
-    patience: Option<(Arc<Uploads>, RequestLog)>,
-    /// While nothing comes. Boxed, because mostly it comes at once.
-    alarm: Option<Box<(Instant, PooledTimeout)>>,
+pub(crate) struct RequestBody {
+    source: BodySource,
+    /// `None` if the body is empty or is replayed from another one.
+    timeout: Option<(Arc<BodyTimeout>, RequestLog)>,
+    /// The running timeout and its deadline. They are boxed, because most frames arrive without a wait.
+    running: Option<Box<(Instant, PooledTimeout)>>,
 }
 
-/// Where it comes from.
 #[derive(Debug)]
-enum Source {
-    /// The client.
+enum BodySource {
     Client(Incoming),
-    /// Another one, which waits for the client, and of which there may be several. Boxed, so that it is not the size of it
-    /// that counts.
-    Kept(Box<ReplayBody<Upload>>),
+    /// A replay of another `RequestBody`, which reads from the client. It is boxed, so that it does not add
+    /// to the size of a request.
+    Replay(Box<ReplayBody<RequestBody>>),
 }
 
-impl Upload {
-    pub(crate) fn new(body: Incoming, uploads: &Arc<Uploads>, request_log: &RequestLog) -> Self {
-        let patience = (!body.is_end_stream()).then(|| (Arc::clone(uploads), request_log.clone()));
-        Self { body: Source::Client(body), patience, alarm: None }
+impl RequestBody {
+    /// Creates a body that reads from the client. A timeout or an abort is noted in `request_log`.
+    pub(crate) fn new(body: Incoming, timeout: &Arc<BodyTimeout>, request_log: &RequestLog) -> Self {
+        let timeout = (!body.is_end_stream()).then(|| (Arc::clone(timeout), request_log.clone()));
+        Self { source: BodySource::Client(body), timeout, running: None }
     }
 
-    /// One that somebody else keeps.
-    pub(crate) fn again(body: ReplayBody<Self>) -> Self {
-        Self { body: Source::Kept(Box::new(body)), patience: None, alarm: None }
+    /// Creates a body that replays another one.
+    pub(crate) fn from_replay(body: ReplayBody<Self>) -> Self {
+        Self { source: BodySource::Replay(Box::new(body)), timeout: None, running: None }
     }
 }
 
-impl Body for Upload {
+impl Body for RequestBody {
     type Data = Bytes;
     type Error = BoxError;
 
@@ -63,73 +60,67 @@ impl Body for Upload {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        let Self { body, patience, alarm } = &mut *self;
-        let body = match body {
-            Source::Client(body) => body,
-            Source::Kept(body) => return Pin::new(body).poll_frame(cx),
+        let Self { source, timeout, running } = &mut *self;
+        let body = match source {
+            BodySource::Client(body) => body,
+            BodySource::Replay(body) => return Pin::new(body).poll_frame(cx),
         };
         if let Poll::Ready(frame) = Pin::new(body).poll_frame(cx) {
-            *alarm = None;
-            if let (Some(Err(_)), Some((_, request_log))) = (&frame, &patience) {
+            *running = None;
+            if let (Some(Err(_)), Some((_, request_log))) = (&frame, &timeout) {
                 request_log.set_body_aborted();
             }
             return Poll::Ready(frame.map(|frame| frame.map_err(Into::into)));
         }
-        let Some((uploads, request_log)) = patience else { return Poll::Pending };
+        let Some((timeout, request_log)) = timeout else { return Poll::Pending };
         loop {
-            let (at, waiting) = &mut **alarm.get_or_insert_with(|| {
-                let at = Instant::now() + uploads.timeout;
-                Box::new((at, uploads.alarms.sleep_until(at)))
+            let (deadline, timer) = &mut **running.get_or_insert_with(|| {
+                let deadline = Instant::now() + timeout.timeout;
+                Box::new((deadline, timeout.timers.sleep_until(deadline)))
             });
-            if Pin::new(waiting).poll(cx).is_pending() {
+            if Pin::new(timer).poll(cx).is_pending() {
                 return Poll::Pending;
             }
-            if at.elapsed() < MISSED {
+            if deadline.elapsed() < MAX_WAKE_DELAY {
                 request_log.set_body_timed_out();
-                return Poll::Ready(Some(Err(Stalled.into())));
+                return Poll::Ready(Some(Err(BodyTimedOut.into())));
             }
-            // Nobody was there when it went off, so nobody waited for the client: that was between two attempts.
-            *alarm = None;
+            // No attempt polled the body when the timeout passed, so the gateway did not wait for the client
+            // then. That happens between two attempts.
+            *running = None;
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        match &self.body {
-            Source::Client(body) => body.is_end_stream(),
-            Source::Kept(body) => body.is_end_stream(),
+        match &self.source {
+            BodySource::Client(body) => body.is_end_stream(),
+            BodySource::Replay(body) => body.is_end_stream(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
-        match &self.body {
-            Source::Client(body) => body.size_hint(),
-            Source::Kept(body) => body.size_hint(),
+        match &self.source {
+            BodySource::Client(body) => body.size_hint(),
+            BodySource::Replay(body) => body.size_hint(),
         }
     }
 }
 
-/// The client does not send the rest.
-#[derive(Debug)]
-struct Stalled;
+/// The client sent no part of its body for the body timeout.
+#[derive(Debug, thiserror::Error)]
+#[error("the client did not send its body")]
+struct BodyTimedOut;
 
-impl fmt::Display for Stalled {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the client did not send its body")
-    }
-}
-
-impl Error for Stalled {}
-
-/// Who waits for an alarm is there before that.
-const MISSED: Duration = Duration::from_secs(1);
+/// A task that waits for a timeout polls it within this time after it has passed.
+const MAX_WAKE_DELAY: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// Each request's future has room for it.
+    /// The future of each request has room for a body.
     #[test]
-    fn one_that_is_kept_makes_none_larger() {
-        assert_eq!(size_of::<Source>(), size_of::<Incoming>());
+    fn a_replay_does_not_enlarge_the_body() {
+        assert_eq!(size_of::<BodySource>(), size_of::<Incoming>());
     }
 }

@@ -1,4 +1,4 @@
-//! The body of an upstream's response, on its way to the client.
+//! The body of an upstream's response, which the gateway passes on to the client.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -12,71 +12,77 @@ use tower_http_retry::body::ResponseBody;
 
 use crate::connection::limit::Permit;
 use crate::connection::timeouts::ActiveRequest;
-use crate::llm::Cared;
+use crate::llm::MaybePeeked;
 use crate::time::pooled_timeout::TimerPool;
-use crate::upstream::endpoint::Occupied;
-use crate::upstream::expect_continue::Expectation;
+use crate::upstream::endpoint::LoadGuard;
+use crate::upstream::expect_continue::ContinueHandle;
 
-/// What is sent to a client: an upstream's body, or one of the gateway's own.
+/// The body of a response to a client: an upstream's body, or that of a local reply.
 pub(crate) type GatewayBody = Either<UpstreamBody, Full<Bytes>>;
 
-/// A response body that counts as load of its endpoint until it has ended.
+/// A response body that counts as load of its endpoint until its end.
 #[derive(Debug)]
 pub(crate) struct UpstreamBody {
     body: MaybePeeked<Incoming>,
-    /// `None` once it has been read to its end.
-    occupied: Option<Occupied>,
-    /// At the upstream.
-    seat: Option<Permit>,
-    /// On the client's connection.
-    turn: Option<ActiveRequest>,
-    /// Of the request.
-    expectation: Option<Expectation>,
+    /// `None` after [`read_to_end`](Self::read_to_end) has read the whole body.
+    load: Option<LoadGuard>,
+    /// Permit of the upstream's `max_requests`.
+    permit: Option<Permit>,
+    /// Marks the client's connection as busy.
+    active_request: Option<ActiveRequest>,
+    /// State of `100 Continue` for the request.
+    continue_handle: Option<ContinueHandle>,
 }
 
 impl UpstreamBody {
     pub(crate) fn new(
         body: MaybePeeked<Incoming>,
-        occupied: Occupied,
-        expectation: Option<Expectation>,
+        load: LoadGuard,
+        continue_handle: Option<ContinueHandle>,
     ) -> Self {
         Self {
             body,
-            occupied: Some(occupied),
-            seat: None,
-            turn: None,
-            expectation: expectation.map(Expectation::answered),
+            load: Some(load),
+            permit: None,
+            active_request: None,
+            continue_handle: continue_handle.map(ContinueHandle::responded),
         }
     }
 
-    /// Has its request keep its place and its turn until it has ended.
-    pub(crate) fn hold(&mut self, seat: Option<Permit>, turn: Option<ActiveRequest>) {
-        (self.seat, self.turn) = (seat, turn);
+    /// Keeps the permit and the mark of the connection until the end of the body.
+    pub(crate) fn attach(&mut self, permit: Option<Permit>, active_request: Option<ActiveRequest>) {
+        (self.permit, self.active_request) = (permit, active_request);
     }
 
-    /// Reads it to its end, if that comes within so many bytes and until then. Whether it did; then the upstream is done
-    /// with it.
-    pub(crate) async fn gather(self, most: usize, until: Instant, alarms: &TimerPool) -> (Self, bool) {
-        let (body, is_all) = self.body.gather(most, until, alarms).await;
-        let (occupied, expectation) = if is_all { (None, None) } else { (self.occupied, self.expectation) };
-        (Self { body, occupied, expectation, ..self }, is_all)
+    /// Reads the body up to `max_bytes` and until `deadline`. Returns the body, which starts with the bytes
+    /// read, and whether they are all of it. The upstream is then no longer busy with the request.
+    pub(crate) async fn read_to_end(
+        self,
+        max_bytes: usize,
+        deadline: Instant,
+        timers: &TimerPool,
+    ) -> (Self, bool) {
+        let (body, is_complete) = self.body.read_to_end(max_bytes, deadline, timers).await;
+        let (load, continue_handle) =
+            if is_complete { (None, None) } else { (self.load, self.continue_handle) };
+        (Self { body, load, continue_handle, ..self }, is_complete)
     }
 
-    /// Whether it answers a request whose body nobody asked for.
+    /// Returns whether the upstream responded without the request's body, which the client then still holds.
     pub(crate) fn is_early(&self) -> bool {
-        self.expectation.as_ref().is_some_and(Expectation::is_unasked)
+        self.continue_handle.as_ref().is_some_and(ContinueHandle::is_body_unsent)
     }
 }
 
 impl From<ResponseBody<Self>> for UpstreamBody {
-    /// Puts back what the retry layer has read of a failed response that is handed on after all.
+    /// Puts back the frames that the retry layer has read of a failed response whose client gets it after all.
     fn from(body: ResponseBody<Self>) -> Self {
         let (body, frames, has_ended) = match body.try_into_inner() {
             Ok(body) => return body,
             Err(body) => body.into_parts(),
         };
-        let occupied = body.occupied.filter(|_| !has_ended);
-        Self { body: body.body.put_back(frames, has_ended), occupied, ..body }
+        let load = body.load.filter(|_| !has_ended);
+        Self { body: body.body.put_back(frames, has_ended), load, ..body }
     }
 }
 

@@ -1,34 +1,39 @@
-//! The settings by which a route's requests are sent to one upstream.
+//! The settings of a route's attempts at one upstream.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::llm::Care;
+use crate::llm::BodyInspection;
 use crate::time::pooled_timeout::TimerPool;
-use crate::upstream::balancer::Upstream;
+use crate::upstream::balancer::Balancer;
 
-/// How a route's requests are sent to the endpoints of its upstream.
+/// Says how the attempts of a route's requests are sent to the endpoints of one upstream.
 #[derive(Debug)]
-pub(crate) struct Way {
-    pub(crate) upstream: Arc<Upstream>,
+pub(crate) struct AttemptSettings {
+    pub(crate) balancer: Arc<Balancer>,
     pub(crate) per_try_timeout: Option<Duration>,
+    /// Set if a resend goes to an endpoint that the request has not tried.
     pub(crate) avoids_tried: bool,
-    /// The route's, from when the request came.
+    /// The route's timeout, which starts when the gateway receives the request.
     pub(crate) timeout: Duration,
-    /// How long a request waits there for its turn, if another upstream can have it then.
-    pub(crate) longest_wait: Option<Duration>,
-    /// Whether a first attempt begins as its request comes: nothing holds it here, and nobody else had it before.
-    pub(crate) is_prompt: bool,
-    pub(crate) alarms: TimerPool,
-    pub(crate) care: Option<Care>,
+    /// Longest wait for an endpoint's pace. It is set if the route has another upstream, which then gets the
+    /// request.
+    pub(crate) max_pace_wait: Option<Duration>,
+    /// Set if the first attempt starts when the gateway receives the request: the upstream has no pace, and
+    /// it is the route's first.
+    pub(crate) starts_with_request: bool,
+    /// Timers for attempt timeouts.
+    pub(crate) timers: TimerPool,
+    pub(crate) inspection: Option<BodyInspection>,
 }
 
-impl Way {
-    /// How long an upstream may take to ask for a body: most of the time is left for the answer.
-    pub(crate) fn patience(&self) -> Duration {
-        PATIENCE.min(self.per_try_timeout.unwrap_or(self.timeout) / 4)
+impl AttemptSettings {
+    /// Returns how long the gateway waits for `100 Continue` before it sends the body. Most of the attempt's
+    /// time remains for the response.
+    pub(crate) fn continue_timeout(&self) -> Duration {
+        MAX_CONTINUE_TIMEOUT.min(self.per_try_timeout.unwrap_or(self.timeout) / 4)
     }
 }
 
-/// As long as common clients wait themselves.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// Common clients, such as curl, wait as long.
+const MAX_CONTINUE_TIMEOUT: Duration = Duration::from_secs(1);

@@ -57,8 +57,8 @@ fn a_stream_that_we_reset_ourselves_may_have_been_processed() {
 /// A retry layer may wrap a paced service.
 #[test]
 fn the_error_inside_a_pace_error_is_read() {
-    let inner = |kind| crate::PaceError::Inner(io::Error::from(kind));
+    let inner = |kind| crate::PaceError::inner(io::Error::from(kind));
     check(inner(ErrorKind::ConnectionRefused), FailureKind::NeverSent);
     check(inner(ErrorKind::TimedOut), FailureKind::Timeout);
-    check(crate::PaceError::<std::fmt::Error>::Rejected(PaceRejection::Waiters), FailureKind::Overloaded);
+    check(crate::PaceError::<std::fmt::Error>::rejected(PaceRejection::Waiters), FailureKind::Overloaded);
 }

@@ -91,7 +91,7 @@ where
         };
         self.session.abandon();
         self.finish(&mut outcome, Some(reason));
-        Poll::Ready(ControlFlow::Break(outcome.map_err(PaceError::Inner)))
+        Poll::Ready(ControlFlow::Break(outcome.map_err(PaceError::inner)))
     }
 
     /// Sends the request again. The inner service must be ready. It may have taken so long that the server asks for quiet
@@ -137,12 +137,12 @@ where
         match self.wait().take_outcome() {
             Some(mut outcome) => {
                 self.finish(&mut outcome, Some(give_up_reason(rejection)));
-                outcome.map_err(PaceError::Inner)
+                outcome.map_err(PaceError::inner)
             }
             None => {
                 self.reason = Some(give_up_reason(rejection));
                 self.in_session_span(|| trace::rejected(rejection));
-                Err(PaceError::Rejected(rejection))
+                Err(PaceError::rejected(rejection))
             }
         }
     }

@@ -1,4 +1,4 @@
-//! What a caller gets whose request was not let through.
+//! The error of a paced service.
 
 use std::error::Error;
 use std::fmt;
@@ -7,65 +7,98 @@ use http_retry::PaceRejection;
 
 use crate::BoxError;
 
-/// The inner service's error, or a refusal to let the request through: then it was not sent.
+/// The error of a paced service: the inner service's own, or the pace's rejection of a request that was not sent.
 ///
 /// ```
 /// use tower_http_retry::PaceError;
 /// use tower_http_retry::pace::PaceRejection;
 ///
 /// fn status<E>(error: &PaceError<E>) -> u16 {
-///     match error.refusal() {
+///     match error.rejection() {
 ///         Some(PaceRejection::Deadline) => 504,
 ///         Some(_) => 503,
 ///         None => 502,
 ///     }
 /// }
-/// # assert_eq!(status(&PaceError::<()>::Rejected(PaceRejection::Waiters)), 503);
+/// # let _ = status::<std::io::Error>;
 /// ```
 #[derive(Debug)]
-pub enum PaceError<E> {
-    /// The inner service failed.
+pub struct PaceError<E> {
+    kind: PaceErrorKind<E>,
+}
+
+#[derive(Debug)]
+enum PaceErrorKind<E> {
     Inner(E),
-    /// The request was not sent.
     Rejected(PaceRejection),
 }
 
-impl PaceError<BoxError> {
-    /// One boxed error, in which a [`PaceRejection`] can be found by `downcast_ref`.
-    pub fn flatten(self) -> BoxError {
-        match self {
-            Self::Inner(error) => error,
-            Self::Rejected(refusal) => refusal.into(),
-        }
-    }
-}
-
 impl<E> PaceError<E> {
-    /// Why the request was not sent, if it was not let through.
-    pub fn refusal(&self) -> Option<PaceRejection> {
-        match self {
-            Self::Inner(_) => None,
-            Self::Rejected(refusal) => Some(*refusal),
+    pub(crate) fn inner(error: E) -> Self {
+        Self { kind: PaceErrorKind::Inner(error) }
+    }
+
+    pub(crate) fn rejected(rejection: PaceRejection) -> Self {
+        Self { kind: PaceErrorKind::Rejected(rejection) }
+    }
+
+    /// Returns whether the pace rejected the request. The request was then not sent.
+    pub fn is_rejected(&self) -> bool {
+        self.rejection().is_some()
+    }
+
+    /// Returns why the pace rejected the request, or `None` if the inner service failed.
+    pub fn rejection(&self) -> Option<PaceRejection> {
+        match self.kind {
+            PaceErrorKind::Inner(_) => None,
+            PaceErrorKind::Rejected(rejection) => Some(rejection),
+        }
+    }
+
+    /// Returns the inner service's error, or `None` if the pace rejected the request.
+    pub fn get_ref(&self) -> Option<&E> {
+        match &self.kind {
+            PaceErrorKind::Inner(error) => Some(error),
+            PaceErrorKind::Rejected(_) => None,
+        }
+    }
+
+    /// Returns the inner service's error by value.
+    ///
+    /// # Errors
+    ///
+    /// Returns the rejection if the pace rejected the request.
+    pub fn into_inner(self) -> Result<E, PaceRejection> {
+        match self.kind {
+            PaceErrorKind::Inner(error) => Ok(error),
+            PaceErrorKind::Rejected(rejection) => Err(rejection),
         }
     }
 }
 
-// The cause is the source, and so it is not in the text: a report of the chain would have it twice. A forwarded source would
-// hide it from `failure_kind`, and from every other reader of the chain.
+impl PaceError<BoxError> {
+    /// Returns one boxed error, in which `downcast_ref` finds a [`PaceRejection`].
+    pub fn flatten(self) -> BoxError {
+        self.into_inner().unwrap_or_else(Into::into)
+    }
+}
+
+// The cause is the source and not a part of the text, because a report of the chain would print it twice. A forwarded
+// source would hide the cause from `failure_kind` and from every other reader of the chain.
 impl<E> fmt::Display for PaceError<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Inner(_) => "the service behind the pace failed",
-            Self::Rejected(_) => "the pace did not let the request through",
+        f.write_str(match self.kind {
+            PaceErrorKind::Inner(_) => "the service behind the pace failed",
+            PaceErrorKind::Rejected(_) => "the pace did not let the request through",
         })
     }
 }
 
 impl<E: Error + 'static> Error for PaceError<E> {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        Some(match self {
-            Self::Inner(error) => error,
-            Self::Rejected(refusal) => refusal,
+        Some(match &self.kind {
+            PaceErrorKind::Inner(error) => error,
+            PaceErrorKind::Rejected(rejection) => rejection,
         })
     }
 }

@@ -98,7 +98,7 @@ where
             match (this.stage.as_mut().project(), this.errand.as_mut()) {
                 (StageProj::Enter, _) => {
                     match Line::join(this.pace.clone(), *this.ticket, Arc::clone(this.timer)) {
-                        Err(refusal) => break Err(PaceError::Rejected(refusal)),
+                        Err(refusal) => break Err(PaceError::rejected(refusal)),
                         Ok(line) => {
                             if line.is_waiting() {
                                 trace::held();
@@ -108,20 +108,20 @@ where
                     }
                 }
                 (StageProj::Wait { line }, _) => match ready!(line.poll(cx)) {
-                    Err(refusal) => break Err(PaceError::Rejected(refusal)),
+                    Err(refusal) => break Err(PaceError::rejected(refusal)),
                     Ok(passage) => this.stage.set(Stage::Ready { passage: Some(passage), deadline: None }),
                 },
                 (StageProj::Ready { passage, deadline }, Some((inner, _))) => {
                     let is_late = |now| this.ends_at.is_some_and(|end| end < now);
                     match inner.poll_ready(cx) {
                         Poll::Ready(Ok(())) if is_late(timer::monotonic(timer)) => {
-                            break Err(PaceError::Rejected(PaceRejection::Deadline));
+                            break Err(PaceError::rejected(PaceRejection::Deadline));
                         }
                         Poll::Ready(Ok(())) => {}
-                        Poll::Ready(Err(error)) => break Err(PaceError::Inner(error)),
+                        Poll::Ready(Err(error)) => break Err(PaceError::inner(error)),
                         Poll::Pending => {
                             ready!(poll_deadline(*this.ends_at, deadline, timer, cx));
-                            break Err(PaceError::Rejected(PaceRejection::Deadline));
+                            break Err(PaceError::rejected(PaceRejection::Deadline));
                         }
                     }
                     let passage = passage.take().filter(|passage| passage.is_open(timer));
@@ -140,7 +140,7 @@ where
                     if let (Ok(response), Some(passage)) = (&result, passage.take()) {
                         passage.observe(&ResponseHead::from(response), timer);
                     }
-                    break result.map_err(PaceError::Inner);
+                    break result.map_err(PaceError::inner);
                 }
                 (StageProj::Ready { .. }, None) => unreachable!("what was not sent is still here"),
                 (StageProj::Done, _) => panic!("polled after it had resolved"),
@@ -149,8 +149,8 @@ where
         // Whatever is held goes back now, and not when somebody drops this.
         this.stage.set(Stage::Done);
         *this.errand = None;
-        if let Err(PaceError::Rejected(refusal)) = &outcome {
-            trace::rejected(*refusal);
+        if let Some(rejection) = outcome.as_ref().err().and_then(PaceError::rejection) {
+            trace::rejected(rejection);
         }
         Poll::Ready(outcome)
     }

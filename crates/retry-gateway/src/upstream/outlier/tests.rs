@@ -1,58 +1,67 @@
 use super::*;
 
-/// Endpoints, and a clock that the test moves.
-struct Set {
-    endpoints: Vec<Health>,
-    outliers: Arc<Outliers>,
+/// The endpoints of an upstream, and a clock that the test moves.
+struct TestCluster {
+    endpoints: Vec<EndpointHealth>,
+    outliers: Arc<OutlierDetector>,
     now: Instant,
 }
 
-impl Set {
+impl TestCluster {
     fn new(endpoints: usize, change: impl FnOnce(&mut OutlierDetection)) -> Self {
         let mut config = OutlierDetection::default();
         change(&mut config);
-        let outliers = Arc::new(Outliers::new(&config, Counter::default()));
-        outliers.fit(endpoints);
+        let outliers = Arc::new(OutlierDetector::new(&config, Counter::default()));
+        outliers.resize(endpoints);
         let now = Instant::now();
-        let endpoints = (0..endpoints).map(|_| Health::new(Arc::clone(&outliers), now)).collect();
+        let endpoints = (0..endpoints).map(|_| EndpointHealth::new(Arc::clone(&outliers), now)).collect();
         Self { endpoints, outliers, now }
     }
 
-    /// A letter for each request: `s` success, `f` failure, `u` unreachable.
-    fn report(&self, endpoint: usize, requests: &str) {
+    /// Records the outcome of one request for each letter: `s` success, `f` failure, `u` unreachable.
+    fn record(&self, endpoint: usize, requests: &str) {
         for request in requests.chars() {
-            let report = match request {
-                's' => Report::Success,
-                'f' => Report::Failure,
-                _ => Report::Unreachable,
+            let outcome = match request {
+                's' => EndpointOutcome::Success,
+                'f' => EndpointOutcome::Failure,
+                _ => EndpointOutcome::Unreachable,
             };
-            self.endpoints[endpoint].report(report, || self.now);
+            self.endpoints[endpoint].record(outcome, || self.now);
         }
     }
 
-    fn pass(&mut self, seconds: u64) {
+    fn advance(&mut self, seconds: u64) {
         self.now += Duration::from_secs(seconds);
     }
 
-    fn probes(&self, endpoint: usize) -> bool {
-        self.endpoints[endpoint].take_probe(self.now)
+    fn try_probe(&self, endpoint: usize) -> bool {
+        self.endpoints[endpoint].try_probe(self.now)
     }
 
-    fn is_out(&self, endpoint: usize) -> bool {
+    fn is_ejected(&self, endpoint: usize) -> bool {
         self.endpoints[endpoint].is_ejected()
     }
 }
 
 #[track_caller]
 fn check(requests: &str, change: impl FnOnce(&mut OutlierDetection), expected: bool) {
-    let set = Set::new(2, change);
-    set.report(0, requests);
-    assert_eq!(set.is_out(0), expected, "{requests}");
-    assert_eq!((set.outliers.active(), set.is_out(1)), (usize::from(expected), false), "{requests}");
+    let cluster = TestCluster::new(2, change);
+    cluster.record(0, requests);
+    assert_eq!(cluster.is_ejected(0), expected, "{requests}");
+    assert_eq!(
+        (cluster.outliers.ejected(), cluster.is_ejected(1)),
+        (usize::from(expected), false),
+        "{requests}"
+    );
+}
+
+#[track_caller]
+fn check_snapshot(cluster: &TestCluster, state: EndpointState, ejections: u32) {
+    assert_eq!(cluster.endpoints[0].snapshot(), OutlierSnapshot { state, ejections });
 }
 
 #[test]
-fn many_failures_in_a_row_are_too_many() {
+fn many_failures_in_a_row_eject_an_endpoint() {
     check("ffff", |_| {}, false);
     check("fffff", |_| {}, true);
     check("ffffsffff", |_| {}, false);
@@ -62,7 +71,7 @@ fn many_failures_in_a_row_are_too_many() {
 }
 
 #[test]
-fn so_is_a_large_share_of_enough_requests() {
+fn a_large_share_of_failures_among_enough_requests_ejects_an_endpoint() {
     let share =
         |threshold| move |config: &mut OutlierDetection| config.failure_percentage_threshold = threshold;
     check(&"fffs".repeat(12), share(75), false);
@@ -72,78 +81,79 @@ fn so_is_a_large_share_of_enough_requests() {
 }
 
 #[test]
-fn a_success_of_one_that_is_well_reads_no_clock() {
-    let set = Set::new(2, |_| {});
-    set.endpoints[0].report(Report::Success, || panic!("nothing failed lately"));
+fn a_success_of_a_healthy_endpoint_reads_no_clock() {
+    let cluster = TestCluster::new(2, |_| {});
+    cluster.endpoints[0].record(EndpointOutcome::Success, || panic!("nothing failed lately"));
 }
 
 // | 0 ejected | 1 probe fails | 3 probe fails | 7 probe succeeds |
 #[test]
-fn it_is_out_for_longer_each_time_and_one_request_probes_it() {
-    let mut set = Set::new(2, |_| {});
-    set.report(0, "u");
+fn each_ejection_is_longer_and_one_request_probes_the_endpoint() {
+    let mut cluster = TestCluster::new(2, |_| {});
+    cluster.record(0, "u");
     for seconds in [1, 2, 4] {
-        assert!(!set.probes(0));
-        set.pass(seconds);
-        assert!(set.probes(0), "after {seconds}");
-        assert!(!set.probes(0) && set.is_out(0), "the rest wait");
-        set.report(0, "f");
-        assert!(set.is_out(0));
+        assert!(!cluster.try_probe(0));
+        cluster.advance(seconds);
+        assert!(cluster.try_probe(0), "after {seconds}");
+        assert!(!cluster.try_probe(0) && cluster.is_ejected(0), "only one request probes");
+        cluster.record(0, "f");
+        assert!(cluster.is_ejected(0));
     }
-    set.pass(8);
-    assert!(set.probes(0));
-    set.report(0, "s");
-    assert_eq!((set.is_out(0), set.outliers.active()), (false, 0));
-    assert_eq!(set.outliers.ejections.get(), 4);
+    cluster.advance(8);
+    assert!(cluster.try_probe(0));
+    cluster.record(0, "s");
+    assert_eq!((cluster.is_ejected(0), cluster.outliers.ejected()), (false, 0));
+    assert_eq!(cluster.outliers.ejections.get(), 4);
 }
 
 #[test]
-fn it_is_forgiven_by_intervals_without_a_failure() {
-    let mut set = Set::new(2, |_| {});
-    set.report(0, "u");
-    set.pass(1);
-    assert!(set.probes(0));
-    set.report(0, "fs");
-    assert_eq!(set.endpoints[0].stand(), (State::Ejected, 2), "what was under way says nothing");
-    set.pass(2);
-    assert!(set.probes(0));
-    set.report(0, "s");
-    for (state, ejections) in [(State::Watched, 1), (State::Healthy, 0)] {
-        set.pass(10);
-        set.report(0, "s");
-        assert_eq!(set.endpoints[0].stand(), (state, ejections));
+fn intervals_without_a_failure_take_ejections_back() {
+    let mut cluster = TestCluster::new(2, |_| {});
+    cluster.record(0, "u");
+    cluster.advance(1);
+    assert!(cluster.try_probe(0));
+    cluster.record(0, "fs");
+    // The success was in flight at the second ejection, and says nothing new.
+    check_snapshot(&cluster, EndpointState::Ejected, 2);
+    cluster.advance(2);
+    assert!(cluster.try_probe(0));
+    cluster.record(0, "s");
+    for (state, ejections) in [(EndpointState::Watched, 1), (EndpointState::Healthy, 0)] {
+        cluster.advance(10);
+        cluster.record(0, "s");
+        check_snapshot(&cluster, state, ejections);
     }
 }
 
 #[test]
-fn it_is_never_out_for_longer_than_the_longest() {
+fn max_ejection_time_bounds_each_ejection() {
     let config = OutlierDetection::default();
     let times: Vec<_> =
-        [0, 1, 4, 5, 100].iter().map(|before| config.ejection_time(*before).as_secs()).collect();
+        [0, 1, 4, 5, 100].iter().map(|ejections| config.ejection_time(*ejections).as_secs()).collect();
     assert_eq!(times, [1, 2, 16, 30, 30]);
 }
 
 #[test]
-fn a_probe_that_nobody_hears_of_is_not_waited_for_for_ever() {
-    let mut set = Set::new(2, |_| {});
-    set.report(0, "u");
-    set.pass(1);
-    assert!(set.probes(0));
-    set.pass(29);
-    assert!(!set.probes(0));
-    set.pass(1);
-    assert!(set.probes(0));
+fn a_cancelled_probe_expires() {
+    let mut cluster = TestCluster::new(2, |_| {});
+    cluster.record(0, "u");
+    cluster.advance(1);
+    assert!(cluster.try_probe(0));
+    cluster.advance(29);
+    assert!(!cluster.try_probe(0));
+    cluster.advance(1);
+    assert!(cluster.try_probe(0));
 }
 
 #[test]
-fn some_are_always_tried() {
+fn the_number_of_ejected_endpoints_is_bounded() {
     for (endpoints, percent, expected) in
         [(1, 100, 0), (2, 50, 1), (2, 100, 1), (3, 50, 2), (4, 50, 2), (10, 10, 1), (10, 0, 0), (10, 100, 9)]
     {
-        let set = Set::new(endpoints, |config| config.max_ejection_percent = percent);
-        (0..endpoints).for_each(|endpoint| set.report(endpoint, "fffff"));
-        let out = (0..endpoints).filter(|endpoint| set.is_out(*endpoint)).count();
-        assert_eq!((out, set.outliers.active()), (expected, expected), "{endpoints} {percent}");
+        let cluster = TestCluster::new(endpoints, |config| config.max_ejection_percent = percent);
+        (0..endpoints).for_each(|endpoint| cluster.record(endpoint, "fffff"));
+        let ejected = (0..endpoints).filter(|endpoint| cluster.is_ejected(*endpoint)).count();
+        assert_eq!((ejected, cluster.outliers.ejected()), (expected, expected), "{endpoints} {percent}");
     }
 }
 
@@ -151,13 +161,13 @@ fn some_are_always_tried() {
 fn only_the_listed_statuses_are_failures() {
     let config = OutlierDetection::default();
     for (status, expected) in [
-        (200, Report::Success),
-        (404, Report::Success),
-        (429, Report::Success),
-        (500, Report::Failure),
-        (501, Report::Success),
-        (503, Report::Failure),
+        (200, EndpointOutcome::Success),
+        (404, EndpointOutcome::Success),
+        (429, EndpointOutcome::Success),
+        (500, EndpointOutcome::Failure),
+        (501, EndpointOutcome::Success),
+        (503, EndpointOutcome::Failure),
     ] {
-        assert_eq!(config.report(StatusCode::from_u16(status).unwrap()), expected, "{status}");
+        assert_eq!(config.outcome(StatusCode::from_u16(status).unwrap()), expected, "{status}");
     }
 }

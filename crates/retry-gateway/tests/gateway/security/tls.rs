@@ -31,7 +31,7 @@ fn is_spoken_to(folder: &Path, name: &str, until: i32) -> bool {
         back.address.port()
     ));
     let reply = call(front.address, "GET /", &[], "");
-    let is_refused = reply.status == 502 && reply.body.contains("is its certificate trusted?");
+    let is_refused = reply.status == 502 && reply.body.contains("untrusted certificate");
     assert!(reply.status == 200 || is_refused, "{} {}", reply.status, reply.body);
     assert_eq!(upstream.seen().len(), usize::from(reply.status == 200));
     reply.status == 200
