@@ -175,9 +175,13 @@ const RETRY_AFTER: &str = "retry-after";
 #[cfg(feature = "grpc")]
 const DETAILS: &str = "grpc-status-details-bin";
 
+/// Any time of this century will do to tell whether a date can be read. In 1970 the `26` of the form with two
+/// digits for the year would be 1926.
+const SOME_TIME: Duration = Duration::from_secs(1_767_225_600);
+
 /// Whether there is a `Retry-After` that can be read.
 pub(crate) fn has_retry_after(response: &ResponseHead<'_>) -> bool {
-    retry_after::read(RETRY_AFTER, response, SystemTime::UNIX_EPOCH).is_some()
+    retry_after::read(RETRY_AFTER, response, SystemTime::UNIX_EPOCH + SOME_TIME).is_some()
 }
 
 /// Whether the server pushes this one caller back for good.

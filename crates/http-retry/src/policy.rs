@@ -34,7 +34,7 @@ pub use self::retry_after_first::RetryAfterFirst;
 pub use self::service_config::GrpcServiceConfig;
 #[cfg(feature = "grpc")]
 pub use self::service_config::{GrpcRetryConfig, GrpcRetryPolicy};
-use crate::{Attempt, Plan, RequestHead, RetryContext, Verdict, rules};
+use crate::{Attempt, GiveUpReason, Plan, RequestHead, RetryContext, Verdict, rules};
 
 /// Decides whether, and when, a request is sent again.
 ///
@@ -83,6 +83,23 @@ pub trait Policy: Send + Sync {
     /// Provided: the standard [`rules`].
     fn classify(&self, attempt: &Attempt<'_>) -> Verdict {
         rules::classify(attempt)
+    }
+
+    /// Returns the reason for which this policy accepts an outcome that it would retry but for the request.
+    ///
+    /// The session asks after [`classify`](Self::classify) has accepted a failure, or a response of 400 or above. The reason
+    /// ends up in what the caller is told, and changes nothing else. The provided method classifies the attempt a second
+    /// time as if the request were [idempotent](Attempt::assume_idempotent), and returns
+    /// [`GiveUpReason::NotIdempotent`] if that makes the difference. A policy whose `classify` counts what it is asked, such
+    /// as a circuit breaker, returns `None` here.
+    fn accept_reason(&self, attempt: &Attempt<'_>) -> Option<GiveUpReason> {
+        if attempt.is_idempotent() {
+            return None;
+        }
+        match self.classify(&attempt.assume_idempotent(true)) {
+            Verdict::Retry(_) => Some(GiveUpReason::NotIdempotent),
+            Verdict::Accept => None,
+        }
     }
 
     /// When the next attempt may start, if at all.
@@ -160,6 +177,10 @@ macro_rules! point {
 
             fn classify(&self, attempt: &Attempt<'_>) -> Verdict {
                 (**self).classify(attempt)
+            }
+
+            fn accept_reason(&self, attempt: &Attempt<'_>) -> Option<GiveUpReason> {
+                (**self).accept_reason(attempt)
             }
 
             fn schedule(&self, context: &RetryContext<'_>) -> Plan {

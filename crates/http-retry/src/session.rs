@@ -82,7 +82,8 @@ struct Past {
 pub enum Decision {
     /// Hand the outcome to the caller.
     Accept,
-    /// Hand the outcome to the caller; it was worth retrying, but for this reason it is the last.
+    /// Hand the outcome to the caller. It was worth retrying, or would have been for another request, and for this reason
+    /// it is the last.
     GiveUp(GiveUpReason),
     /// Wait, then send again.
     Wait(Duration),
@@ -230,7 +231,7 @@ impl Session {
             budget.observe(verdict, &attempt.outcome);
         }
         let Verdict::Retry(cause) = verdict else {
-            return Decision::Accept;
+            return accept(policy, attempt);
         };
         // The connection speaks another protocol by now, whichever the request offered.
         if matches!(attempt.outcome, Outcome::Response(head) if head.status() == StatusCode::SWITCHING_PROTOCOLS)
@@ -340,6 +341,21 @@ impl Session {
     fn sent_at_once(&self) -> bool {
         self.past.as_ref().is_some_and(|past| past.sent_at_once)
     }
+}
+
+/// Hands an outcome to the caller, with the reason if only the request keeps it from being retried.
+#[inline]
+fn accept<P: Policy + ?Sized>(policy: &P, attempt: &Attempt<'_>) -> Decision {
+    match attempt.outcome {
+        // Nearly every outcome is a success, and no reason is asked for.
+        Outcome::Response(head) if head.status().as_u16() < 400 => Decision::Accept,
+        Outcome::Response(_) | Outcome::Failure(_) => reason_to_accept(policy, attempt),
+    }
+}
+
+#[cold]
+fn reason_to_accept<P: Policy + ?Sized>(policy: &P, attempt: &Attempt<'_>) -> Decision {
+    policy.accept_reason(attempt).map_or(Decision::Accept, Decision::GiveUp)
 }
 
 impl Default for Session {

@@ -87,6 +87,11 @@ impl From<Window> for Plan {
 pub enum GiveUpReason {
     /// The policy would not go on.
     Policy,
+    /// The request may have been processed, and is not idempotent: its method is not, and it has no `Idempotency-Key`
+    /// (RFC 9110 section 9.2.2). The same outcome of an idempotent request would have been retried.
+    NotIdempotent,
+    /// The request is itself a resend by a client that retries, and only one of the two should.
+    Nested,
     /// The server said not to try again.
     ServerSaidNo,
     /// The server asks for a longer wait than the policy is willing to make.
@@ -110,6 +115,8 @@ impl GiveUpReason {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Policy => "policy",
+            Self::NotIdempotent => "not-idempotent",
+            Self::Nested => "nested",
             Self::ServerSaidNo => "server-said-no",
             Self::HintTooLong => "hint-too-long",
             Self::MaxAttempts => "max-attempts",

@@ -6,6 +6,7 @@ use std::time::Duration;
 use http_retry::{Budget, Session};
 
 use crate::body::ReplayMemory;
+use crate::observe::Observe;
 use crate::pace::SharedPace;
 use crate::policy::AttemptHeader;
 use crate::rng::Randomness;
@@ -23,6 +24,7 @@ pub(crate) struct Config<P> {
     pub(crate) drain: DrainLimit,
     pub(crate) attempt_header: Option<AttemptHeader>,
     pub(crate) pace: Option<SharedPace>,
+    pub(crate) observer: Option<Arc<dyn Observe>>,
     pub(crate) randomness: Randomness,
     pub(crate) timer: Arc<dyn Timer>,
     /// True if the budget can never pay for a resend.
@@ -50,6 +52,7 @@ impl<P> Config<P> {
             drain: DrainLimit { bytes: 16 * 1024, time: Duration::from_millis(10) },
             attempt_header: None,
             pace: None,
+            observer: None,
             randomness: Randomness::default(),
             timer: Arc::new(TokioTimer),
             budget_is_zero: false,
@@ -76,6 +79,7 @@ impl<P> Clone for Config<P> {
             drain: self.drain,
             attempt_header: self.attempt_header.clone(),
             pace: self.pace.clone(),
+            observer: self.observer.clone(),
             randomness: self.randomness.clone(),
             timer: Arc::clone(&self.timer),
             budget_is_zero: self.budget_is_zero,

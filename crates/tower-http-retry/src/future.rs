@@ -18,7 +18,7 @@ use std::{fmt, mem};
 
 use http::{Request, Response};
 use http_body::Body;
-use http_retry::Policy;
+use http_retry::{Policy, RequestHead};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
@@ -33,6 +33,7 @@ use crate::bounds::{BytesBody, CloneService};
 use crate::config::Config;
 use crate::head::PooledSnapshot;
 use crate::markers::{Concrete, PaceMode, ReadError, Unpaced};
+use crate::observe::Event;
 use crate::{PaceError, ReplayBody, RetryInfo};
 
 pin_project! {
@@ -92,6 +93,9 @@ where
         B: 'static,
     {
         let Some(plan) = RequestPlan::from_request(config, &request) else {
+            if let Some(observer) = &config.observer {
+                observer.on_event(&Event::NotRetryable { request: RequestHead::from(&request) });
+            }
             let gives_up_at = plan::gives_up_at(config, &request);
             let stage = Stage::first(inner, config, request.map(ReplayBody::once), gives_up_at);
             // A request that is sent once needs no state, not even the service.

@@ -13,6 +13,7 @@ use crate::body::ReplayMemory;
 use crate::bounds::CloneService;
 use crate::config::{Config, DrainLimit};
 use crate::markers::{Concrete, Paced, Unpaced};
+use crate::observe::Observe;
 use crate::pace::SharedPace;
 use crate::policy::AttemptHeader;
 use crate::rng::Randomness;
@@ -133,6 +134,11 @@ impl<P, E, G> RetryLayer<P, E, G> {
     pub fn pace(self, pace: impl Into<SharedPace>) -> RetryLayer<P, E, Paced> {
         let config = Config { pace: Some(pace.into()), ..self.config };
         RetryLayer { config, marker: PhantomData }
+    }
+
+    /// Calls a hook at each event of a request. See the module [`observe`](crate::observe).
+    pub fn observe(self, observer: impl Observe + 'static) -> Self {
+        self.with(|config| config.observer = Some(Arc::new(observer)))
     }
 
     /// Draws all delays from one sequence that starts from `seed`. All clones of the layer share it.

@@ -15,6 +15,7 @@ use crate::config::Config;
 use crate::failure::{downgrade_goaway, outcome};
 use crate::future::plan::{RequestPlan, policy};
 use crate::markers::{Concrete, ReadError};
+use crate::observe::Event;
 use crate::rng::LazyRng;
 use crate::timer::{self, Sleep};
 use crate::{AttemptNumber, RetryInfo, RetryLayer, RetryOverride, trace};
@@ -102,13 +103,14 @@ where
             &mut LazyRng(randomness),
         );
         let Decision::Wait(delay) = decision else {
-            self.end(&session, decision.reason(), result);
+            self.end(request, &session, decision.reason(), result);
             return None;
         };
         if self.session_span.is_none() {
             self.session_span = trace::session_span(&RequestHead::from(&*request));
         }
         self.session_span.in_scope(|| trace::will_resend(&session, delay));
+        self.notify(Event::will_resend(RequestHead::from(&*request), &session, delay));
         self.prepare_resend(request, &session, result);
         self.session = Some(session);
         Some(if delay.is_zero() { Box::pin(yield_once()) } else { timer.sleep(delay) })
@@ -118,10 +120,14 @@ where
         match &mut self.session {
             // tower sends the request again next.
             Some(session) => {
-                session.resend();
+                let attempt = session.resend();
+                self.notify(Some(Event::Resend { request: RequestHead::from(request), attempt }));
             }
             None => {
                 self.plan = RequestPlan::from_request(&self.config, request);
+                if self.plan.is_none() {
+                    self.notify(Some(Event::NotRetryable { request: RequestHead::from(request) }));
+                }
                 self.called_at = self.plan?.max_elapsed.map(|_| self.config.timer.now());
             }
         }
@@ -147,13 +153,21 @@ impl<P: Policy, M> TowerPolicy<P, M> {
         }
     }
 
+    fn notify(&self, event: Option<Event<'_>>) {
+        if let (Some(observer), Some(event)) = (&self.config.observer, event) {
+            observer.on_event(&event);
+        }
+    }
+
     /// Adds the info to the last outcome, which tower returns to the caller.
-    fn end<R, E>(
+    fn end<B, R, E>(
         &self,
+        request: &Request<B>,
         session: &Session,
         reason: Option<GiveUpReason>,
         result: &mut Result<Response<R>, E>,
     ) {
+        self.notify(Some(Event::finished(RequestHead::from(request), session, reason, result)));
         let Some(info) = RetryInfo::from_session(session, reason) else {
             return;
         };

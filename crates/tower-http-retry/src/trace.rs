@@ -1,13 +1,14 @@
 //! The spans, events and fields that the layer records with `tracing`.
 //!
 //! The span of a session opens with the first retry, and each resend has a span of its own inside of it. The
-//! spans and the events have the level `DEBUG`. `http.request.resend_count` is a name of OpenTelemetry.
+//! spans and the events have the level `DEBUG`, except that giving up is a `WARN`. `http.request.resend_count`
+//! is a name of OpenTelemetry.
 
 use std::error::Error;
 use std::time::Duration;
 
 use http_retry::{GiveUpReason, PaceRejection, RequestHead, RetryCause, RetryHint, Session};
-use tracing::{Span, debug, debug_span};
+use tracing::{Span, debug, debug_span, warn};
 
 use crate::RetryInfo;
 
@@ -35,7 +36,7 @@ pub(crate) fn session_ended(info: &RetryInfo) {
     let cause = info.cause.map(RetryCause::as_str);
     let waited_ms = millis(info.waited);
     match info.reason.map(GiveUpReason::as_str) {
-        Some(reason) => debug!(attempt = info.attempts, cause, reason, waited_ms, "gave up"),
+        Some(reason) => warn!(attempt = info.attempts, cause, reason, waited_ms, "gave up"),
         None => debug!(attempt = info.attempts, cause, waited_ms, "accepted"),
     }
 }

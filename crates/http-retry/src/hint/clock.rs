@@ -10,7 +10,7 @@ use super::{date, trim, whole_millis};
 ///
 /// The server's clock is the one that set the moment, so the response's own `Date` outranks ours.
 pub(super) fn until(moment: SystemTime, headers: &HeaderMap, now: SystemTime) -> Duration {
-    let server_now = headers.get(header::DATE).and_then(|value| date::read(trim(value.as_bytes())));
+    let server_now = headers.get(header::DATE).and_then(|value| date::read(trim(value.as_bytes()), now));
     let delay = moment.duration_since(server_now.unwrap_or(now)).unwrap_or(Duration::ZERO);
     whole_millis(delay.as_nanos())
 }

@@ -1,28 +1,102 @@
 //! HTTP-dates in their three forms (RFC 9110 section 5.6.7).
 
-use std::time::SystemTime;
+use std::str;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// Reads an HTTP-date. `httpdate` takes the two digits of the second form for a year from 1970 to 2069.
-pub(super) fn read(value: &[u8]) -> Option<SystemTime> {
-    httpdate::parse_http_date(str::from_utf8(value).ok()?).ok()
+/// Reads an HTTP-date; `now` settles the century of the form with two digits for the year.
+pub(super) fn read(value: &[u8], now: SystemTime) -> Option<SystemTime> {
+    let text = str::from_utf8(value).ok()?;
+    match rfc850_in_full(text, now) {
+        Some(in_full) => httpdate::parse_http_date(&in_full).ok(),
+        None => httpdate::parse_http_date(text).ok(),
+    }
 }
+
+/// Rewrites `Sunday, 06-Nov-94 08:49:37 GMT` as `Sun, 06 Nov 1994 08:49:37 GMT`.
+///
+/// A date that appears to be more than 50 years in the future is the most recent one in the past with the
+/// same two digits (RFC 9110 section 5.6.7). `httpdate` splits the centuries at 1970 whatever the time, and
+/// so reads 2075 as 1975: a wait of decades becomes none.
+fn rfc850_in_full(text: &str, now: SystemTime) -> Option<String> {
+    let (weekday, rest) = text.split_once(", ")?;
+    let weekday = WEEKDAYS.contains(&weekday).then(|| &weekday[..3])?;
+    let &[day, month, rest] = rest.splitn(3, '-').collect::<Vec<_>>().as_slice() else {
+        return None;
+    };
+    let (two_digits, time) = rest.split_once(' ')?;
+    if two_digits.len() != 2 {
+        return None;
+    }
+
+    let (this_year, today) = year_and_rest(now);
+    let digits: i32 = two_digits.parse().ok()?;
+    let this_day = (MONTHS.iter().position(|name| *name == month)?, day, time);
+    let years_ahead = (digits - this_year).rem_euclid(100);
+    let is_past = years_ahead > 50 || (years_ahead == 50 && this_day > today.as_sortable()?);
+    let year = this_year + years_ahead - if is_past { 100 } else { 0 };
+    Some(format!("{weekday}, {day} {month} {year:04} {time}"))
+}
+
+/// The parts of an IMF-fixdate, `Tue, 17 Mar 2026 17:37:54 GMT`.
+struct Imf(String);
+
+impl Imf {
+    fn as_sortable(&self) -> Option<(usize, &str, &str)> {
+        let month = MONTHS.iter().position(|name| *name == &self.0[8..11])?;
+        Some((month, &self.0[5..7], &self.0[17..]))
+    }
+}
+
+fn year_and_rest(now: SystemTime) -> (i32, Imf) {
+    // `httpdate` panics outside of the years 1970 to 9999.
+    let since_epoch = now.duration_since(UNIX_EPOCH).unwrap_or_default().min(LAST_SECOND_OF_9999);
+    let text = httpdate::fmt_http_date(UNIX_EPOCH + since_epoch);
+    (text[12..16].parse().unwrap_or(1970), Imf(text))
+}
+
+const LAST_SECOND_OF_9999: Duration = Duration::from_secs(253_402_300_799);
+
+const WEEKDAYS: [&str; 7] = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
+
+const MONTHS: [&str; 12] =
+    ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[track_caller]
-    fn check(value: &str, expected: Option<&str>) {
+    fn check(value: &str, now: &str, expected: Option<&str>) {
         let parse = |text| httpdate::parse_http_date(text).unwrap();
-        assert_eq!(read(value.as_bytes()), expected.map(parse), "{value}");
+        assert_eq!(read(value.as_bytes(), parse(now)), expected.map(parse), "{value}");
     }
+
+    const NOW: &str = "Tue, 17 Mar 2026 17:37:54 GMT";
 
     #[test]
     fn the_three_forms_are_one_moment() {
         let expected = Some("Sun, 06 Nov 1994 08:49:37 GMT");
-        check("Sun, 06 Nov 1994 08:49:37 GMT", expected);
-        check("Sunday, 06-Nov-94 08:49:37 GMT", expected);
-        check("Sun Nov  6 08:49:37 1994", expected);
+        check("Sun, 06 Nov 1994 08:49:37 GMT", NOW, expected);
+        check("Sunday, 06-Nov-94 08:49:37 GMT", NOW, expected);
+        check("Sun Nov  6 08:49:37 1994", NOW, expected);
+    }
+
+    #[test]
+    fn two_digits_are_at_most_fifty_years_ahead() {
+        check("Sunday, 17-Mar-75 17:37:56 GMT", NOW, Some("Sun, 17 Mar 2075 17:37:56 GMT"));
+        check("Thursday, 17-Mar-77 17:37:56 GMT", NOW, Some("Thu, 17 Mar 1977 17:37:56 GMT"));
+        check("Saturday, 17-Mar-68 17:37:56 GMT", NOW, Some("Sat, 17 Mar 2068 17:37:56 GMT"));
+        // Fifty years to the second, and one second more.
+        check("Tuesday, 17-Mar-76 17:37:54 GMT", NOW, Some("Tue, 17 Mar 2076 17:37:54 GMT"));
+        check("Wednesday, 17-Mar-76 17:37:55 GMT", NOW, Some("Wed, 17 Mar 1976 17:37:55 GMT"));
+    }
+
+    #[test]
+    fn a_clock_outside_of_the_calendar_does_not_panic() {
+        let value = b"Sunday, 06-Nov-94 08:49:37 GMT";
+        for now in [UNIX_EPOCH - Duration::from_secs(1), UNIX_EPOCH + Duration::from_secs(1 << 40)] {
+            let _ = read(value, now);
+        }
     }
 
     #[test]
@@ -38,7 +112,7 @@ mod tests {
             "Fri, 32 Dec 1999 23:59:59 GMT",
             "Fri, 29 Sep 100000 16:26:57 GMT",
         ] {
-            check(value, None);
+            check(value, NOW, None);
         }
     }
 }

@@ -21,7 +21,7 @@ pub(super) fn read(name: &str, head: &ResponseHead<'_>, now: SystemTime) -> Opti
         Some(epoch) => Some(
             UNIX_EPOCH.checked_add(epoch_of(value, epoch)).map_or(Duration::from_millis(u64::MAX), until),
         ),
-        None => moment(value).map(until),
+        None => moment(value, now).map(until),
     });
     quota::more_in(delay?)
 }
@@ -33,7 +33,7 @@ pub(super) fn read_delay(name: &str, head: &ResponseHead<'_>, now: SystemTime) -
     }
     let until = |moment| clock::until(moment, head.headers(), now);
     let delay = longest(head.headers(), name, |value| {
-        number::read(value, Unit::Seconds).or_else(|| moment(value).map(until))
+        number::read(value, Unit::Seconds).or_else(|| moment(value, now).map(until))
     });
     quota::more_in(delay?)
 }
@@ -52,8 +52,8 @@ fn epoch_of(value: &[u8], seconds: Duration) -> Duration {
     number::read(value, Unit::Milliseconds).unwrap_or(seconds)
 }
 
-fn moment(value: &[u8]) -> Option<SystemTime> {
-    rfc3339::read(value).or_else(|| date::read(value))
+fn moment(value: &[u8], now: SystemTime) -> Option<SystemTime> {
+    rfc3339::read(value).or_else(|| date::read(value, now))
 }
 
 const LONGEST_DELAY: Duration = Duration::from_secs(1_000_000_000);

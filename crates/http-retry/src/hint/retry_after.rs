@@ -10,7 +10,7 @@ use crate::ResponseHead;
 pub(super) fn read(name: &str, head: &ResponseHead<'_>, now: SystemTime) -> Option<RetryHint> {
     let until = |moment| clock::until(moment, head.headers(), now);
     let delay =
-        longest(head.headers(), name, |value| seconds(value).or_else(|| date::read(value).map(until)));
+        longest(head.headers(), name, |value| seconds(value).or_else(|| date::read(value, now).map(until)));
     delay.map(RetryHint::After)
 }
 

@@ -4,7 +4,7 @@ use std::fmt;
 
 use http::StatusCode;
 
-use crate::{Attempt, Outcome, Policy, RequestHead, RetryCause, Verdict, rules};
+use crate::{Attempt, GiveUpReason, Outcome, Policy, RequestHead, RetryCause, Verdict, rules};
 
 /// Also retries one status. Made by [`Policy::retry_on`].
 #[derive(Clone, Copy, Debug)]
@@ -78,6 +78,10 @@ impl<P: Policy> Policy for AnyMethod<P> {
     fn classify(&self, attempt: &Attempt<'_>) -> Verdict {
         self.policy.classify(&attempt.assume_idempotent(true))
     }
+
+    fn accept_reason(&self, attempt: &Attempt<'_>) -> Option<GiveUpReason> {
+        self.policy.accept_reason(&attempt.assume_idempotent(true))
+    }
 }
 
 /// Keeps only the requests in a scope. Made by [`Policy::only`].
@@ -134,6 +138,11 @@ where
 
     fn classify(&self, attempt: &Attempt<'_>) -> Verdict {
         (self.classify)(attempt).into().unwrap_or_else(|| self.policy.classify(attempt))
+    }
+
+    /// Asks the inner policy alone: a closure that counts what it is asked must not be asked twice.
+    fn accept_reason(&self, attempt: &Attempt<'_>) -> Option<GiveUpReason> {
+        self.policy.accept_reason(attempt)
     }
 }
 

@@ -91,7 +91,7 @@ mod tests {
         check(script(), get(), &[0], End::Accepted);
         check(script().status(503), get(), &[0, 100, 200], End::GaveUp(GiveUpReason::MaxAttempts));
         check(script().status(503).status(200), get(), &[0, 100], End::Accepted);
-        check(script().status(503).status(200), post(), &[0], End::Accepted);
+        check(script().status(503).status(200), post(), &[0], End::GaveUp(GiveUpReason::NotIdempotent));
         let busy = script().status(429).header("retry-after", "2");
         check(busy.clone().status(200), post(), &[0, 2_000], End::Accepted);
         check(busy.header("retry-after", "6"), post(), &[0], End::GaveUp(GiveUpReason::MaxElapsed));

@@ -14,6 +14,7 @@ use super::state::{RetryState, give_up_reason};
 use crate::body::ResponseBody;
 use crate::bounds::{BytesBody, CloneService};
 use crate::markers::ReadError;
+use crate::observe::Event;
 use crate::timer::{self, Timer};
 use crate::{PaceError, ReplayBody, trace};
 
@@ -119,6 +120,9 @@ where
             header.set(&mut request, self.session.retries());
         }
         wait.resend_span = wait.session_span.in_scope(|| trace::resend_span(number));
+        if let Some(observer) = &self.config.observer {
+            observer.on_event(&Event::Resend { request: self.snapshot.head(), attempt: number });
+        }
         // The span is entered without a closure: the request is large, and would be moved into it.
         let _entered = wait.resend_span.enter();
         ControlFlow::Continue(Stage::Attempt { attempt: self.inner.call(request) })

@@ -23,6 +23,7 @@ use crate::config::Config;
 use crate::failure::{downgrade_goaway, outcome};
 use crate::head::PooledSnapshot;
 use crate::markers::ReadError;
+use crate::observe::Event;
 use crate::pace::Line;
 use crate::rng::LazyRng;
 use crate::{ReplayBody, RetryInfo, RetryOverride, timer, trace};
@@ -235,6 +236,9 @@ where
         if let Some(info) = self.info() {
             self.annotate(info, result);
         }
+        if let Some(observer) = &self.config.observer {
+            observer.on_event(&Event::finished(self.snapshot.head(), &self.session, reason, result));
+        }
     }
 
     /// Traces the end of the session, and puts the info into the response's extensions.
@@ -251,6 +255,10 @@ where
             wait.session_span = trace::session_span(&self.snapshot.head());
         }
         wait.session_span.in_scope(|| trace::will_resend(&self.session, delay));
+        if let Some(observer) = &self.config.observer {
+            let event = Event::will_resend(self.snapshot.head(), &self.session, delay);
+            event.iter().for_each(|event| observer.on_event(event));
+        }
     }
 }
 

@@ -238,3 +238,44 @@ fn nothing_is_sent_after_the_deadline_not_even_at_once() {
         client.expect(&back, Decision::GiveUp(GiveUpReason::MaxElapsed));
     }
 }
+
+#[test]
+fn an_outcome_that_only_the_request_keeps_from_a_retry_says_why() {
+    const BECAUSE: Decision = Decision::GiveUp(GiveUpReason::NotIdempotent);
+    let keyed = [("idempotency-key", "k1")];
+    let none = [].as_slice();
+    for (method, headers, back, expected) in [
+        ("POST", none, Status(503), BECAUSE),
+        ("POST", none, Status(500), BECAUSE),
+        ("PATCH", none, Failed(FailureKind::MaybeProcessed), BECAUSE),
+        ("POST", none, Failed(FailureKind::Timeout), BECAUSE),
+        ("POST", &keyed, Status(503), wait(5)),
+        ("GET", none, Status(503), wait(5)),
+        // No request would make these worth a retry.
+        ("POST", none, Status(404), Decision::Accept),
+        ("POST", none, Status(200), Decision::Accept),
+        ("POST", none, Failed(FailureKind::Permanent), Decision::Accept),
+        ("POST", none, Failed(FailureKind::Overloaded), Decision::Accept),
+        ("GET", none, Status(404), Decision::Accept),
+    ] {
+        let mut request = Request::builder().method(method);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(()).unwrap();
+        let mut response = Response::new(());
+        let outcome: Outcome<'_> = match back {
+            Failed(kind) => kind.into(),
+            Status(status) => {
+                *response.status_mut() = http::StatusCode::from_u16(status).unwrap();
+                ResponseHead::from(&response).into()
+            }
+            Hinted(..) | Pushed(_) => unreachable!("no row has one"),
+        };
+        let attempt = Attempt::new(1, &request, outcome);
+        let clock = || ClockReading::new(Duration::ZERO, SystemTime::UNIX_EPOCH);
+        let rng = &mut SmallRng::seed_from_u64(1);
+        let decision = Session::new().decide(&FixedDelay::new(ms(5)), &attempt, None, clock, rng);
+        assert_eq!(decision, expected, "{method} {headers:?} {back:?}");
+    }
+}
