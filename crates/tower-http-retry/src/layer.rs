@@ -136,7 +136,7 @@ impl<P, E, G> RetryLayer<P, E, G> {
         RetryLayer { config, marker: PhantomData }
     }
 
-    /// Calls a hook at each step of a request. See module [`observe`](crate::observe).
+    /// Calls a hook at each event of a request. See the module [`observe`](crate::observe).
     pub fn observe(self, observer: impl Observe + 'static) -> Self {
         self.with(|config| config.observer = Some(Arc::new(observer)))
     }

@@ -36,7 +36,7 @@
 //! * A [`Pace`] makes callers that share a limit wait for each other. [`RetryLayer::pace`] adds it to a retry
 //!   layer, and [`PaceLayer`] is a pace without retries.
 //! * [`presets`] are layers that are set up for a kind of server.
-//! * [`RetryLayer::observe`] calls a hook at each step of a request, from which counters are made.
+//! * [`RetryLayer::observe`] calls a hook at each event of a request, for counters and logs.
 //! * A [`RetryOverride`] changes the settings for one request. [`AttemptNumber`] and [`RetryInfo`] tell what
 //!   happened to it.
 //! * The [`guide`] helps to choose, write and test a policy, to build a gateway, and to migrate from another

@@ -1,7 +1,7 @@
-//! The hook that a layer calls at each step of a request.
+//! The hook that a layer calls at each event of a request.
 //!
-//! Counters come from it without a layer inside and another outside. A layer without a hook pays one comparison for a
-//! request.
+//! With it, counters need no further layers inside and outside of the retry layer. A layer without a hook pays one
+//! comparison for each request.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -53,28 +53,28 @@ impl<F: Fn(&Event<'_>) + Send + Sync> Observe for F {
     }
 }
 
-/// One step of a request through a layer.
+/// An event of a request in a layer.
 ///
 /// A request that can be retried has any number of `WillResend` and `Resend`, and one `Finished` at its end. A request
-/// that can never be retried has one `NotRetryable` alone. A request whose future is dropped has no `Finished`.
+/// that can never be retried has only one `NotRetryable`. A request whose future is dropped has no `Finished`.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum Event<'a> {
-    /// The layer sends the request once, whatever its outcome: its policy, its override, CONNECT, an upgrade, a limit of
-    /// one attempt or a budget of zero says so.
+    /// The layer sends the request once, whatever its outcome. The reason is the policy, the override, CONNECT, an
+    /// upgrade, a limit of one attempt, or a budget of zero.
     #[non_exhaustive]
     NotRetryable {
         /// The head of the request.
         request: RequestHead<'a>,
     },
-    /// An attempt failed, and the layer waits before the next.
+    /// An attempt failed, and the layer waits before the next attempt.
     #[non_exhaustive]
     WillResend {
         /// The head of the request.
         request: RequestHead<'a>,
         /// The number of the failed attempt, from 1.
         attempt: u32,
-        /// The ground on which its outcome is worth a retry.
+        /// The cause for which its outcome is worth a retry.
         cause: RetryCause,
         /// The server's hint about the next attempt, if it gave one.
         hint: Option<RetryHint>,
@@ -96,25 +96,25 @@ pub enum Event<'a> {
         request: RequestHead<'a>,
         /// The number of attempts.
         attempts: u32,
-        /// The time that the layer waited between attempts, in all.
+        /// The sum of the waits between attempts.
         waited: Duration,
         /// The status of the response. `None` means that the caller gets an error.
         status: Option<StatusCode>,
-        /// The ground on which the last outcome that was worth a retry was so.
+        /// The cause of the last outcome that was worth a retry.
         cause: Option<RetryCause>,
-        /// The ground on which the layer gave up, or did not retry. `None` means that it accepted the outcome.
+        /// The reason for which the layer gave up, or did not retry. `None` means that it accepted the outcome.
         reason: Option<GiveUpReason>,
     },
 }
 
 impl<'a> Event<'a> {
-    /// The wait that a session has just decided on.
+    /// Creates the event of a wait that a session has decided on.
     pub(crate) fn will_resend(request: RequestHead<'a>, session: &Session, delay: Duration) -> Option<Self> {
         let (attempt, cause, hint) = (session.number(), session.cause()?, session.hint());
         Some(Self::WillResend { request, attempt, cause, hint, delay })
     }
 
-    /// The end of a session.
+    /// Creates the event of a session's end.
     pub(crate) fn finished<R, E>(
         request: RequestHead<'a>,
         session: &Session,

@@ -1,7 +1,8 @@
 //! The spans, events and fields that the layer records with `tracing`.
 //!
 //! The span of a session opens with the first retry, and each resend has a span of its own inside of it. The
-//! spans and the events have the level `DEBUG`, except that giving up is a `WARN`. `http.request.resend_count` is a name of OpenTelemetry.
+//! spans and the events have the level `DEBUG`, except that giving up is a `WARN`. `http.request.resend_count`
+//! is a name of OpenTelemetry.
 
 use std::error::Error;
 use std::time::Duration;
