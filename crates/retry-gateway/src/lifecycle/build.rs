@@ -46,26 +46,26 @@ impl Gateway {
                 Arc::new(Shared::new(upstream, previous.map(Arc::as_ref), metrics.ejections(name))?),
             );
         }
-        let alarms = previous.map_or_else(Alarms::default, |previous| previous.alarms.clone());
+        let timers = previous.map_or_else(Alarms::default, |previous| previous.alarms.clone());
         let mut routes = Vec::with_capacity(config.routes.len());
         for route in &config.routes {
-            let mut legs = Vec::new();
+            let mut targets = Vec::new();
             for name in route.upstreams() {
-                let Some(shared) = upstreams.get(name) else {
-                    anyhow::bail!("there is no upstream `{name}`");
+                let Some(cluster) = upstreams.get(name) else {
+                    anyhow::bail!("no upstream is called `{name}`");
                 };
-                legs.push(Leg {
+                targets.push(Leg {
                     name: name.to_owned(),
-                    way: Arc::new(way(route, name, shared, &alarms)),
-                    retries: retries(route, shared, &memory),
+                    way: Arc::new(attempt_settings(route, name, cluster, &timers)),
+                    retries: retry_service(route, cluster, &memory),
                     counts: metrics.upstream(name),
-                    capacity: Arc::clone(&shared.capacity),
-                    max_requests: shared.config.max_requests,
+                    capacity: Arc::clone(&cluster.capacity),
+                    max_requests: cluster.config.max_requests,
                 });
             }
             let retry = route.retry.as_ref();
             routes.push(Arc::new(Route {
-                legs: self::legs(route, legs, &memory, &alarms),
+                legs: self::targets(route, targets, &memory, &timers),
                 explains: retry.is_some_and(|retry| retry.explain_header),
                 mints_key: retry.is_some_and(|retry| retry.mint_idempotency_key),
                 config: route.clone(),
@@ -78,7 +78,7 @@ impl Gateway {
             memory,
             buffers: config.buffers.clone(),
             metrics,
-            alarms,
+            alarms: timers,
             uploads: Arc::new(Uploads { alarms: Alarms::default(), timeout: config.limits.body_timeout }),
             limits: config.limits.clone(),
             drain_timeout: config.drain_timeout,
@@ -90,37 +90,37 @@ impl Gateway {
 }
 
 /// Returns the settings of the attempts that a route's requests make at one upstream.
-fn way(route: &config::Route, name: &str, shared: &Shared, alarms: &Alarms) -> Way {
+fn attempt_settings(route: &config::Route, name: &str, cluster: &Shared, timers: &Alarms) -> Way {
     let retry = route.retry.as_ref();
     let is_last = route.upstreams().last() == Some(name);
     Way {
-        upstream: Arc::clone(&shared.upstream),
+        upstream: Arc::clone(&cluster.upstream),
         per_try_timeout: retry.and_then(|retry| retry.per_try_timeout),
         avoids_tried: retry.is_none_or(|retry| retry.host_selection == config::HostSelection::AvoidPrevious),
         timeout: route.timeout,
         longest_wait: route.fallback.as_ref().filter(|_| !is_last).map(|fallback| fallback.after),
-        is_prompt: shared.pace.is_none() && name == route.upstream,
-        alarms: alarms.clone(),
+        is_prompt: cluster.pace.is_none() && name == route.upstream,
+        alarms: timers.clone(),
         care: retry.and_then(BodyInspection::from_config),
     }
 }
 
 /// Returns the targets of a route: one upstream, or several with a fallback.
-fn legs(route: &config::Route, mut legs: Vec<Leg>, memory: &ReplayMemory, alarms: &Alarms) -> Legs {
+fn targets(route: &config::Route, mut targets: Vec<Leg>, memory: &ReplayMemory, timers: &Alarms) -> Legs {
     let Some(fallback) = &route.fallback else {
-        return Legs::One(legs.remove(0));
+        return Legs::One(targets.remove(0));
     };
     let no_retry = no_retry(route);
     let retry = route.retry.as_ref().unwrap_or(&no_retry);
     Legs::Several(Arc::new(Fallback {
-        legs,
+        legs: targets,
         after: fallback.after,
         timeout: route.timeout,
         policy: route.retry.as_ref().map(GatewayPolicy::new),
         limit: retry.request_body_buffer_limit,
         memory: memory.clone(),
         drain: retry.error_body_drain,
-        alarms: alarms.clone(),
+        alarms: timers.clone(),
     }))
 }
 
@@ -130,20 +130,20 @@ fn no_retry(route: &config::Route) -> config::Retry {
 }
 
 /// Returns the retry layer of a route's requests at one upstream.
-fn retries(route: &config::Route, shared: &Shared, memory: &ReplayMemory) -> Retries {
+fn retry_service(route: &config::Route, cluster: &Shared, memory: &ReplayMemory) -> Retries {
     let no_retry = no_retry(route);
     let retry = route.retry.as_ref().unwrap_or(&no_retry);
     let mut layer = RetryLayer::new(GatewayPolicy::new(retry))
         .max_attempts(retry.num_retries.saturating_add(1))
         .max_elapsed(route.timeout)
-        .budget(shared.budget.clone())
+        .budget(cluster.budget.clone())
         .replay_limit(retry.request_body_buffer_limit)
         .replay_memory(memory.clone())
         .drain_limit(retry.error_body_drain.bytes, retry.error_body_drain.time);
     if let Some(name) = &retry.attempt_header {
         layer = layer.attempt_header(name.clone());
     }
-    match &shared.pace {
+    match &cluster.pace {
         Some(pace) => Retries::Paced(layer.pace(pace.clone()).layer(())),
         None => Retries::Unpaced(layer.layer(())),
     }
