@@ -36,7 +36,7 @@ pub(crate) enum Command {
     /// Call four servers on this machine, directly and through gateways, and print the cost of each strategy.
     ///
     /// Each server counts its calls, and answers 429 with `Retry-After: 1` to a call that it does not serve. "wasted"
-    /// counts the calls that were not served, and "early" those that came within the second of a 429.
+    /// counts the calls that were not served, and "early" counts the calls that came within the second of a 429.
     Demo(Options),
     /// Generate shell completions.
     Completions(Completions),

@@ -107,8 +107,8 @@ fn write_schedule(
         Some(fallback) => (fallback.after, "fallback.after"),
         None => (route.timeout, "the route's timeout"),
     };
-    for step in 0..retry.num_retries {
-        let context = (*context).backoff_step(step);
+    for resends in 0..retry.num_retries {
+        let context = (*context).backoff_step(resends);
         match not_before(policy.schedule(&context), hint) {
             Plan::GiveUp(reason) => {
                 let next = fallback.filter(|_| reason != GiveUpReason::ServerSaidNo);
@@ -117,14 +117,19 @@ fn write_schedule(
             Plan::Resend(window) if window.earliest > max_wait => {
                 let reason = format!(
                     "attempt {} would start after {}, and {key} is {}",
-                    step + 2,
+                    resends + 2,
                     seconds(window.earliest),
                     seconds(max_wait)
                 );
                 return write_end(text, fallback, &reason);
             }
             Plan::Resend(window) => {
-                writeln!(text, "attempt {}: {} after the previous outcome", step + 2, window_text(window))?;
+                writeln!(
+                    text,
+                    "attempt {}: {} after the previous outcome",
+                    resends + 2,
+                    window_text(window)
+                )?;
             }
         }
     }

@@ -46,26 +46,26 @@ impl Gateway {
                 Arc::new(Cluster::new(upstream, previous.map(Arc::as_ref), metrics.ejections(name))?),
             );
         }
-        let alarms = previous.map_or_else(TimerPool::default, |previous| previous.timers.clone());
+        let timers = previous.map_or_else(TimerPool::default, |previous| previous.timers.clone());
         let mut routes = Vec::with_capacity(config.routes.len());
         for route in &config.routes {
-            let mut legs = Vec::new();
+            let mut targets = Vec::new();
             for name in route.upstreams() {
-                let Some(shared) = upstreams.get(name) else {
-                    anyhow::bail!("there is no upstream `{name}`");
+                let Some(cluster) = upstreams.get(name) else {
+                    anyhow::bail!("no upstream is called `{name}`");
                 };
-                legs.push(RouteTarget {
+                targets.push(RouteTarget {
                     name: name.to_owned(),
-                    settings: Arc::new(way(route, name, shared, &alarms)),
-                    retry: retries(route, shared, &memory),
+                    settings: Arc::new(attempt_settings(route, name, cluster, &timers)),
+                    retry: retry_service(route, cluster, &memory),
                     counts: metrics.upstream(name),
-                    concurrency: Arc::clone(&shared.concurrency),
-                    max_requests: shared.config.max_requests,
+                    concurrency: Arc::clone(&cluster.concurrency),
+                    max_requests: cluster.config.max_requests,
                 });
             }
             let retry = route.retry.as_ref();
             routes.push(Arc::new(Route {
-                targets: self::legs(route, legs, &memory, &alarms),
+                targets: self::targets(route, targets, &memory, &timers),
                 adds_explain_headers: retry.is_some_and(|retry| retry.explain_header),
                 adds_idempotency_key: retry.is_some_and(|retry| retry.mint_idempotency_key),
                 config: route.clone(),
@@ -78,7 +78,7 @@ impl Gateway {
             memory,
             buffers: config.buffers.clone(),
             metrics,
-            timers: alarms,
+            timers,
             body_timeout: Arc::new(BodyTimeout {
                 timers: TimerPool::default(),
                 timeout: config.limits.body_timeout,
@@ -93,42 +93,42 @@ impl Gateway {
 }
 
 /// Returns the settings of the attempts that a route's requests make at one upstream.
-fn way(route: &config::RouteConfig, name: &str, shared: &Cluster, alarms: &TimerPool) -> AttemptSettings {
+fn attempt_settings(route: &config::RouteConfig, name: &str, cluster: &Cluster, timers: &TimerPool) -> AttemptSettings {
     let retry = route.retry.as_ref();
     let is_last = route.upstreams().last() == Some(name);
     AttemptSettings {
-        balancer: Arc::clone(&shared.balancer),
+        balancer: Arc::clone(&cluster.balancer),
         per_try_timeout: retry.and_then(|retry| retry.per_try_timeout),
         avoids_tried: retry.is_none_or(|retry| retry.host_selection == config::HostSelection::AvoidPrevious),
         timeout: route.timeout,
         max_pace_wait: route.fallback.as_ref().filter(|_| !is_last).map(|fallback| fallback.after),
-        starts_with_request: shared.pace.is_none() && name == route.upstream,
-        timers: alarms.clone(),
+        starts_with_request: cluster.pace.is_none() && name == route.upstream,
+        timers: timers.clone(),
         inspection: retry.and_then(BodyInspection::from_config),
     }
 }
 
 /// Returns the targets of a route: one upstream, or several with a fallback.
-fn legs(
+fn targets(
     route: &config::RouteConfig,
-    mut legs: Vec<RouteTarget>,
+    mut targets: Vec<RouteTarget>,
     memory: &ReplayMemory,
-    alarms: &TimerPool,
+    timers: &TimerPool,
 ) -> Targets {
     let Some(fallback) = &route.fallback else {
-        return Targets::Single(legs.remove(0));
+        return Targets::Single(targets.remove(0));
     };
     let no_retry = no_retry(route);
     let retry = route.retry.as_ref().unwrap_or(&no_retry);
     Targets::WithFallback(Arc::new(FallbackTargets {
-        targets: legs,
+        targets,
         after: fallback.after,
         timeout: route.timeout,
         policy: route.retry.as_ref().map(GatewayPolicy::new),
         replay_limit: retry.request_body_buffer_limit,
         memory: memory.clone(),
         drain: retry.error_body_drain,
-        timers: alarms.clone(),
+        timers: timers.clone(),
     }))
 }
 
@@ -138,20 +138,20 @@ fn no_retry(route: &config::RouteConfig) -> config::RetryConfig {
 }
 
 /// Returns the retry layer of a route's requests at one upstream.
-fn retries(route: &config::RouteConfig, shared: &Cluster, memory: &ReplayMemory) -> RetryService {
+fn retry_service(route: &config::RouteConfig, cluster: &Cluster, memory: &ReplayMemory) -> RetryService {
     let no_retry = no_retry(route);
     let retry = route.retry.as_ref().unwrap_or(&no_retry);
     let mut layer = RetryLayer::new(GatewayPolicy::new(retry))
         .max_attempts(retry.num_retries.saturating_add(1))
         .max_elapsed(route.timeout)
-        .budget(shared.budget.clone())
+        .budget(cluster.budget.clone())
         .replay_limit(retry.request_body_buffer_limit)
         .replay_memory(memory.clone())
         .drain_limit(retry.error_body_drain.bytes, retry.error_body_drain.time);
     if let Some(name) = &retry.attempt_header {
         layer = layer.attempt_header(name.clone());
     }
-    match &shared.pace {
+    match &cluster.pace {
         Some(pace) => RetryService::Paced(layer.pace(pace.clone()).layer(())),
         None => RetryService::Unpaced(layer.layer(())),
     }
