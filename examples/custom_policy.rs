@@ -25,7 +25,7 @@ impl Policy for PayingFirst {
 #[tokio::main]
 async fn main() -> Result<(), BoxError> {
     let server = service_fn(|request: Request<ReplayBody<Full<Bytes>>>| async move {
-        let busy = AttemptNumber::of(&request) < 3;
+        let busy = AttemptNumber::from_request(&request) < 3;
         let status = if busy { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
         Response::builder().status(status).body(Full::<Bytes>::default())
     });

@@ -33,7 +33,7 @@ async fn main() -> anyhow::Result<()> {
                 .budget(Budget::percent(20)),
         )
         .map_request(|request: Request<_>| {
-            println!("attempt {}", AttemptNumber::of(&request));
+            println!("attempt {}", AttemptNumber::from_request(&request));
             request
         })
         .service(Client::builder(TokioExecutor::new()).build_http());

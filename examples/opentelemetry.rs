@@ -25,7 +25,7 @@ async fn main() -> Result<(), BoxError> {
     tracing_subscriber::registry().with(layer).init();
 
     let server = service_fn(async |request: Request<ReplayBody<Full<Bytes>>>| {
-        let busy = AttemptNumber::of(&request) < 3;
+        let busy = AttemptNumber::from_request(&request) < 3;
         let status = if busy { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
         Response::builder().status(status).body(Full::<Bytes>::default())
     });

@@ -49,5 +49,5 @@ fn main() {
     assert!(transcript.sent_at[3] >= transcript.sent_at[2] + Duration::from_secs(7));
 
     // Draws the windows of the resends.
-    print!("{}", Plot::of(&policy));
+    print!("{}", Plot::new(&policy));
 }

@@ -5,5 +5,6 @@ mod defaults;
 mod fits;
 mod handed_back;
 mod info;
+mod observed;
 mod overrides;
 mod traces;

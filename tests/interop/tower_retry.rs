@@ -41,7 +41,7 @@ where
     let ended = ended.map(|response| (response.status().as_u16(), response.extensions().get().copied()));
     let sent = upstream.calls().into_iter().map(|call| {
         let number = call.parts.headers.get(NUMBER).map(|value| value.to_str().unwrap().to_owned());
-        (call.at - start, AttemptNumber::of(&Request::from_parts(call.parts, ())), number)
+        (call.at - start, AttemptNumber::from_request(&Request::from_parts(call.parts, ())), number)
     });
     Seen { sent: sent.collect(), ended: ended.map_err(|error| error.to_string()), tokens: budget.tokens() }
 }
@@ -217,7 +217,7 @@ async fn a_resend_that_does_not_go_out_is_refunded() {
 #[tokio::test(start_paused = true)]
 async fn concrete_errors_are_read_too() {
     let service = tower::service_fn(|request: Sent| async move {
-        if AttemptNumber::of(&request) == 1 { Err(refused()) } else { Ok(status(200)) }
+        if AttemptNumber::from_request(&request) == 1 { Err(refused()) } else { Ok(status(200)) }
     });
     let client = Retry::new(TowerPolicy::new(RetryLayer::new(A_SECOND)), service);
     assert_status(&client.oneshot(request(Method::POST, "/", "")).await.unwrap(), 200);

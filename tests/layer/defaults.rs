@@ -22,7 +22,7 @@ async fn the_default_budget_does_not_starve_callers_who_wait_as_they_are_told() 
     let counter = Arc::clone(&calls);
     let server = service_fn(move |request: Inner| {
         counter.fetch_add(1, Ordering::SeqCst);
-        let is_refused = AttemptNumber::of(&request) <= 3;
+        let is_refused = AttemptNumber::from_request(&request) <= 3;
         async move {
             Ok::<_, BoxError>(if is_refused { with_header(429, "retry-after", "1") } else { status(200) })
         }

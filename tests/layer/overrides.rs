@@ -172,8 +172,9 @@ async fn inner_services_see_the_number_of_the_attempt() {
     let upstream = Upstream::statuses([503, 503, 200]);
     let client = ServiceBuilder::new().layer(RetryLayer::new(A_SECOND)).service(upstream.handle());
     let response = client.oneshot(get("/")).await.unwrap();
-    let number =
-        |call: crate::support::upstream::Call| AttemptNumber::of(&http::Request::from_parts(call.parts, ()));
+    let number = |call: crate::support::upstream::Call| {
+        AttemptNumber::from_request(&http::Request::from_parts(call.parts, ()))
+    };
     assert_eq!(upstream.calls().into_iter().map(number).collect::<Vec<_>>(), [1, 2, 3]);
     assert_eq!(info(&response).attempts(), 3);
 }

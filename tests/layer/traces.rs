@@ -50,7 +50,7 @@ async fn a_session_that_gives_up_tells_why() {
     let lines = told(Upstream::statuses([500]), get("http://host.example/")).await;
     assert_eq!(
         lines.last().unwrap(),
-        "retry: gave up attempt=3 cause=transient reason=attempts waited_ms=2000"
+        "WARN retry: gave up attempt=3 cause=transient reason=max-attempts waited_ms=2000"
     );
 }
 
@@ -59,7 +59,7 @@ async fn a_session_that_gives_up_tells_why() {
 async fn a_session_that_gives_up_at_once_tells_why() {
     let upstream = Upstream::answers(|_| with_header(429, "retry-after", "3600"));
     let lines = told(upstream, request(Method::POST, "http://host.example/", "text")).await;
-    assert_eq!(lines, [": gave up attempt=1 cause=throttled reason=deadline waited_ms=0"]);
+    assert_eq!(lines, ["WARN : gave up attempt=1 cause=throttled reason=max-elapsed waited_ms=0"]);
 }
 
 /// OpenTelemetry's `server.address` is a name or an address; and who logs in how is nobody's business.

@@ -106,7 +106,7 @@ async fn a_resend_that_may_not_wait_is_told_of_as_given_up() {
     let capture = Capture::start();
     let client = RetryLayer::default().pace(pace).layer(Upstream::answers(|_| busy(1)));
     client.oneshot(numbered(1)).await.unwrap();
-    assert_eq!(capture.lines(), [": gave up attempt=1 cause=throttled reason=pace waited_ms=0"]);
+    assert_eq!(capture.lines(), ["WARN : gave up attempt=1 cause=throttled reason=pace waited_ms=0"]);
 }
 
 /// It waits, the gate is closed for longer than it can wait, and its response was too long to be kept.

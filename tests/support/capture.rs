@@ -6,13 +6,13 @@ use std::sync::{Arc, LazyLock, Mutex};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id};
 use tracing::subscriber::DefaultGuard;
-use tracing::{Dispatch, Event, Subscriber};
+use tracing::{Dispatch, Event, Level, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::{Context, SubscriberExt};
 use tracing_subscriber::registry::LookupSpan;
 
-/// Spans as `+ parent:name field=value`, events as `scope: message field=value`, of this thread and as long
-/// as it lives.
+/// Collects the spans of this thread as `+ parent:name field=value` and its events as `scope: message field=value`, for as
+/// long as it lives. An event of level WARN begins with that word.
 pub(crate) struct Capture {
     lines: Arc<Mutex<Vec<String>>>,
     _guard: DefaultGuard,
@@ -56,7 +56,8 @@ where
             let mut fields = Fields::default();
             event.record(&mut fields);
             let scope = scope(context.event_scope(event));
-            self.0.lock().unwrap().push(format!("{scope}: {}{}", fields.message, fields.rest));
+            let warns = if *event.metadata().level() == Level::WARN { "WARN " } else { "" };
+            self.0.lock().unwrap().push(format!("{warns}{scope}: {}{}", fields.message, fields.rest));
         }
     }
 }

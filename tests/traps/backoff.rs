@@ -55,7 +55,7 @@ async fn body_lives_for(body: fn() -> Frames) -> Duration {
     let lives = Arc::<std::sync::Mutex<Vec<Life>>>::default();
     let log = Arc::clone(&lives);
     let server = service_fn(move |request: Inner| {
-        let is_first = AttemptNumber::of(&request) == 1;
+        let is_first = AttemptNumber::from_request(&request) == 1;
         let body = if is_first { body() } else { Frames::new([]) };
         log.lock().unwrap().push(body.life());
         let status = if is_first { 503 } else { 200 };
@@ -112,7 +112,7 @@ async fn concurrent_sessions_do_not_queue_for_their_backoff() {
     let failures = Arc::<AtomicUsize>::default();
     let counter = Arc::clone(&failures);
     let server = service_fn(move |request: Inner| {
-        let code = if AttemptNumber::of(&request) < 3 { 503 } else { 200 };
+        let code = if AttemptNumber::from_request(&request) < 3 { 503 } else { 200 };
         counter.fetch_add(usize::from(code == 503), Ordering::SeqCst);
         async move { Ok::<_, BoxError>(status(code)) }
     });

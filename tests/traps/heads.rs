@@ -24,7 +24,7 @@ async fn extensions_are_the_callers_at_every_attempt() {
         .layer(RetryLayer::new(A_SECOND))
         .map_request(|mut request: Inner| {
             assert_eq!(request.extensions().get::<Leaked>(), None, "an earlier attempt's leaks");
-            let number = AttemptNumber::of(&request);
+            let number = AttemptNumber::from_request(&request);
             request.extensions_mut().insert(Leaked(number));
             request.extensions_mut().get_mut::<Callers>().unwrap().0 += 1;
             request

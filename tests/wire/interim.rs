@@ -144,7 +144,7 @@ async fn seen_through_a_gateway() -> String {
     let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
     let (stream, _) = listener.accept().await.unwrap();
     let upstream = service_fn(|request: Request<ReplayBody<Incoming>>| async move {
-        match AttemptNumber::of(&request) {
+        match AttemptNumber::from_request(&request) {
             1 | 2 => Err(refused()),
             _ => Ok(status(204)),
         }

@@ -1,12 +1,12 @@
-//! One send and what came of it, as a policy sees it.
+//! An attempt and its context, as a policy sees them.
 
 use std::time::{Duration, SystemTime};
 
 use crate::{Outcome, RequestHead, RetryCause, RetryHint, idempotency};
 
-/// One send of a request, and what came of it.
+/// One send of a request with its outcome.
 ///
-/// Rows for tests are built with [`new`](Attempt::new) and the setters:
+/// Tests build attempts with [`new`](Attempt::new) and the setters:
 ///
 /// ```
 /// use http::Request;
@@ -19,20 +19,20 @@ use crate::{Outcome, RequestHead, RetryCause, RetryHint, idempotency};
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Attempt<'a> {
-    /// Which send this was: 1 is the original.
+    /// The number of the attempt; 1 is the first.
     pub number: u32,
     /// The head of the caller's request.
     pub request: RequestHead<'a>,
-    /// What came back.
+    /// The outcome of the attempt.
     pub outcome: Outcome<'a>,
-    /// Whether the request's body can be sent again.
+    /// The state of the request body, which says if it can be sent again.
     pub body: BodyState,
-    /// Whether somebody vouches that the request may be repeated, whatever its method.
+    /// `true` if the caller declares the request idempotent, regardless of its method.
     pub assume_idempotent: bool,
 }
 
 impl<'a> Attempt<'a> {
-    /// Attempt `number` of `request`, with a body that can be sent again.
+    /// Creates attempt `number` of `request`, with a body that can be sent again.
     pub fn new(number: u32, request: impl Into<RequestHead<'a>>, outcome: impl Into<Outcome<'a>>) -> Self {
         Self {
             number,
@@ -48,38 +48,38 @@ impl<'a> Attempt<'a> {
         Self { body, ..self }
     }
 
-    /// Vouches that the request may be repeated, whatever its method.
+    /// Declares the request idempotent, regardless of its method.
     pub fn assume_idempotent(self, assume_idempotent: bool) -> Self {
         Self { assume_idempotent, ..self }
     }
 
-    /// Whether doing the request twice does no more than doing it once: by its method
-    /// (RFC 9110 section 9.2.2), by its `Idempotency-Key`, or because somebody vouches for it.
+    /// Returns whether the request is idempotent: by its method (RFC 9110 section 9.2.2), by its `Idempotency-Key`, or
+    /// because the caller [declares](Self::assume_idempotent) it.
     pub fn is_idempotent(&self) -> bool {
         self.assume_idempotent || self.request.method().is_idempotent() || self.has_idempotency_key()
     }
 
-    /// Whether the request has a valid `Idempotency-Key` (draft-ietf-httpapi-idempotency-key-header-06).
+    /// Returns whether the request has a valid `Idempotency-Key` (draft-ietf-httpapi-idempotency-key-header-06).
     pub fn has_idempotency_key(&self) -> bool {
         idempotency::has_idempotency_key(&self.request)
     }
 }
 
-/// Whether the body of an [`Attempt`]'s request can be sent again.
+/// The state of the request body of an [`Attempt`]. Only a replayable body can be sent again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum BodyState {
-    /// All that was read of it is kept, or nothing was read.
+    /// All frames that were read are saved, or none was read.
     Replayable,
-    /// More was read than the limit allows to keep.
+    /// The frames that were read exceed the limit of the buffer.
     TooLarge,
-    /// The caller's own body failed while it was read.
+    /// The caller's body failed with an error.
     Failed,
 }
 
-/// An attempt worth retrying, and where its session stands.
+/// A failed attempt that is worth a retry, with the state of its session.
 ///
-/// Rows for tests are built with [`new`](RetryContext::new) and the setters:
+/// Tests build contexts with [`new`](RetryContext::new) and the setters:
 ///
 /// ```
 /// use std::time::Duration;
@@ -96,32 +96,32 @@ pub enum BodyState {
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct RetryContext<'a> {
-    /// The attempt that set the session back.
+    /// The failed attempt.
     pub attempt: Attempt<'a>,
-    /// Why it is worth retrying.
+    /// The cause of the retry.
     pub cause: RetryCause,
-    /// What the server wishes about time, if it says so.
+    /// The server's hint, if it gave one.
     pub hint: Option<RetryHint>,
-    /// The header that holds the hint, by its name in the list of [`RetryHint::read`].
+    /// The header of the hint, by its name in the list of [`RetryHint::read`].
     pub hint_header: Option<&'static str>,
-    /// Time since the session began.
+    /// The time since the session began.
     pub elapsed: Duration,
-    /// Time until the deadline, if there is one.
+    /// The time until the last allowed start of an attempt, if there is a bound.
     pub remaining: Option<Duration>,
     /// The wall clock, for dates.
     pub now: SystemTime,
-    /// How many attempts count where they are bounded, with this one: all that were sent, but for the resend that
-    /// goes out at once.
+    /// The number of attempts that count against the limit, with this one. The one immediate resend of an unprocessed
+    /// request does not count.
     pub attempts_used: u32,
-    /// Resends at a time of the policy's own since the session began, or since the last wait that the server
-    /// named. Backoffs count this.
+    /// The number of resends at a time that the policy chose, since the session began or since the last wait that the server
+    /// named. A backoff grows with it.
     pub backoff_step: u32,
-    /// The last delay that was drawn from a policy's own window.
+    /// The last delay that was drawn from a window of the policy.
     pub previous_delay: Option<Duration>,
 }
 
 impl<'a> RetryContext<'a> {
-    /// The first context of a session without a time limit, at the Unix epoch and without a hint.
+    /// Creates the first context of a session, without a time limit and without a hint. Its wall clock is the Unix epoch.
     pub fn new(attempt: Attempt<'a>, cause: RetryCause) -> Self {
         Self {
             attempt,
@@ -142,7 +142,7 @@ impl<'a> RetryContext<'a> {
         Self { hint: hint.into(), ..self }
     }
 
-    /// Sets the header that holds the hint.
+    /// Sets the header of the hint.
     pub fn hint_header(self, header: impl Into<Option<&'static str>>) -> Self {
         Self { hint_header: header.into(), ..self }
     }
@@ -152,7 +152,7 @@ impl<'a> RetryContext<'a> {
         Self { elapsed, ..self }
     }
 
-    /// Sets the time until the deadline.
+    /// Sets the time until the last allowed start of an attempt.
     pub fn remaining(self, remaining: impl Into<Option<Duration>>) -> Self {
         Self { remaining: remaining.into(), ..self }
     }
@@ -162,7 +162,7 @@ impl<'a> RetryContext<'a> {
         Self { now, ..self }
     }
 
-    /// Sets how many attempts count; without this, all that were sent.
+    /// Sets the number of attempts that count against the limit. The default is the number of the attempt.
     pub fn attempts_used(self, attempts_used: u32) -> Self {
         Self { attempts_used, ..self }
     }
@@ -172,7 +172,7 @@ impl<'a> RetryContext<'a> {
         Self { backoff_step, ..self }
     }
 
-    /// Sets the last delay that was drawn from a policy's own window.
+    /// Sets the last delay that was drawn from a window of the policy.
     pub fn previous_delay(self, previous_delay: impl Into<Option<Duration>>) -> Self {
         Self { previous_delay: previous_delay.into(), ..self }
     }

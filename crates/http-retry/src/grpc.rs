@@ -1,4 +1,4 @@
-//! How gRPC calls end: their status codes, and where to find them.
+//! The status codes of gRPC calls.
 
 mod codes;
 mod error;
@@ -17,49 +17,49 @@ use crate::outcome::GRPC_STATUS;
 /// use http_retry::{GrpcCode, ResponseHead};
 ///
 /// let response = Response::builder().header("grpc-status", "14").body(()).unwrap();
-/// assert_eq!(GrpcCode::of(&ResponseHead::from(&response)), Some(GrpcCode::Unavailable));
+/// assert_eq!(GrpcCode::from_head(&ResponseHead::from(&response)), Some(GrpcCode::Unavailable));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub enum GrpcCode {
-    /// It went well.
+    /// The call succeeded.
     Ok = 0,
-    /// It was cancelled, usually by the caller.
+    /// The call was cancelled, usually by the caller.
     Cancelled = 1,
-    /// Nobody knows.
+    /// The cause of the failure is unknown.
     Unknown = 2,
-    /// An argument is wrong whatever the state of the system.
+    /// An argument is invalid, regardless of the state of the system.
     InvalidArgument = 3,
-    /// The deadline passed before it was done.
+    /// The deadline passed before the call was complete.
     DeadlineExceeded = 4,
-    /// It is not there.
+    /// The requested object does not exist.
     NotFound = 5,
-    /// It is there already.
+    /// The object to create exists already.
     AlreadyExists = 6,
-    /// The caller may not.
+    /// The caller has no permission for the call.
     PermissionDenied = 7,
-    /// A quota is used up, or some other resource.
+    /// A quota or another resource is used up.
     ResourceExhausted = 8,
-    /// The system is not in the state that this needs.
+    /// The system is not in the state that the call needs.
     FailedPrecondition = 9,
-    /// Somebody else got in between: a transaction was aborted, for example.
+    /// A conflict with another operation aborted the call, for example its transaction.
     Aborted = 10,
-    /// Past what is there.
+    /// The call went past the valid range, for example past the end of a file.
     OutOfRange = 11,
     /// The server does not know the method.
     Unimplemented = 12,
-    /// Something is broken.
+    /// The server has an internal error.
     Internal = 13,
-    /// The service is not there now.
+    /// The service is not available at the moment.
     Unavailable = 14,
-    /// Data is lost for good.
+    /// Data is lost or corrupted.
     DataLoss = 15,
-    /// Nobody knows who calls.
+    /// The call has no valid credentials.
     Unauthenticated = 16,
 }
 
 impl GrpcCode {
-    /// All of them in the order of their numbers, with their names.
+    /// All codes with their names, in the order of their numbers.
     pub const ALL: [(Self, &'static str); 17] = [
         (Self::Ok, "OK"),
         (Self::Cancelled, "CANCELLED"),
@@ -80,9 +80,10 @@ impl GrpcCode {
         (Self::Unauthenticated, "UNAUTHENTICATED"),
     ];
 
-    /// How a call ended, as far as the head of its response tells: by `grpc-status`, else by the HTTP status as gRPC
-    /// maps it (`doc/http-grpc-status-mapping.md`). `None` where that is still to come: in the trailers of a 200.
-    pub fn of(head: &ResponseHead<'_>) -> Option<Self> {
+    /// Reads the code of a call from the head of its response. The code is that of `grpc-status`, or else that to which gRPC
+    /// maps the HTTP status (`doc/http-grpc-status-mapping.md`). A 200 without `grpc-status` gives `None`, because its code is
+    /// in the trailers.
+    pub fn from_head(head: &ResponseHead<'_>) -> Option<Self> {
         if let Some(status) = head.headers().get(&GRPC_STATUS) {
             let number = status.to_str().ok().and_then(|text| text.parse().ok());
             return Some(number.and_then(Self::from_number).unwrap_or(Self::Unknown));
@@ -101,17 +102,17 @@ impl GrpcCode {
         }
     }
 
-    /// The code of a number, from 0 to 16.
+    /// Returns the code with a number from 0 to 16.
     pub fn from_number(number: u64) -> Option<Self> {
         Some(Self::ALL.get(usize::try_from(number).ok()?)?.0)
     }
 
-    /// The code of a name, such as `UNAVAILABLE`, in upper or lower case.
+    /// Returns the code with a name such as `UNAVAILABLE`, in upper or lower case.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.iter().find(|(_, known)| known.eq_ignore_ascii_case(name)).map(|(code, _)| *code)
     }
 
-    /// The code's name, as service configs have it.
+    /// Returns the name of the code, as service configs write it.
     pub const fn as_str(self) -> &'static str {
         Self::ALL[self as usize].1
     }
@@ -136,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn an_http_status_is_read_as_grpc_maps_it() {
+    fn an_http_status_is_mapped_as_grpc_does() {
         use GrpcCode::{Internal, PermissionDenied, Unauthenticated, Unavailable, Unimplemented, Unknown};
         for (status, expected) in [
             (200, None),
@@ -152,7 +153,7 @@ mod tests {
             (504, Some(Unavailable)),
         ] {
             let response = Response::builder().status(status).body(()).unwrap();
-            assert_eq!(GrpcCode::of(&ResponseHead::from(&response)), expected, "{status}");
+            assert_eq!(GrpcCode::from_head(&ResponseHead::from(&response)), expected, "{status}");
         }
     }
 }

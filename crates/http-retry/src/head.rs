@@ -1,7 +1,7 @@
-//! What a policy may see of a request and of a response: their heads, never their bodies.
+//! The heads of requests and responses, which are all that a policy sees. It never sees a body.
 
-mod known;
 mod snapshot;
+mod standard_names;
 
 use std::fmt;
 
@@ -12,11 +12,11 @@ use http::{
 };
 
 pub use self::snapshot::HeadSnapshot;
-use self::snapshot::{Line, Lines};
+use self::snapshot::{HeaderLine, HeaderLines};
 
 /// The head of the caller's request, read-only.
 ///
-/// Opaque, so that whoever runs a session may keep the head in any form. Header values are handed out as
+/// The type is opaque, so that the code that runs a session can hold the head in any form. It returns header values as
 /// text or bytes for the same reason.
 ///
 /// ```
@@ -32,29 +32,29 @@ pub struct RequestHead<'a> {
     method: &'a Method,
     form: Form<'a>,
     extensions: &'a Extensions,
-    /// Where it was looked for already.
+    /// The cached answer of [`RequestHead::is_connect_or_upgrade`], if [`RequestHead::looked_over`] computed it.
     is_connect_or_upgrade: Option<bool>,
 }
 
-/// The forms in which a head is there.
+/// The forms in which a head is held.
 #[derive(Clone, Copy)]
 enum Form<'a> {
-    Whole(&'a Uri, &'a HeaderMap),
-    Kept(&'a HeadSnapshot),
+    Parts(&'a Uri, &'a HeaderMap),
+    Snapshot(&'a HeadSnapshot),
 }
 
 impl<'a> RequestHead<'a> {
-    /// The request method.
+    /// Returns the request method.
     pub fn method(&self) -> &'a Method {
         self.method
     }
 
-    /// Whom the request is for, as `host` or `host:port`: the authority of the URI, else the `Host` header, without
-    /// user and password.
+    /// Returns the authority that the request is for, as `host` or `host:port`, without user and password. It comes from
+    /// the URI, or else from the `Host` header.
     pub fn authority(&self) -> Option<&'a str> {
         let authority = match self.form {
-            Form::Whole(uri, _) => uri.authority().map(Authority::as_str),
-            Form::Kept(head) => head.authority(),
+            Form::Parts(uri, _) => uri.authority().map(Authority::as_str),
+            Form::Snapshot(head) => head.authority(),
         };
         let authority = match authority {
             Some(authority) => authority,
@@ -63,88 +63,89 @@ impl<'a> RequestHead<'a> {
         authority.rsplit('@').next()
     }
 
-    /// The same without the port.
+    /// Returns the host of the [`authority`](Self::authority), without the port.
     pub fn host(&self) -> Option<&'a str> {
         let authority = self.authority()?;
         match authority.rsplit_once(':') {
-            // The colons of an IPv6 address are inside of brackets, or belong to one without a port.
+            // The colons of an IPv6 address are in brackets, or belong to an address without a port.
             Some((host, _)) if host.ends_with(']') || !host.contains([':', '[']) => Some(host),
             _ => Some(authority),
         }
     }
 
-    /// The path of the URI, without its query.
+    /// Returns the path of the URI, without its query.
     pub fn path(&self) -> &'a str {
         match self.form {
-            Form::Whole(uri, _) => uri.path(),
-            Form::Kept(head) => head.path(),
+            Form::Parts(uri, _) => uri.path(),
+            Form::Snapshot(head) => head.path(),
         }
     }
 
-    /// The first value of a header, where it is visible ASCII; `name` is matched without regard to case.
+    /// Returns the first value of a header if it is visible ASCII. The case of `name` does not matter.
     ///
-    /// `None` for a header that is absent or opaque; [`headers`](Self::headers) shows those too.
+    /// The result is `None` if the header is absent or has other bytes; [`headers`](Self::headers) returns those too.
     pub fn header(&self, name: &str) -> Option<&'a str> {
         let value = self.values(name).next()?;
         let is_text = |byte: &u8| matches!(byte, b'\t' | 0x20..=0x7e);
         std::str::from_utf8(value).ok().filter(|_| value.iter().all(is_text))
     }
 
-    /// Every header line in order, as lower-case name and raw value.
+    /// Returns every header line in order, as lower-case name and raw value.
     pub fn headers(&self) -> impl Iterator<Item = (&'a str, &'a [u8])> + use<'a> {
-        let (map, kept) = self.forms();
+        let (map, lines) = self.forms();
         let map = map.into_iter().flatten().map(|(name, value)| (name.as_str(), value.as_bytes()));
-        // The name was one before.
-        let name = |line: &Line<'a>| std::str::from_utf8(line.name).unwrap_or_default();
-        map.chain(kept.into_iter().flatten().map(move |line| (name(&line), line.value)))
+        // The bytes are those of a `HeaderName`, so they are text.
+        let name = |line: &HeaderLine<'a>| std::str::from_utf8(line.name).unwrap_or_default();
+        map.chain(lines.into_iter().flatten().map(move |line| (name(&line), line.value)))
     }
 
-    /// What the caller attached to the request under the type `T`.
+    /// Returns the extension of type `T` that the caller attached to the request.
     pub fn extension<T: Send + Sync + 'static>(&self) -> Option<&'a T> {
         self.extensions.get()
     }
 
-    /// The values of a header, as raw bytes.
+    /// Returns the values of a header, as raw bytes.
     pub(crate) fn values<'n>(&self, name: &'n str) -> impl Iterator<Item = &'a [u8]> + use<'a, 'n> {
-        let (map, kept) = self.forms();
+        let (map, lines) = self.forms();
         let map = map.into_iter().flat_map(move |headers| headers.get_all(name));
-        let kept = kept.into_iter().flatten();
-        let kept = kept.filter(move |line| line.name.eq_ignore_ascii_case(name.as_bytes()));
-        map.map(HeaderValue::as_bytes).chain(kept.map(|line| line.value))
+        let lines = lines.into_iter().flatten();
+        let lines = lines.filter(move |line| line.name.eq_ignore_ascii_case(name.as_bytes()));
+        map.map(HeaderValue::as_bytes).chain(lines.map(|line| line.value))
     }
 
-    /// Whether this request asks for something else than an exchange of messages: CONNECT, or an upgrade
-    /// (RFC 9110 sections 9.3.6 and 7.8). Such a request is never sent again, whatever a policy says.
+    /// Returns whether the request is a CONNECT or asks for an upgrade to another protocol (RFC 9110 sections 9.3.6 and
+    /// 7.8). The layer never sends such a request again, regardless of the policy.
     ///
-    /// An `Upgrade` that names only versions of HTTP, `h2c` or `HTTP/2.0`, does not count: whichever version the server
-    /// picks, the answer is an HTTP response. Clients that offer `h2c` do so with every request to a plain `http` URL, and
-    /// servers ignore it, because RFC 9113 (section 3.1) made it obsolete. `TLS/1.0` (RFC 2817) counts, because what follows
-    /// is a handshake.
+    /// An `Upgrade` that names only versions of HTTP, `h2c` or `HTTP/2.0`, does not count, because the answer is an HTTP
+    /// response in any case. Clients that offer `h2c` do so with every request to a plain `http` URL, and servers ignore
+    /// it, because RFC 9113 (section 3.1) made it obsolete. `TLS/1.0` (RFC 2817) counts, because a handshake follows.
     #[inline]
     pub fn is_connect_or_upgrade(&self) -> bool {
-        self.is_connect_or_upgrade.unwrap_or_else(|| self.asks_to_leave_http())
+        self.is_connect_or_upgrade.unwrap_or_else(|| self.asks_for_other_protocol())
     }
 
-    /// The same, with [`is_connect_or_upgrade`](Self::is_connect_or_upgrade) found out once for all who ask.
+    /// Returns the same head with the answer of [`is_connect_or_upgrade`](Self::is_connect_or_upgrade) cached.
+    #[doc(hidden)]
     #[inline]
     pub fn looked_over(self) -> Self {
         Self { is_connect_or_upgrade: Some(self.is_connect_or_upgrade()), ..self }
     }
 
-    fn asks_to_leave_http(&self) -> bool {
+    fn asks_for_other_protocol(&self) -> bool {
         let has_upgrade = match self.form {
-            Form::Whole(_, headers) => headers.contains_key(header::UPGRADE),
-            Form::Kept(_) => self.values(header::UPGRADE.as_str()).next().is_some(),
+            Form::Parts(_, headers) => headers.contains_key(header::UPGRADE),
+            Form::Snapshot(_) => self.values(header::UPGRADE.as_str()).next().is_some(),
         };
         self.method == Method::CONNECT || (has_upgrade && self.names_other_protocol())
     }
 
-    /// Whether an `Upgrade` names anything but versions of HTTP. One that names nothing at all is not understood, and counts.
+    /// Returns whether an `Upgrade` names a protocol other than HTTP. An empty one counts too, because its meaning is
+    /// unknown.
     #[cold]
     fn names_other_protocol(&self) -> bool {
         let protocols =
             self.values(header::UPGRADE.as_str()).flat_map(|value| value.split(|&byte| byte == b','));
-        // Elements of a list may be empty (RFC 9110 section 5.6.1).
+        // A list may have empty elements (RFC 9110 section 5.6.1).
         let protocols = protocols.map(<[u8]>::trim_ascii).filter(|protocol| !protocol.is_empty());
         let mut names =
             protocols.filter_map(|protocol| protocol.split(|&byte| byte == b'/').next()).peekable();
@@ -152,10 +153,10 @@ impl<'a> RequestHead<'a> {
             || names.any(|name| !name.eq_ignore_ascii_case(b"h2c") && !name.eq_ignore_ascii_case(b"http"))
     }
 
-    fn forms(&self) -> (Option<&'a HeaderMap>, Option<Lines<'a>>) {
+    fn forms(&self) -> (Option<&'a HeaderMap>, Option<HeaderLines<'a>>) {
         match self.form {
-            Form::Whole(_, headers) => (Some(headers), None),
-            Form::Kept(head) => (None, Some(head.lines())),
+            Form::Parts(_, headers) => (Some(headers), None),
+            Form::Snapshot(head) => (None, Some(head.lines())),
         }
     }
 }
@@ -164,7 +165,7 @@ impl<'a, B> From<&'a Request<B>> for RequestHead<'a> {
     fn from(request: &'a Request<B>) -> Self {
         Self {
             method: request.method(),
-            form: Form::Whole(request.uri(), request.headers()),
+            form: Form::Parts(request.uri(), request.headers()),
             extensions: request.extensions(),
             is_connect_or_upgrade: None,
         }
@@ -175,7 +176,7 @@ impl<'a> From<&'a request::Parts> for RequestHead<'a> {
     fn from(parts: &'a request::Parts) -> Self {
         Self {
             method: &parts.method,
-            form: Form::Whole(&parts.uri, &parts.headers),
+            form: Form::Parts(&parts.uri, &parts.headers),
             extensions: &parts.extensions,
             is_connect_or_upgrade: None,
         }
@@ -186,12 +187,12 @@ impl<'a> From<&'a HeadSnapshot> for RequestHead<'a> {
     #[inline]
     fn from(head: &'a HeadSnapshot) -> Self {
         let HeadSnapshot { method, extensions, .. } = head;
-        Self { method, form: Form::Kept(head), extensions, is_connect_or_upgrade: None }
+        Self { method, form: Form::Snapshot(head), extensions, is_connect_or_upgrade: None }
     }
 }
 
 impl fmt::Debug for RequestHead<'_> {
-    /// Shows no header values: they hold secrets.
+    /// Formats the head without its header values, because they may be secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RequestHead")
             .field("method", self.method)
@@ -219,30 +220,30 @@ pub struct ResponseHead<'a> {
 }
 
 impl<'a> ResponseHead<'a> {
-    /// The status code.
+    /// Returns the status code.
     pub fn status(&self) -> StatusCode {
         self.status
     }
 
-    /// The response's headers.
+    /// Returns the headers.
     pub fn headers(&self) -> &'a HeaderMap {
         self.headers
     }
 
-    /// Whether the server says outright that trying again is of use, or of none: `x-should-retry` or
-    /// `stripe-should-retry`, if exactly `true` or `false` (OpenAI, Anthropic and Stripe SDKs). A `false` anywhere
-    /// outranks every `true`.
+    /// Returns the server's explicit answer whether the client should retry, if it gives one. It stands in
+    /// `x-should-retry` or `stripe-should-retry` and is exactly `true` or `false` (OpenAI, Anthropic and Stripe SDKs). One
+    /// `false` outranks every `true`.
     pub fn should_retry(&self) -> Option<bool> {
         let lines = SHOULD_RETRY.iter().flat_map(|name| self.headers.get_all(name));
-        let said = lines.filter_map(|value| match value.as_bytes() {
+        let answers = lines.filter_map(|value| match value.as_bytes() {
             b"true" => Some(true),
             b"false" => Some(false),
             _ => None,
         });
-        said.min()
+        answers.min()
     }
 
-    /// What an inner layer attached to the response under the type `T`.
+    /// Returns the extension of type `T` that an inner layer attached to the response.
     pub fn extension<T: Send + Sync + 'static>(&self) -> Option<&'a T> {
         self.extensions.get()
     }
@@ -291,8 +292,8 @@ mod tests {
         for line in lines {
             request.headers_mut().append(header::UPGRADE, line.parse().unwrap());
         }
-        let kept = HeadSnapshot::of(&request);
-        for head in [RequestHead::from(&request), RequestHead::from(&kept)] {
+        let snapshot = HeadSnapshot::new(&request);
+        for head in [RequestHead::from(&request), RequestHead::from(&snapshot)] {
             assert_eq!(
                 (head.is_connect_or_upgrade(), head.looked_over().is_connect_or_upgrade()),
                 (expected, expected),
@@ -302,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn an_upgrade_to_another_or_an_unknown_protocol_leaves_http() {
+    fn an_upgrade_to_another_or_an_unknown_protocol_counts() {
         check_upgrade([" ,"], true);
         check_upgrade(["websocket"], true);
         check_upgrade(["WebSocket"], true);
@@ -316,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn an_upgrade_to_another_version_of_http_does_not() {
+    fn an_upgrade_to_another_version_of_http_does_not_count() {
         check_upgrade([], false);
         check_upgrade(["h2c"], false);
         check_upgrade(["H2C"], false);
@@ -326,13 +327,13 @@ mod tests {
     }
 
     #[test]
-    fn connect_leaves_http_whatever_it_offers() {
+    fn connect_counts_with_any_upgrade_header() {
         let request = Request::connect("host.example:443").header("upgrade", "h2c").body(()).unwrap();
         assert!(RequestHead::from(&request).is_connect_or_upgrade());
     }
 
     #[test]
-    fn the_authority_tells_no_password_and_the_host_no_port() {
+    fn the_authority_has_no_password_and_the_host_no_port() {
         check("http://host.example/", None, "host.example", "host.example");
         check("http://host.example:80/", Some("other"), "host.example:80", "host.example");
         check("http://user:secret@host.example:80/", None, "host.example:80", "host.example");

@@ -1,4 +1,4 @@
-//! What the server wishes about time, read from a response's headers.
+//! The server's wish about the next attempt, read from the headers of a response.
 
 mod anthropic;
 mod clock;
@@ -23,7 +23,7 @@ use http::HeaderMap;
 pub(crate) use self::openai::Refill;
 use crate::ResponseHead;
 
-/// The server's own wish about time.
+/// The server's wish about the time of the next attempt.
 ///
 /// ```
 /// use std::time::{Duration, SystemTime};
@@ -37,20 +37,20 @@ use crate::ResponseHead;
 ///     .body(())
 ///     .unwrap();
 ///
-/// // Read by the server's own clock, whatever ours says.
+/// // The `Date` of the response is the server's clock, so our own clock does not matter.
 /// let hint = RetryHint::read(&ResponseHead::from(&response), SystemTime::UNIX_EPOCH);
 /// assert_eq!(hint, Some(RetryHint::After(Duration::from_secs(7))));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RetryHint {
-    /// Not before this much time has passed. Zero means that it may be now.
+    /// The next attempt may start after this delay. Zero means that it may start now.
     After(Duration),
-    /// Not at all.
+    /// The server does not want another attempt.
     Never,
 }
 
 impl RetryHint {
-    /// The hint of a response, from the first header of this list that holds one:
+    /// Reads the hint of a response from the first header of this list that has one:
     ///
     /// | header | value | source |
     /// |---|---|---|
@@ -62,45 +62,45 @@ impl RetryHint {
     /// | `Retry-After` | s, whole or decimal, or an HTTP-date | RFC 9110 section 10.2.3 |
     /// | `RateLimit` | `"name";r=0;t=30`, in s; without `t`, the `w` of the same name in `RateLimit-Policy` | draft-ietf-httpapi-ratelimit-headers-10 |
     /// | `RateLimit-Reset` | s, an epoch in s (above 10^9) or ms (above 10^12), RFC 3339, or an HTTP-date | draft-06, GitLab |
-    /// | `x-ratelimit-reset` | the same | GitHub, OpenRouter |
+    /// | `x-ratelimit-reset` | as for `RateLimit-Reset` | GitHub, OpenRouter |
     /// | `x-ratelimit-reset-requests`, `-tokens` | `6m0s`, a Go duration | OpenAI |
     /// | `anthropic-ratelimit-*-reset` | RFC 3339 | Anthropic |
     /// | `x-ratelimit-retry-after` | s, whole or decimal, RFC 3339, or an HTTP-date | Symfony |
     ///
-    /// A date or an epoch is read against the response's own `Date`, else against `now`. Decimals are rounded
-    /// up to a millisecond. Of several lines, and of several quotas of one family, the longest counts.
+    /// A date or an epoch is compared with the response's own `Date`, or with `now` without one. Decimals are rounded
+    /// up to a millisecond. If a header has several lines, or a family has several quotas, the longest delay counts.
     ///
-    /// A quota counts where nothing is left of it: `r` is 0, or the header with `remaining` in the place of
-    /// `reset` is. `RateLimit-Reset`, `x-ratelimit-reset` and `x-ratelimit-retry-after` also count on a 429,
-    /// whatever is left: it was not enough. A quota that says to be back already is no hint: it is wrong, or
-    /// another one is used up.
+    /// A quota counts if it is used up: its `r` is 0, or the header with `remaining` in the place of `reset` is 0.
+    /// `RateLimit-Reset`, `x-ratelimit-reset` and `x-ratelimit-retry-after` also count on a 429, regardless of the rest of
+    /// the quota, because the rest was too small for the request. A quota whose reset is not in the future gives no hint:
+    /// the header is wrong, or another quota is used up.
     ///
-    /// A header that says "now" is outranked by any that says "later", but for gRPC's.
+    /// A header with a delay of zero counts only if no other header has a longer delay. gRPC's pushback counts in any case.
     ///
-    /// A value that is malformed, negative, empty or not ASCII is no hint, but for gRPC's; one too large for
-    /// the unit is the longest there is.
+    /// A value that is malformed, negative, empty or not ASCII gives no hint, except in gRPC's pushback. A value that is too
+    /// large for the unit becomes the longest possible delay.
     pub fn read(response: &ResponseHead<'_>, now: SystemTime) -> Option<Self> {
         Self::read_with_header(response, now).map(|(hint, _)| hint)
     }
 
-    /// The same, with the name of the header that held it, in lower case as in [`read`](Self::read)'s list.
+    /// Reads the hint as [`read`](Self::read) does, and returns it with the name of its header, in lower case as in the
+    /// list there.
     pub fn read_with_header(response: &ResponseHead<'_>, now: SystemTime) -> Option<(Self, &'static str)> {
         let present = present(response.headers());
         if present == 0 {
             return None;
         }
-        let present = HEADERS.iter().enumerate().filter(|(place, _)| present & 1 << place != 0);
-        let mut hints = present.filter_map(|(_, (name, read))| Some((read(name, response, now)?, *name)));
-        let says_now =
-            |(hint, name): &(Self, &str)| *hint == Self::After(Duration::ZERO) && *name != PUSHBACK;
+        let present = HEADERS.iter().enumerate().filter(|(index, _)| present & 1 << index != 0);
+        let mut hints = present.filter_map(|(_, (name, parse))| Some((parse(name, response, now)?, *name)));
+        let is_now = |(hint, name): &(Self, &str)| *hint == Self::After(Duration::ZERO) && *name != PUSHBACK;
         let first = hints.next()?;
-        if says_now(&first) {
-            return Some(hints.find(|hint| !says_now(hint)).unwrap_or(first));
+        if is_now(&first) {
+            return Some(hints.find(|hint| !is_now(hint)).unwrap_or(first));
         }
         Some(first)
     }
 
-    /// How long to wait at least; `None` for [`Never`](Self::Never).
+    /// Returns the shortest wait before the next attempt, and `None` for [`Never`](Self::Never).
     pub fn delay(self) -> Option<Duration> {
         match self {
             Self::After(delay) => Some(delay),
@@ -109,119 +109,124 @@ impl RetryHint {
     }
 }
 
-/// Reads the header of a name, or the family of a pattern.
-type Read = fn(&str, &ResponseHead<'_>, SystemTime) -> Option<RetryHint>;
+/// A function that parses the header with a name, or the headers of a family.
+type HintParser = fn(&str, &ResponseHead<'_>, SystemTime) -> Option<RetryHint>;
 
-/// The headers that hold a hint, the one that outranks the others first.
-const HEADERS: &[(&str, Read)] = &[
-    (PUSHBACK, pushback::read),
+/// The headers that may have a hint. Earlier ones outrank later ones.
+const HEADERS: &[(&str, HintParser)] = &[
+    (PUSHBACK, pushback::parse),
     #[cfg(feature = "grpc")]
-    (DETAILS, retry_info::read),
-    ("retry-after-ms", milliseconds::read),
-    ("x-ms-retry-after-ms", milliseconds::read),
-    ("x-amz-retry-after", milliseconds::read),
-    (RETRY_AFTER, retry_after::read),
-    ("ratelimit", rate_limit::read),
-    ("ratelimit-reset", reset::read),
-    ("x-ratelimit-reset", reset::read),
-    (openai::REQUESTS, openai::read),
-    (openai::TOKENS, openai::read),
-    ("anthropic-ratelimit-*-reset", anthropic::read),
-    ("x-ratelimit-retry-after", reset::read_delay),
+    (DETAILS, retry_info::parse),
+    ("retry-after-ms", milliseconds::parse),
+    ("x-ms-retry-after-ms", milliseconds::parse),
+    ("x-amz-retry-after", milliseconds::parse),
+    (RETRY_AFTER, retry_after::parse),
+    ("ratelimit", rate_limit::parse),
+    ("ratelimit-reset", reset::parse),
+    ("x-ratelimit-reset", reset::parse),
+    (openai::REQUESTS, openai::parse),
+    (openai::TOKENS, openai::parse),
+    ("anthropic-ratelimit-*-reset", anthropic::parse),
+    ("x-ratelimit-retry-after", reset::parse_delay),
 ];
 
-/// Which of [`HEADERS`] are there: a bit for the place of each. Most are not, and to go over all names once is less than to
-/// look for each.
+/// Returns the [`HEADERS`] that a response has, as one bit for each index. Most are absent, and one pass over all names
+/// costs less than a search for each.
 fn present(headers: &HeaderMap) -> u32 {
-    let places = headers.keys().filter_map(|name| place(name.as_str()));
-    places.fold(0, |present, place| present | 1 << place)
+    let indices = headers.keys().filter_map(|name| index(name.as_str()));
+    indices.fold(0, |present, index| present | 1 << index)
 }
 
-/// The place of the header of that name among [`HEADERS`].
-fn place(name: &str) -> Option<usize> {
-    let begins_as_one = BEGINNINGS & beginning(name) != 0;
-    begins_as_one.then(|| HEADERS.iter().position(|(pattern, _)| fits(pattern, name)))?
+/// Returns the index of a header in [`HEADERS`].
+fn index(name: &str) -> Option<usize> {
+    let may_match = FIRST_LETTERS & first_letter_bit(name) != 0;
+    may_match.then(|| HEADERS.iter().position(|(pattern, _)| matches(pattern, name)))?
 }
 
-/// Whether this is the header of that name, or one of the family.
-fn fits(pattern: &str, name: &str) -> bool {
-    let is_of_family = |(start, end)| name.starts_with(start) && name.ends_with(end);
+/// Returns whether a name equals the pattern, or belongs to the family that the pattern describes with a `*`.
+fn matches(pattern: &str, name: &str) -> bool {
+    let is_in_family = |(start, end)| name.starts_with(start) && name.ends_with(end);
     pattern == name
-        || (beginning(pattern) == beginning(name) && pattern.split_once('*').is_some_and(is_of_family))
+        || (first_letter_bit(pattern) == first_letter_bit(name)
+            && pattern.split_once('*').is_some_and(is_in_family))
 }
 
-/// The first letter of a name, which tells most of them from any other, as a bit.
-const fn beginning(name: &str) -> u32 {
+/// Returns one bit for the first letter of a name. Most names that give no hint differ in it already.
+const fn first_letter_bit(name: &str) -> u32 {
     match name.as_bytes() {
         [first, ..] => 1 << (*first & 31),
         [] => 0,
     }
 }
 
-/// How [`HEADERS`] begin.
-const BEGINNINGS: u32 = {
-    let (mut beginnings, mut place) = (0, 0);
-    while place < HEADERS.len() {
-        beginnings |= beginning(HEADERS[place].0);
-        place += 1;
+/// The first letters of all [`HEADERS`], as bits.
+const FIRST_LETTERS: u32 = {
+    let (mut letters, mut index) = (0, 0);
+    while index < HEADERS.len() {
+        letters |= first_letter_bit(HEADERS[index].0);
+        index += 1;
     }
-    beginnings
+    letters
 };
 
-/// The one hint that is aimed at a single caller.
+/// The header of gRPC's pushback, which is the only hint that is meant for a single caller.
 pub(crate) const PUSHBACK: &str = "grpc-retry-pushback-ms";
 const RETRY_AFTER: &str = "retry-after";
-/// Where gRPC's rich errors are, and a `RetryInfo` among them.
+/// The header of gRPC's error details, which may contain a `RetryInfo`.
 #[cfg(feature = "grpc")]
 const DETAILS: &str = "grpc-status-details-bin";
 
-/// Whether there is a `Retry-After` that can be read.
+/// A time of this century, against which a date is parsed if only its validity matters. At the epoch itself the `26` of a
+/// two-digit year would mean 1926.
+const SOME_TIME: Duration = Duration::from_secs(1_767_225_600);
+
+/// Returns whether a response has a valid `Retry-After`.
 pub(crate) fn has_retry_after(response: &ResponseHead<'_>) -> bool {
-    retry_after::read(RETRY_AFTER, response, SystemTime::UNIX_EPOCH).is_some()
+    retry_after::parse(RETRY_AFTER, response, SystemTime::UNIX_EPOCH + SOME_TIME).is_some()
 }
 
-/// Whether the server pushes this one caller back for good.
+/// Returns whether a pushback tells this caller not to try again.
 pub(crate) fn is_pushed_back(response: &ResponseHead<'_>) -> bool {
-    pushback::read(PUSHBACK, response, SystemTime::UNIX_EPOCH) == Some(RetryHint::Never)
+    pushback::parse(PUSHBACK, response, SystemTime::UNIX_EPOCH) == Some(RetryHint::Never)
 }
 
-/// Whether there is a hint that gRPC knows: a pushback, or a `RetryInfo` that can be read.
+/// Returns whether a response has a hint that gRPC defines: a pushback, or a valid `RetryInfo`.
 #[cfg(feature = "grpc")]
 pub(crate) fn has_grpc_hint(response: &ResponseHead<'_>) -> bool {
     let now = SystemTime::UNIX_EPOCH;
-    pushback::read(PUSHBACK, response, now).or_else(|| retry_info::read(DETAILS, response, now)).is_some()
+    pushback::parse(PUSHBACK, response, now).or_else(|| retry_info::parse(DETAILS, response, now)).is_some()
 }
 
-/// Whether `x-ratelimit-remaining` says that nothing is left.
+/// Returns whether `x-ratelimit-remaining` is 0.
 pub(crate) fn is_quota_gone(response: &ResponseHead<'_>) -> bool {
-    quota::left(response.headers(), "x-ratelimit-remaining") == Some(quota::Left::Nothing)
+    quota::remaining(response.headers(), "x-ratelimit-remaining") == Some(quota::Remaining::Nothing)
 }
 
-/// How long nothing is left of one quota or another, whatever the status says.
+/// Returns the time until the last of the used-up quotas resets, regardless of the status.
 ///
-/// A quota that fills all the time is none of these where its size is known: see [`refill`].
+/// A quota that refills continuously does not count if its size is known: see [`refill`].
 pub(crate) fn window(response: &ResponseHead<'_>, now: SystemTime) -> Option<Duration> {
     let is_known = refill(response).is_some();
     let windows =
         HEADERS.iter().filter(|(name, _)| WINDOWS.contains(name) || (*name == openai::REQUESTS && !is_known));
-    windows.filter_map(|(name, read)| read(name, response, now)?.delay()).max()
+    windows.filter_map(|(name, parse)| parse(name, response, now)?.delay()).max()
 }
 
-/// How full a quota is that fills all the time, as OpenAI's requests do.
+/// Returns the state of a quota that refills continuously, as OpenAI's quota of requests does.
 pub(crate) fn refill(response: &ResponseHead<'_>) -> Option<Refill> {
     openai::refill(response.headers())
 }
 
-/// The headers that tell when a quota is back of which nothing is left.
+/// The headers that give the time at which a used-up quota resets.
 const WINDOWS: [&str; 5] =
     ["ratelimit", "ratelimit-reset", "x-ratelimit-reset", openai::TOKENS, "anthropic-ratelimit-*-reset"];
 
-/// The longest of the delays that the lines of one header hold.
-fn longest(headers: &HeaderMap, name: &str, read: impl Fn(&[u8]) -> Option<Duration>) -> Option<Duration> {
-    headers.get_all(name).iter().filter_map(|value| read(trim(value.as_bytes()))).max()
+/// Returns the longest delay among the lines of a header.
+fn longest(headers: &HeaderMap, name: &str, parse: impl Fn(&[u8]) -> Option<Duration>) -> Option<Duration> {
+    headers.get_all(name).iter().filter_map(|value| parse(trim(value.as_bytes()))).max()
 }
 
-/// Without the optional white space of RFC 9110 section 5.6.3, and without any other.
+/// Removes the optional white space of RFC 9110 section 5.6.3, and no other.
 fn trim(value: &[u8]) -> &[u8] {
     let is_ows = |byte: &u8| matches!(byte, b' ' | b'\t');
     let start = value.iter().position(|byte| !is_ows(byte)).unwrap_or(value.len());
@@ -229,7 +234,7 @@ fn trim(value: &[u8]) -> &[u8] {
     &value[start..end]
 }
 
-/// Rounded up, so that never early, and saturating.
+/// Converts nanoseconds to whole milliseconds. It rounds up, so that no attempt starts early, and saturates.
 fn whole_millis(nanos: u128) -> Duration {
     Duration::from_millis(u64::try_from(nanos.div_ceil(1_000_000)).unwrap_or(u64::MAX))
 }

@@ -1,13 +1,13 @@
-//! Whether a request carries a key by which the server tells a repetition from a new request.
+//! The `Idempotency-Key` of a request, by which the server tells a repetition from a new request.
 
 use sfv::{BareItem, Item, Parser};
 
 use crate::RequestHead;
 
-/// Whether exactly one valid `Idempotency-Key` is there.
+/// Returns whether a request has exactly one valid `Idempotency-Key`.
 ///
-/// Valid is a structured-field string (draft-ietf-httpapi-idempotency-key-header-06 section 2), or a bare
-/// run of visible characters, as SDKs send it.
+/// A valid key is a structured-field string (draft-ietf-httpapi-idempotency-key-header-06 section 2), or a run of visible
+/// characters without quotes, as SDKs send it.
 pub(crate) fn has_idempotency_key(request: &RequestHead<'_>) -> bool {
     let mut values = request.values("idempotency-key");
     match (values.next(), values.next()) {

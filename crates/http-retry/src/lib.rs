@@ -1,8 +1,9 @@
-//! Whether, and when, an HTTP request is sent again, decided without I/O.
+//! HTTP retry decisions without I/O. The crate decides whether, and when, a request is sent again.
 //!
-//! This is the pure half of `tower-http-retry`: it knows what outcomes mean, what servers ask for and how
-//! backoffs grow, and it reads no clock, draws no randomness of its own, and needs no runtime. Users of tower
-//! want that crate, which re-exports this one. Loops written by hand, simulators and tests want this one.
+//! It has the retry policies, the hints of servers, the retry budget, and the session that applies them to one request. It
+//! reads no clock, has no randomness of its own, and needs no runtime. `tower-http-retry` builds a tower layer on it and
+//! re-exports most of it, and users of tower need only that crate. This crate is for hand-written retry loops, simulators
+//! and tests.
 //!
 //! ```
 //! use std::time::Duration;
@@ -17,43 +18,43 @@
 //! assert_eq!(policy.classify(&attempt), Verdict::Retry(RetryCause::Throttled));
 //! ```
 //!
-//! # The rooms
+//! # The steps of a decision
 //!
-//! A request walks them in one order, and types and traces use the same words.
+//! Each outcome goes through the same steps, and types, modules and traces use these words.
 //!
-//! | room | question | here |
+//! | step | question | types |
 //! |---|---|---|
-//! | classify | is the outcome worth another attempt? | [`Policy::classify`], [`rules`] |
-//! | schedule | when may that start? | [`Policy::schedule`], [`Window`], [`RetryHint`] |
-//! | admit | is it allowed? | [`Session`], [`Budget`] |
-//! | wait | does the server want quiet? | [`Pace`] |
+//! | classify | Is the outcome worth another attempt? | [`Policy::classify`], [`rules`] |
+//! | schedule | When may the next attempt start? | [`Policy::schedule`], [`Window`], [`RetryHint`] |
+//! | admit | Is the next attempt allowed? | [`Session`], [`Budget`] |
+//! | wait | Does a shared limit hold it back? | [`Pace`] |
 //!
-//! [`Session`] walks the three and says one [`Decision`]: accept, give up, or wait. Waiting and sending again
-//! are the business of whoever drives it.
+//! [`Session`] takes the first three steps and returns one [`Decision`]: accept, give up, or wait. The code that runs the
+//! session waits and sends the request again.
 //!
 //! # Policies
 //!
-//! | policy | window of the `n`th resend | for |
+//! | policy | window of the `n`th resend | use |
 //! |---|---|---|
-//! | [`RetryAfterFirst`] | `[hint, hint + clamp(hint, 250 ms, 5 s)]`, else the inner policy's | almost everybody |
-//! | [`ExponentialBackoff`] | `[0, d]` with `d = min(cap, base * 2^(n-1))`; other [`Jitter`]s | servers that say nothing |
+//! | [`RetryAfterFirst`] | `[hint, hint + clamp(hint, 250 ms, 5 s)]`, or that of the inner policy without a hint | the default |
+//! | [`ExponentialBackoff`] | `[0, d]` with `d = min(cap, base * 2^(n-1))`, or another [`Jitter`] | servers without hints |
 //! | [`DecorrelatedJitter`] | `[base, min(cap, 3 * previous)]` | many callers at once |
 //! | [`FixedDelay`] | `[d, d]` | tests |
-//! | [`LlmPolicy`] | as [`RetryAfterFirst`], from 500 ms to 8 s | APIs of language models |
-//! | [`NoRetry`] | none | switching retries off |
-//! | [`policy_fn`] | yours | ten lines of your own |
-//! | `Grpc` | another policy's | gRPC, by its codes |
+//! | [`LlmPolicy`] | as [`RetryAfterFirst`], with a backoff from 500 ms to 8 s | APIs of language models |
+//! | [`NoRetry`] | none | retries switched off |
+//! | [`policy_fn`] | that of a closure | your own schedule |
+//! | `Grpc` | that of another policy | gRPC, by status codes |
 //! | `GrpcRetryPolicy` | `[0.8 d, 1.2 d]` | gRPC, by the `retryPolicy` of a service config |
 //! | `GrpcServiceConfig` | that of the method's `retryPolicy` | gRPC, by a whole service config |
 //!
 //! # Features
 //!
-//! None is on by default, and each adds to what there is.
+//! No feature is on by default. A feature adds API and changes no behaviour.
 //!
-//! * `grpc` has `Grpc` and `GrpcRetryPolicy`, `Budget::throttling`, and what gRPC's answers say of time: a
-//!   `google.rpc.RetryInfo` is a [`RetryHint`].
-//! * `service-config` reads the JSON of a gRPC service config: parts of it, or all as a `GrpcServiceConfig`.
-//! * `testing` helps the author of a policy: laws that each must keep, a plot of its schedule as text, and scripted servers.
+//! * `grpc` adds `Grpc`, `GrpcRetryPolicy` and `Budget::throttling`, and reads a `google.rpc.RetryInfo` as a [`RetryHint`].
+//! * `service-config` parses the JSON of a gRPC service config, or parts of it.
+//! * `testing` helps the author of a policy with laws that every policy must obey, a plot of its schedule as text, and
+//!   scripted servers.
 
 mod attempt;
 mod budget;

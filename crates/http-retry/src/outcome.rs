@@ -1,4 +1,4 @@
-//! What an attempt came back with: a response head, or a failure with what is known of it.
+//! The outcome of an attempt: a response head, or a failure.
 
 use std::error::Error;
 use std::{io, iter};
@@ -7,28 +7,28 @@ use http::HeaderName;
 
 use crate::ResponseHead;
 
-/// What an attempt came back with. A [`ResponseHead`], a [`Failure`] and a [`FailureKind`] convert into one:
+/// The outcome of an attempt. A [`ResponseHead`], a [`Failure`] and a [`FailureKind`] convert into one:
 ///
 /// ```
 /// use http::{Response, StatusCode};
 /// use http_retry::{FailureKind, Outcome, ResponseHead};
 ///
 /// let response = Response::builder().status(StatusCode::BAD_GATEWAY).body(()).unwrap();
-/// let answered = Outcome::from(ResponseHead::from(&response));
-/// assert_eq!(answered.response().unwrap().status(), StatusCode::BAD_GATEWAY);
+/// let bad_gateway = Outcome::from(ResponseHead::from(&response));
+/// assert_eq!(bad_gateway.response().unwrap().status(), StatusCode::BAD_GATEWAY);
 ///
 /// assert!(Outcome::from(FailureKind::Timeout).response().is_none());
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub enum Outcome<'a> {
-    /// A response head. Its body, if any, is still unread.
+    /// The server sent a response head. Its body, if any, is still unread.
     Response(ResponseHead<'a>),
-    /// No response head.
+    /// The attempt failed without a response head.
     Failure(Failure<'a>),
 }
 
 impl<'a> Outcome<'a> {
-    /// The response head, if there is one.
+    /// Returns the response head, if there is one.
     pub fn response(&self) -> Option<ResponseHead<'a>> {
         match self {
             Self::Response(head) => Some(*head),
@@ -36,8 +36,8 @@ impl<'a> Outcome<'a> {
         }
     }
 
-    /// Whether this is a response below 400, which is what earns a budget. One that says in its head already how a
-    /// gRPC call ended must say that it went well.
+    /// Returns whether the outcome counts as a success for a budget. It is a response below 400, and if its head has a
+    /// `grpc-status`, that is 0.
     pub(crate) fn is_success(&self) -> bool {
         self.response().is_some_and(|head| {
             let grpc_status = head.headers().get(&GRPC_STATUS);
@@ -46,7 +46,7 @@ impl<'a> Outcome<'a> {
     }
 }
 
-/// A name that is known is found sooner than one that has to be read first.
+/// The name of the header with the code of a gRPC call. A look-up by a static name does not have to parse it.
 pub(crate) static GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 
 impl<'a> From<ResponseHead<'a>> for Outcome<'a> {
@@ -84,28 +84,28 @@ pub struct Failure<'a> {
 }
 
 impl<'a> Failure<'a> {
-    /// A failure of which only the kind is known.
+    /// Creates a failure without an error.
     pub fn new(kind: FailureKind) -> Self {
         Self { kind, error: None }
     }
 
-    /// The same failure with the error that tells of it.
+    /// Sets the error that caused the failure.
     pub fn error(self, error: &'a (dyn Error + 'static)) -> Self {
         Self { error: Some(error), ..self }
     }
 
-    /// How far the request got, as far as anyone can tell.
+    /// Returns the kind of the failure, which says how far the request got.
     pub fn kind(&self) -> FailureKind {
         self.kind
     }
 
-    /// The first error of the chain that is a `T`.
+    /// Returns the first error of the chain that is a `T`.
     pub fn find<T: Error + 'static>(&self) -> Option<&'a T> {
         self.chain().find_map(|error| error.downcast_ref())
     }
 
-    /// The error and its sources, from the outside in. An `io::Error` hides the error inside of it from
-    /// `source`, which skips to that error's own source, so it is looked into.
+    /// Returns the error and its sources, from the outermost to the innermost. `io::Error::source` skips the error that it
+    /// wraps and returns that error's source, so this looks at the wrapped error itself.
     pub fn chain(&self) -> impl Iterator<Item = &'a (dyn Error + 'static)> + use<'a> {
         iter::successors(self.error, |&error| match error.downcast_ref::<io::Error>() {
             Some(error) => error.get_ref().map(|inner| inner as &(dyn Error + 'static)),
@@ -114,23 +114,23 @@ impl<'a> Failure<'a> {
     }
 }
 
-/// How far a request without a response got, as far as anyone can tell. The [`rules`](crate::rules) says what follows.
+/// The kind of a failure, which says how far the request got. The [`rules`](crate::rules) decide what follows from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum FailureKind {
-    /// No byte of the request left: name resolution, connect or TLS handshake failed, or a queued request
-    /// was cancelled before it was started (RFC 9110 section 9.2.2, "never applied").
+    /// No byte of the request was sent. Name resolution, connect or the TLS handshake failed, or a queued request was
+    /// cancelled before its start (RFC 9110 section 9.2.2, "never applied").
     NeverSent,
-    /// The peer says that it did not process the request: REFUSED_STREAM, or a GOAWAY below our stream
-    /// (RFC 9113 section 8.7).
+    /// The peer says that it did not process the request, with REFUSED_STREAM or a GOAWAY below our stream (RFC 9113
+    /// section 8.7).
     Unprocessed,
-    /// A gate on our own side is closed: load shed, circuit open, pool or queue full.
+    /// Our own side rejected the request: load shedding, an open circuit, or a full pool or queue.
     Overloaded,
     /// An attempt took too long. The request may have been processed.
     Timeout,
     /// The connection broke after the request was, or may have been, sent.
     MaybeProcessed,
-    /// The same request would fail the same way: a certificate that does not verify, a request that cannot
-    /// be built, a body of the caller's that failed.
+    /// Every attempt would fail in the same way, because of an invalid certificate, an invalid request, or a failed request
+    /// body.
     Permanent,
 }

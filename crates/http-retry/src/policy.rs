@@ -1,4 +1,4 @@
-//! The policy: whether an outcome is worth another attempt, and when that may start.
+//! The policy decides whether an outcome is worth another attempt, and when that may start.
 
 #[macro_use]
 mod forward;
@@ -34,12 +34,12 @@ pub use self::retry_after_first::RetryAfterFirst;
 pub use self::service_config::GrpcServiceConfig;
 #[cfg(feature = "grpc")]
 pub use self::service_config::{GrpcRetryConfig, GrpcRetryPolicy};
-use crate::{Attempt, Plan, RequestHead, RetryContext, Verdict, rules};
+use crate::{Attempt, GiveUpReason, Plan, RequestHead, RetryContext, Verdict, rules};
 
 /// Decides whether, and when, a request is sent again.
 ///
-/// A policy is a pure function of what it is shown: it reads no clock, draws no random numbers and sees no
-/// body. Only [`schedule`](Self::schedule) must be written. The combinators below read as sentences:
+/// A policy is a pure function of its arguments. It reads no clock, draws no random numbers and sees no body. Only
+/// [`schedule`](Self::schedule) has no default. The combinators below read as sentences:
 ///
 /// ```
 /// use std::time::Duration;
@@ -64,32 +64,47 @@ use crate::{Attempt, Plan, RequestHead, RetryContext, Verdict, rules};
     note = "wrap a closure with `policy_fn(|context| ..)`, or implement `Policy::schedule`"
 )]
 pub trait Policy: Send + Sync {
-    /// Whether a request with this head may ever be sent again. Asked once, before the first attempt; where
-    /// it says no, the request passes straight through.
+    /// Returns whether a request with this head may ever be sent again. The layer calls it once, before the first attempt. A
+    /// request for which it returns `false` passes straight through.
     ///
     /// Neither [`classify`](Self::classify) nor [`schedule`](Self::schedule) is called for such a request, so the policy
-    /// does not learn its outcome. A circuit breaker that says no here while it is open therefore never sees a success
-    /// and never closes. It says yes here instead, watches every outcome in `classify`, and returns
-    /// [`Plan::GiveUp`] from `schedule` while it is open. A breaker that must also hold back first attempts is a layer of
-    /// its own, outside of the retry layer for whole requests or inside for each attempt.
+    /// does not learn its outcome. A circuit breaker that returns `false` here while it is open therefore never sees a
+    /// success and never closes. It should return `true`, watch every outcome in `classify`, and return [`Plan::GiveUp`]
+    /// from `schedule` while it is open. A breaker that must also hold back first attempts is a layer of its own, outside of
+    /// the retry layer for whole requests or inside for each attempt.
     ///
-    /// Provided: anything but CONNECT and upgrades (RFC 9110 sections 9.3.6 and 7.8).
+    /// The default is `true` for every request except CONNECT and upgrades (RFC 9110 sections 9.3.6 and 7.8).
     fn is_retryable(&self, head: &RequestHead<'_>) -> bool {
         !head.is_connect_or_upgrade()
     }
 
-    /// What an outcome means. Asked for every attempt, the last one too.
+    /// Returns the meaning of an outcome. The session calls it for every attempt, including the last one.
     ///
-    /// Provided: the standard [`rules`].
+    /// The default applies the standard [`rules`].
     fn classify(&self, attempt: &Attempt<'_>) -> Verdict {
         rules::classify(attempt)
     }
 
-    /// When the next attempt may start, if at all.
+    /// Returns the reason if only the request prevents a retry of an accepted outcome.
+    ///
+    /// The session calls it after [`classify`](Self::classify) has accepted a failure, or a response of 400 or above. The
+    /// reason is reported to the caller and changes nothing else. The default classifies the attempt a second time as if the
+    /// request were [idempotent](Attempt::assume_idempotent), and returns [`GiveUpReason::NotIdempotent`] if the verdict is
+    /// then to retry. A policy whose `classify` counts its calls, such as a circuit breaker, returns `None` here.
+    fn accept_reason(&self, attempt: &Attempt<'_>) -> Option<GiveUpReason> {
+        if attempt.is_idempotent() {
+            return None;
+        }
+        match self.classify(&attempt.assume_idempotent(true)) {
+            Verdict::Retry(_) => Some(GiveUpReason::NotIdempotent),
+            Verdict::Accept => None,
+        }
+    }
+
+    /// Returns the window of the next attempt, or a reason to give up.
     fn schedule(&self, context: &RetryContext<'_>) -> Plan;
 
-    /// Also retries this status, for requests that may be repeated. Follow it with
-    /// [`any_method`](Self::any_method) to include the others.
+    /// Also retries this status for idempotent requests. [`any_method`](Self::any_method) after it includes the others.
     fn retry_on(self, status: StatusCode) -> RetryOn<Self>
     where
         Self: Sized,
@@ -105,8 +120,7 @@ pub trait Policy: Send + Sync {
         NeverOn::new(self, status)
     }
 
-    /// Treats every request as one that may be repeated, in all that stands before this in the sentence. A
-    /// POST that was processed may then be processed twice.
+    /// Makes the policy before this combinator treat every request as idempotent. A server may then process a POST twice.
     fn any_method(self) -> AnyMethod<Self>
     where
         Self: Sized,
@@ -114,7 +128,7 @@ pub trait Policy: Send + Sync {
         AnyMethod::new(self)
     }
 
-    /// Keeps only the requests that `scope` accepts; all others pass straight through.
+    /// Retries only requests for which `scope` returns `true`. All others pass straight through.
     fn only<F>(self, scope: F) -> Only<Self, F>
     where
         Self: Sized,
@@ -123,14 +137,14 @@ pub trait Policy: Send + Sync {
         Only::new(self, scope)
     }
 
-    /// Asks `classify` first, and this policy where that answers `None`. It may return a [`Verdict`] or an
+    /// Calls `classify` first, and this policy if that returns `None`. The closure returns a [`Verdict`] or an
     /// `Option<Verdict>`.
     ///
     /// ```
     /// use http::{Request, Response};
     /// use http_retry::{Attempt, RetryCause, LlmPolicy, Policy, ResponseHead, Verdict};
     ///
-    /// // A server that says "busy" with 200.
+    /// // This server sends 200 with a header when it is busy.
     /// let policy = LlmPolicy::new().classify_with(|attempt| {
     ///     let is_busy = attempt.outcome.response()?.headers().contains_key("x-busy");
     ///     is_busy.then_some(Verdict::Retry(RetryCause::Throttled))
@@ -150,8 +164,8 @@ pub trait Policy: Send + Sync {
     }
 }
 
-/// Pointers to a policy are policies.
-macro_rules! point {
+/// Implements `Policy` for pointers to a policy.
+macro_rules! pointers {
     ($($pointer:ty),*) => {$(
         impl<P: Policy + ?Sized> Policy for $pointer {
             fn is_retryable(&self, head: &RequestHead<'_>) -> bool {
@@ -162,6 +176,10 @@ macro_rules! point {
                 (**self).classify(attempt)
             }
 
+            fn accept_reason(&self, attempt: &Attempt<'_>) -> Option<GiveUpReason> {
+                (**self).accept_reason(attempt)
+            }
+
             fn schedule(&self, context: &RetryContext<'_>) -> Plan {
                 (**self).schedule(context)
             }
@@ -169,7 +187,7 @@ macro_rules! point {
     )*};
 }
 
-point!(&P, Box<P>, Arc<P>);
+pointers!(&P, Box<P>, Arc<P>);
 
 #[cfg(test)]
 mod tests;

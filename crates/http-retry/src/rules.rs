@@ -1,4 +1,4 @@
-//! The standard rules decide which outcome of which request is worth another attempt.
+//! The standard rules decide for each outcome of a request if it is worth another attempt.
 //!
 //! The rules are data. Each [`Rule`] names its source: the section of an RFC, or the clients whose practice it follows.
 //! The first rule that matches decides. An outcome that no rule matches is accepted.
@@ -40,7 +40,7 @@ pub fn matching(attempt: &Attempt<'_>) -> Option<&'static Rule> {
 }
 
 fn first_match(rules: &'static [Rule], attempt: &Attempt<'_>) -> Option<&'static Rule> {
-    // Several rules ask for it.
+    // Several rules need it, and its computation searches the headers.
     let should_retry = LazyCell::new(|| attempt.outcome.response().and_then(|head| head.should_retry()));
     rules.iter().find(|rule| {
         rule.outcome.matches(&attempt.outcome, || *should_retry) && rule.request.matches(attempt)
@@ -74,11 +74,11 @@ pub enum OutcomeMatcher {
     Failed(FailureKind),
     /// A response with one of these statuses.
     Status(&'static [u16]),
-    /// The same, if it also names a delay in `Retry-After`.
+    /// A response with one of these statuses that also has a valid `Retry-After`.
     StatusWithRetryAfter(&'static [u16]),
-    /// The same, if `x-ratelimit-remaining` is 0.
+    /// A response with one of these statuses in which `x-ratelimit-remaining` is 0.
     StatusWithQuotaExhausted(&'static [u16]),
-    /// The same, if `x-should-retry` or `stripe-should-retry` is exactly `true`.
+    /// A response with one of these statuses in which `x-should-retry` or `stripe-should-retry` is exactly `true`.
     StatusWithShouldRetry(&'static [u16]),
     /// A 4xx or 5xx response in which `x-should-retry` or `stripe-should-retry` is exactly `true`.
     ShouldRetry,
@@ -87,34 +87,34 @@ pub enum OutcomeMatcher {
     /// A response that ends a gRPC call with one of these codes.
     #[cfg(feature = "grpc")]
     GrpcStatus(&'static [GrpcCode]),
-    /// The same, if it also has a `RetryInfo` that can be read, or a pushback.
+    /// A response that ends a gRPC call with one of these codes and has a valid `RetryInfo` or a pushback.
     #[cfg(feature = "grpc")]
     GrpcStatusWithHint(&'static [GrpcCode]),
 }
 
 impl OutcomeMatcher {
-    /// Whether it is about this outcome, in which the server says outright whether to try again.
-    fn matches(self, outcome: &Outcome<'_>, said: impl Fn() -> Option<bool>) -> bool {
+    /// Returns whether an outcome matches. `should_retry` returns the explicit answer of the server.
+    fn matches(self, outcome: &Outcome<'_>, should_retry: impl Fn() -> Option<bool>) -> bool {
         let head = match outcome {
             Outcome::Failure(failure) => return matches!(self, Self::Failed(kind) if kind == failure.kind()),
             Outcome::Response(head) => head,
         };
         let status = head.status().as_u16();
-        #[expect(clippy::manual_contains, reason = "that is made for long lists, and these are short")]
-        let is_one = |statuses: &[u16]| statuses.iter().any(|one| *one == status);
+        #[expect(clippy::manual_contains, reason = "`contains` is made for long lists, and these are short")]
+        let has_status = |statuses: &[u16]| statuses.iter().any(|listed| *listed == status);
         match self {
             Self::Failed(_) => false,
-            Self::Status(statuses) => is_one(statuses),
-            Self::StatusWithRetryAfter(statuses) => is_one(statuses) && hint::has_retry_after(head),
-            Self::StatusWithQuotaExhausted(statuses) => is_one(statuses) && hint::is_quota_gone(head),
-            Self::StatusWithShouldRetry(statuses) => is_one(statuses) && said() == Some(true),
-            Self::ShouldRetry => (400..600).contains(&status) && said() == Some(true),
-            Self::ShouldNotRetry => said() == Some(false),
+            Self::Status(statuses) => has_status(statuses),
+            Self::StatusWithRetryAfter(statuses) => has_status(statuses) && hint::has_retry_after(head),
+            Self::StatusWithQuotaExhausted(statuses) => has_status(statuses) && hint::is_quota_gone(head),
+            Self::StatusWithShouldRetry(statuses) => has_status(statuses) && should_retry() == Some(true),
+            Self::ShouldRetry => (400..600).contains(&status) && should_retry() == Some(true),
+            Self::ShouldNotRetry => should_retry() == Some(false),
             #[cfg(feature = "grpc")]
-            Self::GrpcStatus(codes) => GrpcCode::of(head).is_some_and(|code| codes.contains(&code)),
+            Self::GrpcStatus(codes) => GrpcCode::from_head(head).is_some_and(|code| codes.contains(&code)),
             #[cfg(feature = "grpc")]
             Self::GrpcStatusWithHint(codes) => {
-                Self::GrpcStatus(codes).matches(outcome, said) && hint::has_grpc_hint(head)
+                Self::GrpcStatus(codes).matches(outcome, should_retry) && hint::has_grpc_hint(head)
             }
         }
     }
@@ -124,15 +124,15 @@ impl OutcomeMatcher {
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum RequestMatcher {
-    /// Any.
+    /// Any request.
     Any,
-    /// Idempotent by method, by key, or because somebody vouches for it.
+    /// An idempotent request: by its method, by its key, or because the caller declares it.
     Idempotent,
-    /// With a valid `Idempotency-Key`.
+    /// A request with a valid `Idempotency-Key`.
     HasIdempotencyKey,
-    /// The first send of one that did not arrive here as early data itself. A resend is late enough.
+    /// The first attempt of a request that did not arrive here as early data itself. A resend is never early data.
     FirstAttempt,
-    /// With `Expect: 100-continue`.
+    /// A request with `Expect: 100-continue`.
     ExpectsContinue,
 }
 
@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn a_413_is_retried_where_its_retry_after_can_be_read_in_whatever_form() {
+    fn a_413_is_retried_with_a_valid_retry_after_of_any_form() {
         for value in [
             "120",
             "Thu, 01 Jan 2026 00:00:30 GMT",
@@ -222,15 +222,19 @@ mod tests {
     }
 
     #[test]
-    fn nothing_below_400_is_retried_whatever_else_it_says() {
+    fn no_status_below_400_is_retried_regardless_of_headers() {
         let request = Request::get("http://api.example/").body(()).unwrap();
         for status in 100..400 {
-            for said in ["true", "false", ""] {
-                let response = Response::builder().status(status).header("x-should-retry", said);
+            for value in ["true", "false", ""] {
+                let response = Response::builder().status(status).header("x-should-retry", value);
                 let response = response.header("retry-after", "1").header("x-ratelimit-remaining", "0");
                 let response = response.body(()).unwrap();
                 let attempt = Attempt::new(1, &request, ResponseHead::from(&response));
-                assert_eq!(matching(&attempt).map_or(Accept, |rule| rule.verdict), Accept, "{status} {said}");
+                assert_eq!(
+                    matching(&attempt).map_or(Accept, |rule| rule.verdict),
+                    Accept,
+                    "{status} {value}"
+                );
             }
         }
     }

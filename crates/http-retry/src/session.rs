@@ -1,4 +1,4 @@
-//! The loop without I/O: an outcome in, one step out.
+//! The retry loop without I/O. It takes an outcome and returns a decision.
 
 mod admit;
 
@@ -7,10 +7,10 @@ use std::time::{Duration, SystemTime};
 use http::StatusCode;
 use rand::Rng;
 
-use self::admit::{Kind, Next, is_transparent};
+use self::admit::{DelaySource, PendingRetry, is_transparent};
 use crate::{Attempt, Budget, GiveUpReason, Outcome, Policy, RetryCause, RetryContext, RetryHint, Verdict};
 
-/// One request's life across its attempts, without I/O, clock or randomness of its own.
+/// The state of one request across its attempts, without I/O, clock or randomness of its own.
 ///
 /// The code that sends the attempts calls [`decide`](Self::decide) after each, obeys the [`Decision`], and calls
 /// [`resend`](Self::resend) when the next attempt goes out. `RetryLayer` does this, and so can a loop written by hand:
@@ -34,8 +34,8 @@ use crate::{Attempt, Budget, GiveUpReason, Outcome, Policy, RetryCause, RetryCon
 ///     let response = send();
 ///     let attempt = Attempt::new(session.number(), &request, ResponseHead::from(&response));
 ///     # let now = clock;
-///     let step = session.decide(&policy, &attempt, None, || ClockReading::new(now, SystemTime::UNIX_EPOCH), &mut rng);
-///     match step {
+///     let decision = session.decide(&policy, &attempt, None, || ClockReading::new(now, SystemTime::UNIX_EPOCH), &mut rng);
+///     match decision {
 ///         Decision::Wait(delay) => clock += delay, // sleep here
 ///         Decision::Accept | Decision::GiveUp(_) => break response,
 ///     }
@@ -45,12 +45,12 @@ use crate::{Attempt, Budget, GiveUpReason, Outcome, Policy, RetryCause, RetryCon
 /// assert_eq!(session.number(), 2);
 /// ```
 ///
-/// The generator is one of `rand` 0.10, or any other that implements [`rand_core::Rng`](crate::rand_core::Rng) of
-/// `rand_core` 0.10. One of `rand` 0.9 implements a trait of another version, and does not compile here.
+/// The generator is one of `rand` 0.10, or another that implements [`rand_core::Rng`](crate::rand_core::Rng) of `rand_core`
+/// 0.10. A generator of `rand` 0.9 implements a trait of another version, and does not compile here.
 ///
-/// Three rules hold for every policy. A window that opens before the server's hint is moved to open at it,
-/// its width kept. A hint of [`RetryHint::Never`] ends the session. And what is not admitted costs nothing: the
-/// budget is asked last, and a token that was withdrawn for a resend that never went out goes back.
+/// Three rules hold for every policy. A window that opens before the server's hint moves so that it opens at the hint, and
+/// its width stays. A hint of [`RetryHint::Never`] ends the session. A resend that is not admitted or never sent costs
+/// nothing, because the budget comes last and an uncommitted withdrawal goes back.
 #[derive(Debug)]
 pub struct Session {
     max_attempts: u32,
@@ -59,37 +59,38 @@ pub struct Session {
     is_paced: bool,
     started: Option<Duration>,
     number: u32,
-    /// `None` until an outcome was worth retrying, which few are: a session is part of each request's future.
-    past: Option<Box<Past>>,
+    /// `None` until an outcome is worth a retry. Few are, and the box keeps the future of every request small.
+    state: Option<Box<RetryState>>,
 }
 
-/// What there is to know once an outcome was worth retrying.
+/// The state that a session needs once an outcome was worth a retry.
 #[derive(Debug, Default)]
-struct Past {
-    step: u32,
-    sent_at_once: bool,
+struct RetryState {
+    backoff_step: u32,
+    immediate_resend_used: bool,
     previous_delay: Option<Duration>,
     waited: Duration,
     retries: u32,
     cause: Option<RetryCause>,
     hint: Option<(RetryHint, &'static str)>,
-    next: Option<Next>,
+    pending: Option<PendingRetry>,
 }
 
-/// What to do after an outcome, as the loop of a [`Session`] obeys it.
+/// The answer of a [`Session`] to an outcome.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[must_use = "a session only decides; waiting and sending are the caller's"]
+#[must_use = "a session only decides; the caller waits and sends"]
 pub enum Decision {
-    /// Hand the outcome to the caller.
+    /// The outcome is final, and goes to the caller.
     Accept,
-    /// Hand the outcome to the caller; it was worth retrying, but for this reason it is the last.
+    /// The outcome is final for this reason, and goes to the caller. It was worth a retry, or would have been for an
+    /// idempotent request.
     GiveUp(GiveUpReason),
-    /// Wait, then send again.
+    /// The next attempt starts after this delay.
     Wait(Duration),
 }
 
 impl Decision {
-    /// Why the session gave up, if it did.
+    /// Returns the reason for which the session gave up, if it did.
     pub fn reason(self) -> Option<GiveUpReason> {
         match self {
             Self::GiveUp(reason) => Some(reason),
@@ -98,38 +99,42 @@ impl Decision {
     }
 }
 
-/// What the clocks say when a [`Session`] asks.
+/// A reading of the two clocks that a [`Session`] needs.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct ClockReading {
-    /// Monotonic time since a moment that all users of a session and its budget share.
+    /// The monotonic time since a point that all users of a session and its budget share.
     pub monotonic: Duration,
     /// The wall clock, for dates.
     pub wall: SystemTime,
-    /// When the session began, in monotonic time, where [`Session::started`] was not told.
+    /// The monotonic time at which the session began, for a session without [`Session::started`].
+    #[doc(hidden)]
     pub started: Option<Duration>,
 }
 
 impl ClockReading {
-    /// What the two clocks say.
+    /// Creates a reading of both clocks.
     pub const fn new(monotonic: Duration, wall: SystemTime) -> Self {
         Self { monotonic, wall, started: None }
     }
 
-    /// Sets when the session began: for those who keep the time of another clock until it is asked for.
+    /// Sets the time at which the session began. A caller that converts the time of another clock does so only when a session
+    /// reads the clock.
+    #[doc(hidden)]
     pub fn started(self, monotonic: impl Into<Option<Duration>>) -> Self {
         Self { started: monotonic.into(), ..self }
     }
 }
 
 impl Session {
-    /// How often a request is sent in all, unless [`max_attempts`](Self::max_attempts) says otherwise.
+    /// The default of [`max_attempts`](Self::max_attempts).
     pub const MAX_ATTEMPTS: u32 = 3;
 
-    /// The time to the start of the last attempt, unless [`max_elapsed`](Self::max_elapsed) says otherwise.
+    /// The default of [`max_elapsed`](Self::max_elapsed).
     pub const MAX_ELAPSED: Duration = Duration::from_secs(60);
 
-    /// At most [`MAX_ATTEMPTS`](Self::MAX_ATTEMPTS), the last of which starts within [`MAX_ELAPSED`](Self::MAX_ELAPSED).
+    /// Creates a session with at most [`MAX_ATTEMPTS`](Self::MAX_ATTEMPTS). The last one starts within
+    /// [`MAX_ELAPSED`](Self::MAX_ELAPSED).
     pub const fn new() -> Self {
         Self {
             max_attempts: Self::MAX_ATTEMPTS,
@@ -138,80 +143,81 @@ impl Session {
             is_paced: false,
             started: None,
             number: 1,
-            past: None,
+            state: None,
         }
     }
 
-    /// Sets how often the request may be sent in all; 0 means 1.
+    /// Sets the largest number of attempts, which counts the first one; 0 means 1.
     pub fn max_attempts(self, max_attempts: u32) -> Self {
         Self { max_attempts, ..self }
     }
 
-    /// Sets the time from the start of the session to the start of its last attempt; `None` for no bound.
+    /// Sets the longest time from the start of the session to the start of its last attempt. `None` means no bound.
     pub fn max_elapsed(self, max_elapsed: impl Into<Option<Duration>>) -> Self {
         Self { max_elapsed: max_elapsed.into(), ..self }
     }
 
-    /// Does not read what the server wishes about time, and hides it from the policy.
+    /// Ignores the server's hints and hides them from the policy.
     pub fn ignore_hints(self) -> Self {
         Self { heeds_hints: false, ..self }
     }
 
-    /// Waits no longer than the server asks where it names a time: a [`Pace`](crate::Pace) keeps the callers
-    /// apart, and no spread is needed.
+    /// Waits no longer than a hint asks. A [`Pace`](crate::Pace) keeps the callers apart, so no spread is needed.
     pub fn paced(self) -> Self {
         Self { is_paced: true, ..self }
     }
 
-    /// Starts the session's clock, in the time of [`ClockReading::monotonic`]. Without this it starts when the first context
-    /// says ([`ClockReading::started`]), or else with it, so that a session without a deadline reads no clock for a success.
+    /// Sets the time at which the session began, in the time of [`ClockReading::monotonic`]. Without it, the session begins at
+    /// the first reading of the clock, so that a session with only a success reads no clock at all.
     pub fn started(self, monotonic: Duration) -> Self {
         Self { started: Some(monotonic), ..self }
     }
 
-    /// The number of the attempt that is under way, or was the last; 1 is the original.
+    /// Returns the number of the current or last attempt; 1 is the first.
     #[inline]
     pub fn number(&self) -> u32 {
         self.number
     }
 
-    /// How many of the resends are retries as gRPC A6 counts them, with the one that is admitted: all but the
-    /// transparent ones, which follow an attempt that never left, or the first that the server refused unprocessed.
+    /// Returns the number of retries as gRPC A6 counts them, with an admitted one. Transparent resends do not count. They
+    /// follow an attempt that was never sent, or the first one that the server did not process.
     pub fn retries(&self) -> u32 {
-        self.past.as_ref().map_or(0, |past| past.next.as_ref().map_or(past.retries, |next| next.retries))
+        self.state
+            .as_ref()
+            .map_or(0, |state| state.pending.as_ref().map_or(state.retries, |pending| pending.retries))
     }
 
-    /// The sum of the waits before the attempts that went out.
+    /// Returns the sum of the waits before the attempts that were sent.
     pub fn waited(&self) -> Duration {
-        self.past.as_ref().map_or(Duration::ZERO, |past| past.waited)
+        self.state.as_ref().map_or(Duration::ZERO, |state| state.waited)
     }
 
-    /// Why the last outcome that was worth retrying was so.
+    /// Returns the cause of the last outcome that was worth a retry.
     pub fn cause(&self) -> Option<RetryCause> {
-        self.past.as_ref()?.cause
+        self.state.as_ref()?.cause
     }
 
-    /// What the server wished with the last outcome that was worth retrying.
+    /// Returns the hint in the last outcome that was worth a retry.
     pub fn hint(&self) -> Option<RetryHint> {
-        self.past.as_ref()?.hint.map(|(hint, _)| hint)
+        self.state.as_ref()?.hint.map(|(hint, _)| hint)
     }
 
-    /// The header that held it, by its name in the list of [`RetryHint::read`].
+    /// Returns the header of that hint, by its name in the list of [`RetryHint::read`].
     pub fn hint_header(&self) -> Option<&'static str> {
-        self.past.as_ref()?.hint.map(|(_, header)| header)
+        self.state.as_ref()?.hint.map(|(_, header)| header)
     }
 
-    /// The moment after which nothing may be sent, in the time of [`ClockReading::monotonic`], once the session's
-    /// clock runs.
+    /// Returns the time after which nothing may be sent, in the time of [`ClockReading::monotonic`]. It is `None` before the
+    /// session has begun, or without a bound.
     #[inline]
     pub fn gives_up_at(&self) -> Option<Duration> {
         Some(self.started?.saturating_add(self.max_elapsed?))
     }
 
-    /// Decides what follows an outcome: classify, schedule, admit.
+    /// Decides whether a resend follows an outcome, and when. The steps are classify, schedule and admit.
     ///
-    /// `attempt` is the one with [`number`](Self::number). `clock` is read only where the outcome is worth
-    /// retrying, and `rng` only where a window was scheduled.
+    /// `attempt` has the session's [`number`](Self::number). The session reads `clock` only if the outcome is worth a retry,
+    /// and draws from `rng` only if the policy returned a window.
     pub fn decide<P, R>(
         &mut self,
         policy: &P,
@@ -230,84 +236,84 @@ impl Session {
             budget.observe(verdict, &attempt.outcome);
         }
         let Verdict::Retry(cause) = verdict else {
-            return Decision::Accept;
+            return accept(policy, attempt);
         };
-        // The connection speaks another protocol by now, whichever the request offered.
+        // The connection speaks another protocol after a 101, so the request cannot be sent again.
         if matches!(attempt.outcome, Outcome::Response(head) if head.status() == StatusCode::SWITCHING_PROTOCOLS)
         {
             return Decision::Accept;
         }
-        self.answer(policy, attempt, cause, budget, clock(), rng)
+        self.decide_retry(policy, attempt, cause, budget, clock(), rng)
     }
 
-    /// What follows an outcome that is worth retrying. Apart, so that any other is done with soon.
+    /// Decides on an outcome that is worth a retry. It is a function of its own, so that the path of a success stays short.
     #[inline(never)]
-    fn answer<P, R>(
+    fn decide_retry<P, R>(
         &mut self,
         policy: &P,
         attempt: &Attempt<'_>,
         cause: RetryCause,
         budget: Option<&Budget>,
-        moment: ClockReading,
+        reading: ClockReading,
         rng: &mut R,
     ) -> Decision
     where
         P: Policy + ?Sized,
         R: Rng + ?Sized,
     {
-        let context = self.context(attempt, cause, moment);
-        let admitted = self.schedule(policy, &context).and_then(|(window, kind)| {
-            let retries = self.retries().saturating_add(u32::from(!is_transparent(kind, cause)));
-            let next = Next { delay: window.draw(rng), kind, retries, withdrawal: None };
-            self.admit(next, &context, budget, moment)
+        let context = self.context(attempt, cause, reading);
+        let admitted = self.schedule(policy, &context).and_then(|(window, source)| {
+            let retries = self.retries().saturating_add(u32::from(!is_transparent(source, cause)));
+            let pending = PendingRetry { delay: window.draw(rng), source, retries, withdrawal: None };
+            self.admit(pending, &context, budget, reading)
         });
         match admitted {
             Err(reason) => Decision::GiveUp(reason),
-            Ok(next) => {
-                let delay = next.delay;
-                self.past.get_or_insert_default().next = Some(next);
+            Ok(pending) => {
+                let delay = pending.delay;
+                self.state.get_or_insert_default().pending = Some(pending);
                 Decision::Wait(delay)
             }
         }
     }
 
-    /// The resend that [`decide`](Self::decide) admitted goes out now: counts it, spends its token, and returns
-    /// its number. Without an admitted resend this only returns the number.
+    /// Records that the admitted resend is sent now. It counts the resend, commits its withdrawal, and returns its number.
+    /// Without an admitted resend it only returns the current number.
     pub fn resend(&mut self) -> u32 {
         self.resend_after(Duration::ZERO)
     }
 
-    /// The same, after a wait that may have been longer than what was decided: a [`Pace`](crate::Pace) had its
-    /// say too.
+    /// Records the resend as [`resend`](Self::resend) does, after a wait that a [`Pace`](crate::Pace) may have prolonged.
+    #[doc(hidden)]
     pub fn resend_after(&mut self, waited: Duration) -> u32 {
-        let Some(past) = &mut self.past else {
+        let Some(state) = &mut self.state else {
             return self.number;
         };
-        let Some(next) = past.next.take() else {
+        let Some(pending) = state.pending.take() else {
             return self.number;
         };
         self.number = self.number.saturating_add(1);
-        past.waited = past.waited.saturating_add(waited.max(next.delay));
-        past.retries = next.retries;
-        match next.kind {
-            Kind::AtOnce => past.sent_at_once = true,
-            Kind::Hinted => past.step = 0,
-            Kind::Scheduled => {
-                past.step = past.step.saturating_add(1);
-                past.previous_delay = Some(next.delay);
+        state.waited = state.waited.saturating_add(waited.max(pending.delay));
+        state.retries = pending.retries;
+        match pending.source {
+            DelaySource::Protocol => state.immediate_resend_used = true,
+            DelaySource::Server => state.backoff_step = 0,
+            DelaySource::Policy => {
+                state.backoff_step = state.backoff_step.saturating_add(1);
+                state.previous_delay = Some(pending.delay);
             }
         }
-        if let Some(withdrawal) = next.withdrawal {
+        if let Some(withdrawal) = pending.withdrawal {
             withdrawal.commit();
         }
         self.number
     }
 
-    /// The resend that was admitted will not go out: its token goes back.
+    /// Cancels the admitted resend, whose withdrawal goes back to the budget.
     #[inline]
     pub fn abandon(&mut self) {
-        if let Some(past) = &mut self.past {
-            past.next = None;
+        if let Some(state) = &mut self.state {
+            state.pending = None;
         }
     }
 
@@ -315,31 +321,46 @@ impl Session {
         &mut self,
         attempt: &Attempt<'a>,
         cause: RetryCause,
-        moment: ClockReading,
+        reading: ClockReading,
     ) -> RetryContext<'a> {
-        let past = self.past.get_or_insert_default();
-        past.cause = Some(cause);
-        past.hint = match attempt.outcome {
-            Outcome::Response(head) if self.heeds_hints => RetryHint::read_with_header(&head, moment.wall),
+        let state = self.state.get_or_insert_default();
+        state.cause = Some(cause);
+        state.hint = match attempt.outcome {
+            Outcome::Response(head) if self.heeds_hints => RetryHint::read_with_header(&head, reading.wall),
             Outcome::Response(_) | Outcome::Failure(_) => None,
         };
-        let started = *self.started.get_or_insert(moment.started.unwrap_or(moment.monotonic));
-        let elapsed = moment.monotonic.saturating_sub(started);
+        let started = *self.started.get_or_insert(reading.started.unwrap_or(reading.monotonic));
+        let elapsed = reading.monotonic.saturating_sub(started);
         RetryContext::new(*attempt, cause)
-            .hint(past.hint.map(|(hint, _)| hint))
-            .hint_header(past.hint.map(|(_, header)| header))
+            .hint(state.hint.map(|(hint, _)| hint))
+            .hint_header(state.hint.map(|(_, header)| header))
             .elapsed(elapsed)
             .remaining(self.max_elapsed.map(|max_elapsed| max_elapsed.saturating_sub(elapsed)))
-            .now(moment.wall)
-            .attempts_used(self.number.saturating_sub(u32::from(past.sent_at_once)))
-            .backoff_step(past.step)
-            .previous_delay(past.previous_delay)
+            .now(reading.wall)
+            .attempts_used(self.number.saturating_sub(u32::from(state.immediate_resend_used)))
+            .backoff_step(state.backoff_step)
+            .previous_delay(state.previous_delay)
     }
 
-    /// Whether the one resend that goes out at once has.
-    fn sent_at_once(&self) -> bool {
-        self.past.as_ref().is_some_and(|past| past.sent_at_once)
+    /// Returns whether the session has sent the one resend without a delay.
+    fn immediate_resend_used(&self) -> bool {
+        self.state.as_ref().is_some_and(|state| state.immediate_resend_used)
     }
+}
+
+/// Returns the decision on an accepted outcome, with a reason if only the request prevents a retry.
+#[inline]
+fn accept<P: Policy + ?Sized>(policy: &P, attempt: &Attempt<'_>) -> Decision {
+    match attempt.outcome {
+        // Nearly every outcome is a success, which needs no reason.
+        Outcome::Response(head) if head.status().as_u16() < 400 => Decision::Accept,
+        Outcome::Response(_) | Outcome::Failure(_) => reason_to_accept(policy, attempt),
+    }
+}
+
+#[cold]
+fn reason_to_accept<P: Policy + ?Sized>(policy: &P, attempt: &Attempt<'_>) -> Decision {
+    policy.accept_reason(attempt).map_or(Decision::Accept, Decision::GiveUp)
 }
 
 impl Default for Session {

@@ -1,5 +1,5 @@
-//! For those who write policies: the laws that each must keep, a plot of its schedule, and scripted servers in virtual
-//! time.
+//! Tools for the author of a policy: laws that every policy must obey, a plot of its schedule, and scripted servers in
+//! virtual time.
 //!
 //! ```
 //! use std::time::Duration;
@@ -12,7 +12,7 @@
 //! });
 //!
 //! assert_lawful(&policy);
-//! println!("{}", Plot::of(&policy));
+//! println!("{}", Plot::new(&policy));
 //!
 //! let transcript = Script::new().status(503).times(2).status(200).play(&policy, Session::new());
 //! assert_eq!((transcript.sent_at.len(), transcript.end), (3, End::Accepted));

@@ -1,37 +1,37 @@
-//! The words of a decision: what an outcome means, when to send again, why to stop.
+//! The verdict on an outcome, the plan for the next attempt, and the reasons to retry or to give up.
 
 use std::fmt;
 
 use crate::Window;
 
-/// What an outcome means: the answer of [`Policy::classify`](crate::Policy::classify), and of the closure in
+/// The meaning of an outcome. [`Policy::classify`](crate::Policy::classify) returns it, and so does the closure of
 /// [`Policy::classify_with`](crate::Policy::classify_with).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Verdict {
-    /// Hand it to the caller.
+    /// The outcome is final, and goes to the caller.
     Accept,
-    /// Worth another attempt, for this cause.
+    /// The outcome is worth another attempt, for this cause.
     Retry(RetryCause),
 }
 
-/// Why an attempt is worth retrying. It sets what a resend [costs](crate::RetryCost::of) the budget.
+/// The ground on which an outcome is worth a retry. It decides the [cost](crate::RetryCost::new) of a resend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum RetryCause {
-    /// No byte of the request left.
+    /// No byte of the request was sent.
     NeverSent,
     /// The server says that it did not process the request.
     Unprocessed,
-    /// The server is there and asks for fewer requests.
+    /// The server answers and asks for fewer requests.
     Throttled,
-    /// Something broke that may be whole the next time.
+    /// A failure occurred that the next attempt may not meet.
     Transient,
     /// An attempt took too long.
     Timeout,
 }
 
 impl RetryCause {
-    /// The cause as one lower-case word, as traces and headers show it.
+    /// Returns the cause as one lower-case word, as traces and headers show it.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::NeverSent => "never-sent",
@@ -49,14 +49,14 @@ impl fmt::Display for RetryCause {
     }
 }
 
-/// When the next attempt may start, if at all.
+/// The answer of a policy to a failed attempt: a window for the next one, or a reason to give up.
 ///
 /// ```
 /// use std::time::Duration;
 /// use http::{Request, Response};
 /// use http_retry::{Attempt, RetryCause, Plan, Policy, GiveUpReason, ResponseHead, RetryContext, Window, policy_fn};
 ///
-/// // What took too long once would do so again.
+/// // An attempt that took too long would do so again.
 /// let policy = policy_fn(|context| match context.cause {
 ///     RetryCause::Timeout => Plan::GiveUp(GiveUpReason::Policy),
 ///     _ => Window::up_to(Duration::from_secs(1)).into(),
@@ -68,9 +68,9 @@ impl fmt::Display for RetryCause {
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Plan {
-    /// In this window.
+    /// The next attempt starts in this window.
     Resend(Window),
-    /// Not at all.
+    /// There is no further attempt, for this reason.
     GiveUp(GiveUpReason),
 }
 
@@ -80,36 +80,43 @@ impl From<Window> for Plan {
     }
 }
 
-/// Why a [`Session`](crate::Session) stopped although its last outcome was worth retrying, as a [`Plan`] or a
-/// [`Decision`](crate::Decision) says it.
+/// The ground on which a [`Session`](crate::Session) gave up although its last outcome was worth a retry. A [`Plan`] or a
+/// [`Decision`](crate::Decision) carries it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum GiveUpReason {
-    /// The policy would not go on.
+    /// The policy decided to give up.
     Policy,
-    /// The server said not to try again.
+    /// The server may have processed the request, and the request is not idempotent, neither by its method nor by an
+    /// `Idempotency-Key` (RFC 9110 section 9.2.2). An idempotent request would have been sent again.
+    NotIdempotent,
+    /// The request is itself a resend of a client that retries, and only one of the two should retry.
+    Nested,
+    /// The server asked not to try again.
     ServerSaidNo,
-    /// The server asks for a longer wait than the policy is willing to make.
+    /// The server asks for a longer wait than the policy allows.
     HintTooLong,
-    /// Every attempt was made.
+    /// The limit of attempts is reached.
     MaxAttempts,
-    /// The body was too large to keep, or failed.
+    /// The request body cannot be sent again, because it was too large to buffer or failed.
     Body,
-    /// The next attempt would start after the deadline.
+    /// The next attempt would start after the longest allowed time.
     MaxElapsed,
-    /// The budget has no token left.
+    /// The budget has too few tokens.
     Budget,
-    /// The [pace](crate::Pace) would not let it wait: as many do as may.
+    /// The [pace](crate::Pace) rejected the resend, because its queue is full or the wait too long.
     Pace,
-    /// The inner service was not ready to take the resend: it failed, or the deadline came first.
+    /// The inner service was not ready for the resend. It failed, or the time ran out first.
     NotReady,
 }
 
 impl GiveUpReason {
-    /// The reason as one lower-case word, as traces and headers show it.
+    /// Returns the reason as one lower-case word, as traces and headers show it.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Policy => "policy",
+            Self::NotIdempotent => "not-idempotent",
+            Self::Nested => "nested",
             Self::ServerSaidNo => "server-said-no",
             Self::HintTooLong => "hint-too-long",
             Self::MaxAttempts => "max-attempts",

@@ -6,8 +6,8 @@ use rand::{Rng, RngExt};
 
 /// The span in which the next attempt may start, counted from the outcome.
 ///
-/// A session draws from it once, uniformly, both ends included. A window whose `latest` lies before its
-/// `earliest` is read as one that closes where it opens.
+/// A session draws one delay from it, uniformly, with both ends included. A window whose `latest` lies before its
+/// `earliest` closes at the time at which it opens.
 ///
 /// ```
 /// use std::time::Duration;
@@ -22,34 +22,34 @@ use rand::{Rng, RngExt};
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Window {
-    /// Never before this.
+    /// The shortest delay.
     pub earliest: Duration,
-    /// Drawn no later than this.
+    /// The longest delay.
     pub latest: Duration,
 }
 
 impl Window {
-    /// Between `earliest` and `latest`.
+    /// Creates a window between `earliest` and `latest`.
     pub const fn between(earliest: Duration, latest: Duration) -> Self {
         Self { earliest, latest }
     }
 
-    /// Between now and `latest`.
+    /// Creates a window between now and `latest`.
     pub const fn up_to(latest: Duration) -> Self {
         Self::between(Duration::ZERO, latest)
     }
 
-    /// After exactly `delay`.
+    /// Creates a window with the one delay `delay`.
     pub const fn exactly(delay: Duration) -> Self {
         Self::between(delay, delay)
     }
 
-    /// From `latest` back to `earliest`; zero where the window is inverted.
+    /// Returns the time between `earliest` and `latest`, or zero if `latest` comes first.
     pub fn width(&self) -> Duration {
         self.latest.saturating_sub(self.earliest)
     }
 
-    /// This window, moved to open no earlier than `opening`, its width kept.
+    /// Returns the window moved so that it opens no earlier than `opening`. Its width stays.
     pub fn opening_at(self, opening: Duration) -> Self {
         if self.earliest >= opening {
             return self;
@@ -57,7 +57,7 @@ impl Window {
         Self::between(opening, opening.saturating_add(self.width()))
     }
 
-    /// One uniform draw, in nanoseconds.
+    /// Draws one delay, uniformly, to the nanosecond.
     pub fn draw<R: Rng + ?Sized>(&self, rng: &mut R) -> Duration {
         let width = u64::try_from(self.width().as_nanos()).unwrap_or(u64::MAX);
         if width == 0 {

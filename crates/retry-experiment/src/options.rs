@@ -18,10 +18,10 @@ pub struct Options {
     /// The load.
     #[command(flatten)]
     pub load: Load,
-    /// Only this server.
+    /// Call only this server.
     #[arg(long)]
     pub server: Option<Shop>,
-    /// Print the rows as JSON.
+    /// Print the rows as JSON instead of a table.
     #[arg(long)]
     pub json: bool,
 }

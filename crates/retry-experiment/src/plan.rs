@@ -7,16 +7,16 @@ use crate::shop::Shop;
 /// What comes at a server, and how much of it a bucket serves.
 #[derive(Args, Clone, Copy, Debug)]
 pub struct Load {
-    /// Requests per server and way (twice as many where the server announces its limit).
+    /// Send this many requests to each server with each strategy (twice as many to the one that announces its limit).
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
     pub requests: u32,
-    /// Requests under way at a time (for the bucket, all are).
+    /// Keep this many requests in flight at a time (for the bucket, all of them).
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
     pub workers: u32,
-    /// Requests a second that the bucket serves.
+    /// Let the bucket serve this many requests a second.
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
     pub rate: u32,
-    /// Requests at once that the bucket serves.
+    /// Let the bucket serve this many requests at once.
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
     pub burst: u32,
 }

@@ -9,13 +9,13 @@ use serde::Serialize;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum Shop {
-    /// Refuses the first three calls.
+    /// Answers 429 to the first three calls.
     ThreeRefusals,
-    /// Refuses every call within a second of the first.
+    /// Answers 429 to every call within a second of the first.
     ShutForASecond,
-    /// Serves as many calls as a token bucket has tokens.
+    /// Serves a call for each token of a token bucket.
     Bucket,
-    /// The same, and tells with every answer how full its bucket is, as OpenAI does.
+    /// Serves a call for each token, and announces the tokens left in each response, like OpenAI.
     Announced,
 }
 

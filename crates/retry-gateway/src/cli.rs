@@ -1,4 +1,4 @@
-//! What may be said to the gateway at a terminal.
+//! The arguments of the command line, and their help.
 
 pub(crate) mod demo;
 mod man;
@@ -8,8 +8,8 @@ use std::io::{self, ErrorKind, Write};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use anyhow::bail;
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use anyhow::{Context, bail};
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use http::{HeaderName, HeaderValue, Method, StatusCode, Uri};
 use retry_gateway::config::{Config, Profile};
@@ -24,126 +24,144 @@ pub(crate) struct Cli {
     pub(crate) command: Command,
 }
 
+// The doc comments below are the help, so they are imperatives.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Runs the gateway, from a file or for one upstream.
+    /// Run the gateway, from a configuration file or for one upstream.
     Serve(Serve),
-    /// Says what is wrong with configuration files, and exits with 2 if anything is.
+    /// Check configuration files and print every problem; exit with 2 if there is one.
     Check(Check),
-    /// Says what would be done with an outcome: by which row, and when.
+    /// Explain whether a request is retried after an outcome, by which rule or why not, and when.
     Explain(Explain),
-    /// Calls four servers on this machine, with a gateway in between and without, and prints what it cost.
+    /// Call four servers on this machine, directly and through gateways, and print the cost of each strategy.
     ///
-    /// Every server answers 429 and `Retry-After: 1` to whom it does not serve, and does the counting:
-    /// "wasted" are calls that served nobody, "early" are calls that came back before the second was over.
+    /// Each server counts its calls, and answers 429 with `Retry-After: 1` to a call that it does not serve. "wasted"
+    /// counts the calls that were not served, and "early" those that came within the second of a 429.
     Demo(Options),
-    /// Prints what has a shell complete this command line.
+    /// Generate shell completions.
     Completions(Completions),
-    /// Prints the manual page, or writes all of them.
+    /// Print the manual page, or write the pages of all commands to a folder.
     Man(Man),
 }
 
 #[derive(Debug, Args)]
+#[command(group = ArgGroup::new("source").args(["config", "upstream"]).required(true))]
 pub(crate) struct Serve {
-    /// The configuration.
-    #[arg(long, value_name = "FILE", required_unless_present = "upstream")]
+    /// Read the configuration from this file, and reload it on SIGHUP and when it changes.
+    #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
-    /// Without a file: the server that everything is sent to.
-    #[arg(long, value_name = "URL", conflicts_with = "config", value_parser = Config::endpoint)]
+    /// Send all requests to this server, without a file.
+    #[arg(long, value_name = "URL", value_parser = Config::endpoint)]
     pub(crate) upstream: Option<Uri>,
-    /// Without a file: where the defaults are from.
-    #[arg(long, value_enum, default_value_t, requires = "upstream")]
+    /// Set the defaults by this profile (only with --upstream).
+    #[arg(long, value_enum, default_value_t, conflicts_with = "config")]
     pub(crate) profile: Profile,
-    /// Without a file: where requests come in.
-    #[arg(long, value_name = "ADDR", default_value_t = Config::LISTEN, requires = "upstream")]
+    /// Accept clients at this IP address and port (only with --upstream).
+    #[arg(
+        long,
+        value_name = "ADDR",
+        default_value_t = Config::LISTEN,
+        value_parser = address,
+        conflicts_with = "config"
+    )]
     pub(crate) listen: SocketAddr,
-    /// Without a file: where metrics, health and status are.
-    #[arg(long, value_name = "ADDR", requires = "upstream")]
+    /// Serve metrics, health, status and the dashboard at this IP address and port; off by default (only with
+    /// --upstream).
+    #[arg(long, value_name = "ADDR", value_parser = address, conflicts_with = "config")]
     pub(crate) admin: Option<SocketAddr>,
-    /// Without a file: lets `--admin` be an address that others reach.
-    #[arg(long, requires = "admin")]
+    /// Allow an --admin address that other hosts can reach (only with --upstream).
+    #[arg(long, requires = "admin", conflicts_with = "config")]
     pub(crate) admin_public: bool,
 }
 
 #[derive(Debug, Args)]
+#[command(group = ArgGroup::new("outcome").args(["status", "failure"]).required(true))]
 pub(crate) struct Explain {
-    /// The configuration; without one the profile's defaults count.
+    /// Read the routes from this file; without it there is one route with the defaults of --profile.
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
-    /// Without a file: where the defaults are from.
+    /// Set the defaults by this profile (only without --config).
     #[arg(long, value_enum, default_value_t, conflicts_with = "config")]
     pub(crate) profile: Profile,
-    /// With a file: the path of the request, by which its route is found.
+    /// Find the route for this path (only with --config).
     #[arg(long, default_value = "/", requires = "config")]
     pub(crate) path: String,
-    /// The request's method.
+    /// Set the request's method.
     #[arg(long, default_value = "GET")]
     pub(crate) method: Method,
-    /// A header of the request, `name: value`.
+    /// Add a header to the request, as `name: value`; may be repeated.
     #[arg(long = "request-header", value_name = "LINE", value_parser = header)]
     pub(crate) request_headers: Vec<(HeaderName, HeaderValue)>,
-    /// The status of the response.
-    #[arg(long, required_unless_present = "failure")]
+    /// Set the status of the response, a number from 100 to 999.
+    #[arg(long, value_parser = status)]
     pub(crate) status: Option<StatusCode>,
-    /// A header of the response, `name: value`.
-    #[arg(long = "header", value_name = "LINE", value_parser = header)]
+    /// Add a header to the response, as `name: value`; may be repeated.
+    #[arg(long = "header", value_name = "LINE", value_parser = header, conflicts_with = "failure")]
     pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
-    /// Instead of a response: how the attempt failed.
-    #[arg(long, value_enum, conflicts_with_all = ["status", "headers"])]
-    pub(crate) failure: Option<How>,
+    /// Set the failure of an attempt without a response.
+    #[arg(long, value_enum)]
+    pub(crate) failure: Option<AttemptFailure>,
 }
 
-/// How an attempt fails.
+/// The failure of an attempt without a response.
 #[derive(Clone, Copy, Debug, ValueEnum)]
-pub(crate) enum How {
-    /// No connection.
+pub(crate) enum AttemptFailure {
+    /// The connection could not be opened.
     Connect,
-    /// An HTTP/2 stream that was refused unprocessed.
+    /// The server refused the HTTP/2 stream before it processed the request.
     Refused,
-    /// A connection that broke.
+    /// The connection broke before the response.
     Reset,
-    /// A try that took too long.
+    /// The attempt took longer than `per_try_timeout`.
     Timeout,
 }
 
 fn header(line: &str) -> anyhow::Result<(HeaderName, HeaderValue)> {
     let Some((name, value)) = line.split_once(':') else {
-        bail!("`{line}` has no colon; a header is `name: value`");
+        bail!("`{line}` has no colon; write a header as `name: value`");
     };
     Ok((name.trim().parse()?, value.trim().parse()?))
 }
 
+fn address(text: &str) -> anyhow::Result<SocketAddr> {
+    text.parse().context("an address is an IP address and a port, such as 127.0.0.1:8080")
+}
+
+fn status(text: &str) -> anyhow::Result<StatusCode> {
+    text.parse().context("a status is a number from 100 to 999")
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct Check {
-    /// The files.
+    /// Check these files.
     #[arg(value_name = "FILE", required = true)]
     pub(crate) files: Vec<PathBuf>,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Completions {
-    /// The shell.
+    /// Generate completions for this shell.
     #[arg(value_enum)]
     pub(crate) shell: Shell,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Man {
-    /// Where to write the pages of all commands; the folder is made if it is not there.
+    /// Write the pages of all commands to this folder, and create it if it does not exist.
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
 }
 
-/// Prints on the standard output. Nobody has to read it to the end, and `print` would panic then.
-pub(crate) fn say(text: impl Display) -> io::Result<()> {
+/// Prints to the standard output. The reader may close the pipe before the end, where `print` would panic.
+pub(crate) fn print_out(text: impl Display) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
     match write!(stdout, "{text}").and_then(|()| stdout.flush()) {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
-        done => done,
+        result => result,
     }
 }
 
-/// What `--version` says; `-V` says the first line.
+/// The output of `--version`; `-V` prints its first line.
 const LONG_VERSION: &str = concat!(
     env!("CARGO_PKG_VERSION"),
     "\ncommit: ",

@@ -1,8 +1,8 @@
-//! What a gateway is told: every default applied, every word an enum, every reference checked.
+//! The gateway's configuration, with every default applied, every keyword parsed and every reference checked.
 //!
-//! [`Config::load`] reads a file, [`Config::parse`] a text, and [`Config::for_upstream`] needs neither. What comes
-//! out of them is consistent, so a program that is given a [`Config`] has nothing left to check but what is outside
-//! of it: files, ports, names.
+//! [`Config::load`] reads a file, [`Config::parse`] a text, and [`Config::for_upstream`] needs neither. Each
+//! returns a consistent [`Config`], so a program has nothing left to check but what is outside of it: files,
+//! ports, host names.
 
 mod checks;
 mod error;
@@ -26,41 +26,41 @@ use std::path::Path;
 
 use http::Uri;
 
-pub use self::error::{ConfigError, Problem};
+pub use self::error::{ConfigError, ConfigProblem};
 pub use self::limits::Limits;
 pub use self::outlier::OutlierDetection;
 pub use self::profile::Profile;
 pub use self::retry::{
-    AfterHint, BackOff, BackOffPolicy, ErrorBodyDrain, HostSelection, Nested, OnExceed, Retry, RetryMethods,
-    RetryOn,
+    BackOff, BackOffPolicy, ErrorBodyDrain, HostSelection, Nested, OnExceed, RateLimitedBackOff, RetryConfig,
+    RetryMethods, RetryOn,
 };
 pub use self::root::{AccessLog, Buffers, Config, ServerTls};
-pub use self::route::{Fallback, HostPattern, Route};
+pub use self::route::{FallbackConfig, HostPattern, RouteConfig};
 pub use self::summary::Summary;
-pub use self::upstream::{HostRule, Pace, PaceKey, Protocol, RetryBudget, Upstream, UpstreamTls};
+pub use self::upstream::{HostRule, PaceConfig, PaceKey, Protocol, RetryBudget, UpstreamConfig, UpstreamTls};
 
 impl Config {
-    /// Where a gateway without a file listens: to this machine only.
+    /// The address of a gateway without a configuration file, which only this machine can reach.
     pub const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
 
-    /// Reads a file.
+    /// Reads and parses a configuration file. The error lists all of its problems.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
         let name = path.display().to_string();
         let text = reader::text_of(path, &name)?;
         let folder = path.parent().unwrap_or(Path::new(""));
-        schema::read(&name, &text, folder)
+        schema::parse(&name, &text, folder)
     }
 
-    /// Reads a text; `name` is what its problems are said to be in, and relative paths stay as they are.
+    /// Parses a configuration text. Its problems name `name` as their file, and relative paths stay relative.
     pub fn parse(name: &str, text: &str) -> Result<Self, ConfigError> {
-        schema::read(name, text, Path::new(""))
+        schema::parse(name, text, Path::new(""))
     }
 
-    /// Sends everything to one server, by the defaults of a profile.
+    /// Creates a configuration that sends all requests to one endpoint, with the defaults of a profile.
     pub fn for_upstream(endpoint: Uri, profile: Profile) -> Self {
-        let mut upstream = Upstream::with_endpoints(vec![endpoint]);
+        let mut upstream = UpstreamConfig::with_endpoints(vec![endpoint]);
         upstream.pace = profile.pace();
-        let route = Route::to(Self::UPSTREAM, profile, upstream.pace.is_some());
+        let route = RouteConfig::with_upstream(Self::UPSTREAM, profile, upstream.pace.is_some());
         Self {
             listen: Self::LISTEN,
             tls: None,
@@ -75,19 +75,19 @@ impl Config {
         }
     }
 
-    /// The endpoint that a text names: `http` or `https`, a host, maybe a port, and nothing else.
+    /// Parses an endpoint's URL: `http` or `https`, a host, an optional port, and nothing else.
     ///
-    /// The error says what is wrong with it, without the text.
+    /// The error says what is wrong with the URL, and does not repeat it.
     pub fn endpoint(text: &str) -> Result<Uri, String> {
-        parse_http::endpoint_of(text).map_err(|wrong| wrong.to_string())
+        parse_http::endpoint_of(text).map_err(|invalid| invalid.to_string())
     }
 
-    /// A few lines for people: where it listens, what it knows, where requests go.
+    /// Returns a short text for people: the listeners, the upstreams and the routes.
     pub fn summary(&self) -> Summary<'_> {
-        Summary::of(self)
+        Summary::new(self)
     }
 
-    /// What the one server is called that was named without a file.
+    /// The name of the only upstream of a configuration without a file.
     const UPSTREAM: &str = "upstream";
 }
 

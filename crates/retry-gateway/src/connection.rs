@@ -1,8 +1,7 @@
-//! A client's connection: its limits, its timeouts, its end, and TLS.
+//! A client's connection: its facts, limits, timeouts and TLS.
 
 pub(crate) mod info;
 pub(crate) mod limit;
 pub(crate) mod rejection;
-pub(crate) mod shutdown;
 pub(crate) mod timeouts;
 pub(crate) mod tls;

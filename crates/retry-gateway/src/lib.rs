@@ -1,6 +1,6 @@
 //! A reverse proxy that sends failed requests again, when that helps and never hurts.
 
-// Whether the future of a request is `Send` is asked of all that it holds, and that holds the gateway.
+// The compiler checks the future of a request for `Send` type by type, and that future holds the whole gateway.
 #![recursion_limit = "256"]
 
 pub mod config;

@@ -1,4 +1,4 @@
-//! The life of a configuration: a gateway is built from it, and a reload replaces it.
+//! The life of a configuration: the gateway is built from it and replaced at a reload.
 
 pub(crate) mod build;
 pub(crate) mod current;

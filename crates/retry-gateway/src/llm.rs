@@ -1,8 +1,8 @@
-//! What is looked at beyond a response's head, where a server says what matters in its body: a quota that is gone in
-//! that of a 429, and a failure in the first event of a stream.
+//! Inspection of response bodies of language model APIs: the body of a 429 may say that a quota is used up, and the
+//! first event of a stream may be a failure.
 //!
-//! What is found counts as another status from here to the client, so that whoever reads heads does what is right
-//! without knowing why: policy, pace, budget and log. The client gets the status that the server said.
+//! A response with such a body carries another status inside the gateway, so that the policy, the pace, the budget and
+//! the log, which only read heads, treat it correctly. The client gets the server's status.
 
 mod body_signal;
 mod content_type;
@@ -20,92 +20,92 @@ use http::{Response, StatusCode};
 use http_body::Body;
 use tokio::time::Instant;
 
-pub(crate) use self::body_signal::Mark;
-pub(crate) use self::idempotency_key::mint;
-use self::peeked_body::Begun;
-pub(crate) use self::peeked_body::Cared;
+pub(crate) use self::body_signal::BodySignal;
+pub(crate) use self::idempotency_key::add_idempotency_key;
+pub(crate) use self::peeked_body::MaybePeeked;
+use self::peeked_body::PeekedBody;
 use crate::config::Retry;
 use crate::time::pooled_timeout::Alarms;
 
-/// What a route has looked at.
+/// The parts of response bodies that a route inspects.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Care {
-    peeks_quota: bool,
-    hold: Option<Duration>,
+pub(crate) struct BodyInspection {
+    peek_quota: bool,
+    hold_event_stream: Option<Duration>,
 }
 
-/// One look at the beginning of a body, until then.
+/// One read of the start of a body, up to a deadline.
 #[derive(Clone, Copy, Debug)]
-enum Look {
-    /// At a refusal.
+enum Peek {
+    /// The gateway reads the whole body of a 429.
     Quota(Instant),
-    /// At a stream's first event.
+    /// The gateway reads an event stream up to the end of its first event.
     FirstEvent(Instant),
 }
 
-/// A response, or what looks at its body first.
-pub(crate) enum Caring<B: Body> {
-    Done(Response<Cared<B>>),
-    /// Boxed, because most responses are not looked at, and each attempt would have to have room for it.
-    Looking(Pin<Box<dyn Future<Output = Response<Cared<B>>> + Send>>),
+/// A response, or the future that inspects its body first.
+pub(crate) enum Inspection<B: Body> {
+    NotNeeded(Response<MaybePeeked<B>>),
+    /// The future is boxed because most responses are not inspected, and an unboxed one would enlarge each attempt.
+    Running(Pin<Box<dyn Future<Output = Response<MaybePeeked<B>>> + Send>>),
 }
 
-/// Looks at a response where that is worth it, until then at the latest.
-pub(crate) fn begin<B>(
-    care: Option<Care>,
+/// Inspects a response's body, if its route and its head ask for it, until `deadline` at the latest.
+pub(crate) fn inspect<B>(
+    inspection: Option<BodyInspection>,
     response: Response<B>,
-    latest: Instant,
-    alarms: &Alarms,
-) -> Caring<B>
+    deadline: Instant,
+    timers: &Alarms,
+) -> Inspection<B>
 where
     B: Body<Data = Bytes, Error: Send> + Send + Unpin + 'static,
 {
-    match care.and_then(|care| care.look(&response, latest)) {
-        None => Caring::Done(response.map(Cared::Whole)),
-        Some(look) => Caring::Looking(Box::pin(look.take(response, alarms.clone()))),
+    match inspection.and_then(|inspection| inspection.peek(&response, deadline)) {
+        None => Inspection::NotNeeded(response.map(MaybePeeked::Unread)),
+        Some(peek) => Inspection::Running(Box::pin(peek.run(response, timers.clone()))),
     }
 }
 
-impl Care {
-    /// `None` where there is nothing to look at.
-    pub(crate) fn of(retry: &Retry) -> Option<Self> {
-        let care = Self { peeks_quota: retry.peek_quota, hold: retry.hold_event_stream };
-        (care.peeks_quota || care.hold.is_some()).then_some(care)
+impl BodyInspection {
+    /// Returns `None` if the route inspects no bodies.
+    pub(crate) fn from_config(retry: &Retry) -> Option<Self> {
+        let inspection = Self { peek_quota: retry.peek_quota, hold_event_stream: retry.hold_event_stream };
+        (inspection.peek_quota || inspection.hold_event_stream.is_some()).then_some(inspection)
     }
 
-    /// Whether this response is worth a look, and until when, which is never after `latest`.
-    fn look<B: Body>(self, response: &Response<B>, latest: Instant) -> Option<Look> {
-        let until = |time| latest.min(Instant::now() + time);
-        match (response.status(), self.hold) {
+    /// Returns the read that this response needs, whose own deadline is never after `deadline`.
+    fn peek<B: Body>(self, response: &Response<B>, deadline: Instant) -> Option<Peek> {
+        let until = |time| deadline.min(Instant::now() + time);
+        match (response.status(), self.hold_event_stream) {
             (StatusCode::OK, Some(time)) if content_type::is_event_stream(response.headers()) => {
-                Some(Look::FirstEvent(until(time)))
+                Some(Peek::FirstEvent(until(time)))
             }
             (StatusCode::TOO_MANY_REQUESTS, _)
-                if self.peeks_quota && content_type::is_json(response.headers()) =>
+                if self.peek_quota && content_type::is_json(response.headers()) =>
             {
-                let is_short = response.body().size_hint().lower() <= quota::MOST as u64;
-                is_short.then(|| Look::Quota(until(quota::TIME)))
+                let is_small = response.body().size_hint().lower() <= quota::MAX_BYTES as u64;
+                is_small.then(|| Peek::Quota(until(quota::MAX_WAIT)))
             }
             _ => None,
         }
     }
 }
 
-impl Look {
-    /// Reads the beginning of the body, and gives back a response that still has all of it.
-    async fn take<B>(self, response: Response<B>, alarms: Alarms) -> Response<Cared<B>>
+impl Peek {
+    /// Reads the start of the body and returns the response, whose body still has all of its frames.
+    async fn run<B>(self, response: Response<B>, timers: Alarms) -> Response<MaybePeeked<B>>
     where
         B: Body<Data = Bytes> + Unpin,
     {
         let (head, body) = response.into_parts();
-        let mut begun = Begun::new(body);
-        let mark = match self {
-            Self::Quota(until) => quota::find(&mut begun, until, &alarms).await,
-            Self::FirstEvent(until) => event_stream::find(&mut begun, until, &alarms).await,
+        let mut peeked = PeekedBody::new(body);
+        let signal = match self {
+            Self::Quota(deadline) => quota::find(&mut peeked, deadline, &timers).await,
+            Self::FirstEvent(deadline) => event_stream::find(&mut peeked, deadline, &timers).await,
         };
-        let mut response = Response::from_parts(head, Cared::Begun(Box::new(begun)));
-        if let Some(mark) = mark {
-            mark.set(&mut response);
+        let mut response = Response::from_parts(head, MaybePeeked::Peeked(Box::new(peeked)));
+        if let Some(signal) = signal {
+            signal.set(&mut response);
         }
         response
     }

@@ -3,6 +3,7 @@
 pub(crate) mod forwarding;
 pub(crate) mod header_scan;
 pub(crate) mod headers;
+pub(crate) mod hop_by_hop;
 pub(crate) mod problem;
 pub(crate) mod trusted_proxies;
 pub(crate) mod upgrade;

@@ -1,5 +1,6 @@
-//! The metrics, the access log, and a span for each request and each attempt. The spans record nothing without the
-//! feature `otlp`.
+//! Metrics, the access log, and one span for each request and each attempt.
+//!
+//! Without the feature `otlp` the spans record nothing.
 
 pub(crate) mod access_log;
 #[cfg(feature = "otlp")]

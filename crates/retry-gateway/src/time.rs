@@ -1,4 +1,4 @@
-//! Time: timers that almost never fire, and milliseconds.
+//! Timers for timeouts that rarely pass, and durations in milliseconds.
 
 pub(crate) mod millis;
 pub(crate) mod pooled_timeout;

@@ -80,7 +80,7 @@ fn main() -> anyhow::Result<()> {
         }
         Command::Schedule { file, base, cap, resends } => {
             let policy = ExponentialBackoff::new(Duration::from_millis(base), Duration::from_millis(cap));
-            write(&file, &schedule_svg(&Plot::of_resends(&policy, resends)))?;
+            write(&file, &schedule_svg(&Plot::with_resends(&policy, resends)))?;
         }
     }
     Ok(())

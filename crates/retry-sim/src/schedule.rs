@@ -63,7 +63,7 @@ mod tests {
 
     #[test]
     fn the_picture_has_a_rectangle_for_each_resend() {
-        let svg = |policy: &dyn Policy| schedule_svg(&Plot::of(policy));
+        let svg = |policy: &dyn Policy| schedule_svg(&Plot::new(policy));
         let rectangles = |policy: &dyn Policy| svg(policy).matches("<rect").count();
         // The first is the canvas.
         assert_eq!(rectangles(&ExponentialBackoff::default()), 1 + 8);

@@ -1,13 +1,13 @@
-//! The header in which a resend tells the server that it is one.
+//! The header that tells the server that a request is a resend.
 
 use http::{HeaderName, HeaderValue, Request};
 
 use crate::{AttemptNumber, grpc};
 
-/// The header in which a resend tells the server that it is one; see
+/// The header that tells the server that a request is a resend; see
 /// [`attempt_header`](crate::RetryLayer::attempt_header).
 ///
-/// Any header's name can be made one, which has the attempt's number then: 2 on the first resend.
+/// Any header name converts into it. Such a header carries the attempt's number: 2 on the first resend.
 ///
 /// ```
 /// use http::HeaderName;
@@ -25,19 +25,21 @@ pub struct AttemptHeader {
 }
 
 impl AttemptHeader {
-    /// `grpc-previous-rpc-attempts`: how many retries the call has had, with this one (gRPC A6). Set on requests of
-    /// gRPC alone, and not before the first retry: a resend of what never left, or of what the server refused
-    /// unprocessed at first, is [none](http_retry::Session::retries).
+    /// Creates the header `grpc-previous-rpc-attempts`, which carries the number of retries of the call, this
+    /// one included (gRPC A6). It is set on gRPC requests only, and from the first retry on. A resend of a
+    /// request that never left, or that the server did not process at first, does not
+    /// [count](http_retry::Session::retries).
     pub const fn grpc() -> Self {
         Self { name: HeaderName::from_static("grpc-previous-rpc-attempts"), is_grpc: true }
     }
 
-    /// Sets it on the request of a resend, which knows its number, in a session with so many retries.
+    /// Sets the header on the request of a resend, which carries its [`AttemptNumber`]. `retries` is the
+    /// session's count.
     pub(crate) fn set<B>(&self, request: &mut Request<B>, retries: u32) {
         let count = match self.is_grpc {
             true if retries > 0 && grpc::is_grpc(request.headers()) => retries,
             true => return,
-            false => AttemptNumber::of(request),
+            false => AttemptNumber::from_request(request),
         };
         request.headers_mut().insert(&self.name, HeaderValue::from(count));
     }
@@ -53,7 +55,7 @@ impl From<HeaderName> for AttemptHeader {
 mod tests {
     use super::*;
 
-    /// What is set on the second resend in a session with so many retries.
+    /// Checks the header of the second resend in a session with this number of retries.
     #[track_caller]
     fn check(
         header: AttemptHeader,
@@ -68,12 +70,12 @@ mod tests {
         let mut request = request.body(()).unwrap();
         header.set(&mut request, retries);
         request.headers_mut().remove("content-type");
-        let found = request.headers().iter().map(|(name, value)| (name.as_str(), value.to_str().unwrap()));
-        assert_eq!(found.collect::<Vec<_>>(), Vec::from_iter(expected), "{content_type:?} {retries}");
+        let headers = request.headers().iter().map(|(name, value)| (name.as_str(), value.to_str().unwrap()));
+        assert_eq!(headers.collect::<Vec<_>>(), Vec::from_iter(expected), "{content_type:?} {retries}");
     }
 
     #[test]
-    fn grpc_counts_retries_and_on_its_own_requests_alone() {
+    fn grpc_counts_retries_on_grpc_requests_only() {
         for content_type in ["application/grpc", "application/grpc+proto", "application/grpc;v=1"] {
             for (retries, expected) in [(2, Some("2")), (1, Some("1")), (0, None)] {
                 let expected = expected.map(|count| ("grpc-previous-rpc-attempts", count));
@@ -87,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn any_other_has_the_attempts_number() {
+    fn any_other_header_carries_the_attempt_number() {
         let header = || AttemptHeader::from(HeaderName::from_static("x-retry-attempt"));
         for retries in [0, 1, 2] {
             check(header(), Some("text/plain"), retries, Some(("x-retry-attempt", "3")));

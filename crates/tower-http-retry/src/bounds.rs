@@ -1,4 +1,4 @@
-//! Bounds that the layer puts on the service and the body that it wraps, so that the compiler names the mistake in words.
+//! Bounds on the inner service and on the body, which make the compiler explain a mistake in words.
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -7,9 +7,10 @@ use tower_service::Service;
 
 use crate::{BoxError, ReplayBody};
 
-/// A service that can be cloned, as every service that sends more than one request at a time can.
+/// A service that is [`Clone`], as every service that sends several requests at a time is.
 ///
-/// Every [`Clone`] service implements it. A [`RetryLayer`](crate::RetryLayer) requires it of the service that it wraps.
+/// Every [`Clone`] service implements it. A [`RetryLayer`](crate::RetryLayer) requires it of the service that
+/// it wraps.
 #[diagnostic::on_unimplemented(
     message = "the retry layer cannot wrap `{Self}`, because it is not `Clone`",
     label = "this inner service is not `Clone`",
@@ -22,9 +23,9 @@ impl<S: Clone> CloneService for S {}
 
 /// A service that a [`Retry`](crate::Retry) can send a request with a body `B` through.
 ///
-/// Every `Service<Request<ReplayBody<B>>>` whose response is a [`http::Response`] implements it, and nothing else can.
-/// [`Retry::oneshot`](crate::Retry::oneshot) requires it, so that the compiler explains a service that takes something
-/// else.
+/// Every `Service<Request<ReplayBody<B>>>` whose response is a [`http::Response`] implements it, and nothing
+/// else can. [`Retry::oneshot`](crate::Retry::oneshot) requires it, so that the compiler explains a service
+/// that takes something else.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not take `Request<ReplayBody<{B}>>`, which is what the retry layer sends",
     label = "this inner service is not a `Service<Request<ReplayBody<{B}>>>` that answers with a `http::Response`",
@@ -46,10 +47,10 @@ where
     type ResponseBody = R;
 }
 
-/// A body that can be kept for a resend. Its data is `Bytes`, which attempts share without a copy.
+/// A body that the layer can save for a resend. Its data is `Bytes`, which attempts share without a copy.
 ///
 /// Every [`Body`] of that kind implements it. A [`RetryLayer`](crate::RetryLayer) and a
-/// [`ReplaySource`](crate::body::ReplaySource) require it of the body that they keep.
+/// [`ReplaySource`](crate::body::ReplaySource) require it of the body that they save.
 #[diagnostic::on_unimplemented(
     message = "the retry layer cannot keep the body `{Self}` for a resend, because it is not a body of `Bytes`",
     label = "this is not a `Body<Data = Bytes>` with an error that converts into `BoxError`",

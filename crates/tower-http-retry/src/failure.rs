@@ -1,4 +1,4 @@
-//! How far a request got, read from the error that came back instead of a response.
+//! Reads from an error how far the request got.
 
 #[cfg(feature = "hyper")]
 mod hyper;
@@ -17,12 +17,14 @@ use http_retry::{Attempt, Failure, FailureKind, Outcome, PaceRejection, Response
 use self::hyper::is_goaway;
 use crate::markers::ReadError;
 
-/// How far a request got, as an error and its sources tell: what a [`RetryLayer`](crate::RetryLayer) goes by.
+/// Returns how far a request got, as the error and its sources tell. A [`RetryLayer`](crate::RetryLayer)
+/// decides by it.
 ///
-/// Reads the chain from the outside in. The first error that somebody knows decides; one that nobody knows may have
-/// been processed. Which are known depends on the crate's features. Of a GOAWAY an error tells less than it says: the layer
-/// also looks at whether the request's body was asked for, and who cannot asks
-/// [`failure_kind_assuming_sent`].
+/// The function reads the chain from the outside in, and the first known error decides. The crate's features
+/// decide which errors are known. If no error of the chain is known, the request may have been processed.
+///
+/// An error about a GOAWAY claims more than it proves. The layer also checks whether the inner service polled
+/// the request's body. Code that cannot check this calls [`failure_kind_assuming_sent`].
 ///
 /// ```
 /// use std::io::{Error, ErrorKind};
@@ -33,24 +35,26 @@ use crate::markers::ReadError;
 /// assert_eq!(failure_kind(&reset), FailureKind::MaybeProcessed);
 /// ```
 pub fn failure_kind(error: &(dyn Error + 'static)) -> FailureKind {
-    chain(error).find_map(read).unwrap_or(FailureKind::MaybeProcessed)
+    chain(error).find_map(known_kind).unwrap_or(FailureKind::MaybeProcessed)
 }
 
-/// The same, for those who do not know whether the inner service began with the request's body: a GOAWAY is no proof then
-/// that it was not processed, and counts as [`FailureKind::MaybeProcessed`].
+/// Returns the same as [`failure_kind`], but counts a GOAWAY as [`FailureKind::MaybeProcessed`]. It is for
+/// code that does not know whether the inner service polled the request's body, because a GOAWAY is then no
+/// proof that the peer did not process the request.
 ///
-/// h2 says GOAWAY of the streams that the peer leaves out. hyper asks h2 for the state of the connection once more when it
-/// has handed a request over, and before it begins with the body (`ClientTask::poll` of its `proto::h2::client`): of a
-/// GOAWAY that has come meanwhile it tells that request, also where the peer counts it in, or will.
+/// h2 reports a GOAWAY for the streams that the peer does not process. But hyper asks h2 for the state of the
+/// connection once more after it has handed over a request and before it polls the body (`ClientTask::poll`
+/// of its `proto::h2::client`). If a GOAWAY has arrived in between, hyper reports it for that request as
+/// well, although the peer may process it.
 ///
 /// ```
 /// use std::io::{Error, ErrorKind};
 /// use tower_http_retry::FailureKind;
 /// use tower_http_retry::failure::failure_kind_assuming_sent;
 ///
-/// // A connection that was not taken is proof, whoever asks.
-/// let not_taken = Error::from(ErrorKind::ConnectionRefused);
-/// assert_eq!(failure_kind_assuming_sent(&not_taken), FailureKind::NeverSent);
+/// // A refused connection proves that nothing was sent.
+/// let refused = Error::from(ErrorKind::ConnectionRefused);
+/// assert_eq!(failure_kind_assuming_sent(&refused), FailureKind::NeverSent);
 /// ```
 pub fn failure_kind_assuming_sent(error: &(dyn Error + 'static)) -> FailureKind {
     match failure_kind(error) {
@@ -59,7 +63,7 @@ pub fn failure_kind_assuming_sent(error: &(dyn Error + 'static)) -> FailureKind 
     }
 }
 
-/// What an attempt came back with, in the words of a policy.
+/// Converts an attempt's result into the outcome that a policy reads.
 pub(crate) fn outcome<R, E: ReadError<M>, M>(result: &Result<Response<R>, E>) -> Outcome<'_> {
     match result {
         Ok(response) => ResponseHead::from(response).into(),
@@ -70,15 +74,16 @@ pub(crate) fn outcome<R, E: ReadError<M>, M>(result: &Result<Response<R>, E>) ->
     }
 }
 
-/// An attempt as it came back, if it is sure. A GOAWAY is no proof that the request was not processed, unless the inner service
-/// began with the body; to process some requests twice does no harm.
+/// Downgrades a GOAWAY to a failure that may have been processed, unless the body was polled. Only then is a
+/// GOAWAY a proof that the peer did not process the request. An idempotent request stays as it is, since
+/// processing it twice does no harm.
 #[cold]
-pub(crate) fn doubt(mut attempt: Attempt<'_>, has_begun: impl FnOnce() -> bool) -> Attempt<'_> {
+pub(crate) fn downgrade_goaway(mut attempt: Attempt<'_>, is_polled: impl FnOnce() -> bool) -> Attempt<'_> {
     let Outcome::Failure(failure) = attempt.outcome else {
         return attempt;
     };
-    let is_doubtful = failure.kind() == FailureKind::Unprocessed && !attempt.is_idempotent() && !has_begun();
-    if let Some(error) = failure.chain().next().filter(|_| is_doubtful) {
+    let is_uncertain = failure.kind() == FailureKind::Unprocessed && !attempt.is_idempotent() && !is_polled();
+    if let Some(error) = failure.chain().next().filter(|_| is_uncertain) {
         attempt.outcome = Failure::new(failure_kind_assuming_sent(error)).error(error).into();
     }
     attempt
@@ -89,17 +94,18 @@ fn is_goaway(_: &(dyn Error + 'static)) -> bool {
     false
 }
 
-fn read(error: &(dyn Error + 'static)) -> Option<FailureKind> {
+/// Returns the kind of an error that one of the modules knows, without its sources.
+fn known_kind(error: &(dyn Error + 'static)) -> Option<FailureKind> {
     #[cfg(feature = "hyper")]
-    if let Some(kind) = hyper::read(error) {
+    if let Some(kind) = hyper::known_kind(error) {
         return Some(kind);
     }
     #[cfg(feature = "reqwest")]
-    if let Some(kind) = reqwest::read(error) {
+    if let Some(kind) = reqwest::known_kind(error) {
         return Some(kind);
     }
     #[cfg(feature = "tower")]
-    if let Some(kind) = tower::read(error) {
+    if let Some(kind) = tower::known_kind(error) {
         return Some(kind);
     }
     if error.is::<tokio::time::error::Elapsed>() {
@@ -112,9 +118,10 @@ fn read(error: &(dyn Error + 'static)) -> Option<FailureKind> {
     if error.is::<PaceRejection>() {
         return Some(FailureKind::Overloaded);
     }
-    io::read(error)
+    io::known_kind(error)
 }
 
+/// Iterates over the error and its sources.
 fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
     Failure::new(FailureKind::MaybeProcessed).error(error).chain()
 }

@@ -1,45 +1,46 @@
-//! One request's way through its attempts: send, wait, ready, send again.
+//! The future of one request: it sends, waits, readies the inner service, and sends again.
 
-mod detour;
+mod delay;
 mod drain;
-pub(crate) mod itinerary;
-mod journey;
 mod oneshot;
-mod pause;
+pub(crate) mod plan;
+mod resend;
+mod stage;
+mod state;
+mod wait;
 
 use std::marker::PhantomData;
 use std::ops::ControlFlow;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 use std::{fmt, mem};
 
 use http::{Request, Response};
 use http_body::Body;
-use http_retry::Policy;
+use http_retry::{Policy, RequestHead};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
-pub(crate) use self::drain::DrainLimit;
-use self::itinerary::Itinerary;
-use self::journey::{Journey, Next};
 pub use self::oneshot::Oneshot;
-use crate::body::Original;
-use crate::body::ResponseBody;
+use self::plan::RequestPlan;
+use self::resend::Transition;
+use self::stage::{Stage, StageProj};
+use self::state::RetryState;
+use crate::body::response_body::InnerResponse;
+use crate::body::{ReplayState, ResponseBody};
 use crate::bounds::{BytesBody, CloneService};
-use crate::head::Snapshot;
-use crate::layer::{Settings, Terms};
+use crate::config::Config;
+use crate::head::PooledSnapshot;
 use crate::markers::{Concrete, PaceMode, ReadError, Unpaced};
-use crate::pace::{PaceFuture, SharedPace};
-use crate::response_body::InnerResponse;
+use crate::observe::Event;
 use crate::{PaceError, ReplayBody, RetryInfo};
 
 pin_project! {
-    /// The response to a request, after as many attempts as it takes.
+    /// Resolves with the response to a request, after the last attempt.
     ///
-    /// Dropping it at any point ends the session: nothing is sent afterwards, the body is freed, and a token
-    /// that was withdrawn for a resend which did not go out returns to the budget.
+    /// Dropping it at any point ends the session: nothing is sent afterwards, the body is freed, and the
+    /// token of a resend that was not sent returns to the budget.
     ///
     /// ```
     /// use std::io::{Error, ErrorKind};
@@ -57,7 +58,7 @@ pin_project! {
     /// });
     /// let mut client = ServiceBuilder::new().layer(RetryLayer::default()).service(down);
     ///
-    /// // An error carries no extensions; the future knows what happened.
+    /// // An error has no extensions, but the future has the info.
     /// let mut call = pin!(client.call(Request::new(Full::default())));
     /// assert!(call.as_mut().await.is_err());
     /// let info = call.info().unwrap();
@@ -65,7 +66,7 @@ pin_project! {
     /// # }
     /// ```
     #[must_use = "futures do nothing unless polled"]
-    pub struct ResponseFuture<S, P, B, M = Concrete, G = Unpaced>
+    pub struct ResponseFuture<S, P, B, E = Concrete, G = Unpaced>
     where
         S: Service<Request<ReplayBody<B>>>,
         S::Response: InnerResponse,
@@ -73,79 +74,62 @@ pin_project! {
         #[pin]
         stage: Stage<S, B>,
         // `None` for a request that can never be sent again.
-        journey: Option<Journey<S, P, B, S::Response, S::Error>>,
-        marker: PhantomData<fn() -> (M, G)>,
+        state: Option<RetryState<S, P, B, S::Response, S::Error>>,
+        marker: PhantomData<fn() -> (E, G)>,
     }
 }
 
-pin_project! {
-    #[project = StageProj]
-    enum Stage<S, B>
-    where
-        S: Service<Request<ReplayBody<B>>>,
-    {
-        /// The first attempt under a pace: it waits for its turn, and is sent. Boxed, because most layers have none.
-        First { first: Pin<Box<PaceFuture<S, ReplayBody<B>>>> },
-        /// An attempt is under way.
-        Attempt { #[pin] attempt: S::Future },
-        /// Between attempts. The attempt is gone, with every permit that it held; its response is read to its
-        /// end, or gone too.
-        Wait,
-        /// The wait is over, and the inner service is being readied.
-        Ready,
-        Done { info: Option<RetryInfo> },
-    }
-}
-
-impl<S, P, B, M, G, R> ResponseFuture<S, P, B, M, G>
+impl<S, P, B, E, G, R> ResponseFuture<S, P, B, E, G>
 where
     S: Service<Request<ReplayBody<B>>, Response = Response<R>> + CloneService,
     P: Policy,
     B: BytesBody,
     R: Body,
 {
-    /// Sends a request through a service that must be ready, unless there is a pace.
+    /// Sends a request through a service, which must be ready unless there is a pace.
     #[inline]
-    pub(crate) fn new(inner: &mut S, terms: &Arc<Terms<P>>, request: Request<B>) -> Self
+    pub(crate) fn new(inner: &mut S, config: &Arc<Config<P>>, request: Request<B>) -> Self
     where
         B: 'static,
     {
-        let settings = &terms.settings;
-        let Some(itinerary) = Itinerary::of(terms, &request) else {
-            let ends_at = itinerary::ends_at(settings, &request);
-            let stage = Stage::first(inner, settings, request.map(ReplayBody::once), ends_at);
-            // One that is sent once takes nothing along, not even the service.
-            return Self { stage, journey: None, marker: PhantomData };
+        let Some(plan) = RequestPlan::from_request(config, &request) else {
+            if let Some(observer) = &config.observer {
+                observer.on_event(&Event::NotRetryable { request: RequestHead::from(&request) });
+            }
+            let gives_up_at = plan::gives_up_at(config, &request);
+            let stage = Stage::first(inner, config, request.map(ReplayBody::once), gives_up_at);
+            // A request that is sent once needs no state, not even the service.
+            return Self { stage, state: None, marker: PhantomData };
         };
-        let (session, departure) = (itinerary.session(settings), itinerary.departure(settings));
-        // The head is large, and is moved but once.
-        let original;
+        let (session, clock_start) = (plan.session(config), plan.clock_start(config));
+        // The head is large, and is moved only once.
+        let replay;
         let request = if request.body().is_end_stream() {
-            original = Original::Empty;
+            replay = ReplayState::Empty;
             request.map(ReplayBody::once)
         } else {
             let (head, body) = request.into_parts();
-            original = Original::new(body, settings.replay_limit, settings.replay_memory.as_ref());
-            Request::from_parts(head, original.body())
+            replay = ReplayState::new(body, config.replay_limit, config.replay_memory.as_ref());
+            Request::from_parts(head, replay.body())
         };
-        let snapshot = Snapshot::of(&request);
+        let snapshot = PooledSnapshot::new(&request);
         // The instance that was readied sends every attempt. Its clone is not ready, and behind a limit of
-        // one might never be while this one holds the permit.
+        // one it might never be while this instance holds the permit.
         let clone = inner.clone();
         let mut inner = mem::replace(inner, clone);
-        let stage = Stage::first(&mut inner, settings, request, session.gives_up_at());
-        let journey = Journey::new(inner, Arc::clone(terms), session, departure, snapshot, original);
-        Self { stage, journey: Some(journey), marker: PhantomData }
+        let stage = Stage::first(&mut inner, config, request, session.gives_up_at());
+        let state = RetryState::new(inner, Arc::clone(config), session, clock_start, snapshot, replay);
+        Self { stage, state: Some(state), marker: PhantomData }
     }
 }
 
-impl<S, P, B, M, G> ResponseFuture<S, P, B, M, G>
+impl<S, P, B, E, G> ResponseFuture<S, P, B, E, G>
 where
     S: Service<Request<ReplayBody<B>>>,
     S::Response: InnerResponse,
 {
-    /// What happened to the request, once this has resolved: what its response carries in its extensions, and what
-    /// nothing carries where there is an error in its stead. `None` where it was sent once and nobody gave up.
+    /// Returns what happened to the request, once this future has resolved. A response has the same info in
+    /// its extensions; an error has none. The info is `None` if the first outcome was accepted.
     pub fn info(&self) -> Option<RetryInfo> {
         match self.stage {
             Stage::Done { info } => info,
@@ -154,51 +138,18 @@ where
     }
 }
 
-impl<S, B, R> Stage<S, B>
+impl<S, P, B, E, G, R> Future for ResponseFuture<S, P, B, E, G>
 where
     S: Service<Request<ReplayBody<B>>, Response = Response<R>> + CloneService,
-{
-    /// The first attempt. The service must be ready, unless there is a pace.
-    #[inline]
-    fn first(
-        inner: &mut S,
-        settings: &Settings,
-        request: Request<ReplayBody<B>>,
-        ends_at: Option<Duration>,
-    ) -> Self {
-        match &settings.pace {
-            None => Self::Attempt { attempt: inner.call(request) },
-            Some(pace) => Self::in_line(inner, pace, settings, request, ends_at),
-        }
-    }
-
-    /// The first attempt, which waits for its turn.
-    #[cold]
-    fn in_line(
-        inner: &S,
-        pace: &SharedPace,
-        settings: &Settings,
-        request: Request<ReplayBody<B>>,
-        ends_at: Option<Duration>,
-    ) -> Self {
-        let timer = Arc::clone(&settings.timer);
-        let first = PaceFuture::new(inner.clone(), request, pace.clone(), timer, ends_at);
-        Self::First { first: Box::pin(first) }
-    }
-}
-
-impl<S, P, B, M, G, R> Future for ResponseFuture<S, P, B, M, G>
-where
-    S: Service<Request<ReplayBody<B>>, Response = Response<R>> + CloneService,
-    S::Error: ReadError<M>,
+    S::Error: ReadError<E>,
     P: Policy,
-    G: PaceMode<S::Error, M>,
+    G: PaceMode<S::Error, E>,
     B: BytesBody,
     R: Body + Unpin,
 {
     type Output = Result<Response<ResponseBody<R>>, G::Error>;
 
-    // On the way of each response, which is large: what an attempt came back with is moved as seldom as can be.
+    // Every response passes through here, and a response is large, so it is moved as seldom as possible.
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         loop {
             let mut this = self.as_mut().project();
@@ -212,83 +163,85 @@ where
                 }
                 continue;
             };
-            let Some(journey) = this.journey else {
-                return G::outcome(attempt.poll(cx).map_ok(passed_on));
+            let Some(state) = this.state else {
+                return G::outcome(attempt.poll(cx).map_ok(pass_on));
             };
-            let entered = journey.enter();
+            let entered = state.enter_resend_span();
             let mut outcome = attempt.poll(cx);
             drop(entered);
             let Poll::Ready(result) = &mut outcome else {
-                journey.depart();
+                state.start_clock();
                 return Poll::Pending;
             };
-            journey.observe(result);
-            let Some(stage) = journey.conclude(result, None) else {
+            state.observe(result);
+            let Some(stage) = state.on_outcome(result, None) else {
                 self.end();
-                return G::outcome(outcome.map_ok(passed_on));
+                return G::outcome(outcome.map_ok(pass_on));
             };
             this.stage.set(stage);
             if let Poll::Ready(result) = outcome {
-                journey.keep(result);
+                state.hold_outcome(result);
             }
         }
     }
 }
 
-impl<S, P, B, M, G, R> ResponseFuture<S, P, B, M, G>
+impl<S, P, B, E, G, R> ResponseFuture<S, P, B, E, G>
 where
     S: Service<Request<ReplayBody<B>>, Response = Response<R>> + CloneService,
-    S::Error: ReadError<M>,
+    S::Error: ReadError<E>,
     P: Policy,
     B: BytesBody,
     R: Body + Unpin,
 {
-    /// Before the first attempt, and between two of them.
-    fn poll_between(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Next<S, B, R>> {
+    /// Polls the stages before the first attempt and between two attempts.
+    fn poll_between(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Transition<S, B, R>> {
         let this = self.project();
-        match (this.stage.project(), this.journey.as_mut()) {
-            (StageProj::First { first }, journey) => {
+        match (this.stage.project(), this.state.as_mut()) {
+            (StageProj::First { first }, state) => {
                 let mut result = match ready!(first.as_mut().poll(cx)) {
                     Ok(response) => Ok(response),
                     Err(PaceError::Inner(error)) if first.is_sent() => Err(error),
-                    // Refused, or the inner service failed when it was readied, as it may without a pace.
+                    // The pace rejected the request, or the inner service failed when it was readied. Without
+                    // a pace, its `poll_ready` reports that error to the caller.
                     Err(error) => return Poll::Ready(ControlFlow::Break(Err(error))),
                 };
                 let ticket = Some(first.ticket());
-                let next =
-                    journey.and_then(|journey| Some((journey.conclude(&mut result, ticket)?, journey)));
-                let Some((stage, journey)) = next else {
-                    return Poll::Ready(ControlFlow::Break(result.map(passed_on).map_err(PaceError::Inner)));
+                let next = state.and_then(|state| Some((state.on_outcome(&mut result, ticket)?, state)));
+                let Some((stage, state)) = next else {
+                    return Poll::Ready(ControlFlow::Break(result.map(pass_on).map_err(PaceError::Inner)));
                 };
-                journey.keep(result);
+                state.hold_outcome(result);
                 Poll::Ready(ControlFlow::Continue(stage))
             }
-            (StageProj::Wait, Some(journey)) => journey.poll_wait(cx),
-            (StageProj::Ready, Some(journey)) => journey.poll_ready(cx),
-            (StageProj::Done { .. }, _) => panic!("polled after it had resolved"),
+            (StageProj::Wait, Some(state)) => state.poll_wait(cx),
+            (StageProj::Ready, Some(state)) => state.poll_ready(cx),
+            (StageProj::Done { .. }, _) => panic!("`ResponseFuture` polled after it resolved"),
             (StageProj::Attempt { .. } | StageProj::Wait | StageProj::Ready, _) => {
-                unreachable!("it is under way, or may not be sent again and never waits")
+                unreachable!(
+                    "an attempt in flight is polled elsewhere, and a request without state never waits"
+                )
             }
         }
     }
 
-    /// What is held goes back now, and not when somebody drops this.
+    /// Frees the state now. The caller may hold the resolved future for long.
     #[inline(always)]
     fn end(self: Pin<&mut Self>) {
         let mut this = self.project();
-        let info = this.journey.as_ref().and_then(Journey::info);
-        *this.journey = None;
+        let info = this.state.as_ref().and_then(RetryState::info);
+        *this.state = None;
         this.stage.set(Stage::Done { info });
     }
 }
 
-/// A response that nothing was read of.
+/// Wraps the body of a response that the layer has not read.
 #[inline]
-fn passed_on<R: Body>(response: Response<R>) -> Response<ResponseBody<R>> {
-    response.map(ResponseBody::unread)
+fn pass_on<R: Body>(response: Response<R>) -> Response<ResponseBody<R>> {
+    response.map(ResponseBody::new)
 }
 
-impl<S, P, B, M, G> fmt::Debug for ResponseFuture<S, P, B, M, G>
+impl<S, P, B, E, G> fmt::Debug for ResponseFuture<S, P, B, E, G>
 where
     S: Service<Request<ReplayBody<B>>>,
     S::Response: InnerResponse,

@@ -1,4 +1,4 @@
-//! Policies for gRPC, and a layer that reads the trailers of a unary call, where the status of the call stands.
+//! Policies for gRPC, and a layer that reads the status of a unary call from its trailers.
 
 #[cfg(feature = "grpc")]
 mod body;
@@ -24,7 +24,7 @@ pub use self::{
     service::GrpcTrailers,
 };
 
-/// Whether a message is one of gRPC, and not of gRPC-Web, which has no trailers.
+/// Returns true for a gRPC message. It is false for gRPC-Web, which has no trailers.
 pub(crate) fn is_grpc(headers: &HeaderMap) -> bool {
     let content_type = headers.get(header::CONTENT_TYPE).map_or(&[][..], |value| value.as_bytes());
     match content_type.strip_prefix(b"application/grpc") {

@@ -1,74 +1,77 @@
-//! The head of the caller's request, as it is kept for a resend.
+//! The saved head of the caller's request, from which each resend is made.
 
 use http::{Request, header};
 use http_retry::{HeadSnapshot, RequestHead};
 
 use crate::AttemptNumber;
-use crate::spare::{self, Spares};
+use crate::recycle::{self, LocalPool};
 
-/// A snapshot of the caller's request head.
+/// A [`HeadSnapshot`] of the caller's request, whose memory comes from a pool of the thread.
 ///
-/// Taken before the first attempt, because what is below may rewrite the head in place: hyper sets `Host`
-/// and turns the URI into its origin form. Each attempt starts from it, and nothing leaks back.
-pub(crate) struct Snapshot {
-    /// `None` once it is dropped.
+/// It is taken before the first attempt, because a service below may rewrite the head in place: hyper sets
+/// `Host` and turns the URI into its origin form. Each resend starts from the snapshot, and no change of an
+/// attempt leaks into it.
+pub(crate) struct PooledSnapshot {
+    /// `None` while it is dropped.
     head: Option<Box<HeadSnapshot>>,
 }
 
 thread_local! {
-    /// Those of snapshots that are gone, for others: their memory is what is of use. In boxes, because a head goes from here
-    /// into a future and back, and is large.
-    static SPARE: Spares<Box<HeadSnapshot>> = const { Spares::new(Vec::new()) };
+    /// Snapshots whose memory is used again. They are boxed, because a snapshot moves from here into a future
+    /// and back, and is large.
+    static POOL: LocalPool<Box<HeadSnapshot>> = const { LocalPool::new(Vec::new()) };
 }
 
-impl Snapshot {
-    pub(crate) fn of<B>(request: &Request<B>) -> Self {
-        let mut head = spare::take(&SPARE).unwrap_or_default();
+impl PooledSnapshot {
+    pub(crate) fn new<B>(request: &Request<B>) -> Self {
+        let mut head = recycle::acquire(&POOL).unwrap_or_default();
         head.replace(request);
         Self { head: Some(head) }
     }
 
-    /// It may be kept for long.
+    /// Returns memory that the snapshot does not need. The layer calls it before a wait, which may be long.
     pub(crate) fn shrink(&mut self) {
-        self.kept_mut().shrink();
+        self.snapshot_mut().shrink();
     }
 
     #[inline]
     pub(crate) fn head(&self) -> RequestHead<'_> {
-        self.kept().head()
+        self.snapshot().head()
     }
 
-    /// The next attempt goes out without `Expect` (RFC 9110 section 10.1.1).
-    pub(crate) fn expect_nothing(&mut self) {
-        self.kept_mut().remove(header::EXPECT.as_str());
+    /// Removes `Expect`, without which the next attempt must be sent (RFC 9110 section 10.1.1).
+    pub(crate) fn remove_expect(&mut self) {
+        self.snapshot_mut().remove(header::EXPECT.as_str());
     }
 
-    /// The request of a resend.
+    /// Creates the request of a resend.
     pub(crate) fn request<B>(&self, number: u32, body: B) -> Request<B> {
-        let mut parts = self.kept().restore();
+        let mut parts = self.snapshot().restore();
         parts.extensions.insert(AttemptNumber::new(number));
         Request::from_parts(parts, body)
     }
 
     #[inline]
-    fn kept(&self) -> &HeadSnapshot {
-        self.head.as_ref().expect(THERE)
+    fn snapshot(&self) -> &HeadSnapshot {
+        self.head.as_ref().expect(NOT_DROPPED)
     }
 
-    fn kept_mut(&mut self) -> &mut HeadSnapshot {
-        self.head.as_mut().expect(THERE)
+    fn snapshot_mut(&mut self) -> &mut HeadSnapshot {
+        self.head.as_mut().expect(NOT_DROPPED)
     }
 }
 
-const THERE: &str = "it is there until it is dropped";
+const NOT_DROPPED: &str = "the snapshot is there until it is dropped";
 
-impl Drop for Snapshot {
+impl Drop for PooledSnapshot {
     fn drop(&mut self) {
-        let Some(mut head) = self.head.take().filter(|head| head.capacity() <= LARGEST) else { return };
+        let Some(mut head) = self.head.take().filter(|head| head.capacity() <= MAX_POOLED_BYTES) else {
+            return;
+        };
         head.clear();
-        spare::give(&SPARE, head);
+        recycle::release(&POOL, head);
     }
 }
 
-/// So many bytes has one that is spare at most: 512 KiB in all for each thread.
-const LARGEST: usize = 8 * 1024;
+/// The largest snapshot that goes back to the pool. With 64 of them, each thread holds at most 512 KiB.
+const MAX_POOLED_BYTES: usize = 8 * 1024;

@@ -1,14 +1,14 @@
-//! What an attempt's request and a session's response carry in their extensions.
+//! The extensions of a resend's request and of a session's response.
 
 use std::time::Duration;
 
 use http::Request;
 use http_retry::{GiveUpReason, RetryCause, Session};
 
-/// Which send of a request this is, in the extensions of each *resend*.
+/// The number of an attempt, in the extensions of each resend's request.
 ///
-/// The original carries none, so that a request which is never sent again costs nothing;
-/// [`of`](Self::of) knows that. The [crate's first example](crate) reads it.
+/// The first attempt has no such extension, so that a request which is never sent again costs nothing;
+/// [`from_request`](Self::from_request) returns 1 for it. The [crate's first example](crate) reads it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AttemptNumber(u32);
 
@@ -17,13 +17,13 @@ impl AttemptNumber {
         Self(number)
     }
 
-    /// The number of the attempt that this request belongs to; 1 is the original.
-    pub fn of<B>(request: &Request<B>) -> u32 {
+    /// Returns the number of the attempt that sends this request. It is 1 for the first attempt.
+    pub fn from_request<B>(request: &Request<B>) -> u32 {
         request.extensions().get::<Self>().map_or(1, |number| number.0)
     }
 }
 
-/// What happened to a request, in the extensions of the response of a session that resent or gave up.
+/// The history of a request, in the extensions of its response if the session resent or gave up.
 ///
 /// ```
 /// # use http::Response;
@@ -31,7 +31,7 @@ impl AttemptNumber {
 ///
 /// # let response = Response::new(());
 /// match response.extensions().get::<RetryInfo>() {
-///     None => println!("the first answer"),
+///     None => println!("the first response"),
 ///     Some(info) => println!("{} attempts, {:?} waited", info.attempts(), info.waited()),
 /// }
 /// ```
@@ -44,31 +44,33 @@ pub struct RetryInfo {
 }
 
 impl RetryInfo {
-    /// Of a session that has ended, with the reason where it gave up; `None` where the first outcome was accepted.
+    /// Creates the info of a session that has ended, with the reason if it gave up. It returns `None` if the
+    /// first outcome was accepted.
     #[inline]
-    pub(crate) fn of(session: &Session, reason: Option<GiveUpReason>) -> Option<Self> {
+    pub(crate) fn from_session(session: &Session, reason: Option<GiveUpReason>) -> Option<Self> {
         if session.number() == 1 && reason.is_none() {
             return None;
         }
         Some(Self { attempts: session.number(), waited: session.waited(), cause: session.cause(), reason })
     }
 
-    /// How often the request was sent.
+    /// Returns the number of attempts.
     pub fn attempts(&self) -> u32 {
         self.attempts
     }
 
-    /// How long the session waited between attempts in all.
+    /// Returns the sum of the waits between attempts.
     pub fn waited(&self) -> Duration {
         self.waited
     }
 
-    /// Why the last outcome that was worth retrying was so.
+    /// Returns the cause of the last outcome that was worth a retry.
     pub fn cause(&self) -> Option<RetryCause> {
         self.cause
     }
 
-    /// Why the session gave up on this response; `None` where the response was accepted.
+    /// Returns the reason for which the session gave up on this response. It is `None` if the response was
+    /// accepted.
     pub fn reason(&self) -> Option<GiveUpReason> {
         self.reason
     }

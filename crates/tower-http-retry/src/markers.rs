@@ -9,9 +9,9 @@ use crate::{BoxError, PaceError};
 
 /// An error that the layer can read: one that implements [`std::error::Error`], or a [`BoxError`].
 ///
-/// `M` tells the two apart, since one type parameter cannot (`BoxError` is not an `Error`, but might become
-/// one). It is inferred wherever a service is called, and is named only in the type of a struct field:
-/// `Retry<S, P>` for [`Concrete`] errors, `Retry<S, P, Boxed>` for boxed ones.
+/// `M` tells the two apart: it is [`Concrete`] or [`Boxed`]. Without it the two implementations would
+/// conflict, because `BoxError` is not an `Error` today, but might become one. The compiler infers it
+/// wherever a service is called, and the aliases name it in the type of a struct field.
 ///
 /// ```
 /// use std::io;
@@ -34,7 +34,7 @@ use crate::{BoxError, PaceError};
     note = "for any other type, implement `std::error::Error`, or convert it below the layer with `ServiceBuilder::map_err`"
 )]
 pub trait ReadError<M> {
-    /// The error, as something with a chain of sources.
+    /// Returns the error as a trait object, with its chain of sources.
     fn as_error(&self) -> &(dyn Error + 'static);
 }
 
@@ -59,11 +59,14 @@ impl ReadError<Boxed> for BoxError {
     }
 }
 
-/// Which error a retry layer's callers get, for an inner error `E` of the kind `M`: without a pace the inner one as
-/// it is. With a pace, a [`PaceError`] around it, or, where it is a [`BoxError`], that or a boxed [`PaceRejection`](crate::pace::PaceRejection).
+/// Chooses the error that a retry layer's callers get, for an inner error `E` of the kind `M`.
 ///
-/// Implemented for [`Unpaced`] and [`Paced`], and for nothing else.
-pub trait PaceMode<E, M>: sealed::Sealed {
+/// Without a pace it is the inner error, unchanged. With a pace it is a [`PaceError`] around the inner error.
+/// Where the inner error is a [`BoxError`], it is that error, or a boxed
+/// [`PaceRejection`](crate::pace::PaceRejection).
+///
+/// Only [`Unpaced`] and [`Paced`] implement it.
+pub trait PaceMode<E, M>: sealed::SealedMode {
     /// The error that callers get.
     type Error;
 
@@ -76,7 +79,7 @@ pub trait PaceMode<E, M>: sealed::Sealed {
     }
 }
 
-/// Marks a [`RetryLayer`](crate::RetryLayer) without a pace: nobody waits before the first attempt.
+/// Marks a [`RetryLayer`](crate::RetryLayer) without a pace, where no request waits before its first attempt.
 #[derive(Clone, Copy, Debug)]
 pub enum Unpaced {}
 
@@ -90,11 +93,11 @@ impl<E, M> PaceMode<E, M> for Unpaced {
     fn error(error: PaceError<E>) -> E {
         match error {
             PaceError::Inner(error) => error,
-            PaceError::Rejected(_) => unreachable!("where there is no pace, nobody is refused"),
+            PaceError::Rejected(_) => unreachable!("a layer without a pace rejects no request"),
         }
     }
 
-    // As it is, and not moved.
+    // The result is passed on as it is, without a move.
     #[inline]
     fn outcome<T>(outcome: Poll<Result<T, E>>) -> Poll<Result<T, E>> {
         outcome
@@ -118,9 +121,9 @@ impl PaceMode<BoxError, Boxed> for Paced {
 }
 
 mod sealed {
-    /// Whoever can be named here is.
-    #[expect(unnameable_types, reason = "nobody else implements it")]
-    pub trait Sealed {}
-    impl Sealed for super::Unpaced {}
-    impl Sealed for super::Paced {}
+    /// Only this crate can name the trait.
+    #[expect(unnameable_types, reason = "no other crate implements it")]
+    pub trait SealedMode {}
+    impl SealedMode for super::Unpaced {}
+    impl SealedMode for super::Paced {}
 }

@@ -1,4 +1,4 @@
-//! What a caller says about one request.
+//! Settings of one request that replace those of the layer.
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use http_retry::Policy;
 
-/// Overrides a layer's settings for one request, in the request's extensions.
+/// Overrides a layer's settings for one request. The layer reads it from the request's extensions.
 ///
 /// ```
 /// use http::Request;
@@ -33,33 +33,33 @@ pub struct RetryOverride {
 }
 
 impl RetryOverride {
-    /// Changes nothing yet.
+    /// Creates an override that changes nothing yet.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Sends the request once, whatever comes back.
+    /// Creates an override that has the request sent once, whatever the outcome.
     pub fn never() -> Self {
         Self { never: true, ..Self::default() }
     }
 
-    /// Vouches that the request may be repeated, whatever its method.
+    /// Declares the request idempotent, whatever its method, so that it may be sent again.
     pub fn idempotent(self) -> Self {
         Self { assume_idempotent: true, ..self }
     }
 
-    /// Sets how often the request may be sent in all; 0 means 1.
+    /// Sets the largest number of attempts, the first included; 0 means 1.
     pub fn max_attempts(self, max_attempts: u32) -> Self {
         Self { max_attempts: Some(max_attempts), ..self }
     }
 
-    /// Sets the time to the start of the last attempt, from when the first one is waited for; with a pace, from the
-    /// call. `None` for no bound.
+    /// Sets the longest time to the start of the last attempt. It counts from the first poll that finds the
+    /// first attempt pending; with a pace, from the call. `None` means no bound.
     pub fn max_elapsed(self, max_elapsed: impl Into<Option<Duration>>) -> Self {
         Self { max_elapsed: Some(max_elapsed.into()), ..self }
     }
 
-    /// Asks this policy instead of the layer's.
+    /// Sets the policy that decides in place of the layer's.
     pub fn policy(self, policy: impl Policy + 'static) -> Self {
         Self { policy: Some(Arc::new(policy)), ..self }
     }

@@ -79,7 +79,7 @@ impl SharedPace {
     }
 
     fn observe(&self, pass: Permit, head: &ResponseHead<'_>, timer: &dyn Timer) {
-        let now = timer::moment(timer);
+        let now = timer::clock_reading(timer);
         self.change(|state| state.pace.observe(pass, head, now));
     }
 

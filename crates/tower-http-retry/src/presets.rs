@@ -1,4 +1,5 @@
-//! Layers that are set up for a kind of server. Each can be changed as any [`RetryLayer`] can; [`llm`] shows one in use.
+//! Layers that are set up for a kind of server. Their settings can be changed like those of any
+//! [`RetryLayer`]. The example of [`llm`] shows one in use.
 
 use std::time::Duration;
 
@@ -14,8 +15,8 @@ use crate::markers::Paced;
 #[cfg(feature = "grpc")]
 use crate::policy::AttemptHeader;
 
-/// For APIs of language models: [`LlmPolicy`], 4 attempts, 10 minutes to the start of the last, and a
-/// [pace](RetryLayer::pace) for all requests with the same `Authorization`.
+/// Creates a layer for APIs of language models: [`LlmPolicy`], 4 attempts, 10 minutes to the start of the
+/// last attempt, and a [pace](RetryLayer::pace) that all requests with the same `Authorization` share.
 ///
 /// ```
 /// use bytes::Bytes;
@@ -40,18 +41,18 @@ use crate::policy::AttemptHeader;
 /// # }
 /// ```
 ///
-/// Where the key is in another header, set another pace: `.pace(Pace::per_header(X_API_KEY))`. All settings can be
-/// changed like those of any [`RetryLayer`].
-pub fn llm<M>() -> RetryLayer<LlmPolicy, M, Paced> {
+/// If the API reads its key from another header, set another pace: `.pace(Pace::per_header(X_API_KEY))`.
+pub fn llm<E>() -> RetryLayer<LlmPolicy, E, Paced> {
     RetryLayer::new(LlmPolicy::new())
         .max_attempts(4)
         .max_elapsed(Duration::from_secs(600))
         .pace(Pace::per_header(AUTHORIZATION))
 }
 
-/// For gRPC: [`Grpc`] over the default backoff, and `grpc-previous-rpc-attempts` on each resend.
+/// Creates a layer for gRPC: [`Grpc`] over the default backoff, and `grpc-previous-rpc-attempts` on each
+/// resend.
 ///
-/// A client of tonic's is put over it by hand, since its body is `tonic::body::Body` and no other:
+/// A tonic client over it needs one line more, since its body must be `tonic::body::Body`:
 ///
 /// ```text
 /// let channel = ServiceBuilder::new()
@@ -62,16 +63,17 @@ pub fn llm<M>() -> RetryLayer<LlmPolicy, M, Paced> {
 /// let client = HealthClient::new(channel);
 /// ```
 ///
-/// A `grpc-timeout` that the caller has set goes out unchanged with each resend, and so bounds each attempt: bound them
-/// together with a [`max_elapsed`](RetryLayer::max_elapsed). Resends are paid from the layer's own budget, unless it is given
-/// a [`Budget::throttling`](crate::Budget::throttling).
+/// A `grpc-timeout` of the caller is sent unchanged with each resend, and so it bounds each attempt. Set a
+/// [`max_elapsed`](RetryLayer::max_elapsed) to bound all attempts together. Resends are paid from the layer's
+/// own budget, unless a [`Budget::throttling`](crate::Budget::throttling) replaces it.
 #[cfg(feature = "grpc")]
-pub fn grpc<M>() -> RetryLayer<Grpc<RetryAfterFirst>, M> {
+pub fn grpc<E>() -> RetryLayer<Grpc<RetryAfterFirst>, E> {
     RetryLayer::new(Grpc::default()).attempt_header(AttemptHeader::grpc())
 }
 
-/// For gRPC by the `retryPolicy` of a service config, with as many attempts as it says. Its `retryThrottling` is a
-/// [`Budget::throttling`](crate::Budget::throttling). `grpc_with_service_config` takes the whole service config.
+/// Creates a layer for gRPC from the `retryPolicy` of a service config, with the number of attempts that it
+/// names. The config's `retryThrottling` is a [`Budget::throttling`](crate::Budget::throttling).
+/// `grpc_with_service_config` takes the whole service config.
 ///
 /// ```
 /// use std::time::Duration;
@@ -92,12 +94,13 @@ pub fn grpc<M>() -> RetryLayer<Grpc<RetryAfterFirst>, M> {
 /// # }
 /// ```
 #[cfg(feature = "grpc")]
-pub fn grpc_with_retry_policy<M>(policy: GrpcRetryPolicy) -> RetryLayer<GrpcRetryPolicy, M> {
+pub fn grpc_with_retry_policy<E>(policy: GrpcRetryPolicy) -> RetryLayer<GrpcRetryPolicy, E> {
     RetryLayer::new(policy).max_attempts(policy.max_attempts()).attempt_header(AttemptHeader::grpc())
 }
 
-/// For gRPC by a whole service config: each method has the `retryPolicy` that it names, and resends are paid by its
-/// `retryThrottling`, or else from the layer's own budget. Each layer has a budget of its own: make one for each server.
+/// Creates a layer for gRPC from a whole service config. Each method has the `retryPolicy` that the config
+/// names for it, and resends are paid from its `retryThrottling`, or else from the layer's default budget.
+/// Each layer has a budget of its own, so make one layer for each server.
 ///
 /// ```
 /// use tower_http_retry::{RetryLayer, presets};
@@ -117,7 +120,7 @@ pub fn grpc_with_retry_policy<M>(policy: GrpcRetryPolicy) -> RetryLayer<GrpcRetr
 /// # }
 /// ```
 #[cfg(feature = "service-config")]
-pub fn grpc_with_service_config<M>(config: GrpcServiceConfig) -> RetryLayer<GrpcServiceConfig, M> {
+pub fn grpc_with_service_config<E>(config: GrpcServiceConfig) -> RetryLayer<GrpcServiceConfig, E> {
     let throttling = config.throttling();
     let layer = RetryLayer::new(config)
         .max_attempts(GrpcRetryPolicy::MAX_ATTEMPTS)

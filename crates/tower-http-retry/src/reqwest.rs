@@ -1,4 +1,4 @@
-//! A client of reqwest as the service that the layer wraps.
+//! A reqwest client as the inner service of the layer.
 
 use std::fmt;
 use std::future::poll_fn;
@@ -15,10 +15,10 @@ use tower_service::Service;
 use crate::body::ResponseBody;
 use crate::{BoxError, PaceError};
 
-/// Sends `http` requests with a [`reqwest::Client`], which by itself is a service for reqwest's own.
+/// Sends `http` requests with a [`reqwest::Client`], which itself takes only reqwest's own requests.
 ///
-/// Put it below the layer. [`execute`](ReqwestExt::execute) then takes a request of reqwest's, and returns a response of
-/// reqwest's. A timeout of the request comes along, and holds for each attempt:
+/// Put it below the layer. [`execute`](ReqwestExt::execute) then takes a request of reqwest, and returns a
+/// response of reqwest. The timeout of a request bounds each attempt:
 ///
 /// ```no_run
 /// use tower::{BoxError, ServiceBuilder};
@@ -40,15 +40,15 @@ use crate::{BoxError, PaceError};
 /// # }
 /// ```
 ///
-/// The two settings keep reqwest from resending what the layer does not count, and from making several requests of
-/// one; see [above](crate#retries-of-the-clients-below).
+/// The two settings keep reqwest from resends that the layer does not count, and from sending several
+/// requests for one. The [crate's page](crate#retries-of-the-clients-below) tells why.
 #[derive(Clone, Debug)]
 pub struct ReqwestService {
     client: reqwest::Client,
 }
 
 impl ReqwestService {
-    /// Sends with `client`, whose clones share their connections.
+    /// Creates a service that sends with `client`. Clones share its connections.
     pub fn new(client: reqwest::Client) -> Self {
         Self { client }
     }
@@ -74,25 +74,25 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let stage = match request.map(reqwest::Body::wrap).try_into() {
-            Ok(request) => Stage::Sent { response: self.client.call(request) },
-            Err(error) => Stage::Unsendable { error: Some(error) },
+            Ok(request) => ReqwestStage::Sending { response: self.client.call(request) },
+            Err(error) => ReqwestStage::InvalidRequest { error: Some(error) },
         };
         ReqwestFuture { stage }
     }
 }
 
-/// Calls a stack of layers above a [`ReqwestService`] as a [`reqwest::Client`] is called.
+/// Calls a stack of layers above a [`ReqwestService`] like a [`reqwest::Client`].
 ///
-/// Implemented for each service that takes and returns bodies of reqwest's. [`ReqwestService`] has an example.
+/// Each service that takes and returns bodies of reqwest implements it. [`ReqwestService`] has an example.
 pub trait ReqwestExt: Service<Request<reqwest::Body>> {
     /// Sends a request with a clone of this service, as [`reqwest::Client::execute`] does.
     ///
-    /// The URL of the response is the one that it came from, and what layers have put into its extensions is there, such as
+    /// The response keeps the URL that it came from, and the extensions that layers have added, such as
     /// [`RetryInfo`](crate::RetryInfo).
     ///
     /// # Errors
     ///
-    /// Fails as the service does, and where the URL of the request is no URI.
+    /// Returns the service's error, or an error of reqwest if the URL of the request is not a URI.
     fn execute<R>(
         &self,
         request: reqwest::Request,
@@ -119,7 +119,7 @@ impl From<reqwest::Error> for PaceError<reqwest::Error> {
 }
 
 impl From<ResponseBody<reqwest::Body>> for reqwest::Body {
-    /// Returns the body itself, unless the layer has read of it.
+    /// Returns the inner body itself, unless the layer has read from it.
     fn from(body: ResponseBody<reqwest::Body>) -> Self {
         match body.try_into_inner() {
             Ok(body) => body,
@@ -129,20 +129,20 @@ impl From<ResponseBody<reqwest::Body>> for reqwest::Body {
 }
 
 pin_project! {
-    /// The response of a [`ReqwestService`].
+    /// The future of a [`ReqwestService`], which resolves with the response.
     #[must_use = "futures do nothing unless polled"]
     pub struct ReqwestFuture {
         #[pin]
-        stage: Stage,
+        stage: ReqwestStage,
     }
 }
 
 pin_project! {
-    #[project = StageProj]
-    enum Stage {
-        Sent { #[pin] response: <reqwest::Client as Service<reqwest::Request>>::Future },
-        /// Its URI is no URL that reqwest can call.
-        Unsendable { error: Option<reqwest::Error> },
+    #[project = ReqwestStageProj]
+    enum ReqwestStage {
+        Sending { #[pin] response: <reqwest::Client as Service<reqwest::Request>>::Future },
+        /// The URI of the request is not a URL that reqwest can call.
+        InvalidRequest { error: Option<reqwest::Error> },
     }
 }
 
@@ -151,16 +151,16 @@ impl Future for ReqwestFuture {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let response = match self.project().stage.project() {
-            StageProj::Sent { response } => ready!(response.poll(cx))?,
-            StageProj::Unsendable { error } => {
-                return Poll::Ready(Err(error.take().expect("polled after it had resolved")));
+            ReqwestStageProj::Sending { response } => ready!(response.poll(cx))?,
+            ReqwestStageProj::InvalidRequest { error } => {
+                return Poll::Ready(Err(error.take().expect("`ReqwestFuture` polled after it resolved")));
             }
         };
-        // Where it came from is not in a response of `http`, unless it is put there.
-        let located = Response::builder().url(response.url().clone()).body(());
+        // A response of `http` has no URL, but reqwest reads the URL from its extensions in a later conversion.
+        let with_url = Response::builder().url(response.url().clone()).body(());
         let mut response = Response::from(response);
-        if let Ok(located) = located {
-            response.extensions_mut().extend(located.into_parts().0.extensions);
+        if let Ok(with_url) = with_url {
+            response.extensions_mut().extend(with_url.into_parts().0.extensions);
         }
         Poll::Ready(Ok(response))
     }

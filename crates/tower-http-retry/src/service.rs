@@ -1,4 +1,4 @@
-//! The service: takes a request, and hands it to a future that sees it through.
+//! The service, which creates a future for each request.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -13,17 +13,19 @@ use tower_service::Service;
 use crate::ReplayBody;
 use crate::body::ResponseBody;
 use crate::bounds::{BytesBody, CloneService, InnerService};
+use crate::config::Config;
 use crate::future::{Oneshot, ResponseFuture};
-use crate::layer::Terms;
 use crate::markers::{Boxed, Concrete, PaceMode, Paced, ReadError, Unpaced};
 
-/// Sends requests through `S`, again where the policy `P` says so. Made by [`RetryLayer`](crate::RetryLayer).
+/// Sends requests through the service `S`, and sends them again as the policy `P` decides. A
+/// [`RetryLayer`](crate::RetryLayer) creates it.
 ///
-/// The inner service is a `Service<Request<ReplayBody<B>>>` that is `Clone`. Its error type is unchanged, unless the layer has
-/// a [pace](crate::RetryLayer::pace), which may reject a request. The layer passes the body of its response on in a
-/// [`ResponseBody`], which gives back what the layer has read of a failed one. That body must be `Unpin`; box one that is
-/// not. The compiler infers `E`: [`Concrete`] where the inner error is an `Error`, [`Boxed`](crate::markers::Boxed)
-/// where it is a [`BoxError`](crate::BoxError).
+/// The inner service is a `Service<Request<ReplayBody<B>>>` that is `Clone`. Its error type is unchanged,
+/// unless the layer has a [pace](crate::RetryLayer::pace), which may reject a request. The layer wraps the
+/// body of the response in a [`ResponseBody`], which yields the frames that the layer has read of a failed
+/// response. The inner body must be `Unpin`; box a body that is not. The compiler infers `E`: [`Concrete`]
+/// where the inner error is an `Error`, [`Boxed`](crate::markers::Boxed) where it is a
+/// [`BoxError`](crate::BoxError).
 ///
 /// The type of a field names only what differs from the defaults:
 ///
@@ -35,13 +37,13 @@ use crate::markers::{Boxed, Concrete, PaceMode, Paced, ReadError, Unpaced};
 /// The [guide](crate::guide::gateways) has such a field in the state of an axum router.
 pub struct Retry<S, P = RetryAfterFirst, E = Concrete, G = Unpaced> {
     inner: S,
-    terms: Arc<Terms<P>>,
+    config: Arc<Config<P>>,
     marker: PhantomData<fn() -> (E, G)>,
 }
 
 impl<S, P, E, G> Retry<S, P, E, G> {
-    pub(crate) fn new(inner: S, terms: Arc<Terms<P>>) -> Self {
-        Self { inner, terms, marker: PhantomData }
+    pub(crate) fn new(inner: S, config: Arc<Config<P>>) -> Self {
+        Self { inner, config, marker: PhantomData }
     }
 
     /// Returns the inner service.
@@ -49,21 +51,22 @@ impl<S, P, E, G> Retry<S, P, E, G> {
         &self.inner
     }
 
-    /// Wraps another inner service. The new service shares the policy, the budget, the pace and the seeded sequence.
+    /// Wraps another inner service. The new service shares the policy, the budget, the pace and the seeded
+    /// sequence.
     ///
-    /// This is cheap enough to give each request an inner service of its own, which can hold what is known about that
-    /// request in place of the request's extensions.
+    /// This is cheap enough to give each request an inner service of its own. Such a service can hold data
+    /// about the request, which then needs no place in the request's extensions.
     pub fn with_inner<T: CloneService>(&self, inner: T) -> Retry<T, P, E, G> {
-        Retry::new(inner, Arc::clone(&self.terms))
+        Retry::new(inner, Arc::clone(&self.config))
     }
 }
 
 impl<S, P, E, G> Retry<S, P, E, G> {
-    /// Sends one request: readies the service, and calls it.
+    /// Sends one request: it readies the service, and calls it.
     ///
-    /// It does what `tower::ServiceExt::oneshot` does. In addition the future still has the
-    /// [`info`](Oneshot::info) after an error, and the compiler explains an inner service, an error or a body that the
-    /// layer cannot use.
+    /// It does the same as `tower::ServiceExt::oneshot`. In addition the future has the
+    /// [`info`](Oneshot::info) after an error, and the compiler explains an inner service, an error or a body
+    /// that the layer cannot use.
     pub fn oneshot<B>(self, request: Request<B>) -> Oneshot<S, P, B, E, G>
     where
         S: InnerService<B> + CloneService,
@@ -77,15 +80,16 @@ impl<S, P, E, G> Retry<S, P, E, G> {
     }
 }
 
-/// A [`Retry`] over a service whose error is a [`BoxError`](crate::BoxError), as that of every client below a timeout
-/// layer of tower is. The field for the README's client is `BoxedRetry<Timeout<Client>>`.
+/// A [`Retry`] over a service whose error is a [`BoxError`](crate::BoxError), as that of every client below a
+/// timeout layer of tower is. The field for the README's client is `BoxedRetry<Timeout<Client>>`.
 pub type BoxedRetry<S, P = RetryAfterFirst> = Retry<S, P, Boxed>;
 
 /// A [`Retry`] with a [pace](crate::RetryLayer::pace), over a service whose error implements
 /// [`Error`](std::error::Error).
 pub type PacedRetry<S, P = RetryAfterFirst> = Retry<S, P, Concrete, Paced>;
 
-/// A [`Retry`] with a [pace](crate::RetryLayer::pace), over a service whose error is a [`BoxError`](crate::BoxError).
+/// A [`Retry`] with a [pace](crate::RetryLayer::pace), over a service whose error is a
+/// [`BoxError`](crate::BoxError).
 pub type BoxedPacedRetry<S, P = RetryAfterFirst> = Retry<S, P, Boxed, Paced>;
 
 impl<S, P, E, G, B, R> Service<Request<B>> for Retry<S, P, E, G>
@@ -102,21 +106,22 @@ where
     type Future = ResponseFuture<S, P, B, E, G>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), G::Error>> {
-        // Under a pace it is readied when the request's turn has come, or those who wait would hold its permits.
-        if self.terms.settings.pace.is_some() {
+        // With a pace, the inner service is readied once a request is admitted. Otherwise waiting requests
+        // would hold its permits.
+        if self.config.pace.is_some() {
             return Poll::Ready(Ok(()));
         }
         G::outcome(self.inner.poll_ready(cx))
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        ResponseFuture::new(&mut self.inner, &self.terms, request)
+        ResponseFuture::new(&mut self.inner, &self.config, request)
     }
 }
 
 impl<S: Clone, P, E, G> Clone for Retry<S, P, E, G> {
     fn clone(&self) -> Self {
-        Self::new(self.inner.clone(), Arc::clone(&self.terms))
+        Self::new(self.inner.clone(), Arc::clone(&self.config))
     }
 }
 
@@ -124,7 +129,7 @@ impl<S: fmt::Debug, P: fmt::Debug, E, G> fmt::Debug for Retry<S, P, E, G> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Retry")
             .field("inner", &self.inner)
-            .field("policy", &self.terms.policy)
+            .field("policy", &self.config.policy)
             .finish_non_exhaustive()
     }
 }

@@ -1,4 +1,4 @@
-//! Settings of a layer, as a configuration file holds them.
+//! Settings of a layer, as a configuration file contains them.
 
 mod field;
 
@@ -13,7 +13,8 @@ use crate::RetryLayer;
 /// Settings of a [`RetryLayer`] that a program reads from its own configuration, with `serde`.
 ///
 /// ```
-/// use tower_http_retry::{RetryLayer, RetrySettings};
+/// use tower_http_retry::RetryLayer;
+/// use tower_http_retry::settings::RetrySettings;
 ///
 /// # fn main() -> Result<(), toml::de::Error> {
 /// let settings: RetrySettings = toml::from_str(r#"
@@ -50,9 +51,9 @@ use crate::RetryLayer;
 /// | `backoff.multiplier` | a number from 1 | [`ExponentialBackoff::multiplier`] |
 /// | `backoff.jitter` | `"full"`, `"equal"` or `"none"` | [`ExponentialBackoff::jitter`] |
 ///
-/// A setting without a key stays as the layer has it. A duration is text such as `"30s"`, `"250ms"` or `"1m 30s"`; ISO
-/// 8601 (`"PT30S"`) is read as well. An unknown key is an error, and each error names the key, its value and the
-/// allowed values. The format must describe its own types, as JSON, TOML and YAML do.
+/// A setting whose key is missing stays as it is in the layer. A duration is text such as `"30s"`, `"250ms"`
+/// or `"1m 30s"`; ISO 8601 (`"PT30S"`) is read as well. An unknown key is an error, and each error names the
+/// key, its value and the allowed values. The format must describe its own types, as JSON, TOML and YAML do.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields, expecting = "a table of retry settings")]
 pub struct RetrySettings {
@@ -110,12 +111,13 @@ struct BackoffTable {
 }
 
 impl RetrySettings {
-    /// Makes a layer with these settings, over [`policy`](Self::policy). Each call makes a budget of its own.
-    pub fn layer<M>(&self) -> RetryLayer<RetryAfterFirst, M> {
+    /// Creates a layer with these settings, over [`policy`](Self::policy). Each call creates a budget of its
+    /// own.
+    pub fn layer<E>(&self) -> RetryLayer<RetryAfterFirst, E> {
         RetryLayer::new(self.policy()).settings(self)
     }
 
-    /// Makes the default policy with the `backoff` of these settings.
+    /// Creates the default policy with the `backoff` of these settings.
     pub fn policy(&self) -> RetryAfterFirst {
         let BackoffTable { base, cap, multiplier, jitter } = self.backoff;
         let mut backoff = ExponentialBackoff::new(base.unwrap_or(DEFAULT_BASE), cap.unwrap_or(DEFAULT_CAP));
@@ -129,11 +131,11 @@ impl RetrySettings {
     }
 }
 
-impl<P, M, G> RetryLayer<P, M, G> {
+impl<P, E, G> RetryLayer<P, E, G> {
     /// Applies settings from a configuration file. A setting that the file does not name stays as it is.
     ///
-    /// The `backoff` belongs to the policy, which stays as well: [`RetrySettings::policy`] makes one of it. A budget that
-    /// several layers share is set after this, with [`budget`](Self::budget).
+    /// The `backoff` belongs to the policy, which stays as well; [`RetrySettings::policy`] creates a policy
+    /// with it. To share a budget among several layers, set it with [`budget`](Self::budget) after this call.
     pub fn settings(mut self, settings: &RetrySettings) -> Self {
         if let Some(max_attempts) = settings.max_attempts {
             self = self.max_attempts(max_attempts);
@@ -151,7 +153,7 @@ impl<P, M, G> RetryLayer<P, M, G> {
             self = self.drain_limit(bytes, time);
         }
         if let Some(ignore_hints) = settings.ignore_hints {
-            self = self.heed_hints(!ignore_hints);
+            self = self.read_hints(!ignore_hints);
         }
         if let Some(attempt_header) = &settings.attempt_header {
             self = self.attempt_header(attempt_header.clone());
@@ -174,7 +176,7 @@ impl From<BudgetTable> for Budget {
 }
 
 impl Default for DrainTable {
-    /// The limits of a new [`RetryLayer`].
+    /// Returns the limits of a new [`RetryLayer`].
     fn default() -> Self {
         Self { bytes: 16 * 1024, time: Duration::from_millis(10) }
     }

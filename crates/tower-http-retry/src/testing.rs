@@ -1,8 +1,8 @@
-//! For those who write policies: the laws that each must keep, a plot of its schedule, and a scripted service in
-//! virtual time.
+//! Helps to test a policy: the laws that every policy must obey, a plot of its schedule, and a scripted
+//! service in virtual time.
 //!
-//! The laws and the plot are pure. The service stands where a client would, and says when it was called; with tokio's
-//! clock paused, waits cost no time.
+//! The laws and the plot are pure. The service takes the place of a client, and records the time of each
+//! call. With tokio's clock paused, waits take no real time.
 //!
 //! ```
 //! use std::time::Duration;

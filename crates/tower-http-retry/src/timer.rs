@@ -1,4 +1,4 @@
-//! Time: what floor 0 takes as an argument.
+//! Clocks and sleeps. Floor 0 takes the time as an argument, and this module reads it.
 
 use std::fmt;
 use std::pin::Pin;
@@ -8,13 +8,13 @@ use std::time::{Duration, Instant, SystemTime};
 
 use http_retry::ClockReading;
 
-/// A sleep that is under way, of a [`Timer`].
+/// A sleep in progress, as a [`Timer`] returns it.
 pub type Sleep = Pin<Box<dyn Future<Output = ()> + Send + Sync>>;
 
-/// Tells the time and sleeps, for whatever runtime the layer runs on.
+/// Reads the clocks and sleeps, on any runtime.
 ///
-/// Shaped like hyper's `Timer`, from which it differs in that it also tells the wall clock, by which dates in
-/// `Retry-After` are read. [`TokioTimer`] is the default.
+/// It is shaped like hyper's `Timer`, and also reads the wall clock, which the dates in `Retry-After` need.
+/// [`TokioTimer`] is the default.
 ///
 /// ```
 /// use std::time::{Duration, Instant, SystemTime};
@@ -42,15 +42,15 @@ pub type Sleep = Pin<Box<dyn Future<Output = ()> + Send + Sync>>;
 /// # let _: RetryLayer<_> = layer;
 /// ```
 pub trait Timer: Send + Sync {
-    /// A future that resolves when `duration` has passed. It must not resolve earlier.
+    /// Returns a future that resolves once `duration` has passed. It must not resolve earlier.
     fn sleep(&self, duration: Duration) -> Sleep;
 
-    /// The monotonic clock that `sleep` goes by.
+    /// Reads the monotonic clock by which `sleep` measures time.
     fn now(&self) -> Instant {
         Instant::now()
     }
 
-    /// The wall clock.
+    /// Reads the wall clock.
     fn wall(&self) -> SystemTime {
         SystemTime::now()
     }
@@ -70,17 +70,18 @@ impl Timer for TokioTimer {
     }
 }
 
-/// A time on the process-wide scale of [`ClockReading::monotonic`].
+/// Reads the monotonic clock, as the time since the origin that the whole process shares; see
+/// [`ClockReading::monotonic`].
 pub(crate) fn monotonic(timer: &dyn Timer) -> Duration {
-    on_scale(timer.now())
+    since_origin(timer.now())
 }
 
-/// The same for a time that was read before.
-pub(crate) fn on_scale(now: Instant) -> Duration {
+/// Converts a time that was read before into the time since that origin.
+pub(crate) fn since_origin(now: Instant) -> Duration {
     now.saturating_duration_since(*ORIGIN)
 }
 
-/// Resolves at the deadline, if there is one. `sleep` is made at the first poll, and kept for the next.
+/// Resolves at the deadline, if there is one. The first poll creates `sleep`, and later polls use it again.
 pub(crate) fn poll_deadline(
     ends_at: Option<Duration>,
     sleep: &mut Option<Sleep>,
@@ -94,12 +95,13 @@ pub(crate) fn poll_deadline(
     sleep.as_mut().poll(cx)
 }
 
-pub(crate) fn moment(timer: &dyn Timer) -> ClockReading {
+/// Reads both clocks.
+pub(crate) fn clock_reading(timer: &dyn Timer) -> ClockReading {
     ClockReading::new(monotonic(timer), timer.wall())
 }
 
-/// Where [`ClockReading::monotonic`] counts from: one moment for all layers, because they may share a budget. It
-/// lies an hour back, so that a timer whose clock was paused a while ago is not before it.
+/// The origin from which [`ClockReading::monotonic`] counts. All layers share it, because they may share a
+/// budget. It lies an hour in the past, so that a timer whose clock was paused a while ago is not before it.
 static ORIGIN: LazyLock<Instant> = LazyLock::new(|| {
     let now = Instant::now();
     now.checked_sub(Duration::from_secs(3_600)).unwrap_or(now)

@@ -1,4 +1,4 @@
-//! What the layer decides, for those who keep tower's own `Retry`.
+//! A policy for tower's own `Retry` that decides as the layer does.
 
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -11,16 +11,17 @@ use http_retry::{Attempt, Decision, GiveUpReason, Policy, RequestHead, RetryAfte
 use tower::retry;
 use tracing::Span;
 
-use crate::failure::{doubt, outcome};
-use crate::future::itinerary::{Itinerary, policy};
-use crate::layer::{Settings, Terms};
+use crate::config::Config;
+use crate::failure::{downgrade_goaway, outcome};
+use crate::future::plan::{RequestPlan, policy};
 use crate::markers::{Concrete, ReadError};
-use crate::randomness::Draws;
+use crate::observe::Event;
+use crate::rng::LazyRng;
 use crate::timer::{self, Sleep};
 use crate::{AttemptNumber, RetryInfo, RetryLayer, RetryOverride, trace};
 
-/// A [`tower::retry::Policy`] that decides as a [`RetryLayer`] does: by its policy, table, hints, attempts, deadline
-/// and budget.
+/// A [`tower::retry::Policy`] that decides as a [`RetryLayer`] does: by its policy, the standard rules,
+/// hints, the limits of attempts and time, and its budget.
 ///
 /// ```
 /// use std::time::Duration;
@@ -35,39 +36,41 @@ use crate::{AttemptNumber, RetryInfo, RetryLayer, RetryOverride, trace};
 /// # }
 /// ```
 ///
-/// For code that is built around tower's `Retry`. Where it is not, take the layer, since some things are not in a
-/// policy's hands there:
+/// Use it for code that is built around tower's `Retry`, and the layer for other code, since a policy cannot
+/// do all that the layer does:
 ///
-/// * The request must be `Clone`, body and all. Nothing is kept of a body that is not, so the settings
-///   [`replay_limit`](RetryLayer::replay_limit) and [`replay_memory`](RetryLayer::replay_memory) have no say.
-/// * A failed response is dropped unread, and an HTTP/1.1 connection with it:
-///   [`drain_limit`](RetryLayer::drain_limit) has no say. The response is gone for the caller too, where the inner
-///   service then fails, or is not ready by the deadline, after which the resend may still go out.
-/// * There is no span around a resend. There is no [pace](RetryLayer::pace).
+/// * The request must be `Clone`, with its body. No body is saved, so the settings
+///   [`replay_limit`](RetryLayer::replay_limit) and [`replay_memory`](RetryLayer::replay_memory) have no
+///   effect.
+/// * A failed response is dropped unread, and its HTTP/1.1 connection with it, so
+///   [`drain_limit`](RetryLayer::drain_limit) has no effect. If the inner service then fails, the caller does
+///   not get that response. If the inner service is not ready within the time limit, the resend may still be
+///   sent later.
+/// * A resend has no span, and there is no [pace](RetryLayer::pace).
 ///
-/// A clone shares the settings, the budget and the seeded sequence, and begins a session of its own: tower clones the
-/// policy for each request.
+/// A clone shares the settings, the budget and the seeded sequence, and starts a session of its own, because
+/// tower clones the policy for each request.
 pub struct TowerPolicy<P = RetryAfterFirst, M = Concrete> {
-    terms: Arc<Terms<P>>,
-    /// Of the request that was cloned for last, which is before the policy is cloned.
-    itinerary: Option<Itinerary>,
-    /// When that was, where it has a deadline.
+    config: Arc<Config<P>>,
+    /// The plan of the last request that was cloned. tower clones the request before it clones the policy.
+    plan: Option<RequestPlan>,
+    /// The time of that clone, if the request has a time limit.
     called_at: Option<Instant>,
-    /// From the first outcome on.
+    /// The session, from the first outcome on.
     session: Option<Session>,
-    /// Open from the first retry on.
-    span: Span,
+    /// The span of the session, from the first retry on.
+    session_span: Span,
     marker: PhantomData<fn() -> M>,
 }
 
 impl<P, M> TowerPolicy<P, M> {
-    /// Decides as `layer` does.
+    /// Creates a policy that decides as `layer` does.
     pub fn new(layer: RetryLayer<P, M>) -> Self {
-        Self::of(Arc::new(layer.into_terms()), None, None)
+        Self::with_plan(Arc::new(layer.into_config()), None, None)
     }
 
-    fn of(terms: Arc<Terms<P>>, itinerary: Option<Itinerary>, called_at: Option<Instant>) -> Self {
-        Self { terms, itinerary, called_at, session: None, span: Span::none(), marker: PhantomData }
+    fn with_plan(config: Arc<Config<P>>, plan: Option<RequestPlan>, called_at: Option<Instant>) -> Self {
+        Self { config, plan, called_at, session: None, session_span: Span::none(), marker: PhantomData }
     }
 }
 
@@ -84,43 +87,48 @@ where
         request: &mut Request<B>,
         result: &mut Result<Response<R>, E>,
     ) -> Option<Self::Future> {
-        let begin = |itinerary: Itinerary| itinerary.session(&self.terms.settings);
-        let mut session = self.session.take().or_else(|| self.itinerary.map(begin))?;
+        let start = |plan: RequestPlan| plan.session(&self.config);
+        let mut session = self.session.take().or_else(|| self.plan.map(start))?;
         let overrides = request.extensions().get::<RetryOverride>();
         let attempt = Attempt::new(session.number(), &*request, outcome(result))
             .assume_idempotent(overrides.is_some_and(|overrides| overrides.assume_idempotent));
-        // Nobody sees the body.
-        let attempt = doubt(attempt, || false);
-        let Settings { budget, timer, randomness, .. } = &self.terms.settings;
-        let step = session.decide(
-            policy(&self.terms, overrides),
+        // A policy of tower does not see the body.
+        let attempt = downgrade_goaway(attempt, || false);
+        let Config { budget, timer, randomness, .. } = &*self.config;
+        let decision = session.decide(
+            policy(&self.config, overrides),
             &attempt,
             budget.as_ref(),
-            || timer::moment(&**timer).started(self.called_at.map(timer::on_scale)),
-            &mut Draws(randomness),
+            || timer::clock_reading(&**timer).started(self.called_at.map(timer::since_origin)),
+            &mut LazyRng(randomness),
         );
-        let Decision::Wait(delay) = step else {
-            self.end(&session, step.reason(), result);
+        let Decision::Wait(delay) = decision else {
+            self.end(request, &session, decision.reason(), result);
             return None;
         };
-        if self.span.is_none() {
-            self.span = trace::session(&RequestHead::from(&*request));
+        if self.session_span.is_none() {
+            self.session_span = trace::session_span(&RequestHead::from(&*request));
         }
-        self.span.in_scope(|| trace::will_resend(&session, delay));
-        self.mark(request, &session, result);
+        self.session_span.in_scope(|| trace::will_resend(&session, delay));
+        self.notify(Event::will_resend(RequestHead::from(&*request), &session, delay));
+        self.prepare_resend(request, &session, result);
         self.session = Some(session);
-        Some(if delay.is_zero() { Box::pin(yielded()) } else { timer.sleep(delay) })
+        Some(if delay.is_zero() { Box::pin(yield_once()) } else { timer.sleep(delay) })
     }
 
     fn clone_request(&mut self, request: &Request<B>) -> Option<Request<B>> {
         match &mut self.session {
-            // Tower is about to send it again.
+            // tower sends the request again next.
             Some(session) => {
-                session.resend();
+                let attempt = session.resend();
+                self.notify(Some(Event::Resend { request: RequestHead::from(request), attempt }));
             }
             None => {
-                self.itinerary = Itinerary::of(&self.terms, request);
-                self.called_at = self.itinerary?.deadline.map(|_| self.terms.settings.timer.now());
+                self.plan = RequestPlan::from_request(&self.config, request);
+                if self.plan.is_none() {
+                    self.notify(Some(Event::NotRetryable { request: RequestHead::from(request) }));
+                }
+                self.called_at = self.plan?.max_elapsed.map(|_| self.config.timer.now());
             }
         }
         Some(request.clone())
@@ -128,29 +136,42 @@ where
 }
 
 impl<P: Policy, M> TowerPolicy<P, M> {
-    /// Makes the request the one that is sent next.
-    fn mark<B, R, E>(&self, request: &mut Request<B>, session: &Session, result: &Result<Response<R>, E>) {
+    /// Turns the request into the next resend.
+    fn prepare_resend<B, R, E>(
+        &self,
+        request: &mut Request<B>,
+        session: &Session,
+        result: &Result<Response<R>, E>,
+    ) {
         request.extensions_mut().insert(AttemptNumber::new(session.number() + 1));
-        if let Some(header) = &self.terms.settings.attempt_header {
+        if let Some(header) = &self.config.attempt_header {
             header.set(request, session.retries());
         }
         if matches!(result, Ok(response) if response.status() == StatusCode::EXPECTATION_FAILED) {
-            // RFC 9110 section 10.1.1.
+            // The next attempt must be sent without it (RFC 9110 section 10.1.1).
             request.headers_mut().remove(header::EXPECT);
         }
     }
 
-    /// Hands the last outcome to the caller, with what happened on the way.
-    fn end<R, E>(
+    fn notify(&self, event: Option<Event<'_>>) {
+        if let (Some(observer), Some(event)) = (&self.config.observer, event) {
+            observer.on_event(&event);
+        }
+    }
+
+    /// Adds the info to the last outcome, which tower returns to the caller.
+    fn end<B, R, E>(
         &self,
+        request: &Request<B>,
         session: &Session,
         reason: Option<GiveUpReason>,
         result: &mut Result<Response<R>, E>,
     ) {
-        let Some(info) = RetryInfo::of(session, reason) else {
+        self.notify(Some(Event::finished(RequestHead::from(request), session, reason, result)));
+        let Some(info) = RetryInfo::from_session(session, reason) else {
             return;
         };
-        self.span.in_scope(|| trace::ended(&info));
+        self.session_span.in_scope(|| trace::session_ended(&info));
         if let Ok(response) = result {
             response.extensions_mut().insert(info);
         }
@@ -159,21 +180,21 @@ impl<P: Policy, M> TowerPolicy<P, M> {
 
 impl<P, M> Clone for TowerPolicy<P, M> {
     fn clone(&self) -> Self {
-        Self::of(Arc::clone(&self.terms), self.itinerary, self.called_at)
+        Self::with_plan(Arc::clone(&self.config), self.plan, self.called_at)
     }
 }
 
 impl<P: fmt::Debug, M> fmt::Debug for TowerPolicy<P, M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TowerPolicy").field("policy", &self.terms.policy).finish_non_exhaustive()
+        f.debug_struct("TowerPolicy").field("policy", &self.config.policy).finish_non_exhaustive()
     }
 }
 
-/// No time at all, but the other tasks get their turn.
-async fn yielded() {
-    let mut is_over = false;
+/// Lets the other tasks of the runtime run once.
+async fn yield_once() {
+    let mut yielded = false;
     future::poll_fn(|cx| {
-        if mem::replace(&mut is_over, true) {
+        if mem::replace(&mut yielded, true) {
             return Poll::Ready(());
         }
         cx.waker().wake_by_ref();

@@ -22,7 +22,7 @@ const SHORT: Duration = Duration::from_millis(100);
 
 /// Does not answer the first attempt.
 fn silent_once() -> impl Service<Inner, Response = Answer, Error = BoxError> + Clone {
-    service_fn(async |request: Inner| match AttemptNumber::of(&request) {
+    service_fn(async |request: Inner| match AttemptNumber::from_request(&request) {
         1 => future::pending().await,
         _ => Ok(status(200)),
     })

@@ -1,4 +1,4 @@
-//! The bucket: its tokens and the time of its last refill, in one atomic word.
+//! The token bucket, which holds its tokens and the time of its last refill in one atomic word.
 
 use std::time::Duration;
 
@@ -10,13 +10,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// The rates at which a bucket is filled, and its size.
 #[derive(Clone, Copy)]
 pub(super) struct BudgetSettings {
-    /// Thousandths of a token for each success.
+    /// The thousandths of a token that each success earns.
     pub(super) reward: u32,
-    /// Tokens for each second, which are thousandths for each millisecond.
+    /// The tokens that accrue each second, or the thousandths each millisecond.
     pub(super) min_per_second: u32,
-    /// Tokens; `None` stands for the larger of 100 and ten seconds of `min_per_second`.
+    /// The size in tokens. `None` means ten seconds of `min_per_second`, but at least 100.
     pub(super) capacity: Option<u32>,
-    /// Failures take tokens out and resends take none, as in gRPC A6.
+    /// `true` if failures take tokens out and resends take none, as in gRPC A6.
     pub(super) throttles: bool,
 }
 
@@ -26,7 +26,7 @@ pub(super) struct BudgetSettings {
 /// together. All accesses are relaxed, because the word guards no other memory.
 pub(super) struct Bucket {
     settings: BudgetSettings,
-    /// The most that the bucket holds, in thousandths of a token.
+    /// The size of the bucket, in thousandths of a token.
     capacity: u32,
     word: AtomicU64,
 }
@@ -34,7 +34,7 @@ pub(super) struct Bucket {
 /// The content of a bucket.
 #[derive(Clone, Copy)]
 struct Level {
-    /// Never more than the capacity.
+    /// The tokens in thousandths, at most the capacity.
     thousandths: u32,
     /// The time up to which `min_per_second` has accrued, in wrapping milliseconds.
     accrued_at: u32,
@@ -52,9 +52,9 @@ impl Bucket {
         self.settings
     }
 
-    /// Returns whether the bucket can ever hold anything.
-    pub(super) fn has_room(&self) -> bool {
-        self.capacity > 0
+    /// Returns whether the bucket never holds a token.
+    pub(super) fn is_zero(&self) -> bool {
+        self.capacity == 0
     }
 
     /// Returns the tokens in the bucket, in thousandths.
@@ -63,7 +63,7 @@ impl Bucket {
         Level::from_word(self.word.load(Ordering::Relaxed)).thousandths
     }
 
-    /// Takes `cost` out of the bucket, or nothing if it holds less. Returns whether it took the cost.
+    /// Takes `cost` out of the bucket, and nothing if the bucket holds less. Returns whether it took the cost.
     pub(super) fn withdraw(&self, cost: u32, now: Duration) -> bool {
         if self.settings.throttles {
             return self.thousandths() > self.capacity / 2;
@@ -77,54 +77,54 @@ impl Bucket {
         after(self.update(|level| after(level).0)).1
     }
 
-    /// Returns whether the bucket is full and no failure takes anything out.
+    /// Returns whether the bucket is full and failures take nothing out, so that an accepted outcome changes nothing.
     #[inline]
-    pub(super) fn is_sated(&self) -> bool {
+    pub(super) fn is_full(&self) -> bool {
         !self.settings.throttles && self.thousandths() >= self.capacity
     }
 
-    /// Pays in the reward of one success.
+    /// Adds the reward of one success.
     pub(super) fn deposit(&self) {
-        self.pay(self.settings.reward);
+        self.add(self.settings.reward);
     }
 
-    /// Pays a withdrawal back.
+    /// Adds the tokens of a withdrawal that was not committed.
     pub(super) fn refund(&self, thousandths: u32) {
         if !self.settings.throttles {
-            self.pay(thousandths);
+            self.add(thousandths);
         }
     }
 
-    /// Takes out the cost of a failure, or everything if there is less.
+    /// Takes out one token for a failure, or the rest if there is less.
     pub(super) fn fail(&self) {
         if self.settings.throttles {
             self.update(|level| Level { thousandths: level.thousandths.saturating_sub(1_000), ..level });
         }
     }
 
-    /// Pays in. Tokens for which the bucket has no room are lost.
-    fn pay(&self, thousandths: u32) {
-        self.update(|level| self.add(level, thousandths));
+    /// Adds tokens up to the capacity. The rest is lost.
+    fn add(&self, thousandths: u32) {
+        self.update(|level| self.raise(level, thousandths));
     }
 
-    fn add(&self, level: Level, thousandths: u32) -> Level {
+    fn raise(&self, level: Level, thousandths: u32) -> Level {
         Level { thousandths: level.thousandths.saturating_add(thousandths).min(self.capacity), ..level }
     }
 
-    /// Adds what `min_per_second` has accrued up to `now`.
+    /// Adds the tokens that `min_per_second` has accrued up to `now`.
     fn accrue(&self, level: Level, now: u32) -> Level {
         let elapsed = now.wrapping_sub(level.accrued_at);
-        // Another thread may have read its clock later than this one, and have come first.
-        let is_late = elapsed > u32::MAX - LATE_READING;
+        // Another thread may have read its clock later than this one, but have updated the bucket earlier.
+        let is_late = elapsed > u32::MAX - MAX_LATENESS_MS;
         if self.settings.min_per_second == 0 || is_late {
             return level;
         }
         let earned = elapsed.saturating_mul(self.settings.min_per_second);
-        Level { accrued_at: now, ..self.add(level, earned) }
+        Level { accrued_at: now, ..self.raise(level, earned) }
     }
 
-    /// Replaces the level, and returns the one before. A level that stays as it is is not written, so that threads
-    /// that only read do not wait for each other.
+    /// Replaces the level and returns the previous one. An unchanged level is not written, so that threads that only read do
+    /// not contend for the word.
     fn update(&self, next: impl Fn(Level) -> Level) -> Level {
         let next_word = |word| Some(next(Level::from_word(word)).to_word()).filter(|&next| next != word);
         let (Ok(before) | Err(before)) =
@@ -143,11 +143,11 @@ impl Level {
     }
 }
 
-/// Converts a time to milliseconds that wrap every 49.7 days. A bucket without a withdrawal for longer accrues less than
-/// it could.
+/// Converts a time to milliseconds that wrap every 49.7 days. A bucket that had no withdrawal for longer accrues too few
+/// tokens, and never too many.
 fn wrapping_millis(now: Duration) -> u32 {
     now.as_millis() as u32
 }
 
-/// The milliseconds by which a reading may be older than the newest one without being taken for a wrap.
-const LATE_READING: u32 = 60_000;
+/// The largest age of a reading, compared with the newest one, that does not count as a wrap of the milliseconds.
+const MAX_LATENESS_MS: u32 = 60_000;

@@ -1,4 +1,4 @@
-//! Every interleaving of two or three threads. Run with `RUSTFLAGS="--cfg loom"`.
+//! Tests of every interleaving of two or three threads. They run with `RUSTFLAGS="--cfg loom"`.
 
 use loom::thread;
 
@@ -10,14 +10,14 @@ fn empty(percent: u32) -> Budget {
     Budget::percent(percent).min_per_second(0).capacity(0)
 }
 
-fn holding(tokens: u32) -> Budget {
+fn budget_with(tokens: u32) -> Budget {
     empty(0).capacity(tokens)
 }
 
 #[test]
 fn one_token_pays_for_one_of_two_resends() {
     loom::model(|| {
-        let budget = holding(1);
+        let budget = budget_with(1);
         let other = budget.clone();
         let thread =
             thread::spawn(move || other.withdraw(RetryCost::ONE, START).map(Withdrawal::commit).is_some());
@@ -30,7 +30,7 @@ fn one_token_pays_for_one_of_two_resends() {
 #[test]
 fn no_failure_is_lost() {
     loom::model(|| {
-        let budget = Budget::with(BudgetSettings {
+        let budget = Budget::new(BudgetSettings {
             reward: 1_000,
             min_per_second: 0,
             capacity: Some(3),
@@ -61,7 +61,7 @@ fn no_deposit_is_lost() {
 #[test]
 fn a_refund_beside_a_withdrawal_neither_loses_nor_doubles_a_token() {
     loom::model(|| {
-        let budget = holding(2);
+        let budget = budget_with(2);
         let unsent = budget.withdraw(RetryCost::ONE, START).unwrap();
         let other = budget.clone();
         let thread = thread::spawn(move || other.withdraw(RetryCost::ONE, START).unwrap().commit());

@@ -8,7 +8,7 @@ use crate::RetryCause;
 
 const START: Duration = Duration::ZERO;
 
-fn drained(budget: &Budget) {
+fn empty(budget: &Budget) {
     while let Some(token) = budget.withdraw(RetryCost::QUARTER, START) {
         token.commit();
     }
@@ -28,16 +28,16 @@ fn spend_all(budget: &Budget, cost: RetryCost, now: Duration) -> u32 {
 fn the_ratio_is_exact_for_every_percentage() {
     for percent in [1, 10, 20, 33, 40, 60, 90, 100, 150] {
         let budget = Budget::percent(percent).min_per_second(0).capacity(10_000);
-        drained(&budget);
+        empty(&budget);
         (0..1_000).for_each(|_| budget.deposit());
         assert_eq!(spend_all(&budget, RetryCost::ONE, START), percent * 10, "{percent} %");
     }
 }
 
 #[test]
-fn the_floor_accrues_by_the_millisecond_up_to_the_capacity() {
+fn the_minimum_accrues_by_the_millisecond_up_to_the_capacity() {
     let budget = Budget::percent(0).min_per_second(10);
-    drained(&budget);
+    empty(&budget);
     assert_eq!(spend_all(&budget, RetryCost::ONE, Duration::from_millis(99)), 0);
     assert_eq!(spend_all(&budget, RetryCost::ONE, Duration::from_millis(100)), 1);
     assert_eq!(spend_all(&budget, RetryCost::ONE, Duration::from_secs(3_600)), 100);
@@ -52,14 +52,14 @@ fn a_reading_older_than_the_newest_accrues_nothing() {
 }
 
 #[test]
-fn the_floor_accrues_across_the_wrap_of_the_milliseconds() {
+fn the_minimum_accrues_across_the_wrap_of_the_milliseconds() {
     let wrap = Duration::from_millis(u64::from(u32::MAX));
     let budget = Budget::percent(0).min_per_second(1).capacity(1);
     assert_eq!(spend_all(&budget, RetryCost::ONE, wrap / 2), 1);
     assert_eq!(spend_all(&budget, RetryCost::ONE, wrap - Duration::from_millis(500)), 1);
     assert_eq!(spend_all(&budget, RetryCost::ONE, wrap + Duration::from_millis(400)), 0);
     assert_eq!(spend_all(&budget, RetryCost::ONE, wrap + Duration::from_millis(600)), 1);
-    // A month without a withdrawal is no late reading.
+    // A month without a withdrawal does not count as a late reading.
     assert_eq!(spend_all(&budget, RetryCost::ONE, wrap + Duration::from_secs(30 * 86_400)), 1);
 }
 
@@ -73,9 +73,9 @@ fn the_capacity_is_ten_seconds_of_the_minimum_but_at_least_a_hundred() {
 }
 
 #[test]
-fn one_thread_may_fill_it_and_another_spend_all() {
+fn one_thread_fills_the_bucket_and_another_spends_all() {
     let budget = Budget::percent(100).min_per_second(0).capacity(5);
-    drained(&budget);
+    empty(&budget);
     for tokens in [1, 2, 3, 4, 5, 5] {
         budget.deposit();
         assert_eq!(budget.tokens(), f64::from(tokens));
@@ -131,7 +131,7 @@ fn the_cost_follows_the_cause() {
         (Transient, true, true, RetryCost::ONE),
         (Timeout, false, true, RetryCost::TWO),
     ] {
-        assert_eq!(RetryCost::of(cause, hinted, first), expected, "{cause} {hinted} {first}");
+        assert_eq!(RetryCost::new(cause, hinted, first), expected, "{cause} {hinted} {first}");
     }
 }
 
@@ -140,7 +140,7 @@ fn sixteen_threads_never_overdraw() {
     const SUCCESSES: u32 = 5_000;
     for percent in [10, 20, 40, 60, 90] {
         let budget = Budget::percent(percent).min_per_second(0).capacity(1_000_000);
-        drained_quickly(&budget);
+        empty_at_once(&budget);
         let start = Barrier::new(16);
         let sends: u32 = thread::scope(|scope| {
             let work = |_| {
@@ -160,12 +160,12 @@ fn sixteen_threads_never_overdraw() {
             let threads: Vec<_> = (0..16).map(work).collect();
             threads.into_iter().map(|thread| thread.join().unwrap()).sum()
         });
-        let left = spend_all(&budget, RetryCost::ONE, START);
-        assert_eq!(sends + left, 16 * SUCCESSES * percent / 100, "{percent} %");
+        let rest = spend_all(&budget, RetryCost::ONE, START);
+        assert_eq!(sends + rest, 16 * SUCCESSES * percent / 100, "{percent} %");
     }
 }
 
-fn drained_quickly(budget: &Budget) {
+fn empty_at_once(budget: &Budget) {
     let all = RetryCost::from_thousandths(budget.bucket.thousandths());
     budget.withdraw(all, START).unwrap().commit();
 }
@@ -189,9 +189,9 @@ fn events() -> impl Strategy<Value = Vec<Event>> {
 }
 
 proptest! {
-    /// Never more is spent than was in the bucket, earned and accrued.
+    /// The spent tokens never exceed the sum of the initial, earned and accrued ones.
     #[test]
-    fn it_is_never_overdrawn(events in events(), percent in 0..200_u32, minimum in 0..20_u32, capacity in 0..50_u32) {
+    fn the_bucket_is_never_overdrawn(events in events(), percent in 0..200_u32, minimum in 0..20_u32, capacity in 0..50_u32) {
         let budget = Budget::percent(percent).min_per_second(minimum).capacity(capacity);
         let (mut now, mut spent, mut earned) = (0_u64, 0_u64, u64::from(capacity) * 1_000);
         for event in events {

@@ -1,13 +1,14 @@
-//! The `retryThrottling` of a gRPC service config (gRPC A6): a bucket that failures empty.
+//! The `retryThrottling` of a gRPC service config (gRPC A6), a bucket that failures empty.
 
 use super::{Budget, BudgetSettings};
 use crate::ServiceConfigError;
 
 impl Budget {
-    /// A budget by the rules of gRPC A6's `retryThrottling`, which are others than those above: every failure that is
-    /// worth retrying takes one token out, or one with which the server says not to try again, and every success pays
-    /// `token_ratio` in, of which three decimals count. A resend costs nothing, and is allowed while more than half of
-    /// `max_tokens` is there. What the server refused unprocessed does not count.
+    /// Creates a budget with the rules of gRPC A6's `retryThrottling`, which differ from those above.
+    ///
+    /// A failure that is worth retrying takes one token out, and so does a pushback that says not to try again. A success
+    /// adds `token_ratio`, whose first three decimals count. A resend costs nothing, and is allowed while more than half of
+    /// `max_tokens` remains. A request that the server did not process counts as neither.
     ///
     /// # Errors
     ///
@@ -16,14 +17,14 @@ impl Budget {
         if !(1..=1_000).contains(&max_tokens) {
             return Err(ServiceConfigError::new("maxTokens", max_tokens, "from 1 to 1000"));
         }
-        // 0.29 is not quite 0.29 in binary, and must not become 0.289.
+        // 0.29 is slightly less in binary, and must not become 0.289.
         let reward = ((token_ratio * 1e6).round() / 1e3).floor();
         if !(token_ratio.is_finite() && reward >= 1.0) {
             return Err(ServiceConfigError::new("tokenRatio", token_ratio, "0.001 or more"));
         }
-        // Saturates.
+        // The cast saturates.
         let reward = reward as u32;
-        Ok(Self::with(BudgetSettings {
+        Ok(Self::new(BudgetSettings {
             reward,
             min_per_second: 0,
             capacity: Some(max_tokens),
@@ -45,30 +46,30 @@ mod tests {
         RetryCost, Session,
     };
 
-    /// What an attempt came back with.
+    /// The outcome of the first attempt.
     #[derive(Clone, Copy, Debug)]
-    enum Back {
+    enum CaseOutcome {
         Code(u16),
-        /// A code, and a pushback that says never.
-        Pushed(u16),
-        Failed(FailureKind),
+        /// A code with a pushback that says not to try again.
+        Pushback(u16),
+        Failure(FailureKind),
     }
 
-    use Back::{Code, Failed, Pushed};
+    use CaseOutcome::{Code, Failure, Pushback};
 
-    /// What the first attempt of a call is told.
-    fn decide(budget: &Budget, back: Back) -> Decision {
+    /// Returns the decision after the first attempt of a call.
+    fn decide(budget: &Budget, case: CaseOutcome) -> Decision {
         let request = Request::post("http://api.example/shop.Orders/Place").body(()).unwrap();
         let mut response = Response::builder();
-        if let Code(code) | Pushed(code) = back {
+        if let Code(code) | Pushback(code) = case {
             response = response.header("grpc-status", code);
         }
-        if let Pushed(_) = back {
+        if let Pushback(_) = case {
             response = response.header("grpc-retry-pushback-ms", "-1");
         }
         let response = response.body(()).unwrap();
-        let outcome = match back {
-            Failed(kind) => kind.into(),
+        let outcome = match case {
+            Failure(kind) => kind.into(),
             _ => Outcome::from(ResponseHead::from(&response)),
         };
         let policy = Grpc::new(FixedDelay::new(Duration::from_secs(1)));
@@ -78,15 +79,15 @@ mod tests {
     }
 
     #[test]
-    fn it_allows_resends_while_more_than_half_is_there() {
+    fn it_allows_resends_while_more_than_half_remains() {
         let budget = Budget::throttling(10, 0.5).unwrap();
         let wait = Decision::Wait(Duration::from_secs(1));
         for tokens in [9.0, 8.0, 7.0, 6.0] {
             assert_eq!((decide(&budget, Code(14)), budget.tokens()), (wait, tokens));
         }
         for tokens in [5.0, 4.0, 3.0, 2.0, 1.0, 0.0, 0.0] {
-            let step = decide(&budget, Code(14));
-            assert_eq!((step, budget.tokens()), (Decision::GiveUp(GiveUpReason::Budget), tokens));
+            let decision = decide(&budget, Code(14));
+            assert_eq!((decision, budget.tokens()), (Decision::GiveUp(GiveUpReason::Budget), tokens));
         }
         for _ in 0..14 {
             assert_eq!(decide(&budget, Code(0)), Decision::Accept);
@@ -95,22 +96,22 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_worth_retrying_or_is_pushed_back_counts() {
-        for (back, expected) in [
+    fn only_retryable_failures_and_pushbacks_take_a_token() {
+        for (case, expected) in [
             (Code(0), 10.0),
             (Code(5), 9.5),
             (Code(14), 8.5),
-            (Pushed(14), 8.5),
-            (Pushed(5), 8.5),
-            (Failed(FailureKind::NeverSent), 8.5),
-            (Failed(FailureKind::Unprocessed), 9.5),
-            (Failed(FailureKind::MaybeProcessed), 9.5),
+            (Pushback(14), 8.5),
+            (Pushback(5), 8.5),
+            (Failure(FailureKind::NeverSent), 8.5),
+            (Failure(FailureKind::Unprocessed), 9.5),
+            (Failure(FailureKind::MaybeProcessed), 9.5),
         ] {
             let budget = Budget::throttling(10, 0.5).unwrap();
             budget.bucket.fail();
             budget.deposit();
-            let _ = decide(&budget, back);
-            assert_eq!(budget.tokens(), expected, "{back:?}");
+            let _ = decide(&budget, case);
+            assert_eq!(budget.tokens(), expected, "{case:?}");
         }
     }
 
@@ -135,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_allowed_is_named() {
+    fn an_error_names_the_value_and_the_allowed_ones() {
         for (max_tokens, token_ratio, expected) in [
             (0, 0.1, "`maxTokens` is 0, and must be from 1 to 1000"),
             (1_001, 0.1, "`maxTokens` is 1001, and must be from 1 to 1000"),

@@ -1,12 +1,13 @@
-//! Sets of codes.
+//! Sets of gRPC status codes.
 
 use crate::{GrpcCode, RetryCause};
 
-/// A set of codes, without `OK`: what went well is never sent again.
+/// A set of status codes. It never contains `OK`, because a successful call is not sent again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Codes(u32);
 
 impl Codes {
+    /// Returns the set with one more code. `OK` changes nothing.
     pub(crate) fn with(self, code: GrpcCode) -> Self {
         match code {
             GrpcCode::Ok => self,
@@ -18,7 +19,7 @@ impl Codes {
         self.0 & 1 << code as u32 != 0
     }
 
-    /// Why a call with this code is worth another attempt, if it is in the set.
+    /// Returns the cause of a retry after a call with this code, if the code is in the set.
     pub(crate) fn cause(self, code: GrpcCode) -> Option<RetryCause> {
         self.contains(code).then_some(match code {
             GrpcCode::Unavailable | GrpcCode::ResourceExhausted => RetryCause::Throttled,

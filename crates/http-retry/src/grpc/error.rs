@@ -1,6 +1,6 @@
-//! What is wrong with a service config.
+//! The error of an invalid service config.
 
-/// A value of a gRPC service config that is not allowed.
+/// A value in a gRPC service config is not allowed.
 ///
 /// ```
 /// use http_retry::Budget;
@@ -21,7 +21,8 @@ impl ServiceConfigError {
         Self { field: field.to_owned(), value: value.to_string(), allowed }
     }
 
-    /// The same in a larger object: in its field `parent`, or that field itself where this one has no name.
+    /// Returns the error with the field `parent` of the surrounding object before its own field. An error without a field of
+    /// its own is about `parent` itself.
     #[cfg(feature = "service-config")]
     pub(crate) fn within(mut self, parent: &str) -> Self {
         if !self.field.is_empty() {
@@ -31,17 +32,17 @@ impl ServiceConfigError {
         self
     }
 
-    /// The field, by its name in JSON, and by its place in what was read: `methodConfig[2].retryPolicy.maxAttempts`.
+    /// Returns the path of the field in the JSON document, such as `methodConfig[2].retryPolicy.maxAttempts`.
     pub fn field(&self) -> &str {
         &self.field
     }
 
-    /// The value that it has.
+    /// Returns the value of the field.
     pub fn value(&self) -> &str {
         &self.value
     }
 
-    /// What it may be.
+    /// Returns a description of the allowed values.
     pub fn allowed(&self) -> &'static str {
         self.allowed
     }

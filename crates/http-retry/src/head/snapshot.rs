@@ -1,4 +1,4 @@
-//! A request head in the form in which it is kept for a resend.
+//! A saved copy of a request head, from which a resend is made.
 
 mod common;
 mod restore;
@@ -10,22 +10,22 @@ use http::uri::{Authority, PathAndQuery};
 use http::{Extensions, Method, Request, Version, request};
 
 use super::RequestHead;
-use super::known::{Known, MARK};
+use super::standard_names::{STANDARD_NAME, StandardNames};
 
-/// A request head that is kept for a resend, which most requests never need.
+/// A saved copy of a request head, for a resend that most requests never need.
 ///
-/// The URI and the headers are one run of bytes, because to clone them is to count a reference for each piece, and to hold
-/// the buffer that they were read into. They are made what they were when they are sent again.
+/// The URI and the headers are copied into one run of bytes. A clone of them would count a reference for each piece, and
+/// would hold the buffer that they were read into. Only a resend rebuilds the URI and the header map.
 ///
 /// ```
 /// use http::Request;
 /// use http_retry::HeadSnapshot;
 ///
 /// let request = Request::get("http://api.example/orders?limit=5").header("x-plan", "pro").body(()).unwrap();
-/// let kept = HeadSnapshot::of(&request);
-/// assert_eq!(kept.head().path(), "/orders");
+/// let snapshot = HeadSnapshot::new(&request);
+/// assert_eq!(snapshot.head().path(), "/orders");
 ///
-/// let resend = Request::from_parts(kept.restore(), ());
+/// let resend = Request::from_parts(snapshot.restore(), ());
 /// assert_eq!((resend.uri(), resend.headers()), (request.uri(), request.headers()));
 /// ```
 #[derive(Clone)]
@@ -33,38 +33,41 @@ pub struct HeadSnapshot {
     pub(super) method: Method,
     version: Version,
     pub(super) extensions: Extensions,
-    uri: Lengths,
-    /// Scheme, authority, path and query; then each header line, which is a number of eight bytes, its name, and its value.
-    /// The lower half of the number is the length of the value. The upper half is the length of the name, or, if the highest bit
-    /// says so, the place of one that is [`Known`] and does not follow. The bit below says that the value is sensitive.
+    uri: UriLengths,
+    /// Scheme, authority, path and query, then each header line: a prefix of eight bytes, the name, and the value.
+    ///
+    /// The lower half of the prefix is the length of the value. The upper half is the length of the name, or, if the bit
+    /// [`STANDARD_NAME`] is set, its index in [`StandardNames`]; no name follows then. The bit [`SENSITIVE`] marks a
+    /// sensitive value.
     bytes: Vec<u8>,
-    /// How many of them are written; the rest is there to be written over.
+    /// The number of bytes that are in use. The rest is spare room.
     written: usize,
-    /// How many lines there were at most.
+    /// An upper bound for the number of header lines.
     lines: u32,
 }
 
-/// Of the parts of a URI; what is not there is empty.
+/// The lengths of a URI's parts. An absent part has length zero.
 #[derive(Clone, Copy, Default)]
-struct Lengths {
+struct UriLengths {
     scheme: u32,
     authority: u32,
     target: u32,
 }
 
 impl HeadSnapshot {
-    /// Keeps a head: values are copied, and neither their order nor that they are sensitive is lost.
-    pub fn of<B>(request: &Request<B>) -> Self {
-        let mut kept = Self::default();
-        kept.replace(request);
-        kept
+    /// Copies the head of a request. The copy has the same values in the same order, and sensitive ones stay sensitive.
+    pub fn new<B>(request: &Request<B>) -> Self {
+        let mut snapshot = Self::default();
+        snapshot.replace(request);
+        snapshot
     }
 
-    /// Keeps another head in its stead, in the same memory: nothing is allocated where that is large enough.
+    /// Replaces the saved head. It uses the same buffer, and allocates only if that is too small.
+    #[doc(hidden)]
     pub fn replace<B>(&mut self, request: &Request<B>) {
         let mut bytes = mem::take(&mut self.bytes);
-        // A guess costs less than a look at each of them.
-        let mut room = request.headers().len() * USUAL + USUAL;
+        // An estimate costs less than to add up the lengths of all headers.
+        let mut room = request.headers().len() * BYTES_PER_LINE + BYTES_PER_LINE;
         let (uri, written) = loop {
             if bytes.len() < room {
                 bytes.resize(room, 0);
@@ -81,50 +84,53 @@ impl HeadSnapshot {
         self.lines = request.headers().len() as u32;
     }
 
-    /// Forgets the head, and lets go of what is in its extensions. The memory stays, for another.
+    /// Removes the head and drops its extensions. The buffer stays allocated for the next head.
+    #[doc(hidden)]
     #[inline]
     pub fn clear(&mut self) {
         self.extensions = Extensions::new();
-        self.uri = Lengths::default();
+        self.uri = UriLengths::default();
         self.written = 0;
     }
 
-    /// How many bytes it has room for.
+    /// Returns the capacity of the buffer, in bytes.
+    #[doc(hidden)]
     pub fn capacity(&self) -> usize {
         self.bytes.capacity()
     }
 
-    /// Gives memory back that it does not need: it may be kept for long.
+    /// Releases spare memory, for a snapshot that is stored for long.
+    #[doc(hidden)]
     pub fn shrink(&mut self) {
         self.bytes.truncate(self.written);
         self.bytes.shrink_to_fit();
     }
 
-    /// What a policy sees of it.
+    /// Returns the view of the head that a policy reads.
     #[inline]
     pub fn head(&self) -> RequestHead<'_> {
         RequestHead::from(self)
     }
 
-    /// A head to send, the same as was kept.
+    /// Rebuilds the head, equal to the one that was saved.
     pub fn restore(&self) -> request::Parts {
         restore::parts(self)
     }
 
-    /// Forgets all lines of a header; `name` is matched without regard to case.
+    /// Removes all lines of a header. The case of `name` does not matter.
     pub fn remove(&mut self, name: &str) {
-        let mut kept = Vec::with_capacity(self.written);
+        let mut remaining = Vec::with_capacity(self.written);
         let mut rest = self.lines();
-        kept.extend_from_slice(&self.bytes[..self.written - rest.0.len()]);
+        remaining.extend_from_slice(&self.bytes[..self.written - rest.0.len()]);
         loop {
             let from = rest.0;
             let Some(line) = rest.next() else { break };
             if !line.name.eq_ignore_ascii_case(name.as_bytes()) {
-                kept.extend_from_slice(&from[..from.len() - rest.0.len()]);
+                remaining.extend_from_slice(&from[..from.len() - rest.0.len()]);
             }
         }
-        self.written = kept.len();
-        self.bytes = kept;
+        self.written = remaining.len();
+        self.bytes = remaining;
     }
 
     pub(super) fn authority(&self) -> Option<&str> {
@@ -135,15 +141,15 @@ impl HeadSnapshot {
     pub(super) fn path(&self) -> &str {
         let [scheme, _, target, _] = self.pieces();
         match text(target).split('?').next() {
-            // As `http` has it.
+            // `Uri::path` returns "/" here too.
             None | Some("") if !scheme.is_empty() || target.starts_with(b"?") => "/",
             path => path.unwrap_or_default(),
         }
     }
 
-    pub(super) fn lines(&self) -> Lines<'_> {
+    pub(super) fn lines(&self) -> HeaderLines<'_> {
         let [.., lines] = self.pieces();
-        Lines(lines)
+        HeaderLines(lines)
     }
 
     fn pieces(&self) -> [&[u8]; 4] {
@@ -155,9 +161,10 @@ impl HeadSnapshot {
     }
 }
 
-/// Writes the URI and the headers, and says how many bytes they are; `None` where there is no room for them.
+/// Writes the URI and the headers, and returns the URI's lengths and the number of bytes. Returns `None` if the buffer is
+/// too small.
 #[inline]
-fn write<B>(request: &Request<B>, bytes: &mut [u8]) -> Option<(Lengths, usize)> {
+fn write<B>(request: &Request<B>, bytes: &mut [u8]) -> Option<(UriLengths, usize)> {
     let room = bytes.len();
     let mut rest = bytes;
     let uri = request.uri();
@@ -167,85 +174,89 @@ fn write<B>(request: &Request<B>, bytes: &mut [u8]) -> Option<(Lengths, usize)> 
         uri.path_and_query().map_or("", PathAndQuery::as_str),
     ];
     for part in [scheme, authority, target] {
-        // Most targets come without the first two.
+        // Most request targets have only a path.
         if !part.is_empty() {
-            rest = put(rest, part.as_bytes())?;
+            rest = copy(rest, part.as_bytes())?;
         }
     }
     // A URI has at most 65,534 bytes.
-    let uri = Lengths {
+    let uri = UriLengths {
         scheme: scheme.len() as u32,
         authority: authority.len() as u32,
         target: target.len() as u32,
     };
-    let known = Known::get();
+    let standard_names = StandardNames::get();
     for (name, value) in request.headers() {
         let is_sensitive = if value.is_sensitive() { SENSITIVE } else { 0 };
         let value = value.as_bytes();
-        // What is longer than a number of four bytes can tell does not come over any connection.
-        let line = is_sensitive | value.len() as u64;
-        let number;
-        (number, rest) = rest.split_first_chunk_mut()?;
-        match known.mark(name) {
-            Some(mark) => *number = (line | mark.get()).to_ne_bytes(),
+        // No connection accepts a value whose length does not fit into four bytes.
+        let value_bits = is_sensitive | value.len() as u64;
+        let prefix;
+        (prefix, rest) = rest.split_first_chunk_mut()?;
+        match standard_names.encoded(name) {
+            Some(encoded) => *prefix = (value_bits | encoded.get()).to_ne_bytes(),
             None => {
                 // A name has at most 65,535 bytes.
-                *number = (line | (name.as_str().len() as u64) << 32).to_ne_bytes();
-                rest = put(rest, name.as_str().as_bytes())?;
+                *prefix = (value_bits | (name.as_str().len() as u64) << 32).to_ne_bytes();
+                rest = copy(rest, name.as_str().as_bytes())?;
             }
         }
-        rest = put(rest, value)?;
+        rest = copy(rest, value)?;
     }
     Some((uri, room - rest.len()))
 }
 
-/// What is left of `rest`, behind `piece`.
+/// Copies `piece` to the start of `buffer`, and returns the rest of the buffer. Returns `None` if it does not fit.
 #[inline]
-fn put<'a>(rest: &'a mut [u8], piece: &[u8]) -> Option<&'a mut [u8]> {
-    let (place, rest) = rest.split_at_mut_checked(piece.len())?;
-    // Most are short, and a call for each takes longer than to copy them.
-    if !(put_ends::<32>(place, piece) || put_ends::<16>(place, piece) || put_ends::<8>(place, piece)) {
-        place.copy_from_slice(piece);
+fn copy<'a>(buffer: &'a mut [u8], piece: &[u8]) -> Option<&'a mut [u8]> {
+    let (target, rest) = buffer.split_at_mut_checked(piece.len())?;
+    // Most pieces are short, and a call of `memcpy` for each takes longer than the copy itself.
+    if !(copy_overlapping::<32>(target, piece)
+        || copy_overlapping::<16>(target, piece)
+        || copy_overlapping::<8>(target, piece))
+    {
+        target.copy_from_slice(piece);
     }
     Some(rest)
 }
 
-/// Copies a piece of between `N` and twice as many bytes, by its two ends; whether it is one.
+/// Copies a piece of `N` to `2 * N` bytes as two blocks of `N` bytes that may overlap. Returns whether the length fits,
+/// and copies nothing if not.
 #[inline(always)]
-fn put_ends<const N: usize>(place: &mut [u8], piece: &[u8]) -> bool {
-    let is_one = (N..=2 * N).contains(&piece.len());
-    if is_one {
+fn copy_overlapping<const N: usize>(target: &mut [u8], piece: &[u8]) -> bool {
+    let fits = (N..=2 * N).contains(&piece.len());
+    if fits {
         let last = piece.len() - N;
-        place[..N].copy_from_slice(&piece[..N]);
-        place[last..].copy_from_slice(&piece[last..]);
+        target[..N].copy_from_slice(&piece[..N]);
+        target[last..].copy_from_slice(&piece[last..]);
     }
-    is_one
+    fits
 }
 
-impl Lengths {
-    /// Where scheme, authority, path and query are.
-    fn places(self) -> [Range<usize>; 3] {
+impl UriLengths {
+    /// Returns the ranges of the scheme, the authority, and path and query.
+    fn ranges(self) -> [Range<usize>; 3] {
         let authority = self.scheme as usize;
         let target = authority + self.authority as usize;
         [0..authority, authority..target, target..target + self.target as usize]
     }
 
-    /// Scheme, authority, path and query, and what follows.
+    /// Returns the scheme, the authority, path and query, and the rest.
     fn split(self, bytes: &[u8]) -> [&[u8]; 4] {
-        let [scheme, authority, target] = self.places();
+        let [scheme, authority, target] = self.ranges();
         let lines = target.end..;
         [&bytes[scheme], &bytes[authority], &bytes[target], &bytes[lines]]
     }
 }
 
 impl Default for HeadSnapshot {
-    /// That of a GET for nothing.
+    /// Returns an empty snapshot, of a GET without a URI and without headers.
     fn default() -> Self {
         Self {
             method: Method::GET,
             version: Version::HTTP_11,
             extensions: Extensions::new(),
-            uri: Lengths::default(),
+            uri: UriLengths::default(),
             bytes: Vec::new(),
             written: 0,
             lines: 0,
@@ -254,62 +265,64 @@ impl Default for HeadSnapshot {
 }
 
 fn text(piece: &[u8]) -> &str {
-    // It was text before.
+    // The bytes are those of a `str`.
     std::str::from_utf8(piece).unwrap_or_default()
 }
 
 impl fmt::Debug for HeadSnapshot {
-    /// Shows no header values: they hold secrets.
+    /// Formats the head without its header values, because they may be secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.head().fmt(f)
     }
 }
 
-/// A header line.
+/// A header line of a snapshot.
 #[derive(Clone, Copy)]
-pub(super) struct Line<'a> {
-    /// In lower case.
+pub(super) struct HeaderLine<'a> {
+    /// The name in lower case.
     pub(super) name: &'a [u8],
     pub(super) value: &'a [u8],
 }
 
+/// The header lines of a snapshot that are still to be read.
 #[derive(Clone)]
-pub(super) struct Lines<'a>(&'a [u8]);
+pub(super) struct HeaderLines<'a>(&'a [u8]);
 
-impl<'a> Lines<'a> {
-    /// The number of a line, what follows it of the name, and the value.
+impl<'a> HeaderLines<'a> {
+    /// Reads the next line: its prefix, its name (empty for a standard name), and its value.
     #[inline]
     fn pieces(&mut self) -> Option<(u64, &'a [u8], &'a [u8])> {
-        let (number, rest) = self.0.split_first_chunk()?;
-        let number = u64::from_ne_bytes(*number);
-        let name = if number & MARK == 0 { upper(number) } else { 0 };
+        let (prefix, rest) = self.0.split_first_chunk()?;
+        let prefix = u64::from_ne_bytes(*prefix);
+        let name = if prefix & STANDARD_NAME == 0 { high_bits(prefix) } else { 0 };
         let (name, rest) = rest.split_at_checked(name)?;
-        let (value, rest) = rest.split_at_checked(number as u32 as usize)?;
+        let (value, rest) = rest.split_at_checked(prefix as u32 as usize)?;
         self.0 = rest;
-        Some((number, name, value))
+        Some((prefix, name, value))
     }
 }
 
-impl<'a> Iterator for Lines<'a> {
-    type Item = Line<'a>;
+impl<'a> Iterator for HeaderLines<'a> {
+    type Item = HeaderLine<'a>;
 
-    fn next(&mut self) -> Option<Line<'a>> {
-        let (number, name, value) = self.pieces()?;
-        let name = match number & MARK {
+    fn next(&mut self) -> Option<HeaderLine<'a>> {
+        let (prefix, name, value) = self.pieces()?;
+        let name = match prefix & STANDARD_NAME {
             0 => name,
-            _ => Known::get().name(upper(number))?.as_str().as_bytes(),
+            _ => StandardNames::get().name(high_bits(prefix))?.as_str().as_bytes(),
         };
-        Some(Line { name, value })
+        Some(HeaderLine { name, value })
     }
 }
 
-/// The upper half of a line's number, but for the highest two bits.
-fn upper(number: u64) -> usize {
-    ((number & !(MARK | SENSITIVE)) >> 32) as usize
+/// Returns the upper half of a line's prefix without its two flags.
+fn high_bits(prefix: u64) -> usize {
+    ((prefix & !(STANDARD_NAME | SENSITIVE)) >> 32) as usize
 }
 
-/// Bytes that most lines do not need.
-const USUAL: usize = 64;
+/// The estimated size of a header line. Most lines are shorter.
+const BYTES_PER_LINE: usize = 64;
+/// The bit of a line's prefix that marks a sensitive value.
 const SENSITIVE: u64 = 1 << 62;
 
 #[cfg(test)]

@@ -1,47 +1,51 @@
-//! `anthropic-ratelimit-*-reset`: when Anthropic's quotas are back, as RFC 3339.
+//! `anthropic-ratelimit-*-reset`, the times at which Anthropic's quotas reset, as RFC 3339.
 
 use std::time::{Duration, SystemTime};
 
 use http::HeaderMap;
 
-use super::quota::{self, Left};
+use super::quota::{self, Remaining};
 use super::{RetryHint, clock, longest, rfc3339};
 use crate::ResponseHead;
 
-/// The longest wait for one of the quotas that are used up. They have had several names, and may get more.
-pub(super) fn read(pattern: &str, head: &ResponseHead<'_>, now: SystemTime) -> Option<RetryHint> {
+/// Parses the longest wait among the used-up quotas. Anthropic has renamed quotas and may add more, so the name of a quota
+/// is a wildcard.
+pub(super) fn parse(pattern: &str, head: &ResponseHead<'_>, now: SystemTime) -> Option<RetryHint> {
     let (start, end) = pattern.split_once('*')?;
     let names = head.headers().keys().filter_map(|name| name.as_str().strip_prefix(start)?.strip_suffix(end));
     let delays = names.filter_map(|quota| {
         let prefix = format!("{start}{quota}");
         wait(head.headers(), &prefix, now)
     });
-    quota::more_in(delays.max()?)
+    quota::hint_after(delays.max()?)
 }
 
 fn wait(headers: &HeaderMap, prefix: &str, now: SystemTime) -> Option<Duration> {
-    let left = quota::left(headers, &format!("{prefix}-remaining"))?;
-    let until = |moment| clock::until(moment, headers, now);
-    let delay = || longest(headers, &format!("{prefix}-reset"), |value| rfc3339::read(value).map(until));
-    (left == Left::Nothing).then(delay)?
+    let remaining = quota::remaining(headers, &format!("{prefix}-remaining"))?;
+    let until = |time| clock::until(time, headers, now);
+    let delay = || longest(headers, &format!("{prefix}-reset"), |value| rfc3339::parse(value).map(until));
+    (remaining == Remaining::Nothing).then(delay)?
 }
 
 #[cfg(test)]
 mod tests {
-    use crate::hint::tests::{self, Answer};
+    use crate::hint::tests::{self, HintedResponse};
 
-    /// Names of quotas, what is left of each, and when there is more.
+    /// Each quota has a name, a value of its `remaining` header, and a value of its `reset` header.
     #[track_caller]
     fn check(quotas: &[[&str; 3]], expected_ms: impl Into<Option<u64>>) {
-        let answer = quotas.iter().fold(Answer::default(), |answer, [quota, remaining, reset]| {
-            let prefix = format!("anthropic-ratelimit-{quota}");
-            answer.with(&format!("{prefix}-remaining"), remaining).with(&format!("{prefix}-reset"), reset)
-        });
-        tests::check(answer, "anthropic-ratelimit-*-reset", expected_ms);
+        let response =
+            quotas.iter().fold(HintedResponse::default(), |response, [quota, remaining, reset]| {
+                let prefix = format!("anthropic-ratelimit-{quota}");
+                response
+                    .with(&format!("{prefix}-remaining"), remaining)
+                    .with(&format!("{prefix}-reset"), reset)
+            });
+        tests::check(response, "anthropic-ratelimit-*-reset", expected_ms);
     }
 
     #[test]
-    fn any_quota_that_is_used_up_says_when_it_is_back() {
+    fn any_used_up_quota_gives_a_hint() {
         for quota in ["requests", "tokens", "input-tokens", "output-tokens", "priority-input-tokens", "new"] {
             check(&[[quota, "0", "2026-01-01T00:00:30Z"]], 30_000);
             check(&[[quota, "1", "2026-01-01T00:00:30Z"]], None);
@@ -49,7 +53,7 @@ mod tests {
     }
 
     #[test]
-    fn the_longest_of_those_that_are_used_up_counts() {
+    fn the_longest_wait_among_the_used_up_quotas_counts() {
         check(
             &[
                 ["requests", "0", "2026-01-01T00:00:30Z"],
@@ -63,11 +67,11 @@ mod tests {
 
     #[test]
     fn the_servers_clock_sets_the_time() {
-        let answer = Answer::default()
+        let response = HintedResponse::default()
             .with("date", "Wed, 31 Dec 2025 23:59:50 GMT")
             .with("anthropic-ratelimit-tokens-remaining", "0")
             .with("anthropic-ratelimit-tokens-reset", "2026-01-01T00:00:30Z");
-        tests::check(answer, "anthropic-ratelimit-*-reset", 40_000);
+        tests::check(response, "anthropic-ratelimit-*-reset", 40_000);
     }
 
     #[test]
@@ -75,7 +79,8 @@ mod tests {
         for value in ["", "30", "1767225630", "2025-12-31T23:59:59Z", "Thu, 01 Jan 2026 00:00:30 GMT"] {
             check(&[["requests", "0", value]], None);
         }
-        let alone = Answer::default().with("anthropic-ratelimit-requests-reset", "2026-01-01T00:00:30Z");
+        let alone =
+            HintedResponse::default().with("anthropic-ratelimit-requests-reset", "2026-01-01T00:00:30Z");
         tests::check(alone, "anthropic-ratelimit-*-reset", None);
     }
 }

@@ -1,4 +1,4 @@
-//! How far off a moment is, by the clock that it was set by.
+//! The time until a date, by the server's clock.
 
 use std::time::{Duration, SystemTime};
 
@@ -6,12 +6,12 @@ use http::{HeaderMap, header};
 
 use super::{date, trim, whole_millis};
 
-/// Time until `moment`; none at all if it has passed.
+/// Returns the time until `time`, and zero if that has passed.
 ///
-/// The server's clock is the one that set the moment, so the response's own `Date` outranks ours.
-pub(super) fn until(moment: SystemTime, headers: &HeaderMap, now: SystemTime) -> Duration {
-    let server_now = headers.get(header::DATE).and_then(|value| date::read(trim(value.as_bytes())));
-    let delay = moment.duration_since(server_now.unwrap_or(now)).unwrap_or(Duration::ZERO);
+/// The server computed `time` by its own clock, so the response's `Date` outranks `now`.
+pub(super) fn until(time: SystemTime, headers: &HeaderMap, now: SystemTime) -> Duration {
+    let server_now = headers.get(header::DATE).and_then(|value| date::parse(trim(value.as_bytes()), now));
+    let delay = time.duration_since(server_now.unwrap_or(now)).unwrap_or(Duration::ZERO);
     whole_millis(delay.as_nanos())
 }
 
@@ -39,12 +39,12 @@ mod tests {
     }
 
     #[test]
-    fn a_moment_that_has_passed_is_now() {
+    fn the_time_until_a_past_date_is_zero() {
         check(Duration::from_secs(30), Some("Thu, 01 Jan 2026 00:01:00 GMT"), 0);
     }
 
     #[test]
-    fn less_than_a_millisecond_is_a_whole_one() {
+    fn a_part_of_a_millisecond_is_rounded_up() {
         check(Duration::from_nanos(1), None, 1);
         check(Duration::from_nanos(1_000_001), None, 2);
         check(Duration::from_millis(1), None, 1);

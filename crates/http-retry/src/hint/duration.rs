@@ -1,20 +1,20 @@
-//! Spans of time as Go prints them: `1h2m3s`, `2m59.56s`, `12ms`.
+//! Durations as Go prints them: `1h2m3s`, `2m59.56s`, `12ms`.
 
 use std::str;
 use std::time::Duration;
 
 use super::whole_millis;
 
-/// Reads numbers that have a unit each, rounded up to a millisecond, saturating.
+/// Parses a sequence of numbers with units. It rounds up to a millisecond and saturates.
 ///
-/// Go's grammar without its signs, and without its bare `0`.
-pub(super) fn read(value: &[u8]) -> Option<Duration> {
+/// The grammar is that of Go, without signs and without a bare `0`.
+pub(super) fn parse(value: &[u8]) -> Option<Duration> {
     let mut rest = str::from_utf8(value).ok().filter(|text| !text.is_empty())?;
     let mut nanos = 0_u128;
     while !rest.is_empty() {
         let (number, after) = rest.split_at(rest.find(|c| !is_number(c))?);
         let (unit, after) = after.split_at(after.find(is_number).unwrap_or(after.len()));
-        nanos = nanos.saturating_add(span(number, nanos_in(unit)?)?);
+        nanos = nanos.saturating_add(nanos_of(number, nanos_in(unit)?)?);
         rest = after;
     }
     Some(whole_millis(nanos))
@@ -30,18 +30,18 @@ fn nanos_in(unit: &str) -> Option<u128> {
         "m" => 60_000_000_000,
         "s" => 1_000_000_000,
         "ms" => 1_000_000,
-        // The micro sign, and the Greek letter.
+        // Go prints the micro sign and also reads the Greek letter.
         "us" | "\u{b5}s" | "\u{3bc}s" => 1_000,
         "ns" => 1,
         _ => return None,
     })
 }
 
-/// `number` units, rounded up to a nanosecond.
-fn span(number: &str, unit: u128) -> Option<u128> {
+/// Returns the nanoseconds of `number` units, rounded up.
+fn nanos_of(number: &str, unit: u128) -> Option<u128> {
     let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
     let is_decimal = number != "." && !number.is_empty() && !fraction.contains('.');
-    // So many places that no unit has a nanosecond left below them, and few enough to reckon with.
+    // More decimals are below a nanosecond for every unit, and their product with a unit could overflow.
     if !is_decimal || fraction.len() > 18 {
         return None;
     }
@@ -61,7 +61,7 @@ mod tests {
     #[track_caller]
     fn check(value: &str, expected_ms: impl Into<Option<u64>>) {
         let expected = expected_ms.into().map(Duration::from_millis);
-        assert_eq!(read(value.as_bytes()), expected, "{value:?}");
+        assert_eq!(parse(value.as_bytes()), expected, "{value:?}");
     }
 
     #[test]
@@ -86,17 +86,17 @@ mod tests {
     }
 
     #[test]
-    fn parts_of_a_millisecond_are_a_whole_one() {
+    fn a_part_of_a_millisecond_is_rounded_up() {
         check("1ns", 1);
         check("500us", 1);
         check("500\u{b5}s", 1);
         check("1500\u{3bc}s", 2);
-        // The sum is rounded, and not its parts.
+        // Only the sum is rounded.
         check("500us500us", 1);
     }
 
     #[test]
-    fn too_large_is_the_longest_there_is() {
+    fn too_large_saturates() {
         check("99999999999999999999h", u64::MAX);
         check(&format!("{}s", "9".repeat(400)), u64::MAX);
         check(&format!("{0}h{0}h", "9".repeat(400)), u64::MAX);
@@ -110,7 +110,7 @@ mod tests {
         ] {
             check(value, None);
         }
-        assert_eq!(read(b"1\xb5s"), None);
+        assert_eq!(parse(b"1\xb5s"), None);
         check(&format!("1.{}s", "0".repeat(19)), None);
     }
 }

@@ -1,4 +1,4 @@
-//! `retry-after-ms` and its kin: how long to wait, in ms.
+//! `retry-after-ms` and similar headers, whose unit is the millisecond.
 
 use std::time::SystemTime;
 
@@ -6,22 +6,23 @@ use super::number::{self, Unit};
 use super::{RetryHint, longest};
 use crate::ResponseHead;
 
-pub(super) fn read(name: &str, head: &ResponseHead<'_>, _: SystemTime) -> Option<RetryHint> {
-    longest(head.headers(), name, |value| number::read(value, Unit::Milliseconds)).map(RetryHint::After)
+/// Parses the longest delay among the lines of the header.
+pub(super) fn parse(name: &str, head: &ResponseHead<'_>, _: SystemTime) -> Option<RetryHint> {
+    longest(head.headers(), name, |value| number::parse(value, Unit::Milliseconds)).map(RetryHint::After)
 }
 
 #[cfg(test)]
 mod tests {
-    use crate::hint::tests::{Answer, check};
+    use crate::hint::tests::{HintedResponse, check};
 
     #[test]
     fn each_header_is_in_milliseconds() {
         for name in ["retry-after-ms", "x-ms-retry-after-ms", "x-amz-retry-after"] {
-            check(Answer::default().with(name, "1500"), name, 1_500);
-            check(Answer::default().with(name, "0.5"), name, 1);
-            check(Answer::default().with(name, "7").with(name, "9").with(name, "soon"), name, 9);
-            check(Answer::default().with(name, "-100"), name, None);
-            check(Answer::default().with(name, ""), name, None);
+            check(HintedResponse::default().with(name, "1500"), name, 1_500);
+            check(HintedResponse::default().with(name, "0.5"), name, 1);
+            check(HintedResponse::default().with(name, "7").with(name, "9").with(name, "soon"), name, 9);
+            check(HintedResponse::default().with(name, "-100"), name, None);
+            check(HintedResponse::default().with(name, ""), name, None);
         }
     }
 }

@@ -1,32 +1,32 @@
-//! Spans of time written as a number.
+//! Durations that are written as a number.
 
 use std::time::Duration;
 
-/// What the number counts.
+/// The unit of the number.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Unit {
     Seconds,
     Milliseconds,
 }
 
-/// Reads `1*DIGIT [ "." 1*DIGIT ]`, rounded up to a millisecond, saturating.
+/// Parses `1*DIGIT [ "." 1*DIGIT ]`. It rounds up to a millisecond and saturates.
 ///
-/// The fraction is outside the grammar of `Retry-After`, but APIs send it and their SDKs read it. Signs,
-/// exponents and units are not: half of the peers read `2m` as two seconds.
-pub(super) fn read(value: &[u8], unit: Unit) -> Option<Duration> {
+/// The grammar of `Retry-After` has no fraction, but APIs send it and their SDKs read it. Signs, exponents and units are
+/// refused, because half of the other retry libraries read `2m` as two seconds.
+pub(super) fn parse(value: &[u8], unit: Unit) -> Option<Duration> {
     let (whole, fraction) = match value.iter().position(|&byte| byte == b'.') {
         Some(dot) => (digits(&value[..dot])?, digits(&value[dot + 1..])?),
         None => (digits(value)?, &b"0"[..]),
     };
     let whole = whole.iter().fold(0_u64, |sum, digit| append(sum, *digit));
-    let (scale, places) = match unit {
+    let (scale, decimals) = match unit {
         Unit::Seconds => (1_000, 3),
         Unit::Milliseconds => (1, 0),
     };
-    let (kept, rest) = fraction.split_at(places.min(fraction.len()));
-    let kept = (0..places).fold(0, |sum, place| append(sum, *kept.get(place).unwrap_or(&b'0')));
+    let (millis, rest) = fraction.split_at(decimals.min(fraction.len()));
+    let millis = (0..decimals).fold(0, |sum, index| append(sum, *millis.get(index).unwrap_or(&b'0')));
     let rounded_up = u64::from(rest.iter().any(|&digit| digit != b'0'));
-    Some(Duration::from_millis(whole.saturating_mul(scale).saturating_add(kept + rounded_up)))
+    Some(Duration::from_millis(whole.saturating_mul(scale).saturating_add(millis + rounded_up)))
 }
 
 fn digits(value: &[u8]) -> Option<&[u8]> {
@@ -44,7 +44,7 @@ mod tests {
     #[track_caller]
     fn check(value: &str, unit: Unit, expected_ms: impl Into<Option<u64>>) {
         let expected = expected_ms.into().map(Duration::from_millis);
-        assert_eq!(read(value.as_bytes(), unit), expected, "{value:?} {unit:?}");
+        assert_eq!(parse(value.as_bytes(), unit), expected, "{value:?} {unit:?}");
     }
 
     #[test]
@@ -60,7 +60,7 @@ mod tests {
     }
 
     #[test]
-    fn too_large_is_the_longest_there_is() {
+    fn too_large_saturates() {
         check("18446744073709551615", Unit::Milliseconds, u64::MAX);
         check("18446744073709551615.9999", Unit::Seconds, u64::MAX);
         check(&"9".repeat(400), Unit::Seconds, u64::MAX);

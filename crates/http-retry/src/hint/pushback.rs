@@ -1,4 +1,4 @@
-//! `grpc-retry-pushback-ms` (gRPC A6): when to try again, or that it is no use.
+//! `grpc-retry-pushback-ms` (gRPC A6), the exact delay before the next attempt, or a ban of further attempts.
 
 use std::str;
 use std::time::{Duration, SystemTime};
@@ -6,9 +6,9 @@ use std::time::{Duration, SystemTime};
 use super::{RetryHint, trim};
 use crate::ResponseHead;
 
-/// Exactly as long as it says, in ms. What is not one number of 32 bits, with a sign or not, says not to try
-/// again at all: so A6 has it, and several lines that differ are not one number.
-pub(super) fn read(name: &str, head: &ResponseHead<'_>, _: SystemTime) -> Option<RetryHint> {
+/// Parses the delay in milliseconds. A negative number, and any value that is not a 32-bit number, means not to try again
+/// (gRPC A6). Several lines that differ mean the same, because they are not one number.
+pub(super) fn parse(name: &str, head: &ResponseHead<'_>, _: SystemTime) -> Option<RetryHint> {
     let mut lines = head.headers().get_all(name).iter().map(|value| millis(trim(value.as_bytes())));
     let first = lines.next()?;
     if lines.any(|line| line != first) {
@@ -28,12 +28,13 @@ fn millis(value: &[u8]) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::hint::{PUSHBACK, tests::Answer};
+    use crate::hint::{PUSHBACK, tests::HintedResponse};
 
     #[track_caller]
     fn check(lines: &[&str], expected: impl Into<Option<RetryHint>>) {
-        let answer = lines.iter().fold(Answer::default(), |answer, line| answer.with(PUSHBACK, line));
-        assert_eq!(answer.hint(), expected.into().map(|hint| (hint, PUSHBACK)), "{lines:?}");
+        let response =
+            lines.iter().fold(HintedResponse::default(), |response, line| response.with(PUSHBACK, line));
+        assert_eq!(response.hint(), expected.into().map(|hint| (hint, PUSHBACK)), "{lines:?}");
     }
 
     fn after(millis: u64) -> RetryHint {
@@ -57,7 +58,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_number_is_never() {
+    fn any_other_value_is_never() {
         for value in ["", "soon", "+1", "1.5", "1e3", "10ms", "0x10", "2147483648", "99999999999999999999"] {
             check(&[value], RetryHint::Never);
         }

@@ -1,4 +1,4 @@
-//! What is left of a quota, and when there is more.
+//! The rest of a quota, and the hint of a used-up one.
 
 use std::time::Duration;
 
@@ -7,27 +7,26 @@ use http::HeaderMap;
 use super::number::{self, Unit};
 use super::{RetryHint, trim};
 
-/// What is left of a quota.
+/// The rest of a quota.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Left {
+pub(super) enum Remaining {
     Nothing,
     Something,
 }
 
-/// What the header of a quota says is left; `None` where no line of it can be read. A line that says nothing
-/// is left outranks the others.
-pub(super) fn left(headers: &HeaderMap, name: &str) -> Option<Left> {
+/// Parses the rest of a quota from its header. Returns `None` if no line is a number. The smallest line counts.
+pub(super) fn remaining(headers: &HeaderMap, name: &str) -> Option<Remaining> {
     let lines = headers.get_all(name).iter();
-    // How much it is does not matter, so that any unit will do.
-    let smallest = lines.filter_map(|value| number::read(trim(value.as_bytes()), Unit::Seconds)).min()?;
-    Some(if smallest.is_zero() { Left::Nothing } else { Left::Something })
+    // Only zero matters, so the unit does not.
+    let smallest = lines.filter_map(|value| number::parse(trim(value.as_bytes()), Unit::Seconds)).min()?;
+    Some(if smallest.is_zero() { Remaining::Nothing } else { Remaining::Something })
 }
 
-/// The hint of a quota of which nothing is left, and more in `delay`.
+/// Returns the hint of a used-up quota that resets after `delay`.
 ///
-/// There is none in no time at all: either the header is wrong (Azure says so of quotas that it does not
-/// know), or another quota is used up, and an attempt at once would be wasted.
-pub(super) fn more_in(delay: Duration) -> Option<RetryHint> {
+/// A delay of zero gives no hint. Either the header is wrong (Azure sends zero for quotas that it does not know), or
+/// another quota is used up, and an immediate attempt would fail.
+pub(super) fn hint_after(delay: Duration) -> Option<RetryHint> {
     (!delay.is_zero()).then_some(RetryHint::After(delay))
 }
 
@@ -38,31 +37,31 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn check(lines: &[&str], expected: impl Into<Option<Left>>) {
+    fn check(lines: &[&str], expected: impl Into<Option<Remaining>>) {
         let mut headers = HeaderMap::new();
         for line in lines {
             headers.append("x-remaining", HeaderValue::from_str(line).unwrap());
         }
-        assert_eq!(left(&headers, "x-remaining"), expected.into(), "{lines:?}");
+        assert_eq!(remaining(&headers, "x-remaining"), expected.into(), "{lines:?}");
     }
 
     #[test]
     fn zero_in_any_form_is_nothing() {
-        check(&["0"], Left::Nothing);
-        check(&["000"], Left::Nothing);
-        check(&["0.0"], Left::Nothing);
-        check(&["5", "0"], Left::Nothing);
+        check(&["0"], Remaining::Nothing);
+        check(&["000"], Remaining::Nothing);
+        check(&["0.0"], Remaining::Nothing);
+        check(&["5", "0"], Remaining::Nothing);
     }
 
     #[test]
     fn anything_above_is_something() {
-        check(&["1"], Left::Something);
-        check(&["0.0001"], Left::Something);
-        check(&["99999999999999999999999"], Left::Something);
+        check(&["1"], Remaining::Something);
+        check(&["0.0001"], Remaining::Something);
+        check(&["99999999999999999999999"], Remaining::Something);
     }
 
     #[test]
-    fn what_is_no_number_says_nothing() {
+    fn any_other_value_is_ignored() {
         for lines in [&[][..], &[""], &["-1"], &["none"], &["0, 0"]] {
             check(lines, None);
         }

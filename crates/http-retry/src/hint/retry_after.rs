@@ -1,4 +1,4 @@
-//! `Retry-After` (RFC 9110 section 10.2.3): seconds, or an HTTP-date.
+//! `Retry-After` (RFC 9110 section 10.2.3), in seconds or as an HTTP-date.
 
 use std::time::{Duration, SystemTime};
 
@@ -6,30 +6,31 @@ use super::number::{self, Unit};
 use super::{RetryHint, clock, date, longest, trim};
 use crate::ResponseHead;
 
-/// The longest of the delays that the header's lines hold.
-pub(super) fn read(name: &str, head: &ResponseHead<'_>, now: SystemTime) -> Option<RetryHint> {
-    let until = |moment| clock::until(moment, head.headers(), now);
+/// Parses the longest delay among the lines of the header.
+pub(super) fn parse(name: &str, head: &ResponseHead<'_>, now: SystemTime) -> Option<RetryHint> {
+    let until = |time| clock::until(time, head.headers(), now);
     let delay =
-        longest(head.headers(), name, |value| seconds(value).or_else(|| date::read(value).map(until)));
+        longest(head.headers(), name, |value| seconds(value).or_else(|| date::parse(value, now).map(until)));
     delay.map(RetryHint::After)
 }
 
-/// Intermediaries may have joined several lines with commas (RFC 9110 section 5.3). The longest counts, as
-/// it does for lines.
+/// Parses seconds. A proxy may have joined several lines with commas (RFC 9110 section 5.3), and the longest counts, as it
+/// does for lines.
 fn seconds(value: &[u8]) -> Option<Duration> {
     let members = value.split(|&byte| byte == b',');
-    let delays = members.map(|member| number::read(trim(member), Unit::Seconds));
+    let delays = members.map(|member| number::parse(trim(member), Unit::Seconds));
     delays.collect::<Option<Vec<_>>>()?.into_iter().max()
 }
 
 #[cfg(test)]
 mod tests {
-    use crate::hint::tests::{self, Answer};
+    use crate::hint::tests::{self, HintedResponse};
 
     #[track_caller]
     fn check(lines: &[&str], expected_ms: impl Into<Option<u64>>) {
-        let answer = lines.iter().fold(Answer::default(), |answer, line| answer.with("retry-after", line));
-        tests::check(answer, "retry-after", expected_ms);
+        let response =
+            lines.iter().fold(HintedResponse::default(), |response, line| response.with("retry-after", line));
+        tests::check(response, "retry-after", expected_ms);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! `google.rpc.RetryInfo`, among the details of a gRPC status: not before this much time has passed.
+//! `google.rpc.RetryInfo`, the delay in the error details of a gRPC status.
 
 use std::time::{Duration, SystemTime};
 
@@ -11,27 +11,27 @@ use super::{RetryHint, longest};
 use crate::ResponseHead;
 use crate::outcome::GRPC_STATUS;
 
-/// What is malformed, negative or out of protobuf's range is no hint. Several values may stand in one line, as in every
-/// binary header of gRPC's (PROTOCOL-HTTP2, "Custom-Metadata").
+/// Parses the longest delay among all values. A value that is malformed, negative or out of protobuf's range gives no hint.
+/// One line may have several values, as in every binary header of gRPC (PROTOCOL-HTTP2, "Custom-Metadata").
 ///
-/// They are the details of a status, which stands in the same head: the server put it there (*Trailers-Only*), or a layer
-/// that moved the trailers there. A head without one ends no call of gRPC's.
-pub(super) fn read(name: &str, head: &ResponseHead<'_>, _: SystemTime) -> Option<RetryHint> {
+/// The header counts only beside a `grpc-status`, because it has the details of that status. The server sends both in the
+/// head (*Trailers-Only*), or a layer moves the trailers there. A head without a status does not end a gRPC call.
+pub(super) fn parse(name: &str, head: &ResponseHead<'_>, _: SystemTime) -> Option<RetryHint> {
     if !head.headers().contains_key(&GRPC_STATUS) {
         return None;
     }
-    let of_line = |line: &[u8]| line.split(|byte| *byte == b',').filter_map(delay).max();
-    longest(head.headers(), name, of_line).map(RetryHint::After)
+    let longest_of_line = |line: &[u8]| line.split(|byte| *byte == b',').filter_map(delay).max();
+    longest(head.headers(), name, longest_of_line).map(RetryHint::After)
 }
 
-/// The delay in one value: the base64 of a [`Status`], of whose details the longest delay counts.
+/// Returns the longest delay among the details of one value, which is a [`Status`] in base64.
 fn delay(value: &[u8]) -> Option<Duration> {
     let status = Status::decode(&*BASE64.decode(super::trim(value)).ok()?).ok()?;
     let infos = status.details.iter().filter(|detail| detail.type_url.ends_with(RETRY_INFO));
-    infos.filter_map(|detail| RetryInfo::decode(&*detail.value).ok()?.retry_delay?.read()).max()
+    infos.filter_map(|detail| RetryInfo::decode(&*detail.value).ok()?.retry_delay?.to_duration()).max()
 }
 
-/// `google.rpc.Status`, without what is not needed.
+/// `google.rpc.Status`, without the fields that are not needed.
 #[derive(Clone, PartialEq, Message)]
 struct Status {
     #[prost(message, repeated, tag = "3")]
@@ -64,15 +64,15 @@ struct Delay {
 }
 
 impl Delay {
-    /// `None` where it is negative, or none by protobuf's own rules.
-    fn read(self) -> Option<Duration> {
-        let seconds = u64::try_from(self.seconds).ok().filter(|seconds| *seconds <= LONGEST)?;
+    /// Converts the delay. Returns `None` if it is negative or not valid by protobuf's rules.
+    fn to_duration(self) -> Option<Duration> {
+        let seconds = u64::try_from(self.seconds).ok().filter(|seconds| *seconds <= MAX_DELAY_SECONDS)?;
         let nanos = u32::try_from(self.nanos).ok().filter(|nanos| *nanos < 1_000_000_000)?;
         Some(Duration::new(seconds, nanos))
     }
 }
 
-/// With padding or without, as gRPC demands of whoever reads it.
+/// A base64 decoder that accepts values with and without padding, as gRPC requires.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
@@ -80,17 +80,17 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 
 const RETRY_INFO: &str = "google.rpc.RetryInfo";
 
-/// The longest `google.protobuf.Duration`, 10,000 years, in seconds.
-const LONGEST: u64 = 315_576_000_000;
+/// The longest `google.protobuf.Duration`, about 10,000 years, in seconds.
+const MAX_DELAY_SECONDS: u64 = 315_576_000_000;
 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::hint::{DETAILS, PUSHBACK, tests::Answer};
+    use crate::hint::{DETAILS, PUSHBACK, tests::HintedResponse};
 
-    /// The details of a status with a delay; `None` for a `RetryInfo` without one.
+    /// Encodes a status whose `RetryInfo` has the delay, if there is one.
     fn details(type_url: &str, delay: Option<(i64, i32)>) -> Vec<u8> {
         let retry_delay = delay.map(|(seconds, nanos)| Delay { seconds, nanos });
         let value = RetryInfo { retry_delay }.encode_to_vec();
@@ -98,48 +98,48 @@ mod tests {
         Status { details: vec![debug, Any { type_url: type_url.into(), value }] }.encode_to_vec()
     }
 
-    fn of(seconds: i64, nanos: i32) -> String {
+    fn encoded(seconds: i64, nanos: i32) -> String {
         BASE64.encode(details("type.googleapis.com/google.rpc.RetryInfo", Some((seconds, nanos))))
     }
 
     #[track_caller]
     fn check(lines: &[&str], expected: impl Into<Option<Duration>>) {
-        let failed = Answer::of(200).with("grpc-status", "8");
-        let answer = lines.iter().fold(failed, |answer, line| answer.with(DETAILS, line));
+        let failed = HintedResponse::new(200).with("grpc-status", "8");
+        let response = lines.iter().fold(failed, |response, line| response.with(DETAILS, line));
         let expected = expected.into().map(|delay| (RetryHint::After(delay), DETAILS));
-        assert_eq!(answer.hint(), expected, "{lines:?}");
+        assert_eq!(response.hint(), expected, "{lines:?}");
     }
 
-    /// On the wire: code 8, the message "slow down!", and a delay of 1.5 s.
+    /// The bytes on the wire for code 8, the message "slow down!", and a delay of 1.5 s.
     const ON_THE_WIRE: &str =
         "CAgSCnNsb3cgZG93biEaNgoodHlwZS5nb29nbGVhcGlzLmNvbS9nb29nbGUucnBjLlJldHJ5SW5mbxIKCggIARCAyrXuAQ==";
 
     #[test]
     fn a_delay_is_read_to_the_nanosecond() {
-        check(&[&of(1, 500_000_000)], Duration::from_millis(1_500));
-        check(&[&of(0, 1)], Duration::from_nanos(1));
-        check(&[&of(0, 0)], Duration::ZERO);
-        check(&[&of(315_576_000_000, 999_999_999)], Duration::new(LONGEST, 999_999_999));
+        check(&[&encoded(1, 500_000_000)], Duration::from_millis(1_500));
+        check(&[&encoded(0, 1)], Duration::from_nanos(1));
+        check(&[&encoded(0, 0)], Duration::ZERO);
+        check(&[&encoded(315_576_000_000, 999_999_999)], Duration::new(MAX_DELAY_SECONDS, 999_999_999));
         check(&[ON_THE_WIRE], Duration::from_millis(1_500));
         let other_host = BASE64.encode(details("example.com/google.rpc.RetryInfo", Some((7, 0))));
         check(&[&other_host], Duration::from_secs(7));
     }
 
     #[test]
-    fn padding_is_of_no_account() {
+    fn padding_does_not_matter() {
         assert!(ON_THE_WIRE.ends_with('='));
         check(&[ON_THE_WIRE.trim_end_matches('=')], Duration::from_millis(1_500));
     }
 
     #[test]
-    fn of_several_the_longest_counts() {
-        check(&[&of(1, 0), &of(3, 0), &of(2, 0)], Duration::from_secs(3));
-        check(&[&format!("{}, {},!!!", of(1, 0), of(4, 0))], Duration::from_secs(4));
-        check(&["!!!", &of(5, 0)], Duration::from_secs(5));
+    fn the_longest_of_several_delays_counts() {
+        check(&[&encoded(1, 0), &encoded(3, 0), &encoded(2, 0)], Duration::from_secs(3));
+        check(&[&format!("{}, {},!!!", encoded(1, 0), encoded(4, 0))], Duration::from_secs(4));
+        check(&["!!!", &encoded(5, 0)], Duration::from_secs(5));
     }
 
     #[test]
-    fn what_is_negative_or_out_of_range_is_no_hint() {
+    fn a_negative_delay_or_one_out_of_range_gives_no_hint() {
         for (seconds, nanos) in [
             (-1, 0),
             (0, -1),
@@ -149,29 +149,29 @@ mod tests {
             (i64::MAX, 0),
             (i64::MIN, i32::MIN),
         ] {
-            check(&[&of(seconds, nanos)], None);
+            check(&[&encoded(seconds, nanos)], None);
         }
     }
 
     #[test]
-    fn what_is_no_retry_info_is_no_hint() {
+    fn any_other_value_gives_no_hint() {
         let other = BASE64.encode(details("type.googleapis.com/google.rpc.QuotaFailure", Some((1, 0))));
         let without = BASE64.encode(details("type.googleapis.com/google.rpc.RetryInfo", None));
-        let cut = &of(1, 0)[..20];
+        let cut = &encoded(1, 0)[..20];
         for value in ["", "=", "!!!", "AAAA", "_-_-", "CAgSCXNsb3cgZG93bg", cut, &other, &without] {
             check(&[value], None);
         }
     }
 
-    /// Those who do not call gRPC see no change where the feature is on.
+    /// The feature changes nothing for calls that are not gRPC.
     #[test]
-    fn only_the_head_that_ends_a_call_has_details() {
+    fn details_count_only_in_the_head_that_ends_a_call() {
         for status in [200, 429, 503] {
-            let plain = Answer::of(status).with(DETAILS, ON_THE_WIRE);
+            let plain = HintedResponse::new(status).with(DETAILS, ON_THE_WIRE);
             assert_eq!(plain.hint(), None, "{status}");
-            // How this call ended is still to come, and what it ended with.
+            // The trailers of this call are still to come.
             assert_eq!(plain.with("content-type", "application/grpc").hint(), None, "{status}");
-            let plain = Answer::of(status).with(DETAILS, ON_THE_WIRE).with("retry-after", "7");
+            let plain = HintedResponse::new(status).with(DETAILS, ON_THE_WIRE).with("retry-after", "7");
             assert_eq!(
                 plain.hint(),
                 Some((RetryHint::After(Duration::from_secs(7)), "retry-after")),
@@ -182,8 +182,11 @@ mod tests {
 
     #[test]
     fn a_pushback_outranks_it() {
-        let answer = Answer::of(200).with("grpc-status", "8").with(DETAILS, &of(5, 0)).with(PUSHBACK, "7");
-        assert_eq!(answer.hint(), Some((RetryHint::After(Duration::from_millis(7)), PUSHBACK)));
+        let response = HintedResponse::new(200)
+            .with("grpc-status", "8")
+            .with(DETAILS, &encoded(5, 0))
+            .with(PUSHBACK, "7");
+        assert_eq!(response.hint(), Some((RetryHint::After(Duration::from_millis(7)), PUSHBACK)));
     }
 
     proptest! {

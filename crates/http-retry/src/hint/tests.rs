@@ -4,12 +4,12 @@ use http::{HeaderName, HeaderValue, Response, StatusCode};
 
 use super::*;
 
-/// A response that asks for time.
+/// A response with hints.
 #[derive(Debug)]
-pub(super) struct Answer(Response<()>);
+pub(super) struct HintedResponse(Response<()>);
 
-impl Answer {
-    pub(super) fn of(status: u16) -> Self {
+impl HintedResponse {
+    pub(super) fn new(status: u16) -> Self {
         let mut response = Response::new(());
         *response.status_mut() = StatusCode::from_u16(status).unwrap();
         Self(response)
@@ -21,12 +21,12 @@ impl Answer {
         self
     }
 
-    /// What it asks for at the beginning of 2026.
+    /// Returns the hint and its header, read at the beginning of 2026.
     pub(super) fn hint(&self) -> Option<(RetryHint, &'static str)> {
         RetryHint::read_with_header(&ResponseHead::from(&self.0), SystemTime::UNIX_EPOCH + NEW_YEAR)
     }
 
-    /// How long nothing is left of a quota, at that time.
+    /// Returns the time until the used-up quotas reset, read at the beginning of 2026.
     fn window(&self) -> Option<Duration> {
         window(&ResponseHead::from(&self.0), SystemTime::UNIX_EPOCH + NEW_YEAR)
     }
@@ -39,24 +39,24 @@ impl Answer {
 /// The beginning of 2026.
 const NEW_YEAR: Duration = Duration::from_secs(1_767_225_600);
 
-impl Default for Answer {
+impl Default for HintedResponse {
     fn default() -> Self {
-        Self::of(429)
+        Self::new(429)
     }
 }
 
-/// Asserts that the header of this name asks for this delay, or that none asks for any.
+/// Asserts that the hint is this delay from this header, or that there is no hint.
 #[track_caller]
-pub(super) fn check(answer: Answer, name: &'static str, expected_ms: impl Into<Option<u64>>) {
+pub(super) fn check(response: HintedResponse, name: &'static str, expected_ms: impl Into<Option<u64>>) {
     let expected = expected_ms.into().map(|millis| (RetryHint::After(Duration::from_millis(millis)), name));
-    assert_eq!(answer.hint(), expected, "{answer:?}");
+    assert_eq!(response.hint(), expected, "{response:?}");
 }
 
 /// Header names and their values.
-type Lines = &'static [(&'static str, &'static str)];
+type HeaderPairs = &'static [(&'static str, &'static str)];
 
-/// Every header that speaks, the one that outranks the others first, with what it says and what it needs.
-const RANKS: &[(&str, u64, Lines)] = &[
+/// Every header with a hint in the order of [`HEADERS`], its delay in milliseconds, and the lines that it needs.
+const RANKS: &[(&str, u64, HeaderPairs)] = &[
     (PUSHBACK, 1, &[(PUSHBACK, "1")]),
     // A `RetryInfo` of 7 s.
     #[cfg(feature = "grpc")]
@@ -103,70 +103,75 @@ fn every_header_outranks_those_after_it() {
     for first in 0..RANKS.len() {
         let (name, expected_ms, _) = RANKS[first];
         let headers = RANKS[first..].iter().flat_map(|(.., headers)| *headers);
-        let answer = headers.fold(Answer::default(), |answer, (name, value)| answer.with(name, value));
-        check(answer, name, expected_ms);
+        let response =
+            headers.fold(HintedResponse::default(), |response, (name, value)| response.with(name, value));
+        check(response, name, expected_ms);
     }
 }
 
 #[test]
-fn a_header_that_cannot_be_read_leaves_it_to_those_after_it() {
+fn a_malformed_header_is_passed_over() {
     for (name, expected_ms, headers) in &RANKS[1..] {
         let malformed = HEADERS[1..].iter().filter(|(other, _)| !other.contains('*') && other != name);
-        let answer = malformed.fold(Answer::default(), |answer, (other, _)| answer.with(other, "!!!"));
-        let answer = headers.iter().fold(answer, |answer, (name, value)| answer.with(name, value));
-        check(answer, name, *expected_ms);
+        let response =
+            malformed.fold(HintedResponse::default(), |response, (other, _)| response.with(other, "!!!"));
+        let response = headers.iter().fold(response, |response, (name, value)| response.with(name, value));
+        check(response, name, *expected_ms);
     }
 }
 
 #[test]
-fn pushback_that_cannot_be_read_outranks_all_the_same() {
-    let answer = Answer::default().with(PUSHBACK, "soon").with("retry-after", "1");
-    assert_eq!(answer.hint(), Some((RetryHint::Never, PUSHBACK)));
+fn a_malformed_pushback_outranks_all_others() {
+    let response = HintedResponse::default().with(PUSHBACK, "soon").with("retry-after", "1");
+    assert_eq!(response.hint(), Some((RetryHint::Never, PUSHBACK)));
 }
 
 #[test]
-fn each_name_has_the_place_of_what_it_fits_and_others_have_none() {
+fn each_name_has_the_index_of_its_pattern_and_others_have_none() {
     for (expected, (pattern, _)) in HEADERS.iter().enumerate() {
-        assert_eq!(place(pattern), Some(expected), "{pattern}");
-        assert_eq!(place(&pattern.replace('*', "output-tokens")), Some(expected), "{pattern}");
-        assert_eq!(place(&format!("{pattern}s")), None, "{pattern}");
+        assert_eq!(index(pattern), Some(expected), "{pattern}");
+        assert_eq!(index(&pattern.replace('*', "output-tokens")), Some(expected), "{pattern}");
+        assert_eq!(index(&format!("{pattern}s")), None, "{pattern}");
     }
     for name in ["", "date", "server", "age", "x-request-id", "anthropic-ratelimit-requests", "retry-after-s"]
     {
-        assert_eq!(place(name), None, "{name}");
+        assert_eq!(index(name), None, "{name}");
     }
 }
 
 #[test]
-fn without_any_there_is_no_hint() {
+fn a_response_without_such_a_header_has_no_hint() {
     for status in [200, 403, 429, 503] {
-        assert_eq!(Answer::of(status).with("date", "Thu, 01 Jan 2026 00:00:00 GMT").hint(), None);
+        assert_eq!(HintedResponse::new(status).with("date", "Thu, 01 Jan 2026 00:00:00 GMT").hint(), None);
     }
 }
 
-/// How long nothing is left of a quota, whatever the status says.
+/// Asserts that the used-up quotas reset after this time, whatever the status.
 #[track_caller]
-fn check_window(lines: Lines, expected_ms: impl Into<Option<u64>>) {
+fn check_window(lines: HeaderPairs, expected_ms: impl Into<Option<u64>>) {
     let expected = expected_ms.into().map(Duration::from_millis);
     for status in [200, 404, 429] {
-        let answer = lines.iter().fold(Answer::of(status), |answer, (name, value)| answer.with(name, value));
-        assert_eq!(answer.window(), expected, "{answer:?}");
+        let response = lines
+            .iter()
+            .fold(HintedResponse::new(status), |response, (name, value)| response.with(name, value));
+        assert_eq!(response.window(), expected, "{response:?}");
     }
 }
 
 #[test]
-fn the_windows_are_those_of_quotas_and_no_other_hints() {
+fn only_quotas_have_windows() {
     for (name, expected_ms, lines) in RANKS {
         let is_window = name.starts_with("ratelimit") || name.contains("-reset");
-        let answer = lines.iter().fold(Answer::of(200), |answer, (name, value)| answer.with(name, value));
-        let answer = answer.with("ratelimit-remaining", "0").with("x-ratelimit-remaining", "0");
+        let response =
+            lines.iter().fold(HintedResponse::new(200), |response, (name, value)| response.with(name, value));
+        let response = response.with("ratelimit-remaining", "0").with("x-ratelimit-remaining", "0");
         let expected = is_window.then_some(Duration::from_millis(*expected_ms));
-        assert_eq!(answer.window(), expected, "{answer:?}");
+        assert_eq!(response.window(), expected, "{response:?}");
     }
 }
 
 #[test]
-fn of_several_windows_the_longest_counts() {
+fn the_longest_of_several_windows_counts() {
     check_window(
         &[("ratelimit", "a;r=0;t=6"), ("ratelimit-remaining", "0"), ("ratelimit-reset", "7")],
         7_000,
@@ -183,13 +188,16 @@ fn of_several_windows_the_longest_counts() {
     check_window(&[], None);
 }
 
-/// It need not be full for the next request.
+/// The next request does not have to wait until such a quota is full.
 #[test]
-fn a_quota_that_fills_all_the_time_is_a_window_only_where_its_size_is_unknown() {
-    const LEFT: (&str, &str) = ("x-ratelimit-remaining-requests", "0");
+fn a_quota_that_refills_continuously_is_a_window_only_if_its_size_is_unknown() {
+    const REMAINING: (&str, &str) = ("x-ratelimit-remaining-requests", "0");
     const RESET: (&str, &str) = ("x-ratelimit-reset-requests", "9s");
-    check_window(&[LEFT, RESET], 9_000);
-    check_window(&[LEFT, RESET, ("x-ratelimit-limit-requests", "60")], None);
-    check_window(&[LEFT, RESET, ("x-ratelimit-limit-requests", "many")], 9_000);
-    check_window(&[LEFT, RESET, ("x-ratelimit-limit-requests", "60"), ("ratelimit", "a;r=0;t=2")], 2_000);
+    check_window(&[REMAINING, RESET], 9_000);
+    check_window(&[REMAINING, RESET, ("x-ratelimit-limit-requests", "60")], None);
+    check_window(&[REMAINING, RESET, ("x-ratelimit-limit-requests", "many")], 9_000);
+    check_window(
+        &[REMAINING, RESET, ("x-ratelimit-limit-requests", "60"), ("ratelimit", "a;r=0;t=2")],
+        2_000,
+    );
 }

@@ -53,7 +53,7 @@ fn asks(head: &ResponseHead<'_>, wall: SystemTime) -> Asks {
 fn status(head: &ResponseHead<'_>) -> u16 {
     #[cfg(feature = "grpc")]
     if head.status() == http::StatusCode::OK
-        && matches!(GrpcCode::of(head), Some(GrpcCode::ResourceExhausted | GrpcCode::Unavailable))
+        && matches!(GrpcCode::from_head(head), Some(GrpcCode::ResourceExhausted | GrpcCode::Unavailable))
     {
         return 503;
     }

@@ -1,12 +1,12 @@
-//! Policies that change one answer of another policy.
+//! Combinators, which change one answer of another policy.
 
 use std::fmt;
 
 use http::StatusCode;
 
-use crate::{Attempt, Outcome, Policy, RequestHead, RetryCause, Verdict, rules};
+use crate::{Attempt, GiveUpReason, Outcome, Policy, RequestHead, RetryCause, Verdict, rules};
 
-/// Also retries one status. Made by [`Policy::retry_on`].
+/// A policy that also retries one status. [`Policy::retry_on`] creates it.
 #[derive(Clone, Copy, Debug)]
 pub struct RetryOn<P> {
     policy: P,
@@ -20,7 +20,7 @@ impl<P> RetryOn<P> {
 }
 
 impl<P: Policy> Policy for RetryOn<P> {
-    forward!(policy: keep, schedule);
+    forward!(policy: is_retryable, schedule);
 
     fn classify(&self, attempt: &Attempt<'_>) -> Verdict {
         let verdict = self.policy.classify(attempt);
@@ -32,7 +32,7 @@ impl<P: Policy> Policy for RetryOn<P> {
     }
 }
 
-/// Never retries one status. Made by [`Policy::never_on`].
+/// A policy that never retries one status. [`Policy::never_on`] creates it.
 #[derive(Clone, Copy, Debug)]
 pub struct NeverOn<P> {
     policy: P,
@@ -46,7 +46,7 @@ impl<P> NeverOn<P> {
 }
 
 impl<P: Policy> Policy for NeverOn<P> {
-    forward!(policy: keep, schedule);
+    forward!(policy: is_retryable, schedule);
 
     fn classify(&self, attempt: &Attempt<'_>) -> Verdict {
         if has_status(attempt, self.status) {
@@ -60,7 +60,7 @@ fn has_status(attempt: &Attempt<'_>, status: StatusCode) -> bool {
     matches!(attempt.outcome, Outcome::Response(head) if head.status() == status)
 }
 
-/// Treats every request as one that may be repeated. Made by [`Policy::any_method`].
+/// A policy that treats every request as idempotent. [`Policy::any_method`] creates it.
 #[derive(Clone, Copy, Debug)]
 pub struct AnyMethod<P> {
     policy: P,
@@ -73,14 +73,18 @@ impl<P> AnyMethod<P> {
 }
 
 impl<P: Policy> Policy for AnyMethod<P> {
-    forward!(policy: keep, schedule);
+    forward!(policy: is_retryable, schedule);
 
     fn classify(&self, attempt: &Attempt<'_>) -> Verdict {
         self.policy.classify(&attempt.assume_idempotent(true))
     }
+
+    fn accept_reason(&self, attempt: &Attempt<'_>) -> Option<GiveUpReason> {
+        self.policy.accept_reason(&attempt.assume_idempotent(true))
+    }
 }
 
-/// Keeps only the requests in a scope. Made by [`Policy::only`].
+/// A policy that retries only requests in a scope. [`Policy::only`] creates it.
 #[derive(Clone, Copy)]
 pub struct Only<P, F> {
     policy: P,
@@ -111,7 +115,7 @@ impl<P: fmt::Debug, F> fmt::Debug for Only<P, F> {
     }
 }
 
-/// Asks a closure first what an outcome means. Made by [`Policy::classify_with`].
+/// A policy that first lets a closure classify an outcome. [`Policy::classify_with`] creates it.
 #[derive(Clone, Copy)]
 pub struct ClassifyWith<P, F> {
     policy: P,
@@ -130,10 +134,15 @@ where
     F: Fn(&Attempt<'_>) -> V + Send + Sync,
     V: Into<Option<Verdict>>,
 {
-    forward!(policy: keep, schedule);
+    forward!(policy: is_retryable, schedule);
 
     fn classify(&self, attempt: &Attempt<'_>) -> Verdict {
         (self.classify)(attempt).into().unwrap_or_else(|| self.policy.classify(attempt))
+    }
+
+    /// Calls the inner policy only, because the closure may count its calls.
+    fn accept_reason(&self, attempt: &Attempt<'_>) -> Option<GiveUpReason> {
+        self.policy.accept_reason(attempt)
     }
 }
 

@@ -1,14 +1,13 @@
-//! Backoff in which each wait is drawn around the one before it.
+//! Backoff that draws each delay around the previous one.
 
 use std::time::Duration;
 
 use crate::{Plan, Policy, RetryContext, Window};
 
-/// Backoff in which each wait is drawn around the one before it: uniform in
-/// `[base, min(cap, 3 * previous)]`, where the wait before the first is `base`.
+/// Backoff that draws each delay around the previous one, uniformly from `[base, min(cap, 3 * previous)]`.
 ///
-/// From "Exponential Backoff And Jitter" (AWS Architecture Blog, 2015). It spreads callers wider than full
-/// jitter does, and never comes back sooner than `base`.
+/// The first delay counts `base` as its previous one. The algorithm comes from "Exponential Backoff And Jitter" (AWS
+/// Architecture Blog, 2015). It spreads callers wider than full jitter does, and never waits shorter than `base`.
 ///
 /// ```
 /// use std::time::Duration;
@@ -30,7 +29,7 @@ pub struct DecorrelatedJitter {
 }
 
 impl DecorrelatedJitter {
-    /// Waits between `base` and `cap`. A base above the cap is lowered to it.
+    /// Creates a policy that waits between `base` and `cap`. A base above the cap is lowered to it.
     pub fn new(base: Duration, cap: Duration) -> Self {
         Self { base: base.min(cap), cap }
     }

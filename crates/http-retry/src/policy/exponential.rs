@@ -1,13 +1,13 @@
-//! Backoff that grows by a factor, and how wide its windows are.
+//! Backoff that grows by a factor, and the jitter of its windows.
 
 use std::time::Duration;
 
 use crate::{Plan, Policy, RetryContext, Window};
 
-/// Backoff that grows by a factor: the `n`th resend waits around `min(cap, base * multiplier^(n - 1))`.
+/// Backoff that grows by a factor. The `n`th resend waits around `min(cap, base * multiplier^(n - 1))`.
 ///
-/// `n` counts from the last wait that the server named, so that a server that said "in a second" is not met
-/// with a backoff of a minute afterwards.
+/// `n` counts from the last wait that the server named. A server that asked for one second does not get a backoff of one
+/// minute after that.
 ///
 /// ```
 /// use std::time::Duration;
@@ -33,36 +33,36 @@ pub struct ExponentialBackoff {
 }
 
 impl ExponentialBackoff {
-    /// Doubles from `base` up to `cap`, with full jitter. A base above the cap acts as the cap.
+    /// Creates a backoff that doubles from `base` up to `cap`, with full jitter. A base above the cap acts as the cap.
     pub const fn new(base: Duration, cap: Duration) -> Self {
         Self { base, multiplier: 2.0, cap, jitter: Jitter::Full }
     }
 
-    /// Sets the factor by which the wait grows. Below 1 and not-a-number count as 1: a backoff never shrinks.
+    /// Sets the factor by which the delay grows. A factor below 1 or not-a-number counts as 1, so a backoff never shrinks.
     pub fn multiplier(self, multiplier: f64) -> Self {
         // `max` returns its other operand for a NaN.
         Self { multiplier: multiplier.max(1.0), ..self }
     }
 
-    /// The same with a factor that may be below 1, as gRPC allows it. It must be a number.
+    /// Sets a factor that may be below 1, as gRPC allows it. It must be a number.
     #[cfg(feature = "grpc")]
     pub(crate) fn any_multiplier(self, multiplier: f64) -> Self {
         Self { multiplier, ..self }
     }
 
-    /// Sets how wide the window is.
+    /// Sets the width of the window.
     pub const fn jitter(self, jitter: Jitter) -> Self {
         Self { jitter, ..self }
     }
 
-    /// `min(cap, base * multiplier^step)`, without ever computing more than the cap.
-    fn cap_at(&self, step: u32) -> Duration {
+    /// Returns `min(cap, base * multiplier^step)`. The computation never exceeds the cap, so it cannot overflow.
+    fn delay(&self, step: u32) -> Duration {
         let growth = self.multiplier.powi(i32::try_from(step).unwrap_or(i32::MAX));
         let nanos = self.base.as_nanos() as f64 * growth;
         if self.base.is_zero() {
             Duration::ZERO
         } else if nanos < self.cap.as_nanos() as f64 {
-            // Below the cap, and so in range; but a `f64` is exact to the nanosecond only up to 104 days.
+            // The value is below the cap, and so in range, but an `f64` is exact to the nanosecond only up to 104 days.
             Duration::from_secs_f64(nanos / 1e9).min(self.cap)
         } else {
             self.cap
@@ -71,7 +71,7 @@ impl ExponentialBackoff {
 }
 
 impl Default for ExponentialBackoff {
-    /// From 100 ms, which outlasts a failover inside of a data centre, up to 10 s, beyond which people leave.
+    /// Returns a backoff from 100 ms, which outlasts a failover within a data centre, up to 10 s, after which people leave.
     fn default() -> Self {
         Self::new(Duration::from_millis(100), Duration::from_secs(10))
     }
@@ -79,11 +79,11 @@ impl Default for ExponentialBackoff {
 
 impl Policy for ExponentialBackoff {
     fn schedule(&self, context: &RetryContext<'_>) -> Plan {
-        self.jitter.window(self.cap_at(context.backoff_step)).into()
+        self.jitter.window(self.delay(context.backoff_step)).into()
     }
 }
 
-/// How wide the window around a backoff `d` is.
+/// The width of the window around a backoff `d`.
 ///
 /// ```
 /// use std::time::Duration;
@@ -96,20 +96,19 @@ impl Policy for ExponentialBackoff {
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub enum Jitter {
-    /// `[d, d]`: callers that fail together come back together.
+    /// `[d, d]`. Callers that fail together come back together.
     None,
-    /// `[0, d]`: the widest, and the fewest calls in all ("Exponential Backoff And Jitter", AWS, 2015).
+    /// `[0, d]`. It needs the fewest calls in total ("Exponential Backoff And Jitter", AWS, 2015).
     #[default]
     Full,
-    /// `[d/2, d]`: never at once.
+    /// `[d/2, d]`. No resend starts at once.
     Equal,
-    /// `[(1 - f) d, (1 + f) d]`, with `f` from 0 to 1. Values outside are moved to the nearer end,
-    /// not-a-number to 0.
+    /// `[(1 - f) d, (1 + f) d]`, with `f` from 0 to 1. A value outside becomes the nearer end, and not-a-number becomes 0.
     Proportional(f64),
 }
 
 impl Jitter {
-    /// The window around a backoff.
+    /// Returns the window around a backoff.
     pub fn window(self, backoff: Duration) -> Window {
         match self {
             Self::None => Window::exactly(backoff),
@@ -117,7 +116,7 @@ impl Jitter {
             Self::Equal => Window::between(backoff / 2, backoff),
             Self::Proportional(fraction) => {
                 let fraction = if fraction.is_nan() { 0.0 } else { fraction.clamp(0.0, 1.0) };
-                // In `f64`, because `Duration::mul_f64` panics where the product overflows.
+                // `Duration::mul_f64` panics if the product overflows.
                 let width = Duration::try_from_secs_f64(backoff.as_secs_f64() * fraction).unwrap_or(backoff);
                 Window::between(backoff.saturating_sub(width), backoff.saturating_add(width))
             }

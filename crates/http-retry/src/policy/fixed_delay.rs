@@ -6,8 +6,8 @@ use crate::{Jitter, Plan, Policy, RetryContext};
 
 /// Waits the same time before every resend.
 ///
-/// For tests and for servers that say how long to wait. Callers that fail together come back together:
-/// give it a [`Jitter`], or prefer [`ExponentialBackoff`](crate::ExponentialBackoff).
+/// It is for tests and for servers that name the time. Callers that fail together come back together, unless the policy
+/// has a [`Jitter`]. [`ExponentialBackoff`](crate::ExponentialBackoff) is the better choice for production.
 ///
 /// ```
 /// use std::time::Duration;
@@ -29,12 +29,12 @@ pub struct FixedDelay {
 }
 
 impl FixedDelay {
-    /// Waits `delay`, without jitter.
+    /// Creates a policy that waits `delay`, without jitter.
     pub const fn new(delay: Duration) -> Self {
         Self { delay, jitter: Jitter::None }
     }
 
-    /// Sets how wide the window is.
+    /// Sets the width of the window.
     pub const fn jitter(self, jitter: Jitter) -> Self {
         Self { jitter, ..self }
     }

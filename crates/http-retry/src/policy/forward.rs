@@ -1,9 +1,9 @@
-//! How a policy that wraps another passes questions on to it.
+//! A macro for policies that wrap another policy.
 
-/// Writes the methods of a policy that pass their question on to the policy in a field.
+/// Implements methods of `Policy` that call the same method of the policy in a field.
 macro_rules! forward {
     ($field:ident: $($method:ident),*) => { $(forward!(@$method $field);)* };
-    (@keep $field:ident) => {
+    (@is_retryable $field:ident) => {
         fn is_retryable(&self, head: &$crate::RequestHead<'_>) -> bool {
             self.$field.is_retryable(head)
         }

@@ -1,10 +1,10 @@
-//! A policy made of a closure.
+//! A policy that calls a closure.
 
 use std::fmt;
 
 use crate::{Plan, Policy, RetryContext};
 
-/// Makes a policy of a closure that returns a [`Window`](crate::Window) or a [`Plan`].
+/// Creates a policy from a closure that returns a [`Window`](crate::Window) or a [`Plan`].
 ///
 /// ```
 /// use std::time::Duration;
@@ -26,7 +26,7 @@ where
     PolicyFn { schedule }
 }
 
-/// A policy made of a closure by [`policy_fn`].
+/// A policy that calls a closure. [`policy_fn`] creates it.
 #[derive(Clone, Copy)]
 pub struct PolicyFn<F> {
     schedule: F,

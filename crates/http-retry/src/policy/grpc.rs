@@ -1,18 +1,18 @@
-//! Which gRPC calls are worth another attempt.
+//! The policy that classifies gRPC calls by their status codes.
 
 use crate::grpc::Codes;
 use crate::rules::grpc;
 use crate::{Attempt, GrpcCode, Policy, RetryAfterFirst, Verdict};
 
-/// Reads outcomes as those of gRPC calls, and leaves it to another policy when to send again.
+/// Classifies outcomes as those of gRPC calls, and leaves the schedule to another policy.
 ///
-/// By the [table of gRPC](crate::rules::grpc): `UNAVAILABLE` is retried, `RESOURCE_EXHAUSTED` where the server names a
-/// time, others where [`also`](Self::also) says so. gRPC calls are all POST, so the method tells nothing. A call whose
-/// connection broke after it was sent may have been made, and is sent again only if somebody vouches for it: with
-/// [`any_method`](Policy::any_method) for all calls.
+/// It uses the [rules for gRPC](crate::rules::grpc). They retry `UNAVAILABLE`, and `RESOURCE_EXHAUSTED` if the server names
+/// a time; [`also`](Self::also) adds other codes. Every gRPC call is a POST, so its method says nothing. The server may
+/// have processed a call whose connection broke after it was sent. Such a call is sent again only if the caller declares
+/// it idempotent, for example with [`any_method`](Policy::any_method) for all calls.
 ///
-/// The code must be in the head of the response, where servers put it that have nothing else to say. For those that
-/// send it in trailers, and for unary calls, `tower-http-retry` has a layer that puts it there.
+/// The code must be in the head of the response, where a server sends it if it sends nothing else. `tower-http-retry` has a
+/// layer that moves the code of a unary call from the trailers to the head.
 ///
 /// ```
 /// use http_retry::{Grpc, GrpcCode, Policy};
@@ -27,12 +27,12 @@ pub struct Grpc<P> {
 }
 
 impl<P> Grpc<P> {
-    /// Sends again when `policy` says.
+    /// Creates a policy that takes its schedule from `policy`.
     pub fn new(policy: P) -> Self {
         Self { policy, also: Codes::default() }
     }
 
-    /// Also retries this code: `ABORTED` or `INTERNAL` for example. `OK` changes nothing.
+    /// Also retries this code, for example `ABORTED` or `INTERNAL`. `OK` changes nothing.
     pub fn also(self, code: GrpcCode) -> Self {
         Self { also: self.also.with(code), ..self }
     }
@@ -45,10 +45,10 @@ impl Default for Grpc<RetryAfterFirst> {
 }
 
 impl<P: Policy> Policy for Grpc<P> {
-    forward!(policy: keep, schedule);
+    forward!(policy: is_retryable, schedule);
 
     fn classify(&self, attempt: &Attempt<'_>) -> Verdict {
-        let code = attempt.outcome.response().and_then(|head| GrpcCode::of(&head));
+        let code = attempt.outcome.response().and_then(|head| GrpcCode::from_head(&head));
         match code.and_then(|code| self.also.cause(code)) {
             Some(cause) => Verdict::Retry(cause),
             None => grpc::classify(attempt),
@@ -70,8 +70,8 @@ mod tests {
     }
 
     #[test]
-    fn what_is_opted_in_is_retried_too() {
-        let constant = FixedDelay::new(std::time::Duration::ZERO);
+    fn an_added_code_is_retried() {
+        let fixed = FixedDelay::new(std::time::Duration::ZERO);
         for (code, _) in GrpcCode::ALL {
             let expected = match code {
                 GrpcCode::Ok => Verdict::Accept,
@@ -79,21 +79,21 @@ mod tests {
                 GrpcCode::DeadlineExceeded => Verdict::Retry(RetryCause::Timeout),
                 _ => Verdict::Retry(RetryCause::Transient),
             };
-            assert_eq!(verdict(&Grpc::new(constant).also(code), code), expected, "{code:?}");
+            assert_eq!(verdict(&Grpc::new(fixed).also(code), code), expected, "{code:?}");
             let is_default = code == GrpcCode::Unavailable;
-            assert_eq!(verdict(&Grpc::new(constant), code) == Verdict::Accept, !is_default, "{code:?}");
+            assert_eq!(verdict(&Grpc::new(fixed), code) == Verdict::Accept, !is_default, "{code:?}");
         }
     }
 
     #[test]
-    fn whether_a_call_is_kept_is_for_the_other_policy_to_say() {
+    fn is_retryable_is_the_other_policys_answer() {
         let request = Request::post("http://api.example/shop.Orders/Place").body(()).unwrap();
         assert!(Grpc::default().is_retryable(&RequestHead::from(&request)));
         assert!(!Grpc::new(NoRetry).is_retryable(&RequestHead::from(&request)));
     }
 
     #[test]
-    fn any_method_vouches_for_a_call_that_may_have_been_made() {
+    fn any_method_retries_a_call_that_may_have_been_processed() {
         let request = Request::post("http://api.example/shop.Orders/List").body(()).unwrap();
         let broken = Attempt::new(1, &request, FailureKind::MaybeProcessed);
         assert_eq!(Grpc::default().classify(&broken), Verdict::Accept);

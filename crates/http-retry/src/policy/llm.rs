@@ -1,17 +1,16 @@
-//! What the makers of language models do in their own SDKs.
+//! The policy for APIs of language models, which follows the SDKs of their vendors.
 
 use std::time::Duration;
 
 use crate::{Attempt, ExponentialBackoff, Outcome, Policy, RetryAfterFirst, RetryCause, Verdict, rules};
 
-/// The policy for APIs of language models, whose requests are all POST and may all be repeated: a completion that
-/// is made twice costs money, and changes nothing.
+/// The policy for APIs of language models. Their requests are all POST, and a repeated completion costs money but changes
+/// nothing.
 ///
-/// Beyond the standard [`rules`] it retries 408, 409, 429 and 5xx but 501 and 505 for any method, as the SDKs of
-/// OpenAI and Anthropic do. A connection that broke after the request was sent is another matter: the completion
-/// may have been made and paid for, and only a request that is [repeatable](Attempt::is_idempotent) is sent again.
-/// `x-should-retry: false` is obeyed. Hints of up to 120 s come first, else the backoff is 500 ms, doubling, up to
-/// 8 s, with full jitter.
+/// Beyond the standard [`rules`] it retries 408, 409, 429 and 5xx except 501 and 505 for any method, as the SDKs of OpenAI
+/// and Anthropic do. If the connection broke after the request was sent, the completion may have been made and paid for,
+/// so only an [idempotent](Attempt::is_idempotent) request is sent again. The policy obeys `x-should-retry: false`. It
+/// waits as long as a hint of up to 120 s asks. Without a hint the backoff doubles from 500 ms up to 8 s, with full jitter.
 ///
 /// ```
 /// use http::{Request, Response, StatusCode};
@@ -31,7 +30,7 @@ pub struct LlmPolicy {
 }
 
 impl LlmPolicy {
-    /// The policy with the numbers above.
+    /// Creates the policy with the numbers above.
     pub const fn new() -> Self {
         let backoff = ExponentialBackoff::new(Duration::from_millis(500), Duration::from_secs(8));
         Self { policy: RetryAfterFirst::new(backoff) }
@@ -45,20 +44,20 @@ impl Default for LlmPolicy {
 }
 
 impl Policy for LlmPolicy {
-    forward!(policy: keep, schedule);
+    forward!(policy: is_retryable, schedule);
 
     fn classify(&self, attempt: &Attempt<'_>) -> Verdict {
         match (self.policy.classify(attempt), attempt.outcome) {
             (Verdict::Accept, Outcome::Response(head)) if !rules::server_forbids(&attempt.outcome) => {
-                of_status(head.status().as_u16())
+                classify_status(head.status().as_u16())
             }
             (verdict, _) => verdict,
         }
     }
 }
 
-/// The statuses that the SDKs of OpenAI and Anthropic retry for any method.
-fn of_status(status: u16) -> Verdict {
+/// Classifies a status as the SDKs of OpenAI and Anthropic do for any method.
+fn classify_status(status: u16) -> Verdict {
     match status {
         503 | 529 => Verdict::Retry(RetryCause::Throttled),
         501 | 505 => Verdict::Accept,
@@ -88,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn a_post_is_sent_again_for_whatever_may_heal() {
+    fn a_post_is_sent_again_after_transient_statuses() {
         for status in [429, 503, 529] {
             check(status, None, RetryCause::Throttled);
         }
@@ -101,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn the_server_has_the_last_word() {
+    fn x_should_retry_outranks_the_status() {
         for status in [408, 409, 429, 500, 503, 529] {
             check(status, Some(("x-should-retry", "false")), None);
         }
@@ -109,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn what_may_have_been_paid_for_is_not_bought_twice() {
+    fn a_post_that_may_have_been_processed_is_not_sent_again() {
         let request = Request::post("http://api.example/v1/messages").body(()).unwrap();
         let verdict = |kind: FailureKind| LlmPolicy::new().classify(&Attempt::new(1, &request, kind));
         assert_eq!(verdict(FailureKind::NeverSent), Verdict::Retry(RetryCause::NeverSent));

@@ -1,8 +1,8 @@
-//! The policy that sends everything once.
+//! The policy that sends every request once.
 
 use crate::{Attempt, GiveUpReason, Plan, Policy, RequestHead, RetryContext, Verdict};
 
-/// Sends everything once. Requests pass straight through, unbuffered.
+/// Sends every request once. Requests pass straight through, without a buffer.
 ///
 /// ```
 /// use http::Request;

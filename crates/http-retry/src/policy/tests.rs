@@ -8,11 +8,11 @@ use http::{Request, Response};
 use super::*;
 use crate::{FailureKind, GiveUpReason, Outcome, ResponseHead, RetryCause, Window};
 
-/// Answers each question as nobody else does.
+/// A policy whose answers differ from those of every other policy.
 #[derive(Clone, Copy, Debug)]
-struct Spy;
+struct Unusual;
 
-impl Policy for Spy {
+impl Policy for Unusual {
     fn is_retryable(&self, head: &RequestHead<'_>) -> bool {
         head.path() != "/no"
     }
@@ -45,7 +45,7 @@ fn classified(policy: &dyn Policy, request: &Request<()>, response: &Response<()
     policy.classify(&Attempt::new(1, request, ResponseHead::from(response)))
 }
 
-/// What a policy plans for the row that `set` makes of a first context.
+/// Returns the plan of a policy for the context that `set` makes from a first one.
 fn planned(policy: &dyn Policy, set: impl FnOnce(RetryContext<'_>) -> RetryContext<'_>) -> Plan {
     let (request, response) = (request("GET", "/"), response(503));
     let attempt = Attempt::new(1, &request, ResponseHead::from(&response));
@@ -54,17 +54,17 @@ fn planned(policy: &dyn Policy, set: impl FnOnce(RetryContext<'_>) -> RetryConte
 
 #[track_caller]
 fn check_forwards(name: &str, policy: &dyn Policy) {
-    let kept = |method, path| policy.is_retryable(&RequestHead::from(&request(method, path)));
-    assert!(!kept("GET", "/no"), "{name} keep");
-    assert!(kept("GET", "/yes"), "{name} keep");
-    // The provided method would say no.
-    assert!(kept("CONNECT", "example.com:443"), "{name} keep");
+    let is_retryable = |method, path| policy.is_retryable(&RequestHead::from(&request(method, path)));
+    assert!(!is_retryable("GET", "/no"), "{name} is_retryable");
+    assert!(is_retryable("GET", "/yes"), "{name} is_retryable");
+    // The default method would return false.
+    assert!(is_retryable("CONNECT", "example.com:443"), "{name} is_retryable");
 
     let get = request("GET", "/");
-    let told = |status| classified(policy, &get, &response(status));
-    assert_eq!(told(299), Verdict::Retry(RetryCause::Timeout), "{name} classify");
-    // The provided method would retry it.
-    assert_eq!(told(503), Verdict::Accept, "{name} classify");
+    let verdict = |status| classified(policy, &get, &response(status));
+    assert_eq!(verdict(299), Verdict::Retry(RetryCause::Timeout), "{name} classify");
+    // The default method would retry it.
+    assert_eq!(verdict(503), Verdict::Accept, "{name} classify");
 
     for step in [0, 3] {
         let expected = Window::exactly(ms(7_919 + u64::from(step))).into();
@@ -73,26 +73,26 @@ fn check_forwards(name: &str, policy: &dyn Policy) {
 }
 
 #[test]
-fn every_wrapper_forwards_all_three_questions() {
-    check_forwards("Spy", &Spy);
-    check_forwards("&P", &&Spy);
-    check_forwards("&dyn", &(&Spy as &dyn Policy));
-    check_forwards("Box<P>", &Box::new(Spy));
-    check_forwards("Box<dyn>", &(Box::new(Spy) as Box<dyn Policy>));
-    check_forwards("Arc<P>", &Arc::new(Spy));
-    check_forwards("Arc<dyn>", &(Arc::new(Spy) as Arc<dyn Policy>));
-    check_forwards("Arc<Box<dyn>>", &Arc::new(Box::new(Spy) as Box<dyn Policy>));
+fn every_pointer_forwards_all_three_methods() {
+    check_forwards("Unusual", &Unusual);
+    check_forwards("&P", &&Unusual);
+    check_forwards("&dyn", &(&Unusual as &dyn Policy));
+    check_forwards("Box<P>", &Box::new(Unusual));
+    check_forwards("Box<dyn>", &(Box::new(Unusual) as Box<dyn Policy>));
+    check_forwards("Arc<P>", &Arc::new(Unusual));
+    check_forwards("Arc<dyn>", &(Arc::new(Unusual) as Arc<dyn Policy>));
+    check_forwards("Arc<Box<dyn>>", &Arc::new(Box::new(Unusual) as Box<dyn Policy>));
 }
 
 #[test]
-fn every_combinator_forwards_all_three_questions() {
-    check_forwards("RetryAfterFirst", &RetryAfterFirst::new(Spy));
-    check_forwards("retry_on", &Spy.retry_on(StatusCode::IM_A_TEAPOT));
-    check_forwards("never_on", &Spy.never_on(StatusCode::IM_A_TEAPOT));
-    check_forwards("any_method", &Spy.any_method());
-    check_forwards("only", &Spy.only(|_| true));
-    check_forwards("classify_with Option", &Spy.classify_with(|_| None));
-    let all = Spy
+fn every_combinator_forwards_all_three_methods() {
+    check_forwards("RetryAfterFirst", &RetryAfterFirst::new(Unusual));
+    check_forwards("retry_on", &Unusual.retry_on(StatusCode::IM_A_TEAPOT));
+    check_forwards("never_on", &Unusual.never_on(StatusCode::IM_A_TEAPOT));
+    check_forwards("any_method", &Unusual.any_method());
+    check_forwards("only", &Unusual.only(|_| true));
+    check_forwards("classify_with Option", &Unusual.classify_with(|_| None));
+    let all = Unusual
         .retry_on(StatusCode::IM_A_TEAPOT)
         .never_on(StatusCode::IM_A_TEAPOT)
         .any_method()
@@ -102,9 +102,9 @@ fn every_combinator_forwards_all_three_questions() {
 }
 
 #[test]
-fn a_policy_that_only_schedules_has_the_standard_answers() {
+fn a_policy_that_only_schedules_has_the_default_methods() {
     for policy in [&FixedDelay::new(ms(1)) as &dyn Policy, &policy_fn(|_| Window::exactly(ms(1)))] {
-        for (method, path, upgrade, kept) in [
+        for (method, path, upgrade, is_retryable) in [
             ("GET", "/", false, true),
             ("POST", "/", false, true),
             ("GET", "/", true, false),
@@ -114,7 +114,7 @@ fn a_policy_that_only_schedules_has_the_standard_answers() {
             if upgrade {
                 request.headers_mut().insert("upgrade", "websocket".parse().unwrap());
             }
-            assert_eq!(policy.is_retryable(&RequestHead::from(&request)), kept, "{method} {upgrade}");
+            assert_eq!(policy.is_retryable(&RequestHead::from(&request)), is_retryable, "{method} {upgrade}");
         }
         let get = request("GET", "/");
         assert_eq!(classified(policy, &get, &response(503)), Verdict::Retry(RetryCause::Throttled));
@@ -126,12 +126,12 @@ fn a_policy_that_only_schedules_has_the_standard_answers() {
 fn a_closure_returns_a_window_or_a_plan() {
     let window = Window::up_to(ms(3));
     assert_eq!(planned(&policy_fn(move |_| window), |context| context), window.into());
-    let never = Plan::GiveUp(GiveUpReason::Policy);
-    assert_eq!(planned(&policy_fn(move |_| never), |context| context), never);
+    let give_up = Plan::GiveUp(GiveUpReason::Policy);
+    assert_eq!(planned(&policy_fn(move |_| give_up), |context| context), give_up);
 }
 
 #[test]
-fn never_sends_everything_once() {
+fn no_retry_sends_every_request_once() {
     let get = request("GET", "/");
     assert!(!NoRetry.is_retryable(&RequestHead::from(&get)));
     assert_eq!(classified(&NoRetry, &get, &response(503)), Verdict::Accept);

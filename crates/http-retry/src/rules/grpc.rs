@@ -66,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn of_the_codes_one_is_retried_and_one_with_a_hint() {
+    fn one_code_is_retried_and_another_one_with_a_hint() {
         for (code, _) in GrpcCode::ALL {
             let number = (code as u8).to_string();
             let status = ("grpc-status", number.as_str());
@@ -84,10 +84,10 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_answer_of_grpc_is_read_as_grpc_maps_it() {
+    fn an_http_status_is_mapped_as_grpc_does() {
         for status in [429, 502, 503, 504] {
             check(status, &[], Throttled);
-            // What gRPC says itself counts.
+            // A `grpc-status` outranks the HTTP status.
             check(status, &[("grpc-status", "5")], None);
         }
         for status in [200, 204, 302, 400, 401, 403, 404, 408, 500, 529] {
@@ -96,16 +96,16 @@ mod tests {
     }
 
     #[test]
-    fn a_code_that_cannot_be_read_is_unknown() {
+    fn an_invalid_code_is_unknown() {
         for value in ["", "x", "-14", "17", "14.0", "99999999999999999999"] {
             check(200, &[("grpc-status", value)], None);
         }
     }
 
     #[test]
-    fn what_may_have_been_done_is_done_again_only_where_somebody_vouches_for_it() {
+    fn a_call_that_may_have_been_processed_is_retried_only_if_declared_idempotent() {
         let request = Request::post("http://api.example/shop.Orders/Place").body(()).unwrap();
-        for (kind, bare, assume_idempotent) in [
+        for (kind, by_default, declared) in [
             (FailureKind::NeverSent, Retry(NeverSent), Retry(NeverSent)),
             (FailureKind::Unprocessed, Retry(Unprocessed), Retry(Unprocessed)),
             (FailureKind::Overloaded, Accept, Accept),
@@ -116,7 +116,7 @@ mod tests {
             let attempt = Attempt::new(1, &request, kind);
             assert_eq!(
                 (classify(&attempt), classify(&attempt.assume_idempotent(true))),
-                (bare, assume_idempotent),
+                (by_default, declared),
                 "{kind:?}"
             );
         }

@@ -1,4 +1,4 @@
-//! When a resend may go out, and whether: the rules that hold for every policy.
+//! The rules for resends that hold for every policy: the time of a resend, and its admission.
 
 use std::time::Duration;
 
@@ -8,39 +8,39 @@ use crate::{
     Withdrawal, hint,
 };
 
-/// A resend that was admitted and has not gone out.
+/// A resend that is admitted and not yet sent.
 #[derive(Debug)]
-pub(super) struct Next {
+pub(super) struct PendingRetry {
     pub(super) delay: Duration,
-    pub(super) kind: Kind,
-    /// How many of the resends are retries, with this one.
+    pub(super) source: DelaySource,
+    /// The number of retries of the session, with this one.
     pub(super) retries: u32,
     pub(super) withdrawal: Option<Withdrawal<'static>>,
 }
 
-/// Who chose the time of a resend.
+/// The party that chose the delay of a resend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    /// The protocol: the first one that was refused goes out at once, uncounted (gRPC A6, "transparent").
-    AtOnce,
-    /// The server.
-    Hinted,
-    /// The policy.
-    Scheduled,
+pub(super) enum DelaySource {
+    /// The protocol sends the first unprocessed request again at once, uncounted (gRPC A6, "transparent").
+    Protocol,
+    /// The server named the delay in a hint.
+    Server,
+    /// The policy scheduled it.
+    Policy,
 }
 
-/// Whether it is as if the attempt before had never been made (gRPC A6).
-pub(super) fn is_transparent(kind: Kind, cause: RetryCause) -> bool {
-    kind == Kind::AtOnce || cause == RetryCause::NeverSent
+/// Returns whether the resend is transparent, as if the previous attempt had not been made (gRPC A6).
+pub(super) fn is_transparent(source: DelaySource, cause: RetryCause) -> bool {
+    source == DelaySource::Protocol || cause == RetryCause::NeverSent
 }
 
 impl Session {
-    /// When: what the policy plans, never before what the server asks.
+    /// Returns the window of the resend. The policy plans it, and it never opens before the server's hint.
     pub(super) fn schedule<P: Policy + ?Sized>(
         &self,
         policy: &P,
         context: &RetryContext<'_>,
-    ) -> Result<(Window, Kind), GiveUpReason> {
+    ) -> Result<(Window, DelaySource), GiveUpReason> {
         if context.hint == Some(RetryHint::Never) {
             return Err(GiveUpReason::ServerSaidNo);
         }
@@ -49,35 +49,36 @@ impl Session {
             Plan::GiveUp(reason) => return Err(reason),
         };
         match context.hint {
-            // "Now" leaves the time to the policy, but for gRPC's pushback, which means exactly that (A6).
+            // A hint of zero leaves the time to the policy. Only a pushback of zero means at once (gRPC A6).
             Some(RetryHint::After(hint))
                 if !hint.is_zero() || context.hint_header == Some(hint::PUSHBACK) =>
             {
                 let window = window.opening_at(hint);
                 match self.is_paced {
-                    true => Ok((Window::exactly(window.earliest), Kind::Hinted)),
-                    false => Ok((spread_within(window, context.remaining), Kind::Hinted)),
+                    true => Ok((Window::exactly(window.earliest), DelaySource::Server)),
+                    false => Ok((spread_within(window, context.remaining), DelaySource::Server)),
                 }
             }
-            _ if context.cause == RetryCause::Unprocessed && !self.sent_at_once() => {
-                Ok((Window::exactly(Duration::ZERO), Kind::AtOnce))
+            _ if context.cause == RetryCause::Unprocessed && !self.immediate_resend_used() => {
+                Ok((Window::exactly(Duration::ZERO), DelaySource::Protocol))
             }
-            _ => Ok((window, Kind::Scheduled)),
+            _ => Ok((window, DelaySource::Policy)),
         }
     }
 
-    /// Whether, the cheapest check first, so that nothing is spent on a resend that cannot happen.
+    /// Admits a resend, or returns the reason against it. The cheapest check comes first, so that a resend that cannot be sent
+    /// costs nothing.
     pub(super) fn admit(
         &self,
-        mut next: Next,
+        mut pending: PendingRetry,
         context: &RetryContext<'_>,
         budget: Option<&Budget>,
-        moment: ClockReading,
-    ) -> Result<Next, GiveUpReason> {
-        let has_attempts_left = match next.kind {
-            // Uncounted, but one attempt means one.
-            Kind::AtOnce => self.max_attempts > 1,
-            Kind::Hinted | Kind::Scheduled => context.attempts_used < self.max_attempts,
+        reading: ClockReading,
+    ) -> Result<PendingRetry, GiveUpReason> {
+        let has_attempts_left = match pending.source {
+            // This resend does not count, but a limit of one attempt excludes it too.
+            DelaySource::Protocol => self.max_attempts > 1,
+            DelaySource::Server | DelaySource::Policy => context.attempts_used < self.max_attempts,
         };
         if !has_attempts_left {
             return Err(GiveUpReason::MaxAttempts);
@@ -85,31 +86,31 @@ impl Session {
         if context.attempt.body != BodyState::Replayable {
             return Err(GiveUpReason::Body);
         }
-        // Not by what remains, which is zero at the deadline and ever after.
-        let starts_at = context.elapsed.checked_add(next.delay);
-        if self.max_elapsed.is_some_and(|deadline| starts_at.is_none_or(|start| start > deadline)) {
+        // The remaining time does not decide it, because it is zero both at the bound and after it.
+        let starts_at = context.elapsed.checked_add(pending.delay);
+        if self.max_elapsed.is_some_and(|max_elapsed| starts_at.is_none_or(|start| start > max_elapsed)) {
             return Err(GiveUpReason::MaxElapsed);
         }
         if let Some(budget) = budget {
-            let cost = RetryCost::of(context.cause, next.kind == Kind::Hinted, self.number == 1);
-            let withdrawal = budget.withdraw(cost, moment.monotonic).ok_or(GiveUpReason::Budget)?;
-            next.withdrawal = Some(withdrawal.into_owned());
+            let cost = RetryCost::new(context.cause, pending.source == DelaySource::Server, self.number == 1);
+            let withdrawal = budget.withdraw(cost, reading.monotonic).ok_or(GiveUpReason::Budget)?;
+            pending.withdrawal = Some(withdrawal.into_owned());
         }
-        Ok(next)
+        Ok(pending)
     }
 }
 
-/// The spread above a hint is ours to narrow where the deadline comes first; the hint is not.
+/// Narrows the spread above a hint to the remaining time. The hint itself never changes.
 fn spread_within(window: Window, remaining: Option<Duration>) -> Window {
     match remaining {
         Some(remaining) if window.earliest <= remaining => {
-            let latest = remaining.saturating_sub(SLACK).max(window.earliest);
+            let latest = remaining.saturating_sub(TIMER_SLACK).max(window.earliest);
             Window::between(window.earliest, window.latest.min(latest))
         }
         _ => window,
     }
 }
 
-/// A timer wakes late by a millisecond, and an executor by more. A wait that ends with the deadline would be
-/// in vain.
-const SLACK: Duration = Duration::from_millis(10);
+/// The time before the end of the session at which a spread ends. A timer wakes a millisecond late and an executor later
+/// still, so a wait up to the very end would be in vain.
+const TIMER_SLACK: Duration = Duration::from_millis(10);

@@ -10,28 +10,28 @@ use std::sync::Mutex;
 use http::{Request, Response};
 use rand::{SeedableRng, rngs::SmallRng};
 
-use self::Back::{Failed, Hinted, Pushed, Status};
+use self::CaseOutcome::{Failure, Hint, Pushback, Status};
 use super::*;
 use crate::{
     BodyState, DecorrelatedJitter, ExponentialBackoff, FailureKind, FixedDelay, Plan, ResponseHead,
     RetryAfterFirst, Window, policy_fn,
 };
 
-/// What an attempt came back with.
+/// The outcome of an attempt.
 #[derive(Clone, Debug)]
-enum Back {
+enum CaseOutcome {
     Status(u16),
-    /// A status, and a `retry-after-ms`.
-    Hinted(u16, u64),
-    /// A 503, and a `grpc-retry-pushback-ms`.
-    Pushed(&'static str),
-    Failed(FailureKind),
+    /// A status with a `retry-after-ms`.
+    Hint(u16, u64),
+    /// A 503 with a `grpc-retry-pushback-ms`.
+    Pushback(&'static str),
+    Failure(FailureKind),
 }
 
-const REFUSED: Back = Failed(FailureKind::Unprocessed);
+const UNPROCESSED: CaseOutcome = Failure(FailureKind::Unprocessed);
 
-/// A loop written by hand around a session. Time moves only by the waits, and by the test.
-struct Client<'a> {
+/// A hand-written loop around a session. Time moves only by the waits, and by the test.
+struct RetryLoop<'a> {
     policy: &'a dyn Policy,
     session: Session,
     budget: Option<Budget>,
@@ -40,25 +40,25 @@ struct Client<'a> {
     rng: SmallRng,
 }
 
-impl<'a> Client<'a> {
+impl<'a> RetryLoop<'a> {
     fn new(policy: &'a dyn Policy, session: Session) -> Self {
         let rng = SmallRng::seed_from_u64(1);
         Self { policy, session, budget: None, body: BodyState::Replayable, now: Duration::ZERO, rng }
     }
 
-    fn decide(&mut self, back: &Back) -> Decision {
+    fn decide(&mut self, outcome: &CaseOutcome) -> Decision {
         let request = Request::new(());
         let mut response = Response::new(());
-        let outcome = match *back {
-            Failed(kind) => kind.into(),
-            Status(status) | Hinted(status, _) => {
+        let outcome = match *outcome {
+            Failure(kind) => kind.into(),
+            Status(status) | Hint(status, _) => {
                 *response.status_mut() = http::StatusCode::from_u16(status).unwrap();
-                if let Hinted(_, millis) = *back {
+                if let Hint(_, millis) = *outcome {
                     response.headers_mut().insert("retry-after-ms", millis.into());
                 }
                 Outcome::from(ResponseHead::from(&response))
             }
-            Pushed(value) => {
+            Pushback(value) => {
                 *response.status_mut() = http::StatusCode::SERVICE_UNAVAILABLE;
                 response.headers_mut().insert("grpc-retry-pushback-ms", value.parse().unwrap());
                 Outcome::from(ResponseHead::from(&response))
@@ -69,10 +69,10 @@ impl<'a> Client<'a> {
         self.session.decide(self.policy, &attempt, self.budget.as_ref(), clock, &mut self.rng)
     }
 
-    /// Decides, and where that says wait, waits and sends again.
+    /// Checks the decision, and obeys it if it is to wait.
     #[track_caller]
-    fn expect(&mut self, back: &Back, expected: Decision) {
-        assert_eq!(self.decide(back), expected, "{back:?} on attempt {}", self.session.number());
+    fn expect(&mut self, outcome: &CaseOutcome, expected: Decision) {
+        assert_eq!(self.decide(outcome), expected, "{outcome:?} on attempt {}", self.session.number());
         if let Decision::Wait(delay) = expected {
             self.now += delay;
             self.session.resend();
@@ -81,12 +81,12 @@ impl<'a> Client<'a> {
 }
 
 #[track_caller]
-fn check(policy: &dyn Policy, session: Session, timeline: &[(Back, Decision)]) -> Session {
-    let mut client = Client::new(policy, session);
-    for (back, expected) in timeline {
-        client.expect(back, *expected);
+fn check(policy: &dyn Policy, session: Session, timeline: &[(CaseOutcome, Decision)]) -> Session {
+    let mut retry_loop = RetryLoop::new(policy, session);
+    for (outcome, expected) in timeline {
+        retry_loop.expect(outcome, *expected);
     }
-    client.session
+    retry_loop.session
 }
 
 fn ms(millis: u64) -> Duration {
@@ -98,12 +98,12 @@ fn wait(millis: u64) -> Decision {
 }
 
 /// The shortest and the longest of many first delays.
-fn delays(policy: &dyn Policy, back: &Back) -> (Duration, Duration) {
+fn delays(policy: &dyn Policy, outcome: &CaseOutcome) -> (Duration, Duration) {
     let delays: BTreeSet<_> = (0..2_000)
         .map(|seed| {
-            let mut client = Client::new(policy, Session::new());
-            client.rng = SmallRng::seed_from_u64(seed);
-            match client.decide(back) {
+            let mut retry_loop = RetryLoop::new(policy, Session::new());
+            retry_loop.rng = SmallRng::seed_from_u64(seed);
+            match retry_loop.decide(outcome) {
                 Decision::Wait(delay) => delay,
                 other => panic!("{other:?}"),
             }
@@ -114,7 +114,7 @@ fn delays(policy: &dyn Policy, back: &Back) -> (Duration, Duration) {
 
 /// A request may offer another version of HTTP and still be sent again, but not once the server has taken the offer.
 #[test]
-fn a_switch_of_protocols_is_the_end_whatever_a_policy_says() {
+fn a_switch_of_protocols_ends_the_session_with_every_policy() {
     let policy = FixedDelay::new(ms(70)).classify_with(|_| Verdict::Retry(RetryCause::Transient));
     check(&policy, Session::new(), &[(Status(101), Decision::Accept)]);
     check(&policy, Session::new(), &[(Status(200), wait(70)), (Status(101), Decision::Accept)]);
@@ -122,29 +122,29 @@ fn a_switch_of_protocols_is_the_end_whatever_a_policy_says() {
 
 #[test]
 fn a_window_before_the_hint_is_moved_to_the_hint_with_its_width() {
-    let (first, last) = delays(&ExponentialBackoff::new(ms(100), ms(100)), &Hinted(429, 1_000));
+    let (first, last) = delays(&ExponentialBackoff::new(ms(100), ms(100)), &Hint(429, 1_000));
     assert!((ms(1_000)..ms(1_001)).contains(&first), "{first:?}");
     assert!((ms(1_099)..=ms(1_100)).contains(&last), "{last:?}");
 }
 
 #[test]
-fn a_window_after_the_hint_stays_where_it_is() {
-    check(&FixedDelay::new(ms(70)), Session::new(), &[(Hinted(503, 20), wait(70))]);
+fn a_window_after_the_hint_stays() {
+    check(&FixedDelay::new(ms(70)), Session::new(), &[(Hint(503, 20), wait(70))]);
 }
 
 #[test]
-fn a_window_that_holds_the_hint_is_moved_too() {
-    let (first, last) = delays(&policy_fn(|_| Window::between(ms(50), ms(150))), &Hinted(429, 100));
+fn a_window_around_the_hint_is_moved_too() {
+    let (first, last) = delays(&policy_fn(|_| Window::between(ms(50), ms(150))), &Hint(429, 100));
     assert!((ms(100)..ms(101)).contains(&first), "{first:?}");
     assert!((ms(199)..=ms(200)).contains(&last), "{last:?}");
 }
 
 #[test]
-fn a_hint_is_heeded_on_every_status_that_is_worth_retrying() {
+fn a_hint_counts_on_every_retryable_status() {
     for status in [408, 413, 425, 429, 500, 502, 503, 504, 529] {
-        // A 413 is told from others by `Retry-After` itself.
+        // Only a `Retry-After` makes a 413 retryable.
         let expected = if status == 413 { Decision::Accept } else { wait(300) };
-        check(&FixedDelay::new(ms(0)), Session::new(), &[(Hinted(status, 300), expected)]);
+        check(&FixedDelay::new(ms(0)), Session::new(), &[(Hint(status, 300), expected)]);
     }
 }
 
@@ -155,12 +155,12 @@ fn ignored_hints_are_hidden_from_the_policy() {
         Window::exactly(ms(7))
     });
     let session = Session::new().ignore_hints();
-    let session = check(&policy, session, &[(Hinted(429, 60_000), wait(7))]);
+    let session = check(&policy, session, &[(Hint(429, 60_000), wait(7))]);
     assert_eq!(session.hint(), None);
 }
 
 #[test]
-fn a_hint_of_never_ends_the_session_whatever_the_policy_says() {
+fn a_hint_of_never_ends_the_session_with_every_policy() {
     let (request, response) = (Request::new(()), Response::new(()));
     let attempt = Attempt::new(1, &request, ResponseHead::from(&response));
     let context = RetryContext::new(attempt, RetryCause::Unprocessed).hint(RetryHint::Never);
@@ -179,11 +179,11 @@ fn steps_count_from_the_last_wait_that_the_server_named() {
     });
     let timeline = [
         (Status(503), wait(10)),
-        (Failed(FailureKind::NeverSent), wait(20)),
-        (Hinted(429, 1_000), wait(1_000)),
-        (Hinted(429, 1_000), wait(1_000)),
+        (Failure(FailureKind::NeverSent), wait(20)),
+        (Hint(429, 1_000), wait(1_000)),
+        (Hint(429, 1_000), wait(1_000)),
         (Status(503), wait(10)),
-        (REFUSED, wait(0)),
+        (UNPROCESSED, wait(0)),
         (Status(503), wait(20)),
     ];
     check(&policy, Session::new().max_attempts(9), &timeline);
@@ -191,7 +191,7 @@ fn steps_count_from_the_last_wait_that_the_server_named() {
         (0, None),
         (1, Some(10)),
         (2, Some(20)),
-        // The server's delays are not the policy's own, and neither is none at all.
+        // Only delays that the policy scheduled count as its previous ones.
         (0, Some(20)),
         (0, Some(20)),
         (1, Some(10)),
@@ -201,17 +201,17 @@ fn steps_count_from_the_last_wait_that_the_server_named() {
 }
 
 #[test]
-fn all_attempts_count_but_for_the_resend_at_once() {
+fn all_attempts_but_the_immediate_resend_count() {
     let seen = Mutex::new(Vec::new());
     let policy = policy_fn(|context| {
         seen.lock().unwrap().push((context.attempt.number, context.attempts_used));
         Window::exactly(ms(10))
     });
     let timeline = [
-        (Failed(FailureKind::NeverSent), wait(10)),
-        (Hinted(429, 1_000), wait(1_000)),
-        (REFUSED, wait(0)),
-        (REFUSED, wait(10)),
+        (Failure(FailureKind::NeverSent), wait(10)),
+        (Hint(429, 1_000), wait(1_000)),
+        (UNPROCESSED, wait(0)),
+        (UNPROCESSED, wait(10)),
         (Status(503), wait(10)),
     ];
     check(&policy, Session::new().max_attempts(9), &timeline);
@@ -221,20 +221,20 @@ fn all_attempts_count_but_for_the_resend_at_once() {
 #[test]
 fn decorrelated_jitter_grows_from_its_own_last_delay() {
     let policy = RetryAfterFirst::new(DecorrelatedJitter::new(ms(10), ms(10_000)));
-    let mut client = Client::new(&policy, Session::new().max_attempts(20));
+    let mut retry_loop = RetryLoop::new(&policy, Session::new().max_attempts(20));
     let mut previous = ms(10);
-    for back in [Status(503), Hinted(429, 5_000), Status(503), Status(503), Status(503)] {
-        let Decision::Wait(delay) = client.decide(&back) else { panic!() };
-        if let Status(_) = back {
+    for outcome in [Status(503), Hint(429, 5_000), Status(503), Status(503), Status(503)] {
+        let Decision::Wait(delay) = retry_loop.decide(&outcome) else { panic!() };
+        if let Status(_) = outcome {
             assert!((ms(10)..=previous * 3).contains(&delay), "{delay:?} after {previous:?}");
             previous = delay;
         }
-        client.session.resend();
+        retry_loop.session.resend();
     }
 }
 
 #[test]
-fn the_policy_sees_where_the_session_stands() {
+fn the_policy_sees_the_state_of_the_session() {
     let policy = policy_fn(|context| {
         assert_eq!(context.elapsed, ms(400));
         assert_eq!(context.remaining, Some(ms(600)));
@@ -243,28 +243,28 @@ fn the_policy_sees_where_the_session_stands() {
         assert_eq!(context.hint_header, Some("retry-after-ms"));
         Plan::GiveUp(GiveUpReason::Policy)
     });
-    let mut client = Client::new(&policy, Session::new().max_elapsed(ms(1_000)).started(ms(1_000)));
-    client.now = ms(1_400);
-    client.expect(&Hinted(429, 3), Decision::GiveUp(GiveUpReason::Policy));
-    assert_eq!(client.session.gives_up_at(), Some(ms(2_000)));
-    assert_eq!(client.session.cause(), Some(RetryCause::Throttled));
-    assert_eq!(client.session.hint(), Some(RetryHint::After(ms(3))));
-    assert_eq!(client.session.hint_header(), Some("retry-after-ms"));
+    let mut retry_loop = RetryLoop::new(&policy, Session::new().max_elapsed(ms(1_000)).started(ms(1_000)));
+    retry_loop.now = ms(1_400);
+    retry_loop.expect(&Hint(429, 3), Decision::GiveUp(GiveUpReason::Policy));
+    assert_eq!(retry_loop.session.gives_up_at(), Some(ms(2_000)));
+    assert_eq!(retry_loop.session.cause(), Some(RetryCause::Throttled));
+    assert_eq!(retry_loop.session.hint(), Some(RetryHint::After(ms(3))));
+    assert_eq!(retry_loop.session.hint_header(), Some("retry-after-ms"));
 }
 
 #[test]
-fn without_a_start_the_clock_starts_with_the_first_outcome_worth_a_retry() {
+fn without_a_start_the_session_begins_with_the_first_retryable_outcome() {
     let policy = FixedDelay::new(ms(10));
-    let mut client = Client::new(&policy, Session::new().max_elapsed(ms(100)));
-    client.now = ms(5_000);
-    assert_eq!(client.session.gives_up_at(), None);
-    client.expect(&Status(503), wait(10));
-    assert_eq!(client.session.gives_up_at(), Some(ms(5_100)));
+    let mut retry_loop = RetryLoop::new(&policy, Session::new().max_elapsed(ms(100)));
+    retry_loop.now = ms(5_000);
+    assert_eq!(retry_loop.session.gives_up_at(), None);
+    retry_loop.expect(&Status(503), wait(10));
+    assert_eq!(retry_loop.session.gives_up_at(), Some(ms(5_100)));
 }
 
 #[test]
 fn every_resend_is_counted_and_every_wait_added_up() {
-    let timeline = [(REFUSED, wait(0)), (Status(503), wait(30)), (Hinted(429, 50), wait(50))];
+    let timeline = [(UNPROCESSED, wait(0)), (Status(503), wait(30)), (Hint(429, 50), wait(50))];
     let mut session = check(&FixedDelay::new(ms(30)), Session::new().max_attempts(4), &timeline);
     assert_eq!(session.number(), 4);
     assert_eq!(session.waited(), ms(80));
@@ -275,10 +275,10 @@ fn every_resend_is_counted_and_every_wait_added_up() {
 #[test]
 fn a_resend_that_is_abandoned_is_neither_counted_nor_waited_for() {
     let policy = FixedDelay::new(ms(30));
-    let mut client = Client::new(&policy, Session::new());
-    assert_eq!(client.decide(&Status(503)), wait(30));
-    client.session.abandon();
-    assert_eq!((client.session.resend(), client.session.waited()), (1, Duration::ZERO));
+    let mut retry_loop = RetryLoop::new(&policy, Session::new());
+    assert_eq!(retry_loop.decide(&Status(503)), wait(30));
+    retry_loop.session.abandon();
+    assert_eq!((retry_loop.session.resend(), retry_loop.session.waited()), (1, Duration::ZERO));
 }
 
 #[test]
@@ -289,9 +289,9 @@ fn an_accepted_outcome_reads_no_clock_and_draws_no_number() {
         let attempt = Attempt::new(1, &request, ResponseHead::from(&response));
         let clock = || panic!("the clock was read");
         let mut session = Session::new();
-        let step =
+        let decision =
             session.decide(&RetryAfterFirst::default(), &attempt, Some(&Budget::default()), clock, &mut rng);
-        assert_eq!(step, Decision::Accept, "{status}");
+        assert_eq!(decision, Decision::Accept, "{status}");
         assert_eq!((session.cause(), session.gives_up_at()), (None, None));
     }
     assert_eq!(rng, SmallRng::seed_from_u64(1));
@@ -308,22 +308,22 @@ fn sessions_that_share_a_generator_do_not_share_their_delays() {
         }
         let response = response.body(()).unwrap();
         let attempt = Attempt::new(1, &request, ResponseHead::from(&response));
-        let steps = (0..1_000).map(|_| {
+        let delays = (0..1_000).map(|_| {
             let clock = || ClockReading::new(Duration::ZERO, SystemTime::UNIX_EPOCH);
             match Session::new().decide(&policy, &attempt, None, clock, &mut rng) {
                 Decision::Wait(delay) => delay,
                 other => panic!("{other:?}"),
             }
         });
-        let distinct = steps.collect::<BTreeSet<_>>().len();
+        let distinct = delays.collect::<BTreeSet<_>>().len();
         assert!(distinct >= 990, "{distinct} with {retry_after:?}");
     }
 }
 
 #[test]
-fn now_leaves_the_time_to_the_policy_and_its_backoff_grows() {
+fn a_hint_of_zero_leaves_the_time_to_the_policy_and_its_backoff_grows() {
     let policy = ExponentialBackoff::new(ms(100), ms(10_000)).jitter(crate::Jitter::None);
-    let now = || Hinted(503, 0);
+    let now = || Hint(503, 0);
     let timeline = [(now(), wait(100)), (now(), wait(200)), (now(), wait(400)), (now(), wait(800))];
     check(&policy, Session::new().max_attempts(9), &timeline);
 }

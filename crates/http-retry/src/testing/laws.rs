@@ -1,4 +1,4 @@
-//! The laws that every policy must keep.
+//! The laws that every policy must obey.
 
 mod grid;
 mod violation;
@@ -9,43 +9,43 @@ use std::time::{Duration, SystemTime};
 use http::{Method, Request};
 use rand::{SeedableRng, rngs::SmallRng};
 
-use self::grid::Row;
+use self::grid::LawCase;
 pub use self::violation::Violation;
 use super::{Script, Scripted};
 use crate::{Attempt, ClockReading, Decision, Outcome, Plan, Policy, RequestHead, ResponseHead, Session};
 
-/// A law that every policy must keep, unless [`Laws::except`] lets it go.
+/// A law that every policy must obey, unless [`Laws::except`] exempts it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Law {
-    /// It answers every question without a panic, also where numbers are as large as they can be.
+    /// No method of the policy panics, even with the largest numbers.
     NoPanic,
-    /// Its windows open before they close.
+    /// Every window opens before it closes.
     Ordered,
-    /// Its windows close before long: within [`longest`](Laws::longest), counted from the server's hint.
+    /// Every window closes within [`longest`](Laws::longest), counted from the server's hint.
     Bounded,
-    /// Of 1,000 sessions no two in a hundred wait for the same time, because callers that fail together must not come
-    /// back together. A policy without jitter, such as [`FixedDelay`](crate::FixedDelay), breaks it.
+    /// The delays of 1,000 sessions have at least 990 different values, because callers that fail together must not come back
+    /// together. A policy without jitter, such as [`FixedDelay`](crate::FixedDelay), breaks this law.
     Varied,
-    /// Driven by a [`Session`], it sends nothing before the server's hint. A session sees to that itself, unless it
+    /// A [`Session`] with this policy sends nothing before the server's hint. A session ensures that itself, unless it
     /// ignores hints.
     HeedsHints,
 }
 
 impl Law {
-    /// What it demands, in a few words.
+    /// Returns a short text of the law.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::NoPanic => "a policy never panics",
             Self::Ordered => "a window opens before it closes",
-            Self::Bounded => "a window closes before long",
+            Self::Bounded => "a window closes within the longest allowed delay",
             Self::Varied => "callers that fail together do not come back together",
             Self::HeedsHints => "nothing is sent before the server's hint",
         }
     }
 }
 
-/// Which laws are checked, and within which bounds.
+/// The laws to check, and their bounds.
 ///
 /// ```
 /// use std::time::Duration;
@@ -56,7 +56,7 @@ impl Law {
 /// let violation = check(&policy).unwrap_err();
 /// assert_eq!((violation.law(), violation.attempt()), (Law::Varied, 1));
 ///
-/// // On purpose.
+/// // This policy has no jitter on purpose.
 /// Laws::new().except(Law::Varied).longest(Duration::from_secs(1)).assert(&policy);
 /// ```
 #[derive(Clone, Debug)]
@@ -71,40 +71,44 @@ pub fn check<P: Policy + ?Sized>(policy: &P) -> Result<(), Violation> {
     Laws::new().check(policy)
 }
 
-/// The same, for tests. The [module](crate::testing) has an example.
+/// Asserts in a test that a policy obeys every [`Law`]. The [module](crate::testing) has an example.
 ///
 /// # Panics
 ///
-/// Where the policy breaks a law, with the attempt at which it does.
+/// Panics if the policy breaks a law. The message names the law and the attempt.
 #[track_caller]
 pub fn assert_lawful<P: Policy + ?Sized>(policy: &P) {
     Laws::new().assert(policy);
 }
 
 impl Laws {
-    /// All of them; windows close within an hour, and sessions have no deadline and as many attempts as it takes.
+    /// Selects all laws. Windows must close within an hour, and sessions have no time limit and no limit of attempts.
     pub fn new() -> Self {
         let session = || Session::new().max_attempts(u32::MAX).max_elapsed(None);
         Self { skipped: HashSet::new(), longest: Duration::from_secs(3_600), session }
     }
 
-    /// All but this one: [`Law::Varied`] for a policy that means to have no jitter.
+    /// Leaves this law out, for example [`Law::Varied`] for a policy without jitter.
     pub fn except(mut self, law: Law) -> Self {
         self.skipped.insert(law);
         self
     }
 
-    /// Sets what [`Law::Bounded`] allows above the server's hint.
+    /// Sets the longest delay above the server's hint that [`Law::Bounded`] allows.
     pub fn longest(self, longest: Duration) -> Self {
         Self { longest, ..self }
     }
 
-    /// Sets how the sessions of [`Law::Varied`] and [`Law::HeedsHints`] are made.
+    /// Sets the function that creates the sessions of [`Law::Varied`] and [`Law::HeedsHints`].
     pub fn session(self, session: fn() -> Session) -> Self {
         Self { session, ..self }
     }
 
-    /// Checks a policy; the first law that it breaks is the error.
+    /// Checks a policy.
+    ///
+    /// # Errors
+    ///
+    /// The error is the first law that the policy breaks.
     pub fn check<P: Policy + ?Sized>(&self, policy: &P) -> Result<(), Violation> {
         if self.applies(Law::NoPanic) {
             heads(policy)?;
@@ -119,11 +123,11 @@ impl Laws {
         Ok(())
     }
 
-    /// The same, for tests.
+    /// Asserts in a test that a policy obeys the laws.
     ///
     /// # Panics
     ///
-    /// Where the policy breaks a law.
+    /// Panics if the policy breaks a law.
     #[track_caller]
     pub fn assert<P: Policy + ?Sized>(&self, policy: &P) {
         if let Err(violation) = self.check(policy) {
@@ -135,39 +139,39 @@ impl Laws {
         !self.skipped.contains(&law)
     }
 
-    /// Asks for the window of every context of the grid.
+    /// Checks the window of every case of the grid.
     fn windows<P: Policy + ?Sized>(&self, policy: &P) -> Result<(), Violation> {
-        for row in Row::all() {
-            let plan = match row.ask(|context| calmly(|| policy.schedule(context))) {
+        for case in LawCase::all() {
+            let plan = match case.with_context(|context| catch_panic(|| policy.schedule(context))) {
                 Ok(plan) => plan,
-                Err(said) if self.applies(Law::NoPanic) => return Err(row.breaks(Law::NoPanic, said)),
+                Err(panic) if self.applies(Law::NoPanic) => return Err(case.violation(Law::NoPanic, panic)),
                 Err(_) => continue,
             };
             let Plan::Resend(window) = plan else { continue };
             if self.applies(Law::Ordered) && window.latest < window.earliest {
                 let found =
                     format!("it opens after {:?} and closes after {:?}", window.earliest, window.latest);
-                return Err(row.breaks(Law::Ordered, found));
+                return Err(case.violation(Law::Ordered, found));
             }
-            let longest = self.longest.saturating_add(row.hinted_delay());
+            let longest = self.longest.saturating_add(case.hinted_delay());
             let closes = window.latest.max(window.earliest);
             if self.applies(Law::Bounded) && closes > longest {
                 let found = format!("it closes after {closes:?}, and {longest:?} is allowed");
-                return Err(row.breaks(Law::Bounded, found));
+                return Err(case.violation(Law::Bounded, found));
             }
         }
         Ok(())
     }
 
-    /// Lets 1,000 sessions fail alike three times, as often as the policy goes along.
+    /// Lets 1,000 sessions fail three times in the same way, and counts the different delays.
     fn varied<P: Policy + ?Sized>(&self, policy: &P) -> Result<(), Violation> {
-        let busy = Script::new().status(503).nth(1);
+        let unavailable = Script::new().status(503).nth(1);
         let mut delays = vec![Vec::new(); 3];
         let mut rng = SmallRng::seed_from_u64(1);
         for _ in 0..SESSIONS {
             let mut session = (self.session)();
             for delays in &mut delays {
-                match decide(policy, &mut session, &busy, &mut rng) {
+                match decide(policy, &mut session, &unavailable, &mut rng) {
                     Some(delay) => delays.push(delay),
                     None => break,
                 }
@@ -175,7 +179,7 @@ impl Laws {
         }
         for (number, delays) in (1..).zip(delays) {
             let distinct = delays.iter().collect::<HashSet<_>>().len();
-            if delays.len() == SESSIONS && distinct < DISTINCT {
+            if delays.len() == SESSIONS && distinct < MIN_DISTINCT {
                 let found = format!("{SESSIONS} sessions wait for {distinct} different times");
                 return Err(Violation::new(Law::Varied, number, found, "a 503 each time".to_owned()));
             }
@@ -183,7 +187,7 @@ impl Laws {
         Ok(())
     }
 
-    /// Lets sessions fail with every kind of hint.
+    /// Lets sessions fail with each of the [`HINTS`], and compares their delays with it.
     fn heeds_hints<P: Policy + ?Sized>(&self, policy: &P) -> Result<(), Violation> {
         for status in [503, 429] {
             for (header, value, hint) in HINTS {
@@ -197,8 +201,8 @@ impl Laws {
                         };
                         if delay < hint {
                             let found = format!("the session waits for {delay:?}");
-                            let row = format!("{status} with `{header}: {value}` each time");
-                            return Err(Violation::new(Law::HeedsHints, number, found, row));
+                            let case = format!("{status} with `{header}: {value}` each time");
+                            return Err(Violation::new(Law::HeedsHints, number, found, case));
                         }
                     }
                 }
@@ -214,30 +218,31 @@ impl Default for Laws {
     }
 }
 
-/// Asks about heads and outcomes of every kind.
+/// Calls `is_retryable` and `classify` with heads and outcomes of every kind.
 fn heads<P: Policy + ?Sized>(policy: &P) -> Result<(), Violation> {
     for method in [Method::GET, Method::POST, Method::CONNECT] {
         for value in [&b""[..], b"1", b"\xff\xfe", b"99999999999999999999"] {
             let (request, responses) = grid::heads(&method, value);
-            let breaks = |said, what: &dyn std::fmt::Debug| {
-                Violation::new(Law::NoPanic, 1, said, format!("{method} and {what:?}"))
+            let violation = |panic, outcome: &dyn std::fmt::Debug| {
+                Violation::new(Law::NoPanic, 1, panic, format!("{method} and {outcome:?}"))
             };
-            calmly(|| policy.is_retryable(&RequestHead::from(&request)))
-                .map_err(|said| breaks(said, &"no answer yet"))?;
+            catch_panic(|| policy.is_retryable(&RequestHead::from(&request)))
+                .map_err(|panic| violation(panic, &"no outcome yet"))?;
             for response in &responses {
                 let attempt = Attempt::new(1, &request, ResponseHead::from(response));
-                calmly(|| policy.classify(&attempt)).map_err(|said| breaks(said, &response.status()))?;
+                catch_panic(|| policy.classify(&attempt))
+                    .map_err(|panic| violation(panic, &response.status()))?;
             }
             for kind in grid::FAILURES {
                 let attempt = Attempt::new(u32::MAX, &request, kind);
-                calmly(|| policy.classify(&attempt)).map_err(|said| breaks(said, &kind))?;
+                catch_panic(|| policy.classify(&attempt)).map_err(|panic| violation(panic, &kind))?;
             }
         }
     }
     Ok(())
 }
 
-/// How long a session waits, if it does.
+/// Returns the delay that a session decides on after an answer, if it does not end.
 fn decide<P: Policy + ?Sized>(
     policy: &P,
     session: &mut Session,
@@ -248,18 +253,18 @@ fn decide<P: Policy + ?Sized>(
     let request = Request::new(());
     let attempt = Attempt::new(session.number(), &request, Outcome::from(ResponseHead::from(response)));
     let clock = || ClockReading::new(Duration::ZERO, SystemTime::UNIX_EPOCH);
-    let step = calmly(|| session.decide(policy, &attempt, None, clock, rng)).ok()?;
+    let decision = catch_panic(|| session.decide(policy, &attempt, None, clock, rng)).ok()?;
     session.resend();
-    match step {
+    match decision {
         Decision::Wait(delay) => Some(delay),
         Decision::Accept | Decision::GiveUp(_) => None,
     }
 }
 
-/// What an answer is, or what is said in a panic instead of it.
-fn calmly<T>(ask: impl FnOnce() -> T) -> Result<T, String> {
-    // A policy that panicked is not asked again.
-    std::panic::catch_unwind(std::panic::AssertUnwindSafe(ask)).map_err(|panic| {
+/// Calls a function, and returns the message of its panic as an error.
+fn catch_panic<T>(call: impl FnOnce() -> T) -> Result<T, String> {
+    // No policy is called again after a panic, so a broken state of it does no harm.
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(call)).map_err(|panic| {
         let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
         let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
         format!("it panics: {}", text.unwrap_or_default())
@@ -267,9 +272,9 @@ fn calmly<T>(ask: impl FnOnce() -> T) -> Result<T, String> {
 }
 
 const SESSIONS: usize = 1_000;
-const DISTINCT: usize = 990;
+const MIN_DISTINCT: usize = 990;
 
-/// Hints of each kind, and how long they ask for.
+/// One hint of each kind: a header, its value, and its delay.
 const HINTS: [(&str, &str, Duration); 3] = [
     ("retry-after", "7", Duration::from_secs(7)),
     ("retry-after-ms", "1500", Duration::from_millis(1_500)),

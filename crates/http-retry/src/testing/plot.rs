@@ -1,4 +1,4 @@
-//! A picture of when a policy sends again.
+//! A plot of the windows of a policy.
 
 use std::fmt;
 use std::time::Duration;
@@ -7,12 +7,12 @@ use http::{Request, Response, StatusCode};
 
 use crate::{Attempt, GiveUpReason, Plan, Policy, ResponseHead, RetryCause, RetryContext, Window};
 
-/// A picture of when a policy sends again. Its `Display` draws a line of text for each resend.
+/// A plot of the windows of a policy. Its `Display` draws a line of text for each resend.
 ///
 /// ```
 /// use http_retry::{ExponentialBackoff, testing::Plot};
 ///
-/// let text = Plot::of(&ExponentialBackoff::default()).to_string();
+/// let text = Plot::new(&ExponentialBackoff::default()).to_string();
 /// assert!(text.starts_with("resend  waits\n     1  █"));
 /// ```
 #[derive(Clone, Debug, PartialEq)]
@@ -21,13 +21,13 @@ pub struct Plot {
 }
 
 impl Plot {
-    /// Of the first eight resends of a GET that is answered with 503 each time, where the server says nothing of time.
-    pub fn of<P: Policy + ?Sized>(policy: &P) -> Self {
-        Self::of_resends(policy, 8)
+    /// Plots the first eight resends of a GET. The server answers every attempt with a 503 without a hint.
+    pub fn new<P: Policy + ?Sized>(policy: &P) -> Self {
+        Self::with_resends(policy, 8)
     }
 
-    /// The same, of so many resends.
-    pub fn of_resends<P: Policy + ?Sized>(policy: &P, resends: u32) -> Self {
+    /// Plots this number of resends of the same request.
+    pub fn with_resends<P: Policy + ?Sized>(policy: &P, resends: u32) -> Self {
         let request = Request::new(());
         let mut response = Response::new(());
         *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
@@ -39,7 +39,7 @@ impl Plot {
             match policy.schedule(&context.previous_delay(previous_delay)) {
                 Plan::GiveUp(reason) => Err(reason),
                 Plan::Resend(window) => {
-                    // As long as it waits on the average.
+                    // The next windows may depend on the delay, so each resend waits for its average.
                     let delay = window.earliest.saturating_add(window.width() / 2);
                     elapsed = elapsed.saturating_add(delay);
                     previous_delay = Some(delay);
@@ -72,7 +72,7 @@ impl fmt::Display for Plot {
                 Err(reason) => writeln!(f, "{number:>6}  gives up: {reason}")?,
                 Ok(Window { earliest, latest }) => {
                     let before = column(*earliest);
-                    // A moment is to be seen too.
+                    // A window without width is visible too.
                     let bar = column(*latest).saturating_sub(before).max(1);
                     let (before, bar) = (" ".repeat(before), "█".repeat(bar));
                     writeln!(f, "{number:>6}  {before}{bar}  {earliest:?} to {latest:?}")?;
@@ -83,7 +83,7 @@ impl fmt::Display for Plot {
     }
 }
 
-/// How wide the longest wait is in text.
+/// The width of the longest window, in characters.
 const COLUMNS: f64 = 60.0;
 
 #[cfg(test)]
@@ -96,17 +96,17 @@ mod tests {
     }
 
     #[test]
-    fn a_program_reads_the_windows_of_the_picture() {
-        let plot = Plot::of_resends(&ExponentialBackoff::new(ms(100), ms(300)), 3);
+    fn a_program_reads_the_windows_of_the_plot() {
+        let plot = Plot::with_resends(&ExponentialBackoff::new(ms(100), ms(300)), 3);
         assert_eq!(plot.plans(), [100, 200, 300].map(|end| Ok(Window::up_to(ms(end)))));
         assert_eq!(plot.longest(), ms(300));
-        let never = Plot::of_resends(&NoRetry, 1);
-        assert_eq!((never.plans(), never.longest()), (&[Err(GiveUpReason::Policy)][..], ms(0)));
+        let no_retry = Plot::with_resends(&NoRetry, 1);
+        assert_eq!((no_retry.plans(), no_retry.longest()), (&[Err(GiveUpReason::Policy)][..], ms(0)));
     }
 
     #[track_caller]
     fn check(policy: &dyn Policy, expected: &[&str]) {
-        let text = Plot::of_resends(policy, u32::try_from(expected.len()).unwrap()).to_string();
+        let text = Plot::with_resends(policy, u32::try_from(expected.len()).unwrap()).to_string();
         let bars: Vec<_> = text.lines().skip(1).map(|line| line.replace("██████████", "#")).collect();
         assert_eq!(bars, expected);
     }

@@ -1,10 +1,10 @@
-//! What a server answers, attempt by attempt.
+//! The answers of a scripted server.
 
 use http::{HeaderName, HeaderValue, Response, StatusCode};
 
 use crate::FailureKind;
 
-/// What a server answers, attempt by attempt. It reads as a sentence, and its last word holds for ever:
+/// The answers of a server to one attempt after another. The last answer repeats for ever:
 ///
 /// ```
 /// use std::time::Duration;
@@ -21,73 +21,73 @@ use crate::FailureKind;
 /// assert!(transcript.sent_at[3] >= Duration::from_secs(2));
 /// ```
 ///
-/// One that says nothing answers 200.
+/// An empty script answers every attempt with 200.
 #[derive(Clone, Debug, Default)]
 pub struct Script {
     answers: Vec<Scripted>,
 }
 
-/// What one attempt comes back with, as a [`Script`] has it.
+/// The answer of a [`Script`] to one attempt.
 #[derive(Clone, Debug)]
 pub enum Scripted {
-    /// This head, and no content.
+    /// A response with this head and without a body.
     Response(Response<()>),
-    /// No response.
+    /// A failure without a response.
     Failure(FailureKind),
-    /// Nothing, ever.
+    /// No answer, ever.
     Pending,
 }
 
 impl Script {
-    /// Says nothing yet.
+    /// Creates an empty script.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Then a response of this status.
+    /// Adds a response with this status.
     ///
     /// # Panics
     ///
-    /// Where that is no status.
+    /// Panics if the number is not a valid status.
     #[track_caller]
     pub fn status(self, status: u16) -> Self {
         let mut response = Response::new(());
-        *response.status_mut() = StatusCode::from_u16(status).expect("a status is from 100 to 999");
+        *response.status_mut() = StatusCode::from_u16(status).expect("a status is a number from 100 to 999");
         self.then(Scripted::Response(response))
     }
 
-    /// The last response has this header too.
+    /// Adds a header to the last response.
     ///
     /// # Panics
     ///
-    /// Where the last word was no response, or this is no header.
+    /// Panics if the last answer is not a response, or if the name or the value is not valid in a header.
     #[track_caller]
     pub fn header(mut self, name: &str, value: &str) -> Self {
         let Some(Scripted::Response(response)) = self.answers.last_mut() else {
-            panic!("a header belongs to a response: say `.status(..)` before");
+            panic!("a header belongs to a response: call `.status(..)` first");
         };
-        let name = HeaderName::try_from(name).expect("the name of a header");
-        response.headers_mut().append(name, HeaderValue::try_from(value).expect("the value of a header"));
+        let name = HeaderName::try_from(name).expect("a valid header name");
+        response.headers_mut().append(name, HeaderValue::try_from(value).expect("a valid header value"));
         self
     }
 
-    /// Then a failure.
+    /// Adds a failure.
     pub fn failure(self, kind: FailureKind) -> Self {
         self.then(Scripted::Failure(kind))
     }
 
-    /// Then nothing, ever.
+    /// Adds an attempt that never gets an answer.
     pub fn pending(self) -> Self {
         self.then(Scripted::Pending)
     }
 
-    /// Then this.
+    /// Adds an answer.
     pub fn then(mut self, answer: Scripted) -> Self {
         self.answers.push(answer);
         self
     }
 
-    /// The last word so often in all; 0 means 1.
+    /// Repeats the last answer, so that the server gives it this many times in total; 0 means 1.
     pub fn times(mut self, times: usize) -> Self {
         if let Some(last) = self.answers.last().cloned() {
             self.answers.extend(std::iter::repeat_n(last, times.saturating_sub(1)));
@@ -95,7 +95,7 @@ impl Script {
         self
     }
 
-    /// What the `n`th attempt comes back with, counted from 1.
+    /// Returns the answer to the attempt with this number, counted from 1.
     pub fn nth(&self, number: usize) -> Scripted {
         let answer = self.answers.get(number.max(1) - 1).or(self.answers.last());
         answer.cloned().unwrap_or_else(|| Scripted::Response(Response::new(())))
@@ -106,7 +106,7 @@ impl Script {
 mod tests {
     use super::*;
 
-    /// What an answer is, in a word.
+    /// Returns a short text for an answer.
     fn word(script: &Script, number: usize) -> String {
         match script.nth(number) {
             Scripted::Response(response) => {
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn a_script_is_said_in_order_and_its_last_word_holds() {
+    fn answers_come_in_order_and_the_last_one_repeats() {
         check(&Script::new(), &["200", "200"]);
         check(&Script::new().times(3), &["200"]);
         let script = Script::new().status(503).header("x-a", "b").times(2).failure(FailureKind::Timeout);

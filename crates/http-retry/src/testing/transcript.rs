@@ -1,4 +1,4 @@
-//! A script played to a policy, in virtual time.
+//! A run of a script against a policy, in virtual time.
 
 use std::time::{Duration, SystemTime};
 
@@ -8,35 +8,35 @@ use rand::{SeedableRng, rngs::SmallRng};
 use super::{Script, Scripted};
 use crate::{Attempt, ClockReading, Decision, GiveUpReason, Outcome, Policy, ResponseHead, Session};
 
-/// What happened to a request to which a [`Script`] was played.
+/// The record of one request to the server of a [`Script`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Transcript {
-    /// When each attempt was sent, since the first.
+    /// The time at which each attempt was sent, counted from the first.
     pub sent_at: Vec<Duration>,
-    /// How it ended.
+    /// The end of the request.
     pub end: End,
 }
 
-/// How a request ended to which a [`Script`] was played.
+/// The end of a request to the server of a [`Script`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
-    /// The caller got the last answer, as one that is not worth retrying.
+    /// The caller got the last answer, which was not worth a retry.
     Accepted,
-    /// The caller got the last answer, for this reason.
+    /// The caller got the last answer, which was worth a retry, because the session gave up for this reason.
     GaveUp(GiveUpReason),
-    /// The last attempt never came back.
+    /// The last attempt never got an answer.
     Pending,
 }
 
 impl Script {
-    /// Plays the script to a GET, in virtual time: answers take none, so that only waits count. The delays are drawn
-    /// from a seed that is always the same.
+    /// Runs a GET against the script in virtual time. Answers take no time, so only waits count. The delays are drawn from a
+    /// fixed seed.
     pub fn play<P: Policy + ?Sized>(&self, policy: &P, session: Session) -> Transcript {
         let request = Request::get("http://test.example/").body(()).unwrap_or_default();
         self.play_to(policy, &request, session)
     }
 
-    /// The same with a request of your own.
+    /// Runs this request against the script, as [`play`](Self::play) does with a GET.
     pub fn play_to<P: Policy + ?Sized, B>(
         &self,
         policy: &P,
@@ -57,7 +57,7 @@ impl Script {
                 }
             };
             let attempt = Attempt::new(session.number(), request, outcome);
-            // A date is read against a `Date`, or else against the Unix epoch.
+            // A date in a hint is compared with the `Date` of the response, or else with the Unix epoch.
             let clock = || ClockReading::new(now, SystemTime::UNIX_EPOCH);
             match session.decide(policy, &attempt, None, clock, &mut rng) {
                 Decision::Accept => break End::Accepted,
@@ -84,14 +84,14 @@ mod tests {
     }
 
     #[test]
-    fn each_attempt_is_sent_when_its_wait_is_over() {
+    fn each_attempt_is_sent_after_its_delay() {
         let get = Request::default;
         let post = || Request::post("/").body(()).unwrap();
         let script = Script::new;
         check(script(), get(), &[0], End::Accepted);
         check(script().status(503), get(), &[0, 100, 200], End::GaveUp(GiveUpReason::MaxAttempts));
         check(script().status(503).status(200), get(), &[0, 100], End::Accepted);
-        check(script().status(503).status(200), post(), &[0], End::Accepted);
+        check(script().status(503).status(200), post(), &[0], End::GaveUp(GiveUpReason::NotIdempotent));
         let busy = script().status(429).header("retry-after", "2");
         check(busy.clone().status(200), post(), &[0, 2_000], End::Accepted);
         check(busy.header("retry-after", "6"), post(), &[0], End::GaveUp(GiveUpReason::MaxElapsed));

@@ -92,7 +92,7 @@ impl Gateway {
         let before = self.said().len();
         self.write(endpoints, change)?;
         signal(child.id(), "HUP")?;
-        let word = if change == Change::Bad { "not taken" } else { "read again" };
+        let word = if change == Change::Bad { "rejected;" } else { "reloaded" };
         let end = Instant::now() + Duration::from_secs(10);
         while !self.said()[before..].iter().any(|line| line.contains(word)) {
             if Instant::now() > end {

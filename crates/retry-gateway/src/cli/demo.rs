@@ -1,4 +1,4 @@
-//! `demo`: the reference experiment, with a gateway between the callers and the servers.
+//! The command `demo`: the reference experiment, with a gateway between the callers and the servers.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -10,29 +10,29 @@ use http::{Request, Uri};
 pub(crate) use retry_experiment::Options;
 use retry_experiment::{Caller, NAIVE_TRIES, Progress, Row, Shop, measure};
 use retry_gateway::Server;
-use retry_gateway::config::{Config, Pace, Profile, Route};
+use retry_gateway::config::{Config, PaceConfig, Profile, RouteConfig};
 use serde::Serialize;
 
-/// A way to the server. Behind a gateway the callers never try twice.
+/// A strategy of the callers. Behind a gateway they send each request once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-enum Way {
-    /// Straight, once.
+enum Strategy {
+    /// The callers send each request once, directly to the server.
     NoRetry,
-    /// Straight, up to 13 times, at once.
+    /// The callers send each request directly, up to 13 times and without a wait.
     Naive,
-    /// Through a gateway, by its defaults.
+    /// The callers use a gateway with the default profile.
     Default,
-    /// The same, with a pace.
+    /// The callers use a gateway with the default profile and a pace.
     Paced,
-    /// Through a gateway for APIs of language models.
+    /// The callers use a gateway with the `llm` profile.
     Llm,
 }
 
-impl Way {
+impl Strategy {
     const ALL: [Self; 5] = [Self::NoRetry, Self::Naive, Self::Default, Self::Paced, Self::Llm];
 
-    /// The gateway on this way, if there is one.
+    /// Returns the configuration of the gateway in front of a server, if the strategy has one.
     fn gateway(self, server: SocketAddr) -> anyhow::Result<Option<Config>> {
         let server: Uri = format!("http://{server}").parse()?;
         let mut config = match self {
@@ -46,16 +46,16 @@ impl Way {
         Ok(Some(config))
     }
 
-    /// Callers of this address, who send what a script sends to a language model. The default profile leaves a
-    /// POST to its client, unless it has a key.
+    /// Returns callers that send what a script sends to a language model. Their requests have a key where the gateway has
+    /// the default profile, which otherwise leaves a POST to its client.
     fn caller(self, address: SocketAddr) -> Caller {
         let tries = if self == Self::Naive { NAIVE_TRIES } else { 1 };
-        let is_keyed = matches!(self, Self::Default | Self::Paced);
+        let has_key = matches!(self, Self::Default | Self::Paced);
         Caller::plain(tries, move |number| {
             let mut request = Request::post(format!("http://{address}/v1/chat/completions"))
                 .header(AUTHORIZATION, "Bearer demo")
                 .header(CONTENT_TYPE, "application/json");
-            if is_keyed {
+            if has_key {
                 request = request.header("idempotency-key", format!("\"{number}\""));
             }
             request.body(QUESTION.into())
@@ -63,19 +63,19 @@ impl Way {
     }
 }
 
-/// One limit for all requests: `pace = { key = "upstream" }`.
+/// Adds the pace that `pace = { key = "upstream" }` stands for: one limit for all requests.
 fn with_pace(mut config: Config) -> Config {
     for upstream in config.upstreams.values_mut() {
-        upstream.pace = Some(Pace::default());
+        upstream.pace = Some(PaceConfig::default());
     }
     for route in &mut config.routes {
-        *route = Route::to(&route.upstream, route.profile, true);
+        *route = RouteConfig::with_upstream(&route.upstream, route.profile, true);
     }
     config
 }
 
-/// As the table names it.
-impl fmt::Display for Way {
+/// The name in the table.
+impl fmt::Display for Strategy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::NoRetry => "direct, no retry",
@@ -87,70 +87,75 @@ impl fmt::Display for Way {
     }
 }
 
-/// Calls the servers in all ways, and prints what it cost and what that means.
+/// Calls the servers with all strategies, and prints what each cost and what that means.
 pub(crate) async fn run(options: &Options) -> anyhow::Result<()> {
-    let one = async |shop, way, progress: &Progress| row(shop, way, options, progress).await;
-    let rows = options.rows(&Way::ALL, one).await?;
+    let one = async |shop, strategy, progress: &Progress| row(shop, strategy, options, progress).await;
+    let rows = options.rows(&Strategy::ALL, one).await?;
     options.print(&rows)?;
     if !options.json {
-        write!(io::stdout(), "{}", meaning(&rows))?;
+        write!(io::stdout(), "{}", summary(&rows))?;
     }
     Ok(())
 }
 
-/// One server, called in one way.
-async fn row(shop: Shop, way: Way, options: &Options, progress: &Progress) -> anyhow::Result<Row<Way>> {
+/// Calls one server with one strategy.
+async fn row(
+    shop: Shop,
+    strategy: Strategy,
+    options: &Options,
+    progress: &Progress,
+) -> anyhow::Result<Row<Strategy>> {
     let server = retry_experiment::Server::start(shop, options.load).await?;
-    let Some(config) = way.gateway(server.address())? else {
-        return measure(&server, way, way.caller(server.address()), progress).await;
+    let Some(config) = strategy.gateway(server.address())? else {
+        return measure(&server, strategy, strategy.caller(server.address()), progress).await;
     };
     let gateway = Server::bind(&config).await?;
-    let caller = way.caller(gateway.address()?);
+    let caller = strategy.caller(gateway.address()?);
     let mut row = None;
-    // It is there for as long as it is called.
-    gateway.run(async { row = Some(measure(&server, way, caller, progress).await) }).await;
+    // The gateway stops when the measurement ends.
+    gateway.run(async { row = Some(measure(&server, strategy, caller, progress).await) }).await;
     row.context("the gateway stopped before all requests were made")?
 }
 
-/// The table in a few sentences, each of which holds for these rows.
-fn meaning(rows: &[Row<Way>]) -> String {
-    let sum = |way| Sum::of(rows.iter().filter(|row| row.way == way));
-    let (once, naive) = (sum(Way::NoRetry), sum(Way::Naive));
-    let (default, paced, llm) = (sum(Way::Default), sum(Way::Paced), sum(Way::Llm));
+/// Returns the table in a few sentences, each of them true for these rows.
+fn summary(rows: &[Row<Strategy>]) -> String {
+    let sum = |strategy| Totals::new(rows.iter().filter(|row| row.way == strategy));
+    let (once, naive) = (sum(Strategy::NoRetry), sum(Strategy::Naive));
+    let (default, paced, llm) = (sum(Strategy::Default), sum(Strategy::Paced), sum(Strategy::Llm));
     let early = match default.early + paced.early + llm.early {
         0 => "no call came".to_owned(),
         early => format!("{early} calls came"),
     };
     let mut lines = format!(
-        "Of {} requests {} are served at once. Up to 13 tries serve {}, for {} calls, {} of them earlier than the \
-         server had asked.\n",
+        "Without retries {1} of {0} requests are served. Up to 13 tries serve {2} with {3} calls, {4} of them earlier than \
+         the server asked for.\n",
         once.requests, once.served, naive.served, naive.calls, naive.early,
     );
     lines += &format!(
-        "Through the gateway {early} early. Its default profile served {}, for {} calls; with a pace {}, for {}; the \
-         llm profile {}, for {}.\n",
+        "Through the gateway {early} early. Its default profile served {} with {} calls; with a pace it served {} with {}, \
+         and the llm profile {} with {}.\n",
         default.served, default.calls, paced.served, paced.calls, llm.served, llm.calls,
     );
     if [default, paced, llm].iter().any(|sum| sum.served < sum.requests) {
         lines += "The rest ran out of attempts (3, and 4 for llm), of time (15 s, and 10 min for llm) or of the \
                   retry budget.\n";
     }
-    lines += "Each request is a POST. The default profile sends one again after a 429 only if it has an \
-              `Idempotency-Key`, so there it has.\n";
+    lines += "Each request is a POST. The default profile retries one after a 429 only if it has an \
+              `Idempotency-Key`, so with that profile the requests have one.\n";
     lines
 }
 
-/// What one way came to at all servers.
+/// The totals of one strategy at all servers.
 #[derive(Clone, Copy, Default)]
-struct Sum {
+struct Totals {
     requests: u64,
     served: u64,
     calls: u64,
     early: u64,
 }
 
-impl Sum {
-    fn of<'a>(rows: impl Iterator<Item = &'a Row<Way>>) -> Self {
+impl Totals {
+    fn new<'a>(rows: impl Iterator<Item = &'a Row<Strategy>>) -> Self {
         rows.fold(Self::default(), |sum, row| Self {
             requests: sum.requests + u64::from(row.requests),
             served: sum.served + u64::from(row.served),
@@ -168,34 +173,34 @@ mod tests {
 
     use super::*;
 
-    fn row(way: Way, served: u32, calls: u64, early: u64) -> Row<Way> {
+    fn row(strategy: Strategy, served: u32, calls: u64, early: u64) -> Row<Strategy> {
         let server = Tally { calls, successes: served.into(), early };
         let (shop, requests) = (Shop::Bucket, 10);
-        Row { shop, way, requests, served, server, p50_ms: 0, p99_ms: 0, wall_ms: 0 }
+        Row { shop, way: strategy, requests, served, server, p50_ms: 0, p99_ms: 0, wall_ms: 0 }
     }
 
     #[test]
-    fn the_sentences_say_what_the_rows_say() {
+    fn the_sentences_have_the_figures_of_the_rows() {
         let mut rows = vec![
-            row(Way::NoRetry, 4, 10, 0),
-            row(Way::NoRetry, 3, 10, 0),
-            row(Way::Naive, 5, 99, 88),
-            row(Way::Default, 10, 14, 0),
-            row(Way::Paced, 10, 13, 0),
-            row(Way::Llm, 10, 12, 0),
+            row(Strategy::NoRetry, 4, 10, 0),
+            row(Strategy::NoRetry, 3, 10, 0),
+            row(Strategy::Naive, 5, 99, 88),
+            row(Strategy::Default, 10, 14, 0),
+            row(Strategy::Paced, 10, 13, 0),
+            row(Strategy::Llm, 10, 12, 0),
         ];
-        let text = meaning(&rows);
+        let text = summary(&rows);
         for sentence in [
-            "Of 20 requests 7 are served at once. ",
-            "13 tries serve 5, for 99 calls, 88 of them earlier ",
+            "Without retries 7 of 20 requests are served. ",
+            "13 tries serve 5 with 99 calls, 88 of them earlier ",
             "no call came early. ",
-            "default profile served 10, for 14 calls; with a pace 10, for 13; the llm profile 10, for 12.",
+            "default profile served 10 with 14 calls; with a pace it served 10 with 13, and the llm profile 10 with 12.",
         ] {
             assert!(text.contains(sentence), "{sentence:?} is not in {text}");
         }
         assert!(!text.contains("The rest"), "{text}");
-        rows.push(row(Way::Paced, 9, 12, 2));
-        let text = meaning(&rows);
+        rows.push(row(Strategy::Paced, 9, 12, 2));
+        let text = summary(&rows);
         assert!(
             text.contains("2 calls came early. ") && text.contains("The rest ran out of attempts"),
             "{text}"
@@ -203,24 +208,24 @@ mod tests {
     }
 
     #[test]
-    fn each_gateway_is_what_the_file_or_the_flag_makes() {
+    fn each_gateway_equals_that_of_a_file_or_an_argument() {
         let server = SocketAddr::from(([127, 0, 0, 1], 80));
-        let gateway = |way: Way| way.gateway(server).unwrap().unwrap();
-        for way in [Way::NoRetry, Way::Naive] {
-            assert_eq!(way.gateway(server).unwrap(), None);
+        let gateway = |strategy: Strategy| strategy.gateway(server).unwrap().unwrap();
+        for strategy in [Strategy::NoRetry, Strategy::Naive] {
+            assert_eq!(strategy.gateway(server).unwrap(), None);
         }
-        for (way, rest) in [
-            (Way::Default, ""),
-            (Way::Paced, "pace = { key = \"upstream\" }"),
-            (Way::Llm, "pace = { key = \"header:authorization\", longest = \"120s\" }\n"),
+        for (strategy, rest) in [
+            (Strategy::Default, ""),
+            (Strategy::Paced, "pace = { key = \"upstream\" }"),
+            (Strategy::Llm, "pace = { key = \"header:authorization\", longest = \"120s\" }\n"),
         ] {
-            let profile = if way == Way::Llm { "llm" } else { "default" };
+            let profile = if strategy == Strategy::Llm { "llm" } else { "default" };
             let text = format!(
                 "listen = \"127.0.0.1:0\"\naccess_log = {{ enabled = false }}\n\
                  [upstreams.upstream]\nendpoints = [\"http://127.0.0.1:80\"]\n{rest}\n\
                  [[routes]]\nupstream = \"upstream\"\nprofile = \"{profile}\"\n",
             );
-            assert_eq!(gateway(way), Config::parse("demo.toml", &text).unwrap(), "{way}");
+            assert_eq!(gateway(strategy), Config::parse("demo.toml", &text).unwrap(), "{strategy}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What is made of the command line for others to read: shells, and `man`.
+//! Shell completions and manual pages, generated from the command line.
 
 use std::process::ExitCode;
 use std::{fs, io, iter};
@@ -7,16 +7,16 @@ use anyhow::Context;
 use clap::{Command, CommandFactory};
 use clap_mangen::Man as Page;
 
-use crate::cli::{Cli, Completions, Man, say};
+use crate::cli::{Cli, Completions, Man, print_out};
 
 impl Completions {
     pub(crate) fn run(&self) -> anyhow::Result<ExitCode> {
         let mut command = Cli::command();
         let name = command.get_name().to_owned();
-        // Into memory first: it panics where it cannot write.
+        // The generator panics if it cannot write, so it writes to memory.
         let mut script = Vec::new();
         clap_complete::generate(self.shell, &mut command, name, &mut script);
-        say(String::from_utf8(script)?)?;
+        print_out(String::from_utf8(script)?)?;
         Ok(ExitCode::SUCCESS)
     }
 }
@@ -24,7 +24,7 @@ impl Completions {
 impl Man {
     pub(crate) fn run(&self) -> anyhow::Result<ExitCode> {
         let mut command = Cli::command().disable_help_subcommand(true);
-        // It names the pages, and the options that all commands have.
+        // This sets the names of the pages and adds the options that all commands share.
         command.build();
         match &self.out {
             Some(folder) => {
@@ -38,14 +38,14 @@ impl Man {
             None => {
                 let mut text = Vec::new();
                 page(&command).render(&mut text)?;
-                say(String::from_utf8(text)?)?;
+                print_out(String::from_utf8(text)?)?;
             }
         }
         Ok(ExitCode::SUCCESS)
     }
 }
 
-/// The page of a command, of a version and not of a build.
+/// Returns the page of a command. It names the version alone, so that two builds of it print the same.
 fn page(command: &Command) -> Page {
     let source = concat!("retry-gateway ", env!("CARGO_PKG_VERSION"));
     Page::new(command.clone().long_version(None)).source(source)

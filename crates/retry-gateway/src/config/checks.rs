@@ -1,40 +1,40 @@
-//! What is wrong only in the light of something else.
+//! Checks that compare several keys of a configuration.
 
 use std::net::SocketAddr;
 
-use super::error::Wrong;
+use super::error::Invalid;
 use super::reader::Table;
-use super::route::{HostPattern, Route};
+use super::route::{HostPattern, RouteConfig};
 
-/// Two listeners must not want the same port, and not everybody is an operator.
+/// Checks that the two listeners have different ports, and that only operators reach the admin listener.
 pub(super) fn listeners(
     root: &Table<'_>,
     listen: Option<SocketAddr>,
     admin: Option<SocketAddr>,
-    is_public: bool,
+    admin_public: bool,
 ) {
-    if !is_public && admin.is_some_and(|admin| !admin.ip().to_canonical().is_loopback()) {
+    if !admin_public && admin.is_some_and(|admin| !admin.ip().to_canonical().is_loopback()) {
         let allowed = "an address of this machine alone, or admin_public = true";
-        root.blame("admin", Wrong::new("others could ask it").allowed(allowed));
+        root.report("admin", Invalid::new("others could ask it").allowed(allowed));
         return;
     }
     let (Some(listen), Some(admin)) = (listen, admin) else { return };
     let same_host = listen.ip() == admin.ip() || listen.ip().is_unspecified() || admin.ip().is_unspecified();
-    // Port 0 is any that is free.
+    // Port 0 stands for any free port.
     if listen.port() == admin.port() && listen.port() != 0 && same_host {
-        root.blame("admin", Wrong::new("the port that listen has").allowed("another port"));
+        root.report("admin", Invalid::new("the port that listen has").allowed("another port"));
     }
 }
 
-/// What is wrong with a route of which earlier ones take every request.
-pub(super) fn never_fits(route: &Route, earlier: &[(String, Route)]) -> Option<Wrong> {
+/// Returns the problem of a route that never gets a request, because an earlier route matches all of them.
+pub(super) fn find_unreachable(route: &RouteConfig, earlier: &[(String, RouteConfig)]) -> Option<Invalid> {
     let (path, _) = earlier.iter().find(|(_, earlier)| covers(earlier, route))?;
-    let what = format!("never gets a request, because {path} takes all of them");
-    Some(Wrong::new(what).allowed(format!("the narrower route first, or without {path}")))
+    let message = format!("never gets a request, because {path} takes all of them");
+    Some(Invalid::new(message).allowed(format!("the narrower route first, or without {path}")))
 }
 
-/// Whether every request that fits `narrow` fits `wide` too.
-fn covers(wide: &Route, narrow: &Route) -> bool {
+/// Returns true if every request that `narrow` matches is also matched by `wide`.
+fn covers(wide: &RouteConfig, narrow: &RouteConfig) -> bool {
     let path = wide.path_prefix == "/"
         || narrow
             .path_prefix
@@ -51,8 +51,10 @@ fn covers(wide: &Route, narrow: &Route) -> bool {
 
 fn covers_host(wide: &HostPattern, narrow: &HostPattern) -> bool {
     match narrow {
-        HostPattern::Exact(name) => wide.fits(name),
-        HostPattern::Below(_) if wide == narrow => true,
-        HostPattern::Below(parent) => matches!(wide, HostPattern::Below(_)) && wide.fits(parent),
+        HostPattern::Exact(name) => wide.matches(name),
+        HostPattern::SubdomainsOf(_) if wide == narrow => true,
+        HostPattern::SubdomainsOf(parent) => {
+            matches!(wide, HostPattern::SubdomainsOf(_)) && wide.matches(parent)
+        }
     }
 }

@@ -1,60 +1,61 @@
-//! What is wrong with a configuration, and how that is said.
+//! The problems of a configuration, and their messages.
 
 use std::error::Error;
 use std::fmt;
 
-/// Everything that is wrong with a configuration. Its text has a line for each problem, which begins with the file,
-/// the line and the column.
+/// The error of a configuration, which lists all of its problems. Its text has a line for each problem, which
+/// begins with the file, the line and the column.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ConfigError {
     file: String,
-    problems: Vec<Problem>,
-    more: usize,
+    problems: Vec<ConfigProblem>,
+    /// The number of problems that are not listed.
+    unlisted: usize,
 }
 
-/// One thing that is wrong.
+/// One problem of a configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
-    place: Option<Place>,
+pub struct ConfigProblem {
+    position: Option<Position>,
     field: String,
     value: Option<String>,
-    wrong: Wrong,
+    invalid: Invalid,
 }
 
-/// Where something stands in a text. Both count from 1, and columns are characters.
+/// A position in a text. Lines and columns count from 1, and columns count characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Place {
+pub(super) struct Position {
     pub(super) line: usize,
     pub(super) column: usize,
 }
 
-/// Who has that many problems has one, and it is not in the details.
-pub(super) const MOST: usize = 100;
+/// The largest number of problems that an error lists.
+pub(super) const MAX_PROBLEMS: usize = 100;
 
-/// What is wrong with a value, wherever it stands.
+/// The message about an invalid value, without its position.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Wrong {
-    what: String,
+pub(super) struct Invalid {
+    message: String,
     allowed: Option<String>,
     nearest: Option<String>,
     is_secret: bool,
 }
 
 impl ConfigError {
-    /// There is at least one problem, and there are some `more` that nobody needs to be told of yet.
-    pub(super) fn new(file: &str, mut problems: Vec<Problem>, more: usize) -> Self {
-        problems.sort_by_key(|problem| problem.place);
+    /// Creates the error of at least one problem; `unlisted` counts those beyond [`MAX_PROBLEMS`].
+    pub(super) fn new(file: &str, mut problems: Vec<ConfigProblem>, unlisted: usize) -> Self {
+        problems.sort_by_key(|problem| problem.position);
         problems.dedup();
-        Self { file: file.to_owned(), problems, more }
+        Self { file: file.to_owned(), problems, unlisted }
     }
 
-    /// What is wrong with the file as a whole.
-    pub(super) fn of_file(file: &str, what: impl Into<String>) -> Self {
-        Self::new(file, vec![Problem::new(None, "", None, Wrong::new(what))], 0)
+    /// Creates the error of a file that has one problem as a whole.
+    pub(super) fn for_file(file: &str, message: impl Into<String>) -> Self {
+        Self::new(file, vec![ConfigProblem::new(None, "", None, Invalid::new(message))], 0)
     }
 
-    /// What is wrong, in the order of the file; of a hundred and more, the first hundred.
-    pub fn problems(&self) -> &[Problem] {
+    /// Returns the problems in the order of the file, and at most the first hundred.
+    pub fn problems(&self) -> &[ConfigProblem] {
         &self.problems
     }
 }
@@ -64,13 +65,13 @@ impl fmt::Display for ConfigError {
         for (index, problem) in self.problems.iter().enumerate() {
             let line_end = if index == 0 { "" } else { "\n" };
             write!(f, "{line_end}{}:", self.file)?;
-            if let Some(Place { line, column }) = problem.place {
+            if let Some(Position { line, column }) = problem.position {
                 write!(f, "{line}:{column}:")?;
             }
             write!(f, " {problem}")?;
         }
-        if self.more > 0 {
-            write!(f, "\n{}: and {} more", self.file, self.more)?;
+        if self.unlisted > 0 {
+            write!(f, "\n{}: and {} more", self.file, self.unlisted)?;
         }
         Ok(())
     }
@@ -84,59 +85,65 @@ impl fmt::Debug for ConfigError {
 
 impl Error for ConfigError {}
 
-impl Problem {
-    /// `field` is empty where it is about the whole file.
-    pub(super) fn new(place: Option<Place>, field: &str, value: Option<String>, wrong: Wrong) -> Self {
-        Self { place, field: field.to_owned(), value, wrong }
+impl ConfigProblem {
+    /// Creates a problem; `field` is empty for a problem of the whole file.
+    pub(super) fn new(
+        position: Option<Position>,
+        field: &str,
+        value: Option<String>,
+        invalid: Invalid,
+    ) -> Self {
+        Self { position, field: field.to_owned(), value, invalid }
     }
 
-    /// The line, from 1, if it is about a place in the file.
+    /// Returns the line, which counts from 1, if the problem has a position in the file.
     pub fn line(&self) -> Option<usize> {
-        self.place.map(|place| place.line)
+        self.position.map(|position| position.line)
     }
 
-    /// The column, from 1 and in characters, if it is about a place in the file.
+    /// Returns the column, which counts characters from 1, if the problem has a position in the file.
     pub fn column(&self) -> Option<usize> {
-        self.place.map(|place| place.column)
+        self.position.map(|position| position.column)
     }
 
-    /// The key with all tables that it is in, as `routes[0].retry.num_retries`; empty for the whole file.
+    /// Returns the key with all of its tables, such as `routes[0].retry.num_retries`. It is empty for a
+    /// problem of the whole file.
     pub fn field(&self) -> &str {
         &self.field
     }
 }
 
-impl fmt::Display for Problem {
+impl fmt::Display for ConfigProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if !self.field.is_empty() {
             write!(f, "{}: ", self.field)?;
         }
-        self.wrong.describe(f, self.value.as_deref())
+        self.invalid.describe(f, self.value.as_deref())
     }
 }
 
-impl Wrong {
-    pub(super) fn new(what: impl Into<String>) -> Self {
-        Self { what: what.into(), allowed: None, nearest: None, is_secret: false }
+impl Invalid {
+    pub(super) fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into(), allowed: None, nearest: None, is_secret: false }
     }
 
-    /// Says what would be right.
+    /// Adds the values that are allowed.
     pub(super) fn allowed(self, allowed: impl Into<String>) -> Self {
         Self { allowed: Some(allowed.into()), ..self }
     }
 
-    /// Says what was probably meant.
+    /// Adds the value that the operator probably meant.
     pub(super) fn nearest(self, nearest: impl Into<Option<String>>) -> Self {
         Self { nearest: nearest.into(), ..self }
     }
 
-    /// Keeps the value out of what is said.
+    /// Leaves the value out of the message.
     pub(super) fn secret(self) -> Self {
         Self { nearest: None, is_secret: true, ..self }
     }
 
     fn describe(&self, f: &mut fmt::Formatter<'_>, value: Option<&str>) -> fmt::Result {
-        f.write_str(&self.what)?;
+        f.write_str(&self.message)?;
         if let Some(value) = value.filter(|_| !self.is_secret) {
             write!(f, ": value {value}")?;
         }
@@ -150,7 +157,7 @@ impl Wrong {
     }
 }
 
-impl fmt::Display for Wrong {
+impl fmt::Display for Invalid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.describe(f, None)
     }

@@ -1,4 +1,4 @@
-//! The words of the file, and which of them is nearest to what somebody wrote.
+//! The keywords of the configuration file, and the search for the one that an operator probably meant.
 
 use tower_http_retry::policy::Jitter;
 
@@ -6,22 +6,22 @@ use super::profile::Profile;
 use super::retry::{HostSelection, Nested, OnExceed};
 use super::upstream::Protocol;
 
-/// A value that is one of a few words.
-pub(super) trait Word: Copy + 'static {
-    /// All of them, the default first.
-    const WORDS: &'static [(&'static str, Self)];
+/// A value of the file that is one of a few keywords.
+pub(super) trait Keyword: Copy + 'static {
+    /// All keywords and their values, the default first.
+    const KEYWORDS: &'static [(&'static str, Self)];
 }
 
-/// How waits grow, before it is known how they are spread.
+/// The kind of backoff, which its jitter completes to a policy.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Growth {
+pub(super) enum BackOffKind {
     ExponentialBackoff,
     Decorrelated,
 }
 
-/// A word of `retry_on` that is no status.
+/// A keyword of `retry_on`, which also takes statuses.
 #[derive(Clone, Copy)]
-pub(super) enum Trigger {
+pub(super) enum RetryTrigger {
     ConnectFailure,
     RefusedStream,
     Reset,
@@ -32,44 +32,44 @@ pub(super) enum Trigger {
     RetriableStatusCodes,
 }
 
-impl Word for Protocol {
-    const WORDS: &'static [(&'static str, Self)] = &[("http1", Self::Http1), ("http2", Self::Http2)];
+impl Keyword for Protocol {
+    const KEYWORDS: &'static [(&'static str, Self)] = &[("http1", Self::Http1), ("http2", Self::Http2)];
 }
 
-impl Word for Profile {
-    const WORDS: &'static [(&'static str, Self)] = &[("default", Self::Default), ("llm", Self::Llm)];
+impl Keyword for Profile {
+    const KEYWORDS: &'static [(&'static str, Self)] = &[("default", Self::Default), ("llm", Self::Llm)];
 }
 
-impl Word for HostSelection {
-    const WORDS: &'static [(&'static str, Self)] =
+impl Keyword for HostSelection {
+    const KEYWORDS: &'static [(&'static str, Self)] =
         &[("avoid-previous", Self::AvoidPrevious), ("any", Self::Any)];
 }
 
-impl Word for Nested {
-    const WORDS: &'static [(&'static str, Self)] = &[("damp", Self::Damp), ("ignore", Self::Ignore)];
+impl Keyword for Nested {
+    const KEYWORDS: &'static [(&'static str, Self)] = &[("limit", Self::Limit), ("ignore", Self::Ignore)];
 }
 
-impl Word for OnExceed {
-    const WORDS: &'static [(&'static str, Self)] = &[("return", Self::Return)];
+impl Keyword for OnExceed {
+    const KEYWORDS: &'static [(&'static str, Self)] = &[("return", Self::Return)];
 }
 
-impl Word for Growth {
-    const WORDS: &'static [(&'static str, Self)] =
+impl Keyword for BackOffKind {
+    const KEYWORDS: &'static [(&'static str, Self)] =
         &[("exponential", Self::ExponentialBackoff), ("decorrelated", Self::Decorrelated)];
 }
 
-impl Word for Jitter {
-    const WORDS: &'static [(&'static str, Self)] = &[
+impl Keyword for Jitter {
+    const KEYWORDS: &'static [(&'static str, Self)] = &[
         ("full", Self::Full),
         ("equal", Self::Equal),
-        // A fifth each way, as gRPC's (proposal A6).
+        // gRPC's jitter: a fifth in both directions (proposal A6).
         ("proportional", Self::Proportional(0.2)),
         ("none", Self::None),
     ];
 }
 
-impl Word for Trigger {
-    const WORDS: &'static [(&'static str, Self)] = &[
+impl Keyword for RetryTrigger {
+    const KEYWORDS: &'static [(&'static str, Self)] = &[
         ("connect-failure", Self::ConnectFailure),
         ("refused-stream", Self::RefusedStream),
         ("reset", Self::Reset),
@@ -81,8 +81,9 @@ impl Word for Trigger {
     ];
 }
 
-/// Words of Envoy's `retry_on` that mean nothing here, so that who brings a file along is not told of a typo.
-pub(super) const NOT_HERE: &[&str] = &[
+/// Keywords of Envoy's `retry_on` that the gateway does not support. An operator who brings a file of Envoy's
+/// should read that, and not a hint at a typing error.
+pub(super) const UNSUPPORTED_TRIGGERS: &[&str] = &[
     "retriable-headers",
     "envoy-ratelimited",
     "reset-before-request",
@@ -94,28 +95,28 @@ pub(super) const NOT_HERE: &[&str] = &[
     "unavailable",
 ];
 
-/// All words of a kind, for people.
-pub(super) fn list<W: Word>() -> String {
-    let words: Vec<_> = W::WORDS.iter().map(|(word, _)| *word).collect();
+/// Returns all keywords of a kind, for a message.
+pub(super) fn list<W: Keyword>() -> String {
+    let words: Vec<_> = W::KEYWORDS.iter().map(|(word, _)| *word).collect();
     words.join(", ")
 }
 
-/// The word that is so near to `given` that it was probably meant.
+/// Returns the word that is so near to `given` that the operator probably meant it.
 pub(super) fn nearest<'w>(given: &str, words: impl IntoIterator<Item = &'w str>) -> Option<String> {
-    // Comparing takes time with the product of the lengths, and nobody mistypes a word that long.
-    const LONGEST: usize = 64;
-    if given.len() > LONGEST {
+    // The comparison takes time with the product of the lengths, and no keyword is that long.
+    const MAX_WORD_BYTES: usize = 64;
+    if given.len() > MAX_WORD_BYTES {
         return None;
     }
-    let plain = |word: &str| word.to_ascii_lowercase().replace('_', "-");
-    let given = plain(given);
-    let short = words.into_iter().filter(|word| word.len() <= LONGEST);
-    let near = short.filter_map(|name| {
-        let word = plain(name);
+    let normalize = |word: &str| word.to_ascii_lowercase().replace('_', "-");
+    let given = normalize(given);
+    let short = words.into_iter().filter(|word| word.len() <= MAX_WORD_BYTES);
+    let candidates = short.filter_map(|name| {
+        let word = normalize(name);
         let distance = strsim::damerau_levenshtein(&given, &word);
         let is_part =
             given.len() >= 3 && word.len() >= 3 && (word.starts_with(&given) || given.starts_with(&word));
         (is_part || distance <= (word.len() / 3).max(1)).then_some((distance, name))
     });
-    near.min_by_key(|(distance, _)| *distance).map(|(_, word)| word.to_owned())
+    candidates.min_by_key(|(distance, _)| *distance).map(|(_, word)| word.to_owned())
 }

@@ -1,51 +1,56 @@
-//! How much the gateway takes of its clients.
+//! Limits on clients: connections, header sizes and timeouts.
 
 use std::time::Duration;
 
-/// What clients may take of the gateway, so that some of them cannot take it from all.
+/// Limits on the resources that clients may use, so that a few clients cannot take them from the others.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Connections at a time; at least 1.
+    /// Connections of clients at a time; at least 1.
     pub connections: usize,
     /// Header lines of a request; at least 1.
     pub headers: usize,
     /// Bytes of a request's head, from 8 KiB to 1 MiB.
     pub header_bytes: usize,
-    /// How long a head may take from its first byte on, and the first byte of a connection.
+    /// The longest time from the first byte of a request's head to its last. It also bounds the wait for the
+    /// first byte of a connection.
     pub header_timeout: Duration,
-    /// How long a connection of HTTP/1.1 is kept between two requests.
+    /// The longest time that an HTTP/1.1 connection stays open between two requests.
     pub idle_timeout: Duration,
-    /// How long a client may send nothing of a body that is waited for.
+    /// The longest time that a client may send nothing of a request's body that the gateway waits for.
     pub body_timeout: Duration,
-    /// How long a client may take nothing of what is sent to it.
+    /// The longest time that a client may read nothing of what the gateway sends.
     pub write_timeout: Duration,
-    /// Requests at a time over one connection of HTTP/2; at least 1.
+    /// Requests at a time over one HTTP/2 connection; at least 1.
     pub max_concurrent_streams: u32,
 }
 
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            // With as many to upstreams, a third of what packaged services may open.
+            // With as many connections to upstreams, a third of the open files that packaged services may
+            // have.
             connections: 10_000,
-            // hyper's own, for which it needs no allocation.
+            // hyper's default, up to which it needs no allocation.
             headers: 100,
-            // Envoy's. Cookies of several services on one domain can be 32 KiB, and hardly more.
+            // Envoy's default. Cookies of several services on one domain can be 32 KiB, and hardly more.
             header_bytes: 60 * 1024,
-            // A head is one packet, or a few: that is time for three lost ones (RFC 6298).
+            // A head is one packet or a few. This is time for three lost packets (RFC 6298).
             header_timeout: Duration::from_secs(10),
-            // nginx's. Longer than most clients keep a connection, so that it is they who close it, and not both.
+            // nginx's default. Most clients close a connection sooner, so the two sides rarely close at the
+            // same time.
             idle_timeout: Duration::from_secs(75),
             body_timeout: Duration::from_secs(30),
-            // nginx's.
+            // nginx's default.
             write_timeout: Duration::from_secs(60),
-            // hyper's own. RFC 9113 section 6.5.2 wants no fewer than 100.
+            // hyper's default. RFC 9113 section 6.5.2 recommends at least 100.
             max_concurrent_streams: 200,
         }
     }
 }
 
-/// Longer than most requests take, and shorter than what supervisors grant before they kill: 90 s is systemd's.
+/// The default of `drain_timeout`: longer than most requests take, and shorter than the time after which a
+/// supervisor kills the process, which is 90 s for systemd.
 pub(super) const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
-/// As many as may wait in a pace, so that no pace is cut short.
+/// The default of `max_requests`: the number of requests that may wait in a pace, so that it does not cut a
+/// pace short.
 pub(super) const MAX_REQUESTS: usize = 10_000;

@@ -1,35 +1,39 @@
-//! When an endpoint is left alone.
+//! Outlier detection: the ejection of endpoints that fail.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 use http::StatusCode;
 
-/// When an endpoint that fails is left alone, in Envoy's words. One that cannot be connected to is so at once: the next
-/// request would fail too.
+/// The rules by which an endpoint that fails is ejected, under Envoy's names. An endpoint that refuses
+/// connections is ejected at once, because the next request would fail too.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OutlierDetection {
-    /// After so many failures in a row: statuses, timeouts and broken connections; 0 for never.
+    /// The number of failures in a row that ejects an endpoint: statuses, timeouts and broken connections; 0
+    /// for never.
     pub consecutive_5xx: u32,
-    /// The statuses that are failures. All of them are 5xx.
+    /// The statuses that count as failures. All of them are 5xx.
     pub status_codes: BTreeSet<StatusCode>,
-    /// Or after this share of failures in an interval, in percent; 0 for never.
+    /// The share of failures in an interval that ejects an endpoint, in percent; 0 for never.
     pub failure_percentage_threshold: u32,
-    /// How many requests an interval must have for that.
+    /// The number of requests that an interval must have for that share to count.
     pub failure_percentage_request_volume: u32,
-    /// What failures are counted in, and how long an endpoint must be well for one ejection to be forgotten.
+    /// The interval in which that share is counted. Each interval without a failure also cancels one earlier
+    /// ejection of the endpoint.
     pub interval: Duration,
-    /// How long it is left alone the first time; each further time for twice as long.
+    /// The length of the first ejection; each further one is twice as long.
     pub base_ejection_time: Duration,
-    /// And at most.
+    /// The longest ejection.
     pub max_ejection_time: Duration,
-    /// The share of the endpoints that may be left alone, in percent and rounded up; one never is.
+    /// The share of the endpoints that may be ejected at a time, in percent and rounded up. One endpoint
+    /// always stays.
     pub max_ejection_percent: u32,
 }
 
 impl Default for OutlierDetection {
-    /// Envoy's, but for the times and the cap: one request probes an endpoint before the rest follow, so that to come
-    /// back too early costs little, and half of the endpoints must not get the load of all.
+    /// Returns Envoy's defaults, but for the times and the cap. One request probes an endpoint before the
+    /// rest follow, so an early end of an ejection costs little. Fewer than half of the endpoints must not
+    /// get the load of all.
     fn default() -> Self {
         let statuses = [
             StatusCode::INTERNAL_SERVER_ERROR,

@@ -1,4 +1,5 @@
-//! What HTTP and the network have names for, each read from one value.
+//! Parsers for the values that HTTP and the network define: addresses, URLs, hosts, methods, statuses and
+//! headers.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -7,87 +8,87 @@ use http::{HeaderName, HeaderValue, Method, StatusCode, Uri};
 use ipnet::IpNet;
 use toml::de::DeValue;
 
-use super::error::Wrong;
+use super::error::Invalid;
 use super::keywords::nearest;
 use super::route::HostPattern;
 use super::upstream::{HostRule, PaceKey};
 use super::value::text;
 
-/// An address to listen at.
-pub(super) fn address(value: &DeValue<'_>) -> Result<SocketAddr, Wrong> {
+/// Parses the address of a listener.
+pub(super) fn address(value: &DeValue<'_>) -> Result<SocketAddr, Invalid> {
     let given = text(value, ADDRESSES)?;
     given.parse().map_err(|_| {
-        let wrong = Wrong::new("not an address").allowed(ADDRESSES);
+        let invalid = Invalid::new("not an address").allowed(ADDRESSES);
         let host = given.strip_prefix("localhost").map(|port| format!("127.0.0.1{port}"));
         let all = given.strip_prefix(':').map(|port| format!("0.0.0.0:{port}"));
         let port = given.parse::<u16>().ok().map(|port| format!("127.0.0.1:{port}"));
-        wrong.nearest(
+        invalid.nearest(
             [host, all, port].into_iter().flatten().find(|guess| guess.parse::<SocketAddr>().is_ok()),
         )
     })
 }
 
-/// The addresses of a network, or one alone.
-pub(super) fn network(value: &DeValue<'_>) -> Result<IpNet, Wrong> {
+/// Parses a network, or one address.
+pub(super) fn network(value: &DeValue<'_>) -> Result<IpNet, Invalid> {
     let allowed = "a network or an address, such as 10.0.0.0/8 or 10.0.0.1";
     let given = text(value, allowed)?;
     let network = given.parse::<IpNet>().or_else(|_| given.parse::<IpAddr>().map(IpNet::from));
-    network.map_err(|_| Wrong::new("not a network").allowed(allowed))
+    network.map_err(|_| Invalid::new("not a network").allowed(allowed))
 }
 
-/// A server's address.
-pub(super) fn endpoint(value: &DeValue<'_>) -> Result<Uri, Wrong> {
+/// Parses the URL of an endpoint.
+pub(super) fn endpoint(value: &DeValue<'_>) -> Result<Uri, Invalid> {
     let given = text(value, ENDPOINTS)?;
-    // What stands before an @ may be a password.
-    endpoint_of(given).map_err(|wrong| if given.contains('@') { wrong.secret() } else { wrong })
+    // The part before an @ may be a password.
+    endpoint_of(given).map_err(|invalid| if given.contains('@') { invalid.secret() } else { invalid })
 }
 
-/// A server's address: `http` or `https`, an authority, and nothing else.
-pub(super) fn endpoint_of(given: &str) -> Result<Uri, Wrong> {
-    let wrong = |what: &str| Wrong::new(what).allowed(ENDPOINTS);
-    let uri: Uri = given.parse().map_err(|_| wrong("not a URL"))?;
+/// Parses the URL of an endpoint: `http` or `https`, an authority, and nothing else.
+pub(super) fn endpoint_of(given: &str) -> Result<Uri, Invalid> {
+    let invalid = |message: &str| Invalid::new(message).allowed(ENDPOINTS);
+    let uri: Uri = given.parse().map_err(|_| invalid("not a URL"))?;
     let Some(authority) = uri.authority() else {
-        return Err(wrong("not a URL with http or https, and a host"));
+        return Err(invalid("not a URL with http or https, and a host"));
     };
     if !matches!(uri.scheme_str(), Some("http" | "https")) {
         let guess = format!("http://{given}");
         let near = uri.scheme().is_none() && guess.parse::<Uri>().is_ok();
-        return Err(wrong("neither http nor https").nearest(near.then_some(guess)));
+        return Err(invalid("neither http nor https").nearest(near.then_some(guess)));
     }
     if authority.as_str().contains('@') {
-        return Err(wrong("has a user or a password, which is not sent"));
+        return Err(invalid("has a user or a password, which is not sent"));
     }
     if !has_host_and_port(authority) {
-        return Err(wrong("has no host, or a port that is none"));
+        return Err(invalid("has no host, or a port that is none"));
     }
     if uri.path() != "/" || uri.query().is_some() || given.contains('#') {
-        return Err(wrong("has a path or a query, and requests bring their own"));
+        return Err(invalid("has a path or a query, and requests bring their own"));
     }
     Ok(uri)
 }
 
-/// What an upstream is called.
-pub(super) fn host_rule(value: &DeValue<'_>) -> Result<HostRule, Wrong> {
-    const WORDS: [&str; 2] = ["endpoint", "preserve"];
+/// Parses the rule for the `Host` of an upstream's requests.
+pub(super) fn host_rule(value: &DeValue<'_>) -> Result<HostRule, Invalid> {
+    const KEYWORDS: [&str; 2] = ["endpoint", "preserve"];
     let allowed = "endpoint, preserve, or a name such as api.example.com";
-    let wrong = || Wrong::new("neither a word nor a host").allowed(allowed);
+    let invalid = || Invalid::new("neither a word nor a host").allowed(allowed);
     match text(value, allowed)? {
         "endpoint" => Ok(HostRule::Endpoint),
         "preserve" => Ok(HostRule::Preserve),
         given => {
-            // A mistyped word would make a fine host.
-            if let Some(near) = nearest(given, WORDS).filter(|_| !given.contains('.')) {
-                return Err(Wrong::new("unknown word").allowed(allowed).nearest(near));
+            // A mistyped keyword would be a valid host.
+            if let Some(near) = nearest(given, KEYWORDS).filter(|_| !given.contains('.')) {
+                return Err(Invalid::new("unknown word").allowed(allowed).nearest(near));
             }
-            let name: Authority = given.parse().map_err(|_| wrong())?;
+            let name: Authority = given.parse().map_err(|_| invalid())?;
             let right = has_host_and_port(&name) && !given.contains('@');
-            right.then_some(HostRule::Name(name)).ok_or_else(wrong)
+            right.then_some(HostRule::Name(name)).ok_or_else(invalid)
         }
     }
 }
 
-/// Which hosts a route is for.
-pub(super) fn host_pattern(value: &DeValue<'_>) -> Result<HostPattern, Wrong> {
+/// Parses the host pattern of a route.
+pub(super) fn host_pattern(value: &DeValue<'_>) -> Result<HostPattern, Invalid> {
     let allowed = "a host without a port, such as api.example.com or *.example.com";
     let given = text(value, allowed)?;
     let (below, name) = match given.strip_prefix("*.") {
@@ -96,14 +97,14 @@ pub(super) fn host_pattern(value: &DeValue<'_>) -> Result<HostPattern, Wrong> {
     };
     let host = name.parse::<Authority>().ok().filter(|authority| authority.as_str() == authority.host());
     let Some(host) = host.filter(|host| !host.as_str().is_empty() && !host.as_str().contains('*')) else {
-        return Err(Wrong::new("not a host").allowed(allowed));
+        return Err(Invalid::new("not a host").allowed(allowed));
     };
     let name = host.as_str().to_ascii_lowercase();
-    Ok(if below { HostPattern::Below(name) } else { HostPattern::Exact(name) })
+    Ok(if below { HostPattern::SubdomainsOf(name) } else { HostPattern::Exact(name) })
 }
 
-/// What the paths of a route begin with, without a slash at the end.
-pub(super) fn path_prefix(value: &DeValue<'_>) -> Result<String, Wrong> {
+/// Parses the path prefix of a route, and removes a slash at its end.
+pub(super) fn path_prefix(value: &DeValue<'_>) -> Result<String, Invalid> {
     let allowed = "a path such as /v1";
     let given = text(value, allowed)?;
     let path =
@@ -113,13 +114,13 @@ pub(super) fn path_prefix(value: &DeValue<'_>) -> Result<String, Wrong> {
             "" => Ok("/".to_owned()),
             trimmed => Ok(trimmed.to_owned()),
         },
-        Some(_) => Err(Wrong::new("has a query").allowed(allowed)),
-        None => Err(Wrong::new("not a path").allowed(allowed)),
+        Some(_) => Err(Invalid::new("has a query").allowed(allowed)),
+        None => Err(Invalid::new("not a path").allowed(allowed)),
     }
 }
 
-/// Which requests share a limit.
-pub(super) fn pace_key(value: &DeValue<'_>) -> Result<PaceKey, Wrong> {
+/// Parses the key of a pace.
+pub(super) fn pace_key(value: &DeValue<'_>) -> Result<PaceKey, Invalid> {
     let allowed = "upstream, endpoint, header:NAME";
     let given = text(value, allowed)?;
     match given.split_once(':') {
@@ -127,81 +128,81 @@ pub(super) fn pace_key(value: &DeValue<'_>) -> Result<PaceKey, Wrong> {
         None if given == "endpoint" => Ok(PaceKey::Endpoint),
         Some(("header", name)) => match HeaderName::from_bytes(name.as_bytes()) {
             Ok(name) => Ok(PaceKey::Header(name)),
-            Err(_) => Err(Wrong::new("not the name of a header").allowed(allowed)),
+            Err(_) => Err(Invalid::new("not the name of a header").allowed(allowed)),
         },
         _ => {
             let header = header_name(given).map(|name| format!("header:{name}"));
             let near = nearest(given, ["upstream", "endpoint"]).or(header.ok());
-            Err(Wrong::new("unknown word").allowed(allowed).nearest(near))
+            Err(Invalid::new("unknown word").allowed(allowed).nearest(near))
         }
     }
 }
 
-/// A header that the gateway may set on resends.
-pub(super) fn attempt_header(value: &DeValue<'_>) -> Result<HeaderName, Wrong> {
+/// Parses the name of a header that the gateway may set on resends.
+pub(super) fn attempt_header(value: &DeValue<'_>) -> Result<HeaderName, Invalid> {
     let allowed = "the name of a header, or false";
-    let name = header_name(text(value, allowed)?).map_err(|wrong| wrong.allowed(allowed))?;
-    match NOT_TO_SET.contains(&name.as_str()) {
-        true => Err(Wrong::new("a header that has another meaning").allowed(allowed)),
+    let name = header_name(text(value, allowed)?).map_err(|invalid| invalid.allowed(allowed))?;
+    match RESERVED_HEADERS.contains(&name.as_str()) {
+        true => Err(Invalid::new("a header that has another meaning").allowed(allowed)),
         false => Ok(name),
     }
 }
 
-/// The name of a header.
-pub(super) fn header_name(given: &str) -> Result<HeaderName, Wrong> {
-    HeaderName::from_bytes(given.as_bytes()).map_err(|_| Wrong::new("not the name of a header"))
+/// Parses the name of a header.
+pub(super) fn header_name(given: &str) -> Result<HeaderName, Invalid> {
+    HeaderName::from_bytes(given.as_bytes()).map_err(|_| Invalid::new("not the name of a header"))
 }
 
-/// The value of a header.
-pub(super) fn header_value(value: &DeValue<'_>) -> Result<HeaderValue, Wrong> {
+/// Parses the value of a header.
+pub(super) fn header_value(value: &DeValue<'_>) -> Result<HeaderValue, Invalid> {
     let allowed = "the exact value of the header";
     let given = text(value, allowed)?;
     let trimmed = given.trim_matches([' ', '\t']) == given;
     let mut value = HeaderValue::from_str(given).ok().filter(|_| trimmed);
     if let Some(value) = &mut value {
-        // It may be a key, and so `Debug` leaves it out.
+        // The value may be a secret key, so `Debug` leaves it out.
         value.set_sensitive(true);
     }
-    value.ok_or_else(|| Wrong::new("no header has this value").allowed(allowed).secret())
+    value.ok_or_else(|| Invalid::new("no header has this value").allowed(allowed).secret())
 }
 
-/// A method that can be forwarded.
-pub(super) fn method(value: &DeValue<'_>) -> Result<Method, Wrong> {
+/// Parses a method that the gateway can forward.
+pub(super) fn method(value: &DeValue<'_>) -> Result<Method, Invalid> {
     let given = text(value, METHODS)?;
     if given.eq_ignore_ascii_case("CONNECT") {
-        return Err(Wrong::new("never sent again, and no route takes it").allowed(METHODS));
+        return Err(Invalid::new("never sent again, and no route takes it").allowed(METHODS));
     }
     let known = COMMON.iter().chain(REGISTERED).find(|method| **method == given);
     let method = known.and_then(|method| Method::from_bytes(method.as_bytes()).ok());
     method.ok_or_else(|| {
         let near = nearest(given, COMMON.iter().chain(REGISTERED).copied());
-        Wrong::new("not a method").allowed(METHODS).nearest(near)
+        Invalid::new("not a method").allowed(METHODS).nearest(near)
     })
 }
 
-/// A status after which a request may be sent again.
-pub(super) fn status(value: &DeValue<'_>) -> Result<StatusCode, Wrong> {
+/// Parses a status after which a request may be sent again.
+pub(super) fn status(value: &DeValue<'_>) -> Result<StatusCode, Invalid> {
     match value {
         DeValue::Integer(number) if number.radix() == 10 => status_of(number.as_str()),
-        DeValue::String(given) => Err(Wrong::new("not a number")
+        DeValue::String(given) => Err(Invalid::new("not a number")
             .allowed(STATUSES)
             .nearest(status_of(given).ok().map(|code| code.as_str().to_owned()))),
-        _ => Err(Wrong::new("not a status").allowed(STATUSES)),
+        _ => Err(Invalid::new("not a status").allowed(STATUSES)),
     }
 }
 
-/// A status that blames the server.
-pub(super) fn server_error(value: &DeValue<'_>) -> Result<StatusCode, Wrong> {
-    let status = status(value).map_err(|wrong| wrong.allowed("500 to 599"))?;
+/// Parses a 5xx status.
+pub(super) fn server_error(value: &DeValue<'_>) -> Result<StatusCode, Invalid> {
+    let status = status(value).map_err(|invalid| invalid.allowed("500 to 599"))?;
     let is_one = status.is_server_error();
-    is_one.then_some(status).ok_or_else(|| Wrong::new("not a server's failure").allowed("500 to 599"))
+    is_one.then_some(status).ok_or_else(|| Invalid::new("not a server's failure").allowed("500 to 599"))
 }
 
-/// As [`status`], of its three digits.
-pub(super) fn status_of(digits: &str) -> Result<StatusCode, Wrong> {
+/// Parses the three digits of a status, as [`status`] does.
+pub(super) fn status_of(digits: &str) -> Result<StatusCode, Invalid> {
     let status = StatusCode::from_bytes(digits.as_bytes()).ok();
     let failure = status.filter(|status| status.is_client_error() || status.is_server_error());
-    failure.ok_or_else(|| Wrong::new("not the status of a failure").allowed(STATUSES))
+    failure.ok_or_else(|| Invalid::new("not the status of a failure").allowed(STATUSES))
 }
 
 fn has_host_and_port(authority: &Authority) -> bool {
@@ -220,7 +221,7 @@ const METHODS: &str =
 const STATUSES: &str = "400 to 599";
 
 const COMMON: &[&str] = &["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "QUERY"];
-/// The rest of IANA's registry of methods, without CONNECT and HTTP/2's own PRI.
+/// The other methods of IANA's registry, without CONNECT and HTTP/2's PRI.
 const REGISTERED: &[&str] = &[
     "ACL",
     "BASELINE-CONTROL",
@@ -253,8 +254,9 @@ const REGISTERED: &[&str] = &[
     "VERSION-CONTROL",
 ];
 
-/// Headers that say how the message is to be read or by whom: an attempt's number in them breaks it.
-const NOT_TO_SET: &[&str] = &[
+/// Headers that control how a message is read or who may read it. An attempt's number as their value would
+/// break it.
+const RESERVED_HEADERS: &[&str] = &[
     "authorization",
     "connection",
     "content-encoding",

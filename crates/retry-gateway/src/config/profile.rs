@@ -1,4 +1,4 @@
-//! The defaults, and why they are what they are.
+//! Profiles: the defaults of a route, and the reasons for them.
 
 use std::time::Duration;
 
@@ -8,106 +8,112 @@ use http::{HeaderName, StatusCode};
 use tower_http_retry::policy::Jitter;
 
 use super::retry::{
-    AfterHint, BackOff, BackOffPolicy, ErrorBodyDrain, HostSelection, Nested, OnExceed, Retry, RetryMethods,
-    RetryOn,
+    BackOff, BackOffPolicy, ErrorBodyDrain, HostSelection, Nested, OnExceed, RateLimitedBackOff, RetryConfig,
+    RetryMethods, RetryOn,
 };
-use super::upstream::{Pace, PaceKey};
+use super::upstream::{PaceConfig, PaceKey};
 
-/// Where a route's defaults are from.
+/// The set of defaults that a route starts from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Profile {
-    /// For servers of which nothing is known.
+    /// Defaults for any server.
     #[default]
     Default,
-    /// For APIs of language models, whose answers take minutes, whose limits count by key, and whose requests are
-    /// all POST.
+    /// Defaults for APIs of language models. Their responses take minutes, their limits count by key, and all
+    /// of their requests are POST.
     Llm,
 }
 
 impl Profile {
-    /// Until the response's headers, waits included.
+    /// Returns the longest time from the request to the head of the response, with all delays.
     pub(crate) fn timeout(self) -> Duration {
         match self {
-            // Envoy's, and about as long as people wait.
+            // Envoy's default, and about as long as people wait.
             Self::Default => Duration::from_secs(15),
-            // What the SDKs of OpenAI and Anthropic wait.
+            // The default timeout of the SDKs of OpenAI and Anthropic.
             Self::Llm => Duration::from_secs(600),
         }
     }
 
-    /// How requests wait at an upstream that routes of this profile lead to.
-    pub(crate) fn pace(self) -> Option<Pace> {
+    /// Returns the pace of an upstream that routes of this profile go to.
+    pub(crate) fn pace(self) -> Option<PaceConfig> {
         match self {
-            // Who shares a limit is not known, and a wrong guess would hold those who do not.
+            // The gateway cannot know which requests share a limit, and a wrong guess would hold back the
+            // others.
             Self::Default => None,
             Self::Llm => {
-                let longest = HINTS_OF_MODELS;
-                Some(Pace { key: PaceKey::Header(AUTHORIZATION), longest, ..Pace::default() })
+                let longest = MAX_LLM_HINT;
+                Some(PaceConfig { key: PaceKey::Header(AUTHORIZATION), longest, ..PaceConfig::default() })
             }
         }
     }
 
-    /// When its requests are sent again. Where they are paced, nothing needs to be spread.
-    pub(crate) fn retry(self, paced: bool) -> Retry {
+    /// Returns the retry settings. A pace spreads the requests, so a hint's window needs no width then.
+    pub(crate) fn retry(self, paced: bool) -> RetryConfig {
         let common = Self::common(if paced { 0.0 } else { 1.0 });
         match self {
             Self::Default => common,
             Self::Llm => {
                 let mut llm = common;
-                // What their SDKs send again, 529 among them, which is Anthropic's "overloaded". `methods` leaves
-                // only those that turn the request away for one that may not be repeated.
-                let healing = (500..600).filter(|status| ![501, 505].contains(status)).chain([408, 409]);
-                llm.retry_on.statuses.extend(healing.filter_map(|status| StatusCode::from_u16(status).ok()));
+                // The statuses that the SDKs of these APIs retry. 529 among them is Anthropic's "overloaded".
+                // For a request that is not idempotent, `methods` leaves only those that reject the request.
+                let retryable = (500..600).filter(|status| ![501, 505].contains(status)).chain([408, 409]);
+                llm.retry_on
+                    .statuses
+                    .extend(retryable.filter_map(|status| StatusCode::from_u16(status).ok()));
                 llm.methods = RetryMethods::IdempotentOrThrottled;
                 llm.num_retries = 3;
-                // A model that thinks for minutes does not hang.
+                // A model may take minutes to respond, and does not hang then.
                 llm.per_try_timeout = None;
-                llm.rate_limited_back_off.max_interval = HINTS_OF_MODELS;
+                llm.rate_limited_back_off.max_interval = MAX_LLM_HINT;
                 llm.peek_quota = true;
-                // An overload is told at once; a model that thinks for longer is not held back for it.
+                // An API reports an overload at once. After this time the stream of a slow model goes to the
+                // client.
                 llm.hold_event_stream = Some(Duration::from_secs(10));
                 llm
             }
         }
     }
 
-    fn common(spread: f64) -> Retry {
-        Retry {
-            retry_on: RetryOn::default_words(),
+    fn common(spread: f64) -> RetryConfig {
+        RetryConfig {
+            retry_on: RetryOn::default_triggers(),
             methods: RetryMethods::Idempotent,
             trust_idempotency_key: true,
             num_retries: 2,
-            // A third of the timeout, so that all attempts fit into it.
+            // A third of the route's timeout, so that all attempts fit into it.
             per_try_timeout: Some(Duration::from_secs(5)),
             back_off: BackOff::default(),
-            // Longer than that, and the route's timeout would come first.
-            rate_limited_back_off: AfterHint {
+            // After a longer delay, the route's timeout would pass first.
+            rate_limited_back_off: RateLimitedBackOff {
                 max_interval: Duration::from_secs(10),
                 on_exceed: OnExceed::Return,
                 spread,
             },
             host_selection: HostSelection::AvoidPrevious,
-            // More than most requests have, and small beside what all together may keep.
+            // Larger than most bodies, and small beside `buffers.total`.
             request_body_buffer_limit: 64 * 1024,
-            // Most error pages; a connection costs more than reading one, and less than waiting for a long one.
+            // Enough for most error pages. A new connection costs more than reading such a page, and less
+            // than waiting for a long one.
             error_body_drain: ErrorBodyDrain { bytes: 16 * 1024, time: Duration::from_millis(10) },
-            nested: Nested::Damp,
+            nested: Nested::Limit,
             attempt_header: Some(HeaderName::from_static("x-retry-attempt")),
-            // What goes on behind the gateway is nobody's business unless somebody says so.
+            // Clients see nothing of what happens behind the gateway unless the operator wants it.
             explain_header: false,
-            // Bodies are the client's, unless it is known what they hold.
+            // The gateway reads no body unless the profile says what it contains.
             peek_quota: false,
             hold_event_stream: None,
-            // A server that knows no such key processes a request twice that has one.
+            // A server that does not support such keys would process a resend again all the same.
             mint_idempotency_key: false,
         }
     }
 }
 
 impl RetryOn {
-    /// `connect-failure`, `refused-stream`, `reset`, `per-try-timeout`, `gateway-error` and `429`: what another
-    /// attempt is likely to heal. 500 is not: the same request mostly fails in the same way.
-    fn default_words() -> Self {
+    /// Returns `connect-failure`, `refused-stream`, `reset`, `per-try-timeout`, `gateway-error` and `429`:
+    /// the outcomes after which another attempt is likely to succeed. After a 500 the same request mostly
+    /// fails in the same way.
+    fn default_triggers() -> Self {
         Self {
             connect_failure: true,
             refused_stream: true,
@@ -125,7 +131,7 @@ impl RetryOn {
 }
 
 impl Default for BackOff {
-    /// Envoy's, whose base suits the inside of a data centre.
+    /// Returns Envoy's defaults, whose base suits the inside of a data centre.
     fn default() -> Self {
         Self {
             policy: BackOffPolicy::ExponentialBackoff(Jitter::Full),
@@ -135,5 +141,6 @@ impl Default for BackOff {
     }
 }
 
-/// Limits that count by the minute are over by then, and so is an overload, mostly.
-const HINTS_OF_MODELS: Duration = Duration::from_secs(120);
+/// The longest hint that requests to language models wait for. Limits that count by the minute are over by
+/// then, and most overloads too.
+const MAX_LLM_HINT: Duration = Duration::from_secs(120);

@@ -1,4 +1,4 @@
-//! When a route's requests are sent again.
+//! The retry settings of a route.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -6,137 +6,140 @@ use std::time::Duration;
 use http::{HeaderName, Method, StatusCode};
 use tower_http_retry::policy::Jitter;
 
-/// When a route's requests are sent again.
+/// The retry settings of a route: which outcomes are retried, when and how often.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Retry {
-    /// After what.
+pub struct RetryConfig {
+    /// The outcomes that are worth a retry.
     pub retry_on: RetryOn,
-    /// Which requests.
+    /// The requests that may be sent again.
     pub methods: RetryMethods,
-    /// Whether a request with an `Idempotency-Key` counts as idempotent.
+    /// A request with an `Idempotency-Key` counts as idempotent.
     pub trust_idempotency_key: bool,
-    /// How often at most: resends, so that there is one attempt more.
+    /// The largest number of resends; there is one attempt more than that.
     pub num_retries: u32,
-    /// How long one attempt may take until its response's headers; `None` for as long as the route's timeout. It is
-    /// never longer than that.
+    /// The longest time from the start of an attempt to the head of its response. It is at most the route's
+    /// timeout, which alone holds for `None`.
     pub per_try_timeout: Option<Duration>,
-    /// How long to wait where the server names no time.
+    /// The delays before resends after a response without a hint.
     pub back_off: BackOff,
-    /// How long to wait where it does.
-    pub rate_limited_back_off: AfterHint,
-    /// Where to.
+    /// The delays before resends after a response with a hint.
+    pub rate_limited_back_off: RateLimitedBackOff,
+    /// The endpoint that a resend goes to.
     pub host_selection: HostSelection,
-    /// How many bytes of a request's body are kept; at most what all together may keep.
+    /// The number of bytes of a request's body that may be buffered for resends; at most `buffers.total`.
     pub request_body_buffer_limit: usize,
-    /// How much of a failed response is read, so that its connection can be used again.
+    /// The bounds for reading the rest of a failed response, so that its connection can be used again.
     pub error_body_drain: ErrorBodyDrain,
-    /// What becomes of requests that are themselves resends.
+    /// The treatment of requests that are resends already.
     pub nested: Nested,
-    /// The header of resends that holds the attempt's number; `None` for no header.
+    /// The header of resends that carries the attempt's number; `None` for no header.
     pub attempt_header: Option<HeaderName>,
-    /// Whether responses say what happened: `x-retry-reason`, `x-retry-attempts`.
+    /// Responses get the headers `x-retry-reason` and `x-retry-attempts`.
     pub explain_header: bool,
-    /// Whether the body of a 429 is read, for a quota that is gone and so is not worth another attempt.
+    /// The gateway reads the body of a 429, because a quota that is used up is not worth another attempt.
     pub peek_quota: bool,
-    /// How long a stream of events is held for its first event, so that a failure which comes first is sent again;
-    /// `None` for not at all.
+    /// The longest time that an event stream is held back until its first event, so that a request whose
+    /// stream begins with a failure is sent again; `None` for never.
     pub hold_event_stream: Option<Duration>,
-    /// Whether a POST or a PATCH without an `Idempotency-Key` is given one.
+    /// A POST or PATCH without an `Idempotency-Key` gets one.
     pub mint_idempotency_key: bool,
 }
 
-/// What a request is sent again after.
+/// The outcomes that are worth a retry.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RetryOn {
-    /// No connection: nothing was sent.
+    /// The connection could not be opened, so nothing was sent.
     pub connect_failure: bool,
-    /// The server refused it before processing.
+    /// The upstream refused the request before it processed it.
     pub refused_stream: bool,
     /// The connection broke, or the stream was reset, before a response.
     pub reset: bool,
     /// An attempt took longer than `per_try_timeout`.
     pub per_try_timeout: bool,
-    /// Responses with one of these: those that words stand for, and `retriable_status_codes`. All are from 400 to
-    /// 599.
+    /// The statuses of `retriable_status_codes` and of the keywords. All are from 400 to 599.
     pub statuses: BTreeSet<StatusCode>,
 }
 
-/// Which requests may be sent again after they may have been processed. One that never was may be always.
+/// The requests that may be sent again after the upstream may have processed them. A request that it did not
+/// process may always be sent again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RetryMethods {
-    /// Idempotent ones (RFC 9110 section 9.2.2), and those with a key where it is trusted.
+    /// Idempotent requests (RFC 9110 section 9.2.2), and those with an `Idempotency-Key` where it is trusted.
     Idempotent,
-    /// After 429, 503 and 529, by which the server turns a request away, those with any method; after the rest as
-    /// [`Idempotent`](Self::Idempotent). The `llm` profile's, and no word in the file: "all" is more.
+    /// Requests with any method after 429, 503 and 529, with which a server rejects a request. After all
+    /// other outcomes it is [`Idempotent`](Self::Idempotent). It is the default of the profile `llm`, and has
+    /// no keyword: "all" is more.
     IdempotentOrThrottled,
-    /// All.
+    /// All requests.
     All,
-    /// Those with one of these, and those with a key where it is trusted. Never CONNECT, and at least one.
+    /// Requests with one of these methods, and those with an `Idempotency-Key` where it is trusted. The list
+    /// is not empty, and CONNECT is not in it.
     Listed(Vec<Method>),
 }
 
-/// How long to wait where the server names no time.
+/// The delays before resends after a response without a hint.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct BackOff {
-    /// How the waits grow.
+    /// The growth and the jitter of the delays.
     pub policy: BackOffPolicy,
-    /// The first wait; at most `max_interval`.
+    /// The first delay; at most `max_interval`.
     pub base_interval: Duration,
-    /// The longest.
+    /// The longest delay.
     pub max_interval: Duration,
 }
 
-/// How waits grow.
+/// The growth and the jitter of delays.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum BackOffPolicy {
-    /// Doubled each time, with this jitter.
+    /// The delay doubles each time, with this jitter.
     ExponentialBackoff(Jitter),
-    /// Drawn from `[base, 3 * previous]`.
+    /// The delay is drawn from `[base, 3 * previous]`.
     Decorrelated,
 }
 
-/// How long to wait where the server names the time.
+/// The delays before resends after a response with a hint.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct AfterHint {
-    /// The longest hint that is waited for.
+pub struct RateLimitedBackOff {
+    /// The longest hint that a request waits for.
     pub max_interval: Duration,
-    /// What becomes of a longer one.
+    /// The treatment of a request whose hint is longer.
     pub on_exceed: OnExceed,
-    /// How far callers are spread above a hint, as a share of it; finite and not negative. What was not set is 0
-    /// where the upstream has a pace, which keeps them apart.
+    /// The width of the window that begins at a hint, as a share of the hint; finite and not negative. Its
+    /// default is 0 where the upstream has a pace, because a pace spreads the requests.
     pub spread: f64,
 }
 
-/// What becomes of a request whose hint is too long.
+/// The treatment of a request whose hint is too long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnExceed {
-    /// The client gets the response, hint included.
+    /// The client gets the response with its hint.
     Return,
 }
 
-/// Which endpoint a resend goes to.
+/// The choice of the endpoint that a resend goes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HostSelection {
-    /// One that the request was not sent to yet, if there is one.
+    /// An endpoint that has not had an attempt of this request yet, if there is one.
     AvoidPrevious,
-    /// Any.
+    /// Any endpoint.
     Any,
 }
 
-/// How much of a failed response is read.
+/// The bounds for reading the rest of a failed response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ErrorBodyDrain {
-    /// Bytes.
+    /// The largest number of bytes.
     pub bytes: usize,
-    /// For how long.
+    /// The longest time.
     pub time: Duration,
 }
 
-/// What becomes of requests that are themselves resends.
+/// The treatment of requests that are resends already, because a client or another proxy retries too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Nested {
-    /// They are sent again only if they were never processed, so that layers of retries do not multiply.
-    Damp,
-    /// They are requests like any other.
+    /// The gateway sends them again only if the upstream did not process them, so that retries on several
+    /// layers do not multiply. The layer in front does the other retries.
+    Limit,
+    /// The gateway treats them like any other request.
     Ignore,
 }

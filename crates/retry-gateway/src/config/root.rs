@@ -1,4 +1,4 @@
-//! The root of a configuration, which is all that a gateway is told.
+//! The root of a configuration.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -8,60 +8,62 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use super::limits::Limits;
-use super::route::Route;
-use super::upstream::Upstream;
+use super::route::RouteConfig;
+use super::upstream::UpstreamConfig;
 
-/// All that a gateway is told.
+/// The configuration of a gateway.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
-    /// Where requests come in.
+    /// The address of the listener for requests.
     pub listen: SocketAddr,
-    /// What `listen` speaks TLS with; `None` for plain HTTP.
+    /// The certificate and key of the listener; `None` for plain HTTP.
     pub tls: Option<ServerTls>,
-    /// Where metrics, health and status are; `None` for nowhere.
+    /// The address of the admin listener, which serves metrics, health and status; `None` for no such
+    /// listener.
     pub admin: Option<SocketAddr>,
-    /// How long requests under way may take to end when it is asked to stop.
+    /// The longest time that a shutdown waits for requests in flight.
     pub drain_timeout: Duration,
-    /// What clients may take of it.
+    /// Limits on clients.
     pub limits: Limits,
-    /// The proxies in front that are believed when they tell who was before them.
+    /// The proxies in front of the gateway whose forwarding headers count.
     pub trusted_proxies: Vec<IpNet>,
-    /// The bound on what all requests keep.
+    /// The bound on the request bodies that are buffered for resends.
     pub buffers: Buffers,
-    /// Whether requests are logged.
+    /// The settings of the access log.
     pub access_log: AccessLog,
-    /// The servers, by name. There is at least one.
-    pub upstreams: BTreeMap<String, Upstream>,
-    /// Which request goes where: the first in this order that fits takes it. There is at least one, and each can
-    /// be reached.
-    pub routes: Vec<Route>,
+    /// The upstreams by name, at least one.
+    pub upstreams: BTreeMap<String, UpstreamConfig>,
+    /// The routes, at least one. A request takes the first one that matches it, and no route is shadowed by
+    /// those before it.
+    pub routes: Vec<RouteConfig>,
 }
 
-/// What the gateway proves its own name with. The paths are relative to the file that names them, if relative.
+/// The certificate and key of the listener. Relative paths are relative to the file that names them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerTls {
-    /// PEM: the certificate, and those between it and the root.
+    /// The path of a PEM file with the certificate and the intermediate certificates.
     pub cert: PathBuf,
-    /// PEM: its private key.
+    /// The path of a PEM file with the private key.
     pub key: PathBuf,
 }
 
-/// The bound on the request bodies that are kept for resends.
+/// The bound on the request bodies that are buffered for resends.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Buffers {
-    /// Bytes, of all requests together.
+    /// The number of bytes that all requests together may buffer.
     pub total: usize,
 }
 
-/// What is said about each request.
+/// The settings of the access log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AccessLog {
-    /// Whether anything is.
+    /// The gateway writes a line for each request.
     pub enabled: bool,
 }
 
 impl Default for Buffers {
-    /// 64 MiB: a thousand requests of the largest size that is kept, and small beside what a process has.
+    /// Returns 64 MiB: room for a thousand bodies of the largest default size, and small beside a machine's
+    /// memory.
     fn default() -> Self {
         Self { total: 64 * 1024 * 1024 }
     }

@@ -1,59 +1,61 @@
-//! Which requests go where.
+//! Routes: which requests go to which upstream.
 
 use std::time::Duration;
 
 use http::{HeaderName, HeaderValue, Method};
 
 use super::profile::Profile;
-use super::retry::Retry;
+use super::retry::RetryConfig;
 
-/// The requests that it fits, and what becomes of them.
+/// A route: the requests that it matches, and the upstream and settings that they get.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Route {
-    /// Begins with `/`, and ends with one only if it is `/`. It fits by segments: `/v1` fits `/v1` and `/v1/x`, and
-    /// not `/v10`.
+pub struct RouteConfig {
+    /// The prefix of the path. It begins with `/`, and ends with one only if it is `/`. It matches whole
+    /// segments: `/v1` matches `/v1` and `/v1/x`, and not `/v10`.
     pub path_prefix: String,
-    /// The host that the client asks for, whatever the port; `None` fits all.
+    /// The host of the request, without its port; `None` matches all hosts.
     pub host: Option<HostPattern>,
-    /// Those that it fits; none of them means all.
+    /// The methods of the request; an empty list matches all methods.
     pub methods: Vec<Method>,
-    /// Headers that a request must have, with exactly this value. Each name stands here once.
+    /// Headers that the request must have with exactly this value. Each name is listed once.
     pub headers: Vec<(HeaderName, HeaderValue)>,
-    /// The name of the upstream. It exists.
+    /// The name of the upstream, which exists.
     pub upstream: String,
-    /// From the request to the response's headers, waits and resends included.
+    /// The longest time from the request to the head of the response, with all delays and resends.
     pub timeout: Duration,
-    /// Where its defaults are from.
+    /// The profile that sets the defaults.
     pub profile: Profile,
-    /// When it is sent again; `None` for never.
-    pub retry: Option<Retry>,
-    /// Where requests go that the upstream cannot take now; `None` for nowhere.
-    pub fallback: Option<Fallback>,
+    /// The retry settings; `None` for no retries.
+    pub retry: Option<RetryConfig>,
+    /// The next upstreams for requests that the first one cannot take now; `None` for no others.
+    pub fallback: Option<FallbackConfig>,
 }
 
-/// Where requests go that a route's upstream cannot take now.
+/// The next upstreams of a route, for requests that its own upstream cannot take now.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fallback {
-    /// The names of the upstreams, in their order: at least one and at most eight. Each exists, and stands here once; the
-    /// route's own does not.
+pub struct FallbackConfig {
+    /// The names of the upstreams in their order, at least one and at most eight. Each exists and is listed
+    /// once, and the route's own upstream is not among them.
     pub upstreams: Vec<String>,
-    /// How long an upstream that has another behind it may take until the last attempt there begins, with all waits. It is
-    /// never longer than the route's timeout.
+    /// The longest time from the first attempt at an upstream to the start of the last one there, with all
+    /// delays, if another upstream is left. It is at most the route's timeout.
     pub after: Duration,
 }
 
-/// Which hosts a route is for; in lower case, and without a port.
+/// A pattern for hosts, in lower case and without a port.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HostPattern {
-    /// This one.
+    /// The host itself.
     Exact(String),
-    /// Those below this one, at any depth, but not itself: `*.example.com` is `Below("example.com")`.
-    Below(String),
+    /// The subdomains of a host at any depth, without the host itself: `*.example.com` is
+    /// `SubdomainsOf("example.com")`.
+    SubdomainsOf(String),
 }
 
-impl Route {
-    /// Takes everything, by the defaults of a profile. `paced` says whether the upstream has a pace.
-    pub fn to(upstream: &str, profile: Profile, paced: bool) -> Self {
+impl RouteConfig {
+    /// Creates a route that matches all requests, with the defaults of a profile. `paced` is true if the
+    /// upstream has a pace.
+    pub fn with_upstream(upstream: &str, profile: Profile, paced: bool) -> Self {
         Self {
             path_prefix: "/".to_owned(),
             host: None,
@@ -67,7 +69,7 @@ impl Route {
         }
     }
 
-    /// All upstreams that its requests can go to, in their order.
+    /// Returns all upstreams that the requests can go to, in their order.
     pub fn upstreams(&self) -> impl Iterator<Item = &str> {
         let others = self.fallback.iter().flat_map(|fallback| &fallback.upstreams);
         std::iter::once(&self.upstream).chain(others).map(String::as_str)
@@ -75,11 +77,11 @@ impl Route {
 }
 
 impl HostPattern {
-    /// Whether it fits a host without a port, in any case.
-    pub fn fits(&self, host: &str) -> bool {
+    /// Returns true if the pattern matches this host, which has no port and may be in any case.
+    pub fn matches(&self, host: &str) -> bool {
         match self {
             Self::Exact(name) => name.eq_ignore_ascii_case(host),
-            Self::Below(parent) => {
+            Self::SubdomainsOf(parent) => {
                 let (host, parent) = (host.as_bytes(), parent.as_bytes());
                 host.len().checked_sub(parent.len() + 1).is_some_and(|dot| {
                     dot > 0 && host[dot] == b'.' && host[dot + 1..].eq_ignore_ascii_case(parent)

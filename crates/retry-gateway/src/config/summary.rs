@@ -1,21 +1,21 @@
-//! A configuration in a few lines, for people.
+//! The summary of a configuration, for people.
 
 use std::fmt;
 use std::time::Duration;
 
 use super::profile::Profile;
 use super::root::Config;
-use super::route::{Fallback, HostPattern, Route};
-use super::upstream::{PaceKey, Protocol, Upstream};
+use super::route::{FallbackConfig, HostPattern, RouteConfig};
+use super::upstream::{PaceKey, Protocol, UpstreamConfig};
 
-/// A configuration in a few lines, for people: its text.
+/// A short text about a configuration for people, which its `Display` writes.
 #[derive(Debug)]
 pub struct Summary<'a> {
     config: &'a Config,
 }
 
 impl<'a> Summary<'a> {
-    pub(super) fn of(config: &'a Config) -> Self {
+    pub(super) fn new(config: &'a Config) -> Self {
         Self { config }
     }
 }
@@ -28,26 +28,26 @@ impl fmt::Display for Summary<'_> {
             write!(f, ", admin {admin}")?;
         }
         for (name, upstream) in upstreams {
-            write!(f, "\n  upstream {name}: {}", Words(upstream))?;
+            write!(f, "\n  upstream {name}: {}", Inline(upstream))?;
         }
         for route in routes {
-            write!(f, "\n  route {}", Words(route))?;
+            write!(f, "\n  route {}", Inline(route))?;
         }
         Ok(())
     }
 }
 
-/// Something in a line.
-struct Words<'a, T>(&'a T);
+/// A wrapper that writes its value in one line of the summary.
+struct Inline<'a, T>(&'a T);
 
-impl fmt::Display for Words<'_, Upstream> {
+impl fmt::Display for Inline<'_, UpstreamConfig> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Upstream { endpoints, protocol, retry_budget, pace, .. } = self.0;
+        let UpstreamConfig { endpoints, protocol, retry_budget, pace, .. } = self.0;
         let protocol = match protocol {
             Protocol::Http1 => "http1",
             Protocol::Http2 => "http2",
         };
-        write!(f, "{}, {protocol}", counted(endpoints.len() as u64, "endpoint", "endpoints"))?;
+        write!(f, "{}, {protocol}", count_of(endpoints.len() as u64, "endpoint", "endpoints"))?;
         match retry_budget {
             Some(budget) => {
                 write!(f, ", budget {} % and {}/s", budget.percent, budget.min_retries_per_second)?
@@ -63,38 +63,38 @@ impl fmt::Display for Words<'_, Upstream> {
     }
 }
 
-impl fmt::Display for Words<'_, Route> {
+impl fmt::Display for Inline<'_, RouteConfig> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Route { path_prefix, host, methods, headers, upstream, timeout, profile, retry, fallback } =
+        let RouteConfig { path_prefix, host, methods, headers, upstream, timeout, profile, retry, fallback } =
             self.0;
         match host {
             Some(HostPattern::Exact(host)) => write!(f, "{host}{path_prefix}")?,
-            Some(HostPattern::Below(parent)) => write!(f, "*.{parent}{path_prefix}")?,
+            Some(HostPattern::SubdomainsOf(parent)) => write!(f, "*.{parent}{path_prefix}")?,
             None => f.write_str(path_prefix)?,
         }
         for method in methods {
             write!(f, " {method}")?;
         }
         if !headers.is_empty() {
-            write!(f, " with {}", counted(headers.len() as u64, "header", "headers"))?;
+            write!(f, " with {}", count_of(headers.len() as u64, "header", "headers"))?;
         }
         write!(f, " to {upstream}")?;
-        if let Some(Fallback { upstreams, after }) = fallback {
-            write!(f, ", else {} after {}", upstreams.join(", "), Words(after))?;
+        if let Some(FallbackConfig { upstreams, after }) = fallback {
+            write!(f, ", else {} after {}", upstreams.join(", "), Inline(after))?;
         }
         f.write_str(": ")?;
         if *profile == Profile::Llm {
             f.write_str("llm, ")?;
         }
         match retry {
-            Some(retry) => write!(f, "{}", counted(retry.num_retries.into(), "retry", "retries"))?,
+            Some(retry) => write!(f, "{}", count_of(retry.num_retries.into(), "retry", "retries"))?,
             None => f.write_str("no retries")?,
         }
-        write!(f, " within {}", Words(timeout))
+        write!(f, " within {}", Inline(timeout))
     }
 }
 
-impl fmt::Display for Words<'_, Duration> {
+impl fmt::Display for Inline<'_, Duration> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.0.as_secs(), self.0.subsec_nanos()) {
             (seconds, 0) if seconds >= 3_600 && seconds % 3_600 == 0 => write!(f, "{}h", seconds / 3_600),
@@ -104,6 +104,6 @@ impl fmt::Display for Words<'_, Duration> {
     }
 }
 
-fn counted(count: u64, one: &str, many: &str) -> String {
+fn count_of(count: u64, one: &str, many: &str) -> String {
     format!("{count} {}", if count == 1 { one } else { many })
 }

@@ -11,15 +11,15 @@ mod routes;
 
 use super::*;
 
-/// The least that a file can say, up to its one route, to which keys can be added.
-const LEAST: &str = r#"listen = "127.0.0.1:8080"
+/// The smallest valid file. It ends in its only route, so keys of a route can be appended.
+const MINIMAL: &str = r#"listen = "127.0.0.1:8080"
 [upstreams.api]
 endpoints = ["http://10.0.0.1:8080"]
 [[routes]]
 upstream = "api"
 "#;
 
-/// The documented example, to the letter.
+/// The example of the documentation, to the letter.
 const EXAMPLE: &str = r#"
 listen = "127.0.0.1:8080"            # HTTP/1.1 and HTTP/2 (h2c); tls = { cert, key } for TLS
 admin  = "127.0.0.1:9090"            # /metrics /healthz /readyz /status
@@ -51,12 +51,12 @@ rate_limited_back_off = { max_interval = "10s", on_exceed = "return", spread = 1
 host_selection = "avoid-previous"
 request_body_buffer_limit = "64KiB"
 error_body_drain = { bytes = "16KiB", time = "10ms" }
-nested = "damp"                      # damp | ignore
+nested = "limit"                      # limit | ignore
 attempt_header = "x-retry-attempt"
 explain_header = false               # x-retry-reason, x-retry-attempts on responses
 "#;
 
-/// The configuration of a text that has no problems.
+/// Parses a text that has no problems.
 #[track_caller]
 fn config(text: &str) -> Config {
     match Config::parse("gateway.toml", text) {
@@ -65,11 +65,11 @@ fn config(text: &str) -> Config {
     }
 }
 
-/// What is wrong with a text, without the name of the file.
+/// Returns the problems of a text, without the name of the file.
 #[track_caller]
 fn problems(text: &str) -> Vec<String> {
     match Config::parse("gateway.toml", text) {
-        Ok(config) => panic!("nothing is wrong with\n{text}\nwhich means\n{config:#?}"),
+        Ok(config) => panic!("expected problems in\n{text}\nwhich parses as\n{config:#?}"),
         Err(problems) => {
             let text = problems.to_string();
             text.lines().map(|line| line.strip_prefix("gateway.toml:").unwrap().trim().to_owned()).collect()
@@ -77,7 +77,7 @@ fn problems(text: &str) -> Vec<String> {
     }
 }
 
-/// The least file, with lines at the top, in its upstream, and in its route.
+/// Returns the minimal file with more lines at the top, in its upstream, and in its route.
 fn file(top: &str, upstream: &str, route: &str) -> String {
     format!(
         "{top}\nlisten = \"127.0.0.1:8080\"\n[upstreams.api]\nendpoints = [\"https://10.0.0.1\"]\n{upstream}\n\
@@ -86,16 +86,16 @@ fn file(top: &str, upstream: &str, route: &str) -> String {
 }
 
 #[track_caller]
-fn upstream(lines: &str) -> Upstream {
+fn upstream(lines: &str) -> UpstreamConfig {
     config(&file("", lines, "")).upstreams["api"].clone()
 }
 
 #[track_caller]
-fn route(lines: &str) -> Route {
+fn route(lines: &str) -> RouteConfig {
     config(&file("", "", lines)).routes[0].clone()
 }
 
 #[track_caller]
-fn retry(lines: &str) -> Retry {
+fn retry(lines: &str) -> RetryConfig {
     route(&format!("[routes.retry]\n{lines}")).retry.unwrap()
 }

@@ -1,4 +1,4 @@
-//! The servers behind the gateway.
+//! Upstreams: the groups of endpoints behind the gateway.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -9,94 +9,95 @@ use http::{HeaderName, Uri};
 use super::limits::MAX_REQUESTS;
 use super::outlier::OutlierDetection;
 
-/// Servers that can stand in for each other.
+/// A group of endpoints that can stand in for each other.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Upstream {
-    /// Each with `http` or `https`, an authority, and no path but `/`. There is at least one, and none twice.
+pub struct UpstreamConfig {
+    /// The URLs of the endpoints, at least one and all different. Each has `http` or `https`, an authority,
+    /// and no path but `/`.
     pub endpoints: Vec<Uri>,
-    /// What is spoken to them.
+    /// The version of HTTP.
     pub protocol: Protocol,
-    /// How those with `https` are trusted.
+    /// The TLS settings for endpoints with `https`.
     pub tls: UpstreamTls,
-    /// What they are called in `Host`, or `:authority`.
+    /// The value of `Host` or `:authority`.
     pub host: HostRule,
-    /// How long a connection may take, TLS included.
+    /// The longest time for opening a connection, with its TLS handshake.
     pub connect_timeout: Duration,
-    /// How many requests may be under way to them at a time, with those that wait; at least 1.
+    /// The largest number of requests at a time that are in flight or wait; at least 1.
     pub max_requests: usize,
-    /// What resends to them are paid from; `None` for no bound.
+    /// The budget of the resends; `None` for no budget.
     pub retry_budget: Option<RetryBudget>,
-    /// When an endpoint is left alone; `None` for never.
+    /// The rules by which an endpoint is ejected; `None` for no ejections.
     pub outlier_detection: Option<OutlierDetection>,
-    /// How requests wait while they want quiet; `None` if they do not wait. It holds for all routes that lead here,
-    /// since what they share is the server's limit.
-    pub pace: Option<Pace>,
+    /// The pace of the requests; `None` for no pace. All routes to this upstream share it, since they share
+    /// the server's limit.
+    pub pace: Option<PaceConfig>,
 }
 
-/// The version of HTTP that is spoken to an upstream.
+/// The version of HTTP that the gateway uses with an upstream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Protocol {
     /// HTTP/1.1.
     Http1,
-    /// HTTP/2; to an endpoint with `http` by prior knowledge.
+    /// HTTP/2, with prior knowledge where the endpoint has `http`.
     Http2,
 }
 
-/// Whom an upstream's certificate must come from.
+/// The root certificates that an upstream's certificate must chain to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct UpstreamTls {
-    /// PEM: the roots to trust, instead of the public ones.
+    /// The path of a PEM file with the trusted roots; `None` for the public ones.
     pub ca: Option<PathBuf>,
 }
 
-/// What an upstream is called in the requests that it gets.
+/// The rule for the `Host` of the requests that an upstream gets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HostRule {
-    /// As the endpoint.
+    /// The authority of the endpoint.
     Endpoint,
-    /// As the client called the gateway.
+    /// The host that the client sent.
     Preserve,
-    /// Always this.
+    /// Always this host.
     Name(Authority),
 }
 
-/// What earns a resend.
+/// The budget of an upstream's resends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RetryBudget {
-    /// Hundredths of a resend that a success earns, from 0 to 100.
+    /// The part of a resend that each success adds to the budget, in percent from 0 to 100.
     pub percent: u32,
-    /// Resends that each second earns.
+    /// The number of resends that each second adds to the budget.
     pub min_retries_per_second: u32,
 }
 
-/// How requests wait while the server wants quiet.
+/// The pace that holds requests back while a server asks for quiet.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Pace {
-    /// Which of them share a limit.
+pub struct PaceConfig {
+    /// The requests that share a limit.
     pub key: PaceKey,
-    /// How long a key is held at most.
+    /// The longest time that a key is held back.
     pub longest: Duration,
-    /// Whether a key that nobody has heard from begins with a few requests.
+    /// A new key begins with a few requests at a time.
     pub slow_start: bool,
-    /// How many requests may wait at a time, of all keys together.
+    /// The largest number of requests that wait at a time, of all keys together.
     pub waiters: usize,
-    /// How many keys are known at a time; at least 1.
+    /// The largest number of keys at a time; at least 1.
     pub keys: usize,
 }
 
-/// Which requests to an upstream share a limit.
+/// The requests to an upstream that share a limit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PaceKey {
-    /// All of them.
+    /// All requests to the upstream.
     Upstream,
-    /// Those to the same endpoint.
+    /// The requests to the same endpoint.
     Endpoint,
-    /// Those with the same value of this header.
+    /// The requests with the same value of this header.
     Header(HeaderName),
 }
 
-impl Upstream {
-    /// By the defaults: HTTP/1.1, a budget, and no pace.
+impl UpstreamConfig {
+    /// Creates an upstream with the defaults: HTTP/1.1, a budget, and no pace.
     pub fn with_endpoints(endpoints: Vec<Uri>) -> Self {
         Self {
             endpoints,
@@ -113,14 +114,15 @@ impl Upstream {
 }
 
 impl Default for RetryBudget {
-    /// A fifth of the successes, and 3 a second, so that a quiet upstream's requests can be sent again at all.
+    /// Returns a fifth of a resend for each success, and 3 resends a second, without which an upstream with
+    /// few requests would have no resends.
     fn default() -> Self {
         Self { percent: 20, min_retries_per_second: 3 }
     }
 }
 
-impl Default for Pace {
-    /// One limit for the upstream, held for up to a minute.
+impl Default for PaceConfig {
+    /// Returns one limit for the upstream, which holds requests back for up to a minute.
     fn default() -> Self {
         Self {
             key: PaceKey::Upstream,
@@ -132,6 +134,6 @@ impl Default for Pace {
     }
 }
 
-/// Outlasts one lost SYN, which is sent again after a second (RFC 6298 section 2), and leaves most of an attempt's
-/// time for the answer.
+/// The default of `connect_timeout`. It outlasts one lost SYN, which is sent again after a second (RFC 6298
+/// section 2), and leaves most of an attempt's time for the response.
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);

@@ -1,39 +1,37 @@
-//! Who sends requests over a connection, and how they arrive.
+//! The facts of a client's connection: its address, its scheme, and whether the client is a trusted proxy.
 
 use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use http::HeaderValue;
 
-/// A client's connection.
+/// The facts of a client's connection that each of its requests needs.
 #[derive(Debug)]
-pub(crate) struct Downstream {
-    /// The peer's address.
+pub(crate) struct ConnectionInfo {
+    /// The client's address.
     ip: IpAddr,
-    /// Whether the connection is encrypted.
     is_tls: bool,
-    /// Whether it is believed what the peer says of those before it.
+    /// The client is a trusted proxy, so its forwarding headers count.
     is_trusted: bool,
-    /// What `X-Forwarded-For` says of it.
+    /// The client's address as a value of `X-Forwarded-For`.
     forwarded_for: HeaderValue,
-    last: Mutex<Option<Asked>>,
+    host_cache: Mutex<Option<HostCache>>,
 }
 
-/// What was asked for last: mostly it is always the same.
+/// Cache of the last `Host` and its `Forwarded` value: most clients ask for the same host each time.
 #[derive(Debug)]
-struct Asked {
+struct HostCache {
     host: Option<HeaderValue>,
-    /// What `Forwarded` says of that.
     forwarded: HeaderValue,
 }
 
-impl Downstream {
+impl ConnectionInfo {
     pub(crate) fn new(ip: IpAddr, is_tls: bool, is_trusted: bool) -> Self {
         let ip = ip.to_canonical();
         // An address is visible ASCII.
         let forwarded_for =
             HeaderValue::try_from(ip.to_string()).unwrap_or(HeaderValue::from_static("unknown"));
-        Self { ip, is_tls, is_trusted, forwarded_for, last: Mutex::default() }
+        Self { ip, is_tls, is_trusted, forwarded_for, host_cache: Mutex::default() }
     }
 
     pub(crate) fn ip(&self) -> IpAddr {
@@ -52,27 +50,27 @@ impl Downstream {
         &self.forwarded_for
     }
 
-    /// Whether the request before asked for the same host, which was good enough then.
-    pub(crate) fn knows(&self, host: &HeaderValue) -> bool {
-        self.last().as_ref().is_some_and(|last| last.host.as_ref() == Some(host))
+    /// Returns true if the previous request named the same host, which was valid then.
+    pub(crate) fn is_cached(&self, host: &HeaderValue) -> bool {
+        self.host_cache().as_ref().is_some_and(|cache| cache.host.as_ref() == Some(host))
     }
 
-    /// What `Forwarded` says of a request for this host.
+    /// Returns the `Forwarded` value of a request for this host (RFC 7239).
     pub(crate) fn forwarded(&self, host: Option<&HeaderValue>) -> HeaderValue {
-        let mut last = self.last();
-        match &*last {
-            Some(known) if known.host.as_ref() == host => known.forwarded.clone(),
+        let mut cache = self.host_cache();
+        match &*cache {
+            Some(cached) if cached.host.as_ref() == host => cached.forwarded.clone(),
             _ => {
-                let forwarded = self.forwarded_from(host);
-                // A copy, so that no read buffer is held.
+                let forwarded = self.forwarded_value(host);
+                // The copy releases the read buffer that the header value points into.
                 let host = host.and_then(|host| HeaderValue::from_bytes(host.as_bytes()).ok());
-                *last = Some(Asked { host, forwarded: forwarded.clone() });
+                *cache = Some(HostCache { host, forwarded: forwarded.clone() });
                 forwarded
             }
         }
     }
 
-    fn forwarded_from(&self, host: Option<&HeaderValue>) -> HeaderValue {
+    fn forwarded_value(&self, host: Option<&HeaderValue>) -> HeaderValue {
         let node = match self.ip {
             IpAddr::V4(ip) => ip.to_string(),
             IpAddr::V6(ip) => format!("\"[{ip}]\""),
@@ -80,11 +78,11 @@ impl Downstream {
         let host = host.and_then(|host| host.to_str().ok()).filter(|host| !host.contains(['"', '\\']));
         let host = host.map_or_else(String::new, |host| format!(";host=\"{host}\""));
         let value = HeaderValue::try_from(format!("for={node}{host};proto={}", self.scheme()));
-        // A host that was a value is one within a value.
+        // A host that was a header value is also valid inside of one.
         value.unwrap_or(HeaderValue::from_static("for=unknown"))
     }
 
-    fn last(&self) -> MutexGuard<'_, Option<Asked>> {
-        self.last.lock().unwrap_or_else(PoisonError::into_inner)
+    fn host_cache(&self) -> MutexGuard<'_, Option<HostCache>> {
+        self.host_cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

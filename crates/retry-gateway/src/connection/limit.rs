@@ -1,27 +1,28 @@
-//! How many may be there at a time.
+//! Limits on how many requests or connections there are at a time.
 
 use std::sync::Arc;
 
-/// Places that are taken and given back.
+/// Hands out permits and counts them, like a semaphore that never makes a caller wait.
 #[derive(Debug, Default)]
-pub(crate) struct Capacity(
-    /// Whose owners, without this one, are those who have a place: one atomic counts and keeps.
+pub(crate) struct ConcurrencyLimit(
+    /// The strong count minus one is the number of permits in use, so one atomic both counts and shares.
     Arc<()>,
 );
 
-/// A place, until it is dropped.
+/// The right to one unit of a [`ConcurrencyLimit`], which its drop returns.
 #[derive(Debug, Default)]
-pub(crate) struct Seat(#[expect(dead_code, reason = "it is only owned")] Arc<()>);
+pub(crate) struct Permit(#[expect(dead_code, reason = "it is only owned")] Arc<()>);
 
-impl Capacity {
-    /// A place, if fewer than `most` are taken. Of several who come for the last one at once, maybe none gets it.
-    pub(crate) fn take(&self, most: usize) -> Option<Seat> {
-        let seat = Arc::clone(&self.0);
-        (Arc::strong_count(&seat) <= most.saturating_add(1)).then_some(Seat(seat))
+impl ConcurrencyLimit {
+    /// Returns a permit if fewer than `max` are in use. Where several callers ask for the last one at once,
+    /// it may be that each of them gets `None`.
+    pub(crate) fn try_acquire(&self, max: usize) -> Option<Permit> {
+        let permit = Arc::clone(&self.0);
+        (Arc::strong_count(&permit) <= max.saturating_add(1)).then_some(Permit(permit))
     }
 
-    /// How many are taken.
-    pub(crate) fn taken(&self) -> usize {
+    /// Returns the number of permits in use.
+    pub(crate) fn in_use(&self) -> usize {
         Arc::strong_count(&self.0) - 1
     }
 }
@@ -31,14 +32,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_place_is_there_again_once_it_is_given_back() {
-        let capacity = Capacity::default();
-        let (first, second) = (capacity.take(2), capacity.take(2));
-        assert!(first.is_some() && second.is_some() && capacity.take(2).is_none());
-        assert_eq!(capacity.taken(), 2);
+    fn a_dropped_permit_can_be_acquired_again() {
+        let limit = ConcurrencyLimit::default();
+        let (first, second) = (limit.try_acquire(2), limit.try_acquire(2));
+        assert!(first.is_some() && second.is_some() && limit.try_acquire(2).is_none());
+        assert_eq!(limit.in_use(), 2);
         drop(first);
-        assert!(capacity.take(2).is_some());
-        // A bound that became smaller takes nobody's place away.
-        assert!(capacity.take(1).is_none());
+        assert!(limit.try_acquire(2).is_some());
+        // A smaller limit revokes no permit that is in use.
+        assert!(limit.try_acquire(1).is_none());
     }
 }

@@ -1,42 +1,42 @@
-//! Why a client is turned away without an upstream.
+//! The reasons for which the gateway rejects a client's connection or request without an upstream.
 
 use http::StatusCode;
 
-/// Which limit of the gateway was met.
+/// The limit of the gateway that a client exceeded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Rejection {
-    /// As many connections are open as may.
+    /// The limit `connections` is reached.
     Connections,
-    /// A head is too large, or has too many lines.
+    /// The request's head exceeds `header_bytes`, or has more lines than `headers`.
     HeadTooLarge,
-    /// What came is no head.
+    /// The client sent bytes that are no valid request head.
     BadHead,
-    /// A head has begun, and does not end.
-    HeadTimeout,
-    /// A body has begun, and does not go on.
+    /// The request's head did not end within `header_timeout`.
+    HeaderTimeout,
+    /// The client sent nothing of a request's body for `body_timeout`.
     BodyTimeout,
-    /// Nobody takes the answer.
+    /// The client read nothing of a response for `write_timeout`.
     WriteTimeout,
-    /// As many requests are under way to the upstream as may.
+    /// The upstream's `max_requests` limit is reached.
     Overflow,
 }
 
 impl Rejection {
-    /// As logs and metrics have it.
+    /// Returns the name of the limit in logs and metrics.
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Connections => "connections",
             Self::HeadTooLarge => "head_too_large",
             Self::BadHead => "bad_head",
-            Self::HeadTimeout => "header_timeout",
+            Self::HeaderTimeout => "header_timeout",
             Self::BodyTimeout => "body_timeout",
             Self::WriteTimeout => "write_timeout",
             Self::Overflow => "overflow",
         }
     }
 
-    /// Of a connection that ended in this way, if it was hyper that turned the client away.
-    pub(crate) fn of(error: &hyper::Error) -> Option<Self> {
+    /// Returns the limit that hyper enforced, if that is how the connection ended.
+    pub(crate) fn from_hyper(error: &hyper::Error) -> Option<Self> {
         match error {
             error if error.is_parse_too_large() => Some(Self::HeadTooLarge),
             error if error.is_parse() => Some(Self::BadHead),
@@ -44,13 +44,14 @@ impl Rejection {
         }
     }
 
-    /// What the log says of a client that is turned away before there is a request. Who is late gets no answer.
+    /// Returns the status that the log shows for a client that is rejected before it has sent a whole head. A
+    /// client that exceeded a timeout gets no response; its connection is closed.
     pub(crate) fn status(self) -> StatusCode {
         match self {
             Self::Connections | Self::Overflow => StatusCode::SERVICE_UNAVAILABLE,
             Self::HeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::BadHead => StatusCode::BAD_REQUEST,
-            Self::HeadTimeout | Self::BodyTimeout | Self::WriteTimeout => StatusCode::REQUEST_TIMEOUT,
+            Self::HeaderTimeout | Self::BodyTimeout | Self::WriteTimeout => StatusCode::REQUEST_TIMEOUT,
         }
     }
 }

@@ -1,7 +1,13 @@
-//! How long is waited for a client: for its next request, for the rest of a head, and until it takes what is sent.
+//! Header, idle and write timeouts of a client connection.
 //!
-//! Only the socket knows whether anything came, and only who answers knows when a request has come and when it is
-//! answered. hyper's timer knows neither, and has to be made anew for each request.
+//! They are the defence against slowloris clients, which send a head or read a response a few bytes at a time
+//! and so hold many connections open at little cost. The header timeout bounds the whole head from its first
+//! byte on, so that sending another byte gains no time. The idle timeout bounds the pause between two
+//! requests. The write timeout bounds the time in which the client reads nothing of what the gateway sends.
+//! `body_timeout` of a request's body is in `upstream/request_body`.
+//!
+//! Only the socket knows whether bytes arrived, and only the service knows when a request starts and ends.
+//! hyper's header timeout sees neither, and it registers a new timer for each request.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -14,182 +20,200 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
 use crate::config::Limits;
-use crate::connection::limit::Seat;
+use crate::connection::limit::Permit;
 use crate::connection::rejection::Rejection;
-use crate::time::pooled_timeout::{Alarm, Alarms};
+use crate::time::pooled_timeout::{PooledTimeout, TimerPool};
 
-/// The alarms of all connections, those of a length together.
+/// The timer pools of all connections: one for each kind of timeout, since the timers of a pool should be
+/// alike.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Pools {
-    idle: Alarms,
-    heads: Alarms,
-    writes: Alarms,
+pub(crate) struct ConnectionTimerPools {
+    idle: TimerPool,
+    header: TimerPool,
+    write: TimerPool,
 }
 
-/// What a connection's socket and those who answer its requests know of each other.
+/// The timeouts of one connection, and the state that its socket shares with the service that answers its
+/// requests.
 #[derive(Debug)]
-pub(crate) struct Patience {
-    pools: Pools,
+pub(crate) struct ConnectionTimeouts {
+    pools: ConnectionTimerPools,
     idle_timeout: Duration,
     header_timeout: Duration,
     write_timeout: Duration,
-    /// How many requests came, and how many of them are not answered to their end.
-    begun: AtomicU32,
-    open: AtomicU32,
-    late: AtomicU8,
+    /// The number of requests that have arrived.
+    started: AtomicU32,
+    /// The number of those whose response has not ended.
+    active: AtomicU32,
+    /// The timeout that ended the connection: one of the constants below.
+    expired: AtomicU8,
 }
 
-/// A request, until it is answered to its end: no other is waited for meanwhile.
+/// A request whose response has not ended; while there is one, no other request is waited for.
 #[derive(Debug)]
-pub(crate) struct Turn(Arc<Patience>);
+pub(crate) struct ActiveRequest(Arc<ConnectionTimeouts>);
 
-impl Patience {
-    pub(crate) fn new(limits: &Limits, pools: &Pools) -> Self {
+impl ConnectionTimeouts {
+    pub(crate) fn new(limits: &Limits, pools: &ConnectionTimerPools) -> Self {
         Self {
             pools: pools.clone(),
             idle_timeout: limits.idle_timeout,
             header_timeout: limits.header_timeout,
             write_timeout: limits.write_timeout,
-            begun: AtomicU32::new(0),
-            open: AtomicU32::new(0),
-            late: AtomicU8::new(IN_TIME),
+            started: AtomicU32::new(0),
+            active: AtomicU32::new(0),
+            expired: AtomicU8::new(NONE_EXPIRED),
         }
     }
 
-    /// Notes that a request has come.
-    pub(crate) fn begin(self: &Arc<Self>) -> Turn {
-        // Nobody else writes it: requests come one after the other.
-        self.begun.store(self.begun().wrapping_add(1), Ordering::Relaxed);
-        self.open.fetch_add(1, Ordering::Relaxed);
-        Turn(Arc::clone(self))
+    /// Notes that a request has arrived, until the returned guard is dropped.
+    pub(crate) fn start_request(self: &Arc<Self>) -> ActiveRequest {
+        // This is the only writer: the requests of a connection arrive one after the other.
+        self.started.store(self.started().wrapping_add(1), Ordering::Relaxed);
+        self.active.fetch_add(1, Ordering::Relaxed);
+        ActiveRequest(Arc::clone(self))
     }
 
-    /// What its client was too late with, if that ended the connection. One that sent nothing at all did no harm.
-    pub(crate) fn late(&self) -> Option<Rejection> {
-        match self.late.load(Ordering::Relaxed) {
-            HEAD => Some(Rejection::HeadTimeout),
-            WRITE => Some(Rejection::WriteTimeout),
+    /// Returns the timeout that ended the connection, if one did. A client that was merely idle exceeded no
+    /// limit.
+    pub(crate) fn rejection(&self) -> Option<Rejection> {
+        match self.expired.load(Ordering::Relaxed) {
+            HEADER_EXPIRED => Some(Rejection::HeaderTimeout),
+            WRITE_EXPIRED => Some(Rejection::WriteTimeout),
             _ => None,
         }
     }
 
-    fn begun(&self) -> u32 {
-        self.begun.load(Ordering::Relaxed)
+    fn started(&self) -> u32 {
+        self.started.load(Ordering::Relaxed)
     }
 }
 
-impl Drop for Turn {
+impl Drop for ActiveRequest {
     fn drop(&mut self) {
-        self.0.open.fetch_sub(1, Ordering::Relaxed);
+        self.0.active.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
-/// A client's connection.
+/// A client's socket that fails with `TimedOut` once a timeout of its connection passes.
 #[derive(Debug)]
-pub(crate) struct Patient<I> {
+pub(crate) struct TimeoutIo<I> {
     io: I,
-    patience: Arc<Patience>,
-    protocol: Protocol,
-    /// The requests that had come when it was last waited for another.
-    begun: u32,
-    head: Head,
-    /// For a head. It is kept where it was set for another.
-    alarm: Alarm,
-    /// While the client takes nothing.
-    write: Option<Alarm>,
-    /// Also of what becomes of it after an upgrade.
-    _seat: Seat,
+    timeouts: Arc<ConnectionTimeouts>,
+    protocol: ConnectionProtocol,
+    /// The number of requests that had arrived when the wait for the next one began.
+    started: u32,
+    phase: HeaderPhase,
+    /// The idle or header timeout. It stays here between requests, so that its timer is used again.
+    read_timeout: PooledTimeout,
+    /// The write timeout, while the client reads nothing.
+    write_timeout: Option<PooledTimeout>,
+    /// The permit of the connection, which an upgrade takes along.
+    _permit: Permit,
 }
 
 #[derive(Debug)]
-enum Protocol {
-    /// So many bytes are those that HTTP/2 begins with.
+enum ConnectionProtocol {
+    /// The first bytes, this many, are those of the HTTP/2 preface.
     Unknown(usize),
     Http1,
-    /// It sees for itself whether the client is there.
+    /// HTTP/2 checks with pings of its own whether the client is still there.
     Http2,
 }
 
-/// How far the next head is.
+/// The progress of the next request's head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Head {
-    /// Nobody waited for it yet.
-    Unawaited,
-    /// Nothing of it is there.
+enum HeaderPhase {
+    /// The connection has not begun to wait for it.
+    NotAwaited,
+    /// None of it has arrived, and the timeout runs.
     Awaited,
-    /// Some of it came just now.
-    Begun,
-    /// The rest is waited for.
+    /// Its first bytes have just arrived.
+    Started,
+    /// Its header timeout runs.
     Timed,
 }
 
-impl<I> Patient<I> {
-    pub(crate) fn new(io: I, patience: Arc<Patience>, seat: Seat) -> Self {
-        // Who connects has something to say.
-        let alarm = patience.pools.heads.at(Instant::now() + patience.header_timeout);
-        let (protocol, head) = (Protocol::Unknown(0), Head::Awaited);
-        Self { io, patience, protocol, begun: 0, head, alarm, write: None, _seat: seat }
+impl<I> TimeoutIo<I> {
+    pub(crate) fn new(io: I, timeouts: Arc<ConnectionTimeouts>, permit: Permit) -> Self {
+        // A client that has just connected has a request to send, so the header timeout holds from here on.
+        let read_timeout = timeouts.pools.header.sleep_until(Instant::now() + timeouts.header_timeout);
+        Self {
+            io,
+            timeouts,
+            protocol: ConnectionProtocol::Unknown(0),
+            started: 0,
+            phase: HeaderPhase::Awaited,
+            read_timeout,
+            write_timeout: None,
+            _permit: permit,
+        }
     }
 
-    fn has_read(&mut self, bytes: &[u8]) {
-        if let Protocol::Unknown(known) = self.protocol {
-            let expected = &PREFACE[known..PREFACE.len().min(known + bytes.len())];
+    fn on_read(&mut self, bytes: &[u8]) {
+        if let ConnectionProtocol::Unknown(matched) = self.protocol {
+            let expected = &HTTP2_PREFACE[matched..HTTP2_PREFACE.len().min(matched + bytes.len())];
             self.protocol = match bytes.starts_with(expected) {
-                false => Protocol::Http1,
-                true if known + expected.len() == PREFACE.len() => Protocol::Http2,
-                true => Protocol::Unknown(known + expected.len()),
+                false => ConnectionProtocol::Http1,
+                true if matched + expected.len() == HTTP2_PREFACE.len() => ConnectionProtocol::Http2,
+                true => ConnectionProtocol::Unknown(matched + expected.len()),
             };
         }
-        if self.head != Head::Timed && !bytes.is_empty() {
-            self.head = Head::Begun;
+        if self.phase != HeaderPhase::Timed && !bytes.is_empty() {
+            self.phase = HeaderPhase::Started;
         }
     }
 
-    /// Waits for a head, where it is one that is waited for.
-    fn poll_late(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let Self { patience, begun, head, alarm, .. } = self;
-        if matches!(self.protocol, Protocol::Http2) || patience.open.load(Ordering::Relaxed) > 0 {
+    /// Resolves when the idle or header timeout passes. It is pending while a request is active, and on
+    /// HTTP/2.
+    fn poll_read_timeout(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Self { timeouts, started, phase, read_timeout, .. } = self;
+        if matches!(self.protocol, ConnectionProtocol::Http2) || timeouts.active.load(Ordering::Relaxed) > 0 {
             return Poll::Pending;
         }
-        if *begun != patience.begun() {
-            // What came until now was that request.
-            (*begun, *head) = (patience.begun(), Head::Unawaited);
+        if *started != timeouts.started() {
+            // The bytes that arrived until now were those of that request.
+            (*started, *phase) = (timeouts.started(), HeaderPhase::NotAwaited);
         }
-        match head {
-            Head::Unawaited => {
-                alarm.set(&patience.pools.idle, Instant::now() + patience.idle_timeout);
-                *head = Head::Awaited;
+        match phase {
+            HeaderPhase::NotAwaited => {
+                read_timeout.reset(&timeouts.pools.idle, Instant::now() + timeouts.idle_timeout);
+                *phase = HeaderPhase::Awaited;
             }
-            Head::Begun => {
-                alarm.set(&patience.pools.heads, Instant::now() + patience.header_timeout);
-                *head = Head::Timed;
+            HeaderPhase::Started => {
+                read_timeout.reset(&timeouts.pools.header, Instant::now() + timeouts.header_timeout);
+                *phase = HeaderPhase::Timed;
             }
-            Head::Awaited | Head::Timed => {}
+            HeaderPhase::Awaited | HeaderPhase::Timed => {}
         }
-        ready!(Pin::new(alarm).poll(cx));
-        if *head == Head::Timed {
-            patience.late.store(HEAD, Ordering::Relaxed);
+        ready!(Pin::new(read_timeout).poll(cx));
+        if *phase == HeaderPhase::Timed {
+            timeouts.expired.store(HEADER_EXPIRED, Ordering::Relaxed);
         }
         Poll::Ready(())
     }
 
-    /// The same, unless it has been pending for too long.
-    fn written<T>(&mut self, cx: &mut Context<'_>, done: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
-        if done.is_ready() {
-            if self.write.is_some() {
-                self.write = None;
+    /// Returns the result of a write, or an error once writes have been pending for the write timeout.
+    fn or_write_timeout<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        result: Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        if result.is_ready() {
+            if self.write_timeout.is_some() {
+                self.write_timeout = None;
             }
-            return done;
+            return result;
         }
-        let Patience { pools, write_timeout, late, .. } = &*self.patience;
-        let alarm = self.write.get_or_insert_with(|| pools.writes.at(Instant::now() + *write_timeout));
-        ready!(Pin::new(alarm).poll(cx));
-        late.store(WRITE, Ordering::Relaxed);
+        let ConnectionTimeouts { pools, write_timeout, expired, .. } = &*self.timeouts;
+        let new = || pools.write.sleep_until(Instant::now() + *write_timeout);
+        ready!(Pin::new(self.write_timeout.get_or_insert_with(new)).poll(cx));
+        expired.store(WRITE_EXPIRED, Ordering::Relaxed);
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 }
 
-impl<I: AsyncRead + Unpin> AsyncRead for Patient<I> {
+impl<I: AsyncRead + Unpin> AsyncRead for TimeoutIo<I> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -197,29 +221,29 @@ impl<I: AsyncRead + Unpin> AsyncRead for Patient<I> {
     ) -> Poll<io::Result<()>> {
         let this = &mut *self;
         let before = buf.filled().len();
-        if let Poll::Ready(done) = Pin::new(&mut this.io).poll_read(cx, buf) {
-            this.has_read(&buf.filled()[before..]);
-            return Poll::Ready(done);
+        if let Poll::Ready(result) = Pin::new(&mut this.io).poll_read(cx, buf) {
+            this.on_read(&buf.filled()[before..]);
+            return Poll::Ready(result);
         }
-        ready!(this.poll_late(cx));
+        ready!(this.poll_read_timeout(cx));
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 }
 
-impl<I: AsyncWrite + Unpin> AsyncWrite for Patient<I> {
+impl<I: AsyncWrite + Unpin> AsyncWrite for TimeoutIo<I> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        let done = Pin::new(&mut self.io).poll_write(cx, buf);
-        self.written(cx, done)
+        let result = Pin::new(&mut self.io).poll_write(cx, buf);
+        self.or_write_timeout(cx, result)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let done = Pin::new(&mut self.io).poll_flush(cx);
-        self.written(cx, done)
+        let result = Pin::new(&mut self.io).poll_flush(cx);
+        self.or_write_timeout(cx, result)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let done = Pin::new(&mut self.io).poll_shutdown(cx);
-        self.written(cx, done)
+        let result = Pin::new(&mut self.io).poll_shutdown(cx);
+        self.or_write_timeout(cx, result)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -231,17 +255,17 @@ impl<I: AsyncWrite + Unpin> AsyncWrite for Patient<I> {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let done = Pin::new(&mut self.io).poll_write_vectored(cx, bufs);
-        self.written(cx, done)
+        let result = Pin::new(&mut self.io).poll_write_vectored(cx, bufs);
+        self.or_write_timeout(cx, result)
     }
 }
 
-/// What HTTP/2 begins with (RFC 9113 section 3.4).
-const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+/// The bytes that each HTTP/2 connection begins with (RFC 9113 section 3.4).
+const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-const IN_TIME: u8 = 0;
-const HEAD: u8 = 1;
-const WRITE: u8 = 2;
+const NONE_EXPIRED: u8 = 0;
+const HEADER_EXPIRED: u8 = 1;
+const WRITE_EXPIRED: u8 = 2;
 
 #[cfg(test)]
 mod tests;

@@ -1,4 +1,4 @@
-//! Keys, certificates, and whom to trust.
+//! TLS: private keys, certificates and trusted roots.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,22 +11,24 @@ use rustls::{ClientConfig, RootCertStore, ServerConfig};
 
 use crate::config::{ServerTls, UpstreamTls};
 
-/// The roots of a file; `None` for the public ones.
-pub(crate) type Trusted = Option<(PathBuf, Vec<CertificateDer<'static>>)>;
+/// The root certificates of a file and its path; `None` stands for the public roots.
+pub(crate) type CustomRoots = Option<(PathBuf, Vec<CertificateDer<'static>>)>;
 
-/// Whom an upstream's certificate must come from, as its file says now.
-pub(crate) fn trusted(tls: &UpstreamTls) -> anyhow::Result<Trusted> {
+/// Reads the file of root certificates that an upstream's certificate must chain to.
+pub(crate) fn load_roots(tls: &UpstreamTls) -> anyhow::Result<CustomRoots> {
     tls.ca.as_ref().map(|path| Ok((path.clone(), certificates(path)?))).transpose()
 }
 
-/// What an upstream's certificate is checked against: the public roots, or those of a file.
-pub(crate) fn client(trusted: &Trusted) -> anyhow::Result<Arc<ClientConfig>> {
+/// Returns the TLS settings of connections to an upstream, whose certificate is checked against these roots.
+pub(crate) fn client_config(custom: &CustomRoots) -> anyhow::Result<Arc<ClientConfig>> {
     let mut roots = RootCertStore::empty();
-    match trusted {
+    match custom {
         None => roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
         Some((path, certificates)) => {
             for certificate in certificates.iter().cloned() {
-                roots.add(certificate).with_context(|| format!("{}: no root to trust", path.display()))?;
+                roots
+                    .add(certificate)
+                    .with_context(|| format!("{}: not a valid root certificate", path.display()))?;
             }
         }
     }
@@ -37,10 +39,11 @@ pub(crate) fn client(trusted: &Trusted) -> anyhow::Result<Arc<ClientConfig>> {
     Ok(Arc::new(config))
 }
 
-/// What the gateway proves its own name with. HTTP/2 is offered first.
-pub(crate) fn server(tls: &ServerTls) -> anyhow::Result<Arc<ServerConfig>> {
+/// Reads the gateway's own certificate and key, and returns the TLS settings of its listener. HTTP/2 is
+/// offered before HTTP/1.1.
+pub(crate) fn server_config(tls: &ServerTls) -> anyhow::Result<Arc<ServerConfig>> {
     let key = PrivateKeyDer::from_pem_file(&tls.key)
-        .map_err(|error| anyhow::anyhow!("{}: no private key: {error}", tls.key.display()))?;
+        .map_err(|error| anyhow::anyhow!("{}: not a private key: {error}", tls.key.display()))?;
     let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()?
         .with_no_client_auth()
@@ -53,6 +56,6 @@ pub(crate) fn server(tls: &ServerTls) -> anyhow::Result<Arc<ServerConfig>> {
 fn certificates(path: &Path) -> anyhow::Result<Vec<CertificateDer<'static>>> {
     let read = || CertificateDer::pem_file_iter(path)?.collect::<Result<Vec<_>, _>>();
     let certificates = read().map_err(|error| anyhow::anyhow!("{}: {error}", path.display()))?;
-    anyhow::ensure!(!certificates.is_empty(), "{}: there is no certificate in it", path.display());
+    anyhow::ensure!(!certificates.is_empty(), "{}: contains no certificate", path.display());
     Ok(certificates)
 }

@@ -1,4 +1,4 @@
-//! Makes a gateway of its configuration.
+//! Builds a gateway from its configuration.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,41 +10,43 @@ use tower_http_retry::body::ReplayMemory;
 
 use crate::config::{self, Config};
 use crate::connection::tls;
-use crate::llm::Care;
+use crate::llm::BodyInspection;
 use crate::message::trusted_proxies::Trust;
 use crate::proxy::fallback::Fallback;
 use crate::proxy::policy::GatewayPolicy;
 use crate::proxy::state::{Gateway, Legs, Route};
 use crate::proxy::upstream_route::{Leg, Retries};
 use crate::telemetry::metrics::Metrics;
-use crate::time::pooled_timeout::Alarms;
+use crate::time::pooled_timeout::TimerPool;
 use crate::upstream::cluster::Shared;
 use crate::upstream::request_body::Uploads;
 use crate::upstream::settings::Way;
 
 impl Gateway {
-    /// By its configuration. Nothing is connected yet; what can fail is what lies outside of the file, which is a
-    /// certificate that cannot be read.
+    /// Builds a gateway, which opens no connections yet. Its only errors come from outside of the configuration, such as
+    /// a certificate that cannot be read.
     pub fn new(config: &Config) -> anyhow::Result<Self> {
-        Self::after(config, None)
+        Self::rebuild(config, None)
     }
 
-    /// As [`new`](Self::new), with all that can stay of another one.
-    pub(crate) fn after(config: &Config, before: Option<&Self>) -> anyhow::Result<Self> {
-        let memory = match before.filter(|before| before.buffers == config.buffers) {
-            Some(before) => before.memory.clone(),
+    /// Builds a gateway that takes over everything of the previous one that did not change: connections, budgets, paces,
+    /// metrics and buffers.
+    pub(crate) fn rebuild(config: &Config, previous: Option<&Self>) -> anyhow::Result<Self> {
+        let memory = match previous.filter(|previous| previous.buffers == config.buffers) {
+            Some(previous) => previous.memory.clone(),
             None => ReplayMemory::new(config.buffers.total),
         };
-        let metrics = before.map_or_else(|| Arc::new(Metrics::new()), |before| Arc::clone(&before.metrics));
+        let metrics =
+            previous.map_or_else(|| Arc::new(Metrics::new()), |previous| Arc::clone(&previous.metrics));
         let mut upstreams = BTreeMap::new();
         for (name, upstream) in &config.upstreams {
-            let before = before.and_then(|before| before.upstreams.get(name));
+            let previous = previous.and_then(|previous| previous.upstreams.get(name));
             upstreams.insert(
                 name.clone(),
-                Arc::new(Shared::new(upstream, before.map(Arc::as_ref), metrics.ejections(name))?),
+                Arc::new(Shared::new(upstream, previous.map(Arc::as_ref), metrics.ejections(name))?),
             );
         }
-        let alarms = before.map_or_else(Alarms::default, |before| before.alarms.clone());
+        let alarms = previous.map_or_else(Alarms::default, |previous| previous.alarms.clone());
         let mut routes = Vec::with_capacity(config.routes.len());
         for route in &config.routes {
             let mut legs = Vec::new();
@@ -56,7 +58,7 @@ impl Gateway {
                     name: name.to_owned(),
                     way: Arc::new(way(route, name, shared, &alarms)),
                     retries: retries(route, shared, &memory),
-                    counts: metrics.of(name),
+                    counts: metrics.upstream(name),
                     capacity: Arc::clone(&shared.capacity),
                     max_requests: shared.config.max_requests,
                 });
@@ -69,7 +71,7 @@ impl Gateway {
                 config: route.clone(),
             }));
         }
-        let acceptor = config.tls.as_ref().map(tls::server).transpose()?.map(TlsAcceptor::from);
+        let acceptor = config.tls.as_ref().map(tls::server_config).transpose()?.map(TlsAcceptor::from);
         Ok(Self {
             routes,
             upstreams,
@@ -77,17 +79,17 @@ impl Gateway {
             buffers: config.buffers.clone(),
             metrics,
             alarms,
-            uploads: Arc::new(Uploads { alarms: Alarms::default(), timeout: config.limits.body_timeout }),
+            uploads: Arc::new(Uploads { alarms: TimerPool::default(), timeout: config.limits.body_timeout }),
             limits: config.limits.clone(),
             drain_timeout: config.drain_timeout,
             acceptor,
             logs_access: config.access_log.enabled,
-            trust: Trust::new(&config.trusted_proxies),
+            trust: TrustedProxies::new(&config.trusted_proxies),
         })
     }
 }
 
-/// How the attempts of a route's requests are made.
+/// Returns the settings of the attempts that a route's requests make at one upstream.
 fn way(route: &config::Route, name: &str, shared: &Shared, alarms: &Alarms) -> Way {
     let retry = route.retry.as_ref();
     let is_last = route.upstreams().last() == Some(name);
@@ -99,17 +101,17 @@ fn way(route: &config::Route, name: &str, shared: &Shared, alarms: &Alarms) -> W
         longest_wait: route.fallback.as_ref().filter(|_| !is_last).map(|fallback| fallback.after),
         is_prompt: shared.pace.is_none() && name == route.upstream,
         alarms: alarms.clone(),
-        care: retry.and_then(Care::of),
+        care: retry.and_then(BodyInspection::from_config),
     }
 }
 
-/// Where a route's requests go.
+/// Returns the targets of a route: one upstream, or several with a fallback.
 fn legs(route: &config::Route, mut legs: Vec<Leg>, memory: &ReplayMemory, alarms: &Alarms) -> Legs {
     let Some(fallback) = &route.fallback else {
         return Legs::One(legs.remove(0));
     };
-    let never = never(route);
-    let retry = route.retry.as_ref().unwrap_or(&never);
+    let no_retry = no_retry(route);
+    let retry = route.retry.as_ref().unwrap_or(&no_retry);
     Legs::Several(Arc::new(Fallback {
         legs,
         after: fallback.after,
@@ -122,15 +124,15 @@ fn legs(route: &config::Route, mut legs: Vec<Leg>, memory: &ReplayMemory, alarms
     }))
 }
 
-/// What counts where there are no resends.
-fn never(route: &config::Route) -> config::Retry {
+/// Returns the settings of a route without retries. The limits of buffers and the like still apply.
+fn no_retry(route: &config::Route) -> config::Retry {
     config::Retry { num_retries: 0, ..route.profile.retry(false) }
 }
 
-/// Whether and when there is another.
+/// Returns the retry layer of a route's requests at one upstream.
 fn retries(route: &config::Route, shared: &Shared, memory: &ReplayMemory) -> Retries {
-    let never = never(route);
-    let retry = route.retry.as_ref().unwrap_or(&never);
+    let no_retry = no_retry(route);
+    let retry = route.retry.as_ref().unwrap_or(&no_retry);
     let mut layer = RetryLayer::new(GatewayPolicy::new(retry))
         .max_attempts(retry.num_retries.saturating_add(1))
         .max_elapsed(route.timeout)

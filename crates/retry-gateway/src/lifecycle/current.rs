@@ -1,4 +1,4 @@
-//! The configuration that counts now, and what outlives it.
+//! The state of the running gateway: the configuration in force, and what outlives a reload.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,57 +7,58 @@ use std::time::SystemTime;
 use arc_swap::{ArcSwap, Guard};
 
 use crate::config::Config;
-use crate::connection::limit::Capacity;
+use crate::connection::limit::ConcurrencyLimit;
 use crate::proxy::state::Gateway;
-use crate::telemetry::status::{ConfigStatus, Status};
+use crate::telemetry::status::{ConfigStatus, GatewayStatus};
 use crate::time::millis::millis;
 
-/// A gateway that can be replaced while it works. Whoever took a request from it sees that through.
+/// The state of the running gateway. A reload replaces its [`Gateway`]; requests in flight keep the one that they
+/// started with.
 #[derive(Debug)]
-pub(crate) struct Current {
+pub(crate) struct RuntimeState {
     gateway: ArcSwap<Gateway>,
-    /// Of clients, however they came in.
+    /// The connections of clients, which count across reloads.
     pub(crate) connections: Capacity,
     is_draining: AtomicBool,
-    history: Mutex<ConfigStatus>,
+    config_status: Mutex<ConfigStatus>,
 }
 
-impl Current {
+impl RuntimeState {
     pub(crate) fn new(gateway: Gateway) -> Self {
-        let history = ConfigStatus { loaded_at: now(), last_error: None, needs_restart: Vec::new() };
+        let config_status = ConfigStatus { loaded_at: now(), last_error: None, needs_restart: Vec::new() };
         Self {
             gateway: ArcSwap::from_pointee(gateway),
-            connections: Capacity::default(),
+            connections: ConcurrencyLimit::default(),
             is_draining: AtomicBool::new(false),
-            history: Mutex::new(history),
+            config_status: Mutex::new(config_status),
         }
     }
 
-    /// The gateway of new requests: a few instructions, and nobody waits.
+    /// Returns the gateway for a new request. This takes a few instructions and never blocks.
     pub(crate) fn gateway(&self) -> Guard<Arc<Gateway>> {
         self.gateway.load()
     }
 
-    /// Goes by another configuration from now on, with what can stay of the one before. `needs_restart` are the keys
-    /// of it that cannot be had.
-    pub(crate) fn adopt(&self, config: &Config, needs_restart: Vec<&'static str>) -> anyhow::Result<()> {
-        let before = self.gateway.load_full();
-        let gateway = Gateway::after(config, Some(&before))?;
-        gateway.metrics.reloaded(true);
+    /// Puts another configuration in force and keeps everything of the previous one that did not change.
+    /// `needs_restart` lists the keys whose new values need a restart.
+    pub(crate) fn apply(&self, config: &Config, needs_restart: Vec<&'static str>) -> anyhow::Result<()> {
+        let previous = self.gateway.load_full();
+        let gateway = Gateway::rebuild(config, Some(&previous))?;
+        gateway.metrics.record_reload(true);
         self.gateway.store(Arc::new(gateway));
-        self.write(|history| {
-            *history = ConfigStatus { loaded_at: now(), last_error: None, needs_restart };
+        self.with_config_status(|status| {
+            *status = ConfigStatus { loaded_at: now(), last_error: None, needs_restart };
         });
         Ok(())
     }
 
-    /// Notes that a configuration was not good enough.
+    /// Records that a configuration was rejected, which leaves the previous one in force.
     pub(crate) fn reject(&self, error: String) {
-        self.gateway().metrics.reloaded(false);
-        self.write(|history| history.last_error = Some(error));
+        self.gateway().metrics.record_reload(false);
+        self.with_config_status(|status| status.last_error = Some(error));
     }
 
-    /// No more requests are to come.
+    /// Starts the shutdown: `/readyz` fails from now on.
     pub(crate) fn drain(&self) {
         self.is_draining.store(true, Ordering::Relaxed);
     }
@@ -66,35 +67,35 @@ impl Current {
         self.is_draining.load(Ordering::Relaxed)
     }
 
-    /// How it stands.
-    pub(crate) fn status(&self) -> Status {
+    /// Returns the figures of `/status`.
+    pub(crate) fn status(&self) -> GatewayStatus {
         let gateway = self.gateway();
         let upstreams = gateway.upstreams.iter();
-        Status {
+        GatewayStatus {
             draining: self.is_draining(),
-            config: self.write(|history| history.clone()),
+            config: self.with_config_status(|status| status.clone()),
             connections: self.connections.taken(),
             buffered_bytes: gateway.memory.used(),
             upstreams: upstreams
-                .map(|(name, shared)| shared.status(name, gateway.metrics.of(name).status()))
+                .map(|(name, cluster)| cluster.status(name, gateway.metrics.upstream(name).status()))
                 .collect(),
         }
     }
 
-    /// What was counted, in the text format of Prometheus.
+    /// Returns all metrics in the text format of Prometheus.
     pub(crate) fn metrics(&self) -> String {
         let (status, gateway) = (self.status(), self.gateway());
-        gateway.metrics.keep(status.connections, status.buffered_bytes);
+        gateway.metrics.set_totals(status.connections, status.buffered_bytes);
         gateway.metrics.set_upstreams(&status.upstreams);
         gateway.metrics.text()
     }
 
-    fn write<T>(&self, change: impl FnOnce(&mut ConfigStatus) -> T) -> T {
-        change(&mut self.history.lock().unwrap_or_else(PoisonError::into_inner))
+    fn with_config_status<T>(&self, change: impl FnOnce(&mut ConfigStatus) -> T) -> T {
+        change(&mut self.config_status.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
-/// As the access log has it.
+/// Returns the time in milliseconds since 1970, like `time` of the access log.
 fn now() -> u64 {
     SystemTime::UNIX_EPOCH.elapsed().map_or(0, millis)
 }

@@ -1,4 +1,4 @@
-//! Reads the configuration again: on SIGHUP, and when a file of it is another.
+//! Reloads the configuration: on SIGHUP, and when one of its files has changed.
 
 use std::io::{self, Write};
 use std::net::SocketAddr;
@@ -10,140 +10,157 @@ use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::config::Config;
-use crate::lifecycle::current::Current;
+use crate::lifecycle::current::RuntimeState;
 
-/// What reads a server's configuration again.
+/// Reloads the configuration of a running server.
 #[derive(Debug)]
 pub struct Reloader {
-    current: Arc<Current>,
-    file: PathBuf,
-    bound: Bound,
+    state: Arc<RuntimeState>,
+    path: PathBuf,
+    addresses: BoundAddresses,
     hangup: Signal,
-    files: Files,
-    looks: Looks,
+    watch: FileWatch,
 }
 
-/// What there was to see of the files.
+/// Notices that the files of a configuration have changed.
 #[derive(Debug)]
-struct Looks {
-    /// When they were read.
-    read: Vec<Stamp>,
-    /// The last time, where that was different.
-    different: Option<Vec<Stamp>>,
+struct FileWatch {
+    loaded: ConfigSnapshot,
+    /// The stamps of the last look, if they differed from the loaded ones.
+    changed: Option<Vec<FileStamp>>,
 }
 
-/// What was asked for when the listeners were bound.
+/// The files of a configuration, with the stamps that they had when it was loaded.
+#[derive(Debug)]
+struct ConfigSnapshot {
+    /// The configuration itself, and the certificates and keys that it names.
+    files: Vec<PathBuf>,
+    stamps: Vec<FileStamp>,
+}
+
+/// The addresses that the listeners were bound to at the start.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Bound {
+pub(crate) struct BoundAddresses {
     pub(crate) listen: SocketAddr,
     pub(crate) admin: Option<SocketAddr>,
 }
 
-/// The file, and those that it names.
-type Files = Vec<PathBuf>;
-
-/// What tells whether the file at a path is still the same one: device, inode, size, and the times of the last change
-/// of its content and of itself. `None` as long as there is none.
-type Stamp = Option<[i128; 5]>;
+/// Identifies the content at a path: device, inode, size, and the times of the last change of the content and of the
+/// inode. `None` means that there is no file.
+type FileStamp = Option<[i128; 5]>;
 
 impl Reloader {
-    pub(crate) fn new(current: Arc<Current>, file: &Path, config: &Config) -> io::Result<Self> {
-        let bound = Bound { listen: config.listen, admin: config.admin };
-        let (hangup, files) = (signal(SignalKind::hangup())?, files(file, config));
-        let looks = Looks { read: stamps(&files), different: None };
-        Ok(Self { current, file: file.to_owned(), bound, hangup, files, looks })
+    pub(crate) fn new(state: Arc<RuntimeState>, path: &Path, config: &Config) -> io::Result<Self> {
+        let addresses = BoundAddresses { listen: config.listen, admin: config.admin };
+        let hangup = signal(SignalKind::hangup())?;
+        let watch = FileWatch::new(ConfigSnapshot::new(files(path, config)));
+        Ok(Self { state, path: path.to_owned(), addresses, hangup, watch })
     }
 
-    /// Reads it again for as long as it is polled.
+    /// Reloads the configuration whenever that is due, for as long as the future is polled.
     ///
-    /// Files are looked at once a second, and not through inotify: what is mounted into containers is replaced by way
-    /// of symbolic links, and what comes over a network sends no events. That costs nothing which could be measured.
+    /// It looks at the files once a second instead of through inotify: mounts in containers are replaced through
+    /// symbolic links, and network file systems send no events. The cost was too small to measure.
     pub async fn run(mut self) {
         loop {
-            let is_asked = tokio::select! {
-                asked = self.hangup.recv() => asked.is_some(),
-                () = tokio::time::sleep(LOOK) => false,
+            let is_requested = tokio::select! {
+                hangup = self.hangup.recv() => hangup.is_some(),
+                () = tokio::time::sleep(WATCH_INTERVAL) => false,
             };
-            let look = self.look().await;
-            if is_asked || self.looks.is_new(&look) {
-                self.looks = Looks { read: look, different: None };
+            let stamps = self.current_stamps().await;
+            if is_requested || self.watch.has_settled(&stamps) {
+                self.watch.set_loaded(stamps);
                 self.reload().await;
             }
         }
     }
 
-    async fn look(&self) -> Vec<Stamp> {
-        let files = self.files.clone();
+    async fn current_stamps(&self) -> Vec<FileStamp> {
+        let files = self.watch.loaded.files.clone();
         blocking(move || stamps(&files)).await
     }
 
     async fn reload(&mut self) {
-        let (current, file, bound) = (Arc::clone(&self.current), self.file.clone(), self.bound);
-        let read = move || {
-            let config = match Config::load(&file) {
+        let (state, path, addresses) = (Arc::clone(&self.state), self.path.clone(), self.addresses);
+        let load = move || {
+            let config = match Config::load(&path) {
                 Ok(config) => config,
                 Err(error) => return (None, Err(error.to_string())),
             };
-            let files = files(&file, &config);
-            let stamps = stamps(&files);
-            let needs_restart = bound.missed(&config);
-            let done = current.adopt(&config, needs_restart.clone());
-            (Some((files, stamps)), done.map(|()| needs_restart).map_err(|error| format!("{error:#}")))
+            let snapshot = ConfigSnapshot::new(files(&path, &config));
+            let needs_restart = addresses.changed_keys(&config);
+            let applied = state.apply(&config, needs_restart.clone());
+            (Some(snapshot), applied.map(|()| needs_restart).map_err(|error| format!("{error:#}")))
         };
-        let (known, done) = blocking(read).await;
-        if let Some((files, stamps)) = known
-            && files != self.files
-        {
-            (self.files, self.looks.read) = (files, stamps);
+        let (snapshot, result) = blocking(load).await;
+        if let Some(snapshot) = snapshot.filter(|snapshot| snapshot.files != self.watch.loaded.files) {
+            self.watch.loaded = snapshot;
         }
-        let file = self.file.display();
-        match done {
+        let path = self.path.display();
+        match result {
             Ok(needs_restart) => {
-                say(&format!("{file}: read again"));
+                print_error(&format!("{path}: reloaded"));
                 for key in needs_restart {
-                    say(&format!("{file}: {key}: takes a restart, and stays as it was"));
+                    print_error(&format!("{path}: {key} needs a restart; its old value stays in force"));
                 }
             }
             Err(error) => {
-                say(&error);
-                say(&format!("{file}: not taken, the configuration stays as it was"));
-                self.current.reject(error);
+                print_error(&error);
+                print_error(&format!("{path}: rejected; the previous configuration stays in force"));
+                self.state.reject(error);
             }
         }
     }
 }
 
-impl Looks {
-    /// Whether the files are others than those which were read, and have not changed since the last look: who writes
-    /// them is done.
-    fn is_new(&mut self, look: &[Stamp]) -> bool {
-        if look == self.read {
-            self.different = None;
+impl FileWatch {
+    fn new(loaded: ConfigSnapshot) -> Self {
+        Self { loaded, changed: None }
+    }
+
+    fn set_loaded(&mut self, stamps: Vec<FileStamp>) {
+        self.loaded.stamps = stamps;
+        self.changed = None;
+    }
+
+    /// Returns true if the files differ from the loaded ones and have stayed the same since the last look. Their writer
+    /// has then finished.
+    fn has_settled(&mut self, stamps: &[FileStamp]) -> bool {
+        if stamps == self.loaded.stamps {
+            self.changed = None;
             return false;
         }
-        let is_settled = self.different.as_deref() == Some(look);
-        self.different = Some(look.to_vec());
+        let is_settled = self.changed.as_deref() == Some(stamps);
+        self.changed = Some(stamps.to_vec());
         is_settled
     }
 }
 
-impl Bound {
-    /// The keys that ask for another listener.
-    fn missed(&self, config: &Config) -> Vec<&'static str> {
-        let keys = [("listen", self.listen != config.listen), ("admin", self.admin != config.admin)];
-        keys.into_iter().filter(|(_, is_missed)| *is_missed).map(|(key, _)| key).collect()
+impl ConfigSnapshot {
+    fn new(files: Vec<PathBuf>) -> Self {
+        let stamps = stamps(&files);
+        Self { files, stamps }
     }
 }
 
-fn files(file: &Path, config: &Config) -> Files {
-    let mut files = vec![file.to_owned()];
+impl BoundAddresses {
+    /// Returns the keys whose addresses differ in a configuration.
+    fn changed_keys(&self, config: &Config) -> Vec<&'static str> {
+        let keys = [("listen", self.listen != config.listen), ("admin", self.admin != config.admin)];
+        keys.into_iter().filter(|(_, is_changed)| *is_changed).map(|(key, _)| key).collect()
+    }
+}
+
+/// Returns the file of a configuration and the certificates and keys that it names.
+fn files(path: &Path, config: &Config) -> Vec<PathBuf> {
+    let mut files = vec![path.to_owned()];
     files.extend(config.tls.iter().flat_map(|tls| [tls.cert.clone(), tls.key.clone()]));
     files.extend(config.upstreams.values().filter_map(|upstream| upstream.tls.ca.clone()));
     files
 }
 
-/// Follows symbolic links.
-fn stamps(files: &[PathBuf]) -> Vec<Stamp> {
+/// Returns the stamps of the files behind these paths. It follows symbolic links.
+fn stamps(files: &[PathBuf]) -> Vec<FileStamp> {
     let nanos = |seconds: i64, nanos: i64| i128::from(seconds) * 1_000_000_000 + i128::from(nanos);
     let stamp = |file: &PathBuf| {
         let data = std::fs::metadata(file).ok()?;
@@ -155,52 +172,52 @@ fn stamps(files: &[PathBuf]) -> Vec<Stamp> {
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     match tokio::task::spawn_blocking(work).await {
-        Ok(done) => done,
-        // The runtime never cancels what has begun, and otherwise it is this process that stops.
+        Ok(result) => result,
+        // The runtime never cancels a blocking task that has started, so the error is a panic.
         Err(error) => std::panic::resume_unwind(error.into_panic()),
     }
 }
 
-/// Not `eprintln`, which panics where nobody reads.
-fn say(line: &str) {
+/// Prints a line to the standard error. `eprintln` would panic if the reader closed the pipe.
+fn print_error(line: &str) {
     let _ = writeln!(io::stderr(), "{line}");
 }
 
-/// How often files are looked at.
-const LOOK: Duration = Duration::from_secs(1);
+/// The time between two looks at the files.
+const WATCH_INTERVAL: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// Which of these looks at a file has it read, if it was read as 0.
+    /// Checks which of these looks at a file lead to a reload, after the file was loaded with stamp 0.
     #[track_caller]
     fn check(looks: &[i128], expected: &[usize]) {
-        let stamp = |look: i128| vec![Some([look; 5])];
-        let mut known = Looks { read: stamp(0), different: None };
-        let mut read = Vec::new();
+        let stamps = |look: i128| vec![Some([look; 5])];
+        let mut watch = FileWatch::new(ConfigSnapshot { files: Vec::new(), stamps: stamps(0) });
+        let mut reloads = Vec::new();
         for (number, look) in looks.iter().enumerate() {
-            if known.is_new(&stamp(*look)) {
-                known = Looks { read: stamp(*look), different: None };
-                read.push(number);
+            if watch.has_settled(&stamps(*look)) {
+                watch.set_loaded(stamps(*look));
+                reloads.push(number);
             }
         }
-        assert_eq!(read, expected, "{looks:?}");
+        assert_eq!(reloads, expected, "{looks:?}");
     }
 
     #[test]
-    fn a_file_is_read_once_it_has_settled() {
+    fn a_file_is_loaded_once_it_has_settled() {
         check(&[0, 0, 0], &[]);
         check(&[1, 1, 1, 1], &[1]);
-        // Somebody writes it, piece by piece.
+        // An editor writes it piece by piece.
         check(&[1, 2, 3, 3, 3], &[3]);
-        // Somebody thought better of it.
+        // The change is undone before it has settled.
         check(&[1, 0, 1, 0], &[]);
         check(&[1, 1, 0, 0, 1, 1], &[1, 3, 5]);
     }
 
     #[test]
-    fn a_path_is_watched_and_not_the_file_that_was_there() {
+    fn a_path_is_watched_whichever_file_is_there() {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
         let look = || stamps(&[path("file")]);

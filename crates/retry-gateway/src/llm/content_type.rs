@@ -1,24 +1,24 @@
-//! What a body is, by its head. One that is compressed is not looked at: who unpacks what others sent can be made to
-//! run out of memory by them.
+//! The content type of a body that the gateway can read. A compressed body counts as unreadable, since a peer could
+//! exhaust the gateway's memory with what it unpacks.
 
 use http::{HeaderMap, header};
 
-/// Whether it is JSON that can be read as it is.
+/// Returns true for uncompressed JSON.
 pub(super) fn is_json(headers: &HeaderMap) -> bool {
-    of(headers).is_some_and(|kind| {
+    media_type(headers).is_some_and(|kind| {
         let suffix = kind.len().checked_sub(5).and_then(|at| kind.get(at..));
         kind.eq_ignore_ascii_case("application/json")
             || suffix.is_some_and(|suffix| suffix.eq_ignore_ascii_case("+json"))
     })
 }
 
-/// Whether it is a stream of events that can be read as it is.
+/// Returns true for an uncompressed event stream.
 pub(super) fn is_event_stream(headers: &HeaderMap) -> bool {
-    of(headers).is_some_and(|kind| kind.eq_ignore_ascii_case("text/event-stream"))
+    media_type(headers).is_some_and(|kind| kind.eq_ignore_ascii_case("text/event-stream"))
 }
 
-/// Its type without parameters; `None` where it is encoded.
-fn of(headers: &HeaderMap) -> Option<&str> {
+/// Returns the media type without parameters, or `None` if the body is compressed.
+fn media_type(headers: &HeaderMap) -> Option<&str> {
     let kind = headers.get(header::CONTENT_TYPE)?.to_str().ok()?;
     let mut encodings = headers.get_all(header::CONTENT_ENCODING).iter();
     let is_plain = encodings.all(|encoding| encoding.as_bytes().eq_ignore_ascii_case(b"identity"));
@@ -29,7 +29,7 @@ fn of(headers: &HeaderMap) -> Option<&str> {
 mod tests {
     use super::*;
 
-    /// Whether it is JSON, and whether a stream of events.
+    /// Checks whether a body counts as JSON and as an event stream.
     #[track_caller]
     fn check(kind: &str, encoding: Option<&'static str>, expected: (bool, bool)) {
         let mut headers = HeaderMap::new();
@@ -39,7 +39,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_compressed_is_what_its_type_says() {
+    fn an_uncompressed_body_has_the_type_that_its_header_names() {
         check("application/json", None, (true, false));
         check("Application/JSON; charset=utf-8", Some("identity"), (true, false));
         check("application/problem+json", None, (true, false));

@@ -1,68 +1,71 @@
-//! Whether a stream of events begins with a failure that another attempt may heal.
+//! Finds out whether an event stream starts with a failure that another attempt may avoid.
 
 use bytes::Bytes;
 use http_body::Body;
 use tokio::time::Instant;
 
-use super::body_signal::Mark;
-use super::error_body::{self, Said};
-use super::peeked_body::{Begun, More};
+use super::body_signal::BodySignal;
+use super::error_body::{self, ApiError};
+use super::peeked_body::{Chunk, PeekedBody};
 use super::quota;
-use crate::time::pooled_timeout::Alarms;
+use crate::time::pooled_timeout::TimerPool;
 
-/// Reads a stream to the end of its first event, within bounds.
-pub(super) async fn find<B>(body: &mut Begun<B>, until: Instant, alarms: &Alarms) -> Option<Mark>
+/// Reads a stream to the end of its first event, up to [`MAX_BYTES`] and until the deadline.
+pub(super) async fn find<B>(
+    body: &mut PeekedBody<B>,
+    deadline: Instant,
+    timers: &Alarms,
+) -> Option<BodySignal>
 where
     B: Body<Data = Bytes> + Unpin,
 {
     let (mut parser, mut first) = (Parser::default(), None);
-    let reading = body.read(MOST, until, alarms, |more| {
-        first = match more {
-            More::Data(data) => parser.read(data),
-            More::End => parser.end(),
+    let reading = body.read(MAX_BYTES, deadline, timers, |chunk| {
+        first = match chunk {
+            Chunk::Data(data) => parser.feed(data),
+            Chunk::End => parser.finish(),
         };
         first.is_some()
     });
     reading.await;
-    (first == Some(First::Failure)).then_some(Mark::FailedEarly)
+    (first == Some(FirstEvent::Failure)).then_some(BodySignal::FailedEarly)
 }
 
-/// What a stream begins with.
+/// The kind of a stream's first event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum First {
-    /// One that passes.
+enum FirstEvent {
+    /// The event is an error that another attempt may avoid.
     Failure,
-    /// Anything else.
-    Event,
+    /// The event is anything else.
+    Other,
 }
 
-/// Reads a stream as far as its first event, in pieces of any size, by the rules of the HTML standard, section 9.2.6.
+/// Parses an event stream up to its first event, in pieces of any size (HTML standard, section 9.2.6).
 ///
-/// Comments and pings are signs of life, and no event: they say nothing of the answer. Written out, because only this
-/// much of a parser is needed, and the crates that have all of one take the body and give back events, while here the
-/// bytes must stay as they are.
+/// Comments and pings only keep the connection alive and do not count as events. No crate does this: they take the
+/// body and return events, while the gateway has to pass the bytes on unchanged.
 #[derive(Debug, Default)]
 struct Parser {
     line: Vec<u8>,
-    /// A line feed that follows belongs to the line that has ended.
+    /// True after a carriage return: a line feed that follows it ends the same line.
     after_return: bool,
-    /// Whether a line has ended: a byte order mark stands before the first alone.
+    /// True once a line has ended. Only the first line may start with a byte order mark.
     has_begun: bool,
     is_ping: bool,
-    /// `None` before there is a line of it: what has none is no event.
+    /// `None` before the first `data` line. Without one there is no event.
     data: Option<Vec<u8>>,
 }
 
 impl Parser {
-    /// What the stream begins with, once that is known.
-    fn read(&mut self, bytes: &[u8]) -> Option<First> {
+    /// Parses more bytes. Returns the kind of the first event once that event has ended.
+    fn feed(&mut self, bytes: &[u8]) -> Option<FirstEvent> {
         for byte in bytes {
             let follows_return = std::mem::replace(&mut self.after_return, *byte == b'\r');
             match byte {
                 b'\n' if follows_return => {}
                 b'\r' | b'\n' => {
                     let line = std::mem::take(&mut self.line);
-                    let first = self.take_line(&line);
+                    let first = self.parse_line(&line);
                     if first.is_some() {
                         return first;
                     }
@@ -73,14 +76,14 @@ impl Parser {
         None
     }
 
-    /// The same, where there is no more. The standard drops an event that has no end, but a failure that was said in
-    /// full is no less one because the stream ended with it.
-    fn end(&mut self) -> Option<First> {
+    /// Ends the stream. The standard drops an event without an end, but a complete error stays an error even if the
+    /// stream ends right behind it.
+    fn finish(&mut self) -> Option<FirstEvent> {
         let line = std::mem::take(&mut self.line);
-        self.take_line(&line).or_else(|| self.dispatch())
+        self.parse_line(&line).or_else(|| self.dispatch())
     }
 
-    fn take_line(&mut self, line: &[u8]) -> Option<First> {
+    fn parse_line(&mut self, line: &[u8]) -> Option<FirstEvent> {
         let is_first = !std::mem::replace(&mut self.has_begun, true);
         let line = if is_first { line.strip_prefix(BYTE_ORDER_MARK).unwrap_or(line) } else { line };
         if line.is_empty() {
@@ -98,30 +101,35 @@ impl Parser {
                     data.extend_from_slice(value);
                 }
             },
-            // A comment, or what says nothing of the answer.
+            // Comments and other fields say nothing about the answer.
             _ => {}
         }
         None
     }
 
-    fn dispatch(&mut self) -> Option<First> {
+    fn dispatch(&mut self) -> Option<FirstEvent> {
         let is_ping = std::mem::take(&mut self.is_ping);
         let data = self.data.take()?;
         if is_ping || error_body::is_ping(&data) {
             return None;
         }
-        let passes = |said: &Said| said.is_among(PASSING) && !said.is_among(quota::LASTING);
-        Some(if Said::read(&data).as_ref().is_some_and(passes) { First::Failure } else { First::Event })
+        let is_transient =
+            |error: &ApiError| error.is_among(TRANSIENT_ERRORS) && !error.is_among(quota::PERMANENT_ERRORS);
+        Some(if ApiError::parse(&data).as_ref().is_some_and(is_transient) {
+            FirstEvent::Failure
+        } else {
+            FirstEvent::Other
+        })
     }
 }
 
-/// What another attempt may heal, by its type or its code.
-const PASSING: &[&str] = &[
+/// The types and codes of errors that another attempt may avoid.
+const TRANSIENT_ERRORS: &[&str] = &[
     // Anthropic: `ErrorType` of its API reference.
     "overloaded_error",
     "rate_limit_error",
     "api_error",
-    // OpenAI, whose types and codes differ from one API to the other.
+    // OpenAI, whose APIs differ in their types and codes.
     "rate_limit_exceeded",
     "server_error",
     "server_is_overloaded",
@@ -130,7 +138,7 @@ const PASSING: &[&str] = &[
     // Moonshot.
     "engine_overloaded_error",
     "rate_limit_reached_error",
-    // OpenRouter and Azure say them as statuses.
+    // OpenRouter and Azure use statuses as codes.
     "429",
     "500",
     "502",
@@ -139,8 +147,9 @@ const PASSING: &[&str] = &[
 ];
 
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
-/// First events have a few hundred bytes. What is read for them is not among what requests may keep together.
-const MOST: usize = 64 * 1024;
+/// The most bytes of a stream that the gateway reads. First events have a few hundred, and these bytes do not count
+/// towards `buffers.total`.
+const MAX_BYTES: usize = 64 * 1024;
 
 #[cfg(test)]
 mod tests;

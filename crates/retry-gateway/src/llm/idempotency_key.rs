@@ -1,19 +1,19 @@
-//! An `Idempotency-Key` for a request that has none.
+//! Adds an `Idempotency-Key` to requests that have none.
 
 use http::{HeaderName, HeaderValue, Method, Request};
 
-/// Gives a POST or a PATCH a key, unless it has one of whatever form. It is in the head that all attempts are made
-/// from, and so is the same for each.
-pub(crate) fn mint<B>(request: &mut Request<B>) {
-    let is_meant = matches!(*request.method(), Method::POST | Method::PATCH);
-    if is_meant && !request.headers().contains_key(&IDEMPOTENCY_KEY) {
-        request.headers_mut().insert(IDEMPOTENCY_KEY, of(rand::random()));
+/// Adds a key to a POST or a PATCH, unless it has one in any form. The key becomes part of the head that all attempts
+/// share, so each attempt has the same.
+pub(crate) fn add_idempotency_key<B>(request: &mut Request<B>) {
+    let needs_key = matches!(*request.method(), Method::POST | Method::PATCH);
+    if needs_key && !request.headers().contains_key(&IDEMPOTENCY_KEY) {
+        request.headers_mut().insert(IDEMPOTENCY_KEY, uuid_key(rand::random()));
     }
 }
 
-/// A UUID of version 4 (RFC 9562 section 5.4) as a structured-field string
+/// Returns a UUID of version 4 (RFC 9562 section 5.4) as a structured-field string
 /// (draft-ietf-httpapi-idempotency-key-header-06 section 2).
-fn of(random: u128) -> HeaderValue {
+fn uuid_key(random: u128) -> HeaderValue {
     let version = (random & !(0xf << 76)) | (0x4 << 76);
     let bits = (version & !(0x3 << 62)) | (0x2 << 62);
     let part = |shift: u32, width: u32| (bits >> shift) & ((1 << width) - 1);
@@ -25,7 +25,7 @@ fn of(random: u128) -> HeaderValue {
         part(48, 16),
         part(0, 48)
     );
-    HeaderValue::try_from(text).expect("digits, dashes and quotes")
+    HeaderValue::try_from(text).expect("a UUID in quotes is a valid header value")
 }
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -38,7 +38,7 @@ mod tests {
 
     #[track_caller]
     fn check(random: u128, expected: &str) {
-        assert_eq!(of(random), expected);
+        assert_eq!(uuid_key(random), expected);
     }
 
     #[test]
@@ -49,18 +49,18 @@ mod tests {
     }
 
     #[test]
-    fn no_two_requests_have_the_same() {
+    fn each_request_gets_another_key() {
         let key = || {
             let mut request = Request::post("/").body(()).unwrap();
-            mint(&mut request);
+            add_idempotency_key(&mut request);
             request.headers()["idempotency-key"].clone()
         };
         assert_eq!((0..1_000).map(|_| key().as_bytes().to_vec()).collect::<BTreeSet<_>>().len(), 1_000);
     }
 
     #[test]
-    fn only_what_needs_one_and_has_none_gets_one() {
-        for (method, given, is_minted) in [
+    fn only_a_post_or_patch_without_a_key_gets_one() {
+        for (method, given, is_added) in [
             ("POST", None, true),
             ("PATCH", None, true),
             ("GET", None, false),
@@ -70,10 +70,10 @@ mod tests {
         ] {
             let mut request = Request::builder().method(method).body(()).unwrap();
             request.headers_mut().extend(given.map(|key| (IDEMPOTENCY_KEY, HeaderValue::from_static(key))));
-            mint(&mut request);
+            add_idempotency_key(&mut request);
             let key = request.headers().get(&IDEMPOTENCY_KEY).map(|key| key.to_str().unwrap());
-            assert_eq!(key.is_some_and(|key| key.len() == 38), is_minted, "{method} {given:?}");
-            assert!(is_minted || key == given, "{method} {given:?}");
+            assert_eq!(key.is_some_and(|key| key.len() == 38), is_added, "{method} {given:?}");
+            assert!(is_added || key == given, "{method} {given:?}");
         }
     }
 }

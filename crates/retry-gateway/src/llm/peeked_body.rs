@@ -1,4 +1,4 @@
-//! A body whose beginning was read before anybody asked for it.
+//! A body whose start the gateway has read before the client gets it.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -9,67 +9,68 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use tokio::time::Instant;
 
-use crate::time::pooled_timeout::Alarms;
+use crate::time::pooled_timeout::TimerPool;
 
-/// A response body that may have been looked at. Most were not, and pay for one branch.
-pub(crate) enum Cared<B: Body> {
-    Whole(B),
-    Begun(Box<Begun<B>>),
+/// A response body whose start may have been read. Most bodies are unread and cost one branch.
+pub(crate) enum MaybePeeked<B: Body> {
+    Unread(B),
+    Peeked(Box<PeekedBody<B>>),
 }
 
-/// What was read of a body, and the rest of it.
-pub(crate) struct Begun<B: Body> {
-    read: VecDeque<Frame<B::Data>>,
-    /// How reading ended, if it did.
+/// The frames that were read of a body, and the rest of it.
+pub(crate) struct PeekedBody<B: Body> {
+    frames: VecDeque<Frame<B::Data>>,
+    /// The end of the body or its error, once reading has met it.
     end: Option<Result<(), B::Error>>,
     rest: B,
 }
 
-/// What came next.
-pub(super) enum More<'a> {
+/// The next part of a body.
+pub(super) enum Chunk<'a> {
     Data(&'a [u8]),
-    /// There is no more, and there was no error.
+    /// The body ended without an error.
     End,
 }
 
-impl<B> Begun<B>
+impl<B> PeekedBody<B>
 where
     B: Body<Data = Bytes> + Unpin,
 {
     pub(super) fn new(rest: B) -> Self {
-        Self { read: VecDeque::new(), end: None, rest }
+        Self { frames: VecDeque::new(), end: None, rest }
     }
 
-    /// Whether all of it was read.
+    /// Returns true if the whole body has been read.
     pub(super) fn has_ended(&self) -> bool {
         matches!(self.end, Some(Ok(())))
     }
 
-    /// Reads until `enough` says so, at most so many bytes, and until then. Whether `enough` has said so.
+    /// Reads until `observe` returns true, `max_bytes` are read, or the deadline has passed. Returns true in the first
+    /// case.
     pub(super) async fn read(
         &mut self,
-        most: usize,
-        until: Instant,
-        alarms: &Alarms,
-        mut enough: impl FnMut(More<'_>) -> bool,
+        max_bytes: usize,
+        deadline: Instant,
+        timers: &Alarms,
+        mut observe: impl FnMut(Chunk<'_>) -> bool,
     ) -> bool {
-        let mut left = most;
-        let reading = std::future::poll_fn(|cx| self.poll_read(cx, &mut left, &mut enough));
-        alarms.within(until, reading).await.unwrap_or(false)
+        let mut left = max_bytes;
+        let reading = std::future::poll_fn(|cx| self.poll_read(cx, &mut left, &mut observe));
+        timers.within(deadline, reading).await.unwrap_or(false)
     }
 
-    /// Reads until `enough` says so, which is shown `left` bytes at most. Whether it has said so.
+    /// Reads until `observe`, which sees at most `left` bytes, returns true. Returns its last answer.
     fn poll_read(
         &mut self,
         cx: &mut Context<'_>,
         left: &mut usize,
-        enough: &mut impl FnMut(More<'_>) -> bool,
+        observe: &mut impl FnMut(Chunk<'_>) -> bool,
     ) -> Poll<bool> {
         loop {
             let frame = match ready!(Pin::new(&mut self.rest).poll_frame(cx)) {
                 None => {
                     self.end = Some(Ok(()));
-                    return Poll::Ready(enough(More::End));
+                    return Poll::Ready(observe(Chunk::End));
                 }
                 Some(Err(error)) => {
                     self.end = Some(Err(error));
@@ -79,53 +80,42 @@ where
             };
             let shown = frame.data_ref().map_or(&[][..], |data| &data[..data.len().min(*left)]);
             let is_all = frame.data_ref().is_none_or(|data| data.len() == shown.len());
-            let is_enough = enough(More::Data(shown));
+            let is_done = observe(Chunk::Data(shown));
             // An empty frame counts too, or a body of nothing else would never end.
             *left = left.saturating_sub(shown.len().max(1));
-            self.read.push_back(frame);
-            if is_enough || !is_all || *left == 0 {
-                return Poll::Ready(is_enough);
+            self.frames.push_back(frame);
+            if is_done || !is_all || *left == 0 {
+                return Poll::Ready(is_done);
             }
         }
     }
 }
 
-impl<B> Cared<B>
+impl<B> MaybePeeked<B>
 where
     B: Body<Data = Bytes> + Unpin,
 {
-    /// Reads it to its end, if that comes within so many bytes and until then. Whether it did: nothing is lost of one
-    /// that goes on.
-    pub(crate) async fn gather(self, most: usize, until: Instant, alarms: &Alarms) -> (Self, bool) {
-        let mut begun = match self {
-            Self::Whole(body) => Box::new(Begun::new(body)),
-            Self::Begun(begun) => begun,
+    /// Reads the body to its end, or up to `max_bytes` or the deadline. Returns true if it has met the end. The body
+    /// still has all of its frames.
+    pub(crate) async fn read_to_end(
+        self,
+        max_bytes: usize,
+        deadline: Instant,
+        timers: &Alarms,
+    ) -> (Self, bool) {
+        let mut peeked = match self {
+            Self::Unread(body) => Box::new(PeekedBody::new(body)),
+            Self::Peeked(peeked) => peeked,
         };
-        // What ends just there has no more.
-        let most = most.saturating_add(1);
-        let is_all =
-            begun.has_ended() || begun.read(most, until, alarms, |more| matches!(more, More::End)).await;
-        (Self::Begun(begun), is_all)
+        // A body of exactly `max_bytes` shows its end only when one more byte is allowed.
+        let max_bytes = max_bytes.saturating_add(1);
+        let is_all = peeked.has_ended()
+            || peeked.read(max_bytes, deadline, timers, |chunk| matches!(chunk, Chunk::End)).await;
+        (Self::Peeked(peeked), is_all)
     }
 }
 
-impl<B: Body> Cared<B> {
-    /// Puts frames back that were read from the start of this body. `has_ended` says that they are all of it.
-    pub(crate) fn put_back(self, mut frames: VecDeque<Frame<B::Data>>, has_ended: bool) -> Self {
-        let mut begun = match self {
-            Self::Whole(rest) => Box::new(Begun { read: VecDeque::new(), end: None, rest }),
-            Self::Begun(begun) => begun,
-        };
-        frames.append(&mut begun.read);
-        begun.read = frames;
-        if has_ended {
-            begun.end = Some(Ok(()));
-        }
-        Self::Begun(begun)
-    }
-}
-
-impl<B> Body for Cared<B>
+impl<B> Body for MaybePeeked<B>
 where
     B: Body<Data = Bytes> + Unpin,
 {
@@ -136,17 +126,17 @@ where
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
-        let begun = match self.get_mut() {
-            Self::Whole(body) => return Pin::new(body).poll_frame(cx),
-            Self::Begun(begun) => begun,
+        let peeked = match self.get_mut() {
+            Self::Unread(body) => return Pin::new(body).poll_frame(cx),
+            Self::Peeked(peeked) => peeked,
         };
-        if let Some(frame) = begun.read.pop_front() {
+        if let Some(frame) = peeked.frames.pop_front() {
             return Poll::Ready(Some(Ok(frame)));
         }
-        match begun.end.take() {
-            None => Pin::new(&mut begun.rest).poll_frame(cx),
+        match peeked.end.take() {
+            None => Pin::new(&mut peeked.rest).poll_frame(cx),
             Some(end) => {
-                begun.end = Some(Ok(()));
+                peeked.end = Some(Ok(()));
                 Poll::Ready(end.err().map(Err))
             }
         }
@@ -154,24 +144,25 @@ where
 
     fn is_end_stream(&self) -> bool {
         match self {
-            Self::Whole(body) => body.is_end_stream(),
-            Self::Begun(begun) => {
-                let has_ended = match &begun.end {
+            Self::Unread(body) => body.is_end_stream(),
+            Self::Peeked(peeked) => {
+                let has_ended = match &peeked.end {
                     Some(end) => end.is_ok(),
-                    None => begun.rest.is_end_stream(),
+                    None => peeked.rest.is_end_stream(),
                 };
-                begun.read.is_empty() && has_ended
+                peeked.frames.is_empty() && has_ended
             }
         }
     }
 
     fn size_hint(&self) -> SizeHint {
-        let begun = match self {
-            Self::Whole(body) => return body.size_hint(),
-            Self::Begun(begun) => begun,
+        let peeked = match self {
+            Self::Unread(body) => return body.size_hint(),
+            Self::Peeked(peeked) => peeked,
         };
-        let read = begun.read.iter().filter_map(Frame::data_ref).map(|data| data.len() as u64).sum::<u64>();
-        let rest = begun.rest.size_hint();
+        let read =
+            peeked.frames.iter().filter_map(Frame::data_ref).map(|data| data.len() as u64).sum::<u64>();
+        let rest = peeked.rest.size_hint();
         let mut hint = SizeHint::new();
         hint.set_lower(rest.lower().saturating_add(read));
         if let Some(upper) = rest.upper().and_then(|upper| upper.checked_add(read)) {
@@ -181,12 +172,12 @@ where
     }
 }
 
-impl<B: Body> fmt::Debug for Cared<B> {
+impl<B: Body> fmt::Debug for MaybePeeked<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let frames = match self {
-            Self::Whole(_) => 0,
-            Self::Begun(begun) => begun.read.len(),
+            Self::Unread(_) => 0,
+            Self::Peeked(peeked) => peeked.frames.len(),
         };
-        f.debug_struct("Cared").field("frames", &frames).finish_non_exhaustive()
+        f.debug_struct("MaybePeeked").field("frames", &frames).finish_non_exhaustive()
     }
 }

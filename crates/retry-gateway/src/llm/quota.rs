@@ -1,4 +1,4 @@
-//! Whether a refusal is one that time heals.
+//! Finds out from the body of a 429 whether the account's quota is used up.
 
 use std::time::Duration;
 
@@ -6,34 +6,38 @@ use bytes::Bytes;
 use http_body::Body;
 use tokio::time::Instant;
 
-use super::body_signal::Mark;
-use super::error_body::Said;
-use super::peeked_body::{Begun, More};
+use super::body_signal::BodySignal;
+use super::error_body::ApiError;
+use super::peeked_body::{Chunk, PeekedBody};
 use crate::time::pooled_timeout::Alarms;
 
-/// Reads a refusal, within bounds.
-pub(super) async fn find<B>(body: &mut Begun<B>, until: Instant, alarms: &Alarms) -> Option<Mark>
+/// Reads the body of a 429, up to [`MAX_BYTES`] and until the deadline.
+pub(super) async fn find<B>(
+    body: &mut PeekedBody<B>,
+    deadline: Instant,
+    timers: &Alarms,
+) -> Option<BodySignal>
 where
     B: Body<Data = Bytes> + Unpin,
 {
     let mut json = Vec::new();
-    let is_whole = body.read(MOST, until, alarms, |more| match more {
-        More::Data(data) => {
+    let is_whole = body.read(MAX_BYTES, deadline, timers, |chunk| match chunk {
+        Chunk::Data(data) => {
             json.extend_from_slice(data);
             false
         }
-        More::End => true,
+        Chunk::End => true,
     });
-    (is_whole.await && lasts(&json)).then_some(Mark::QuotaGone)
+    (is_whole.await && is_quota_gone(&json)).then_some(BodySignal::QuotaGone)
 }
 
-fn lasts(json: &[u8]) -> bool {
-    Said::read(json).is_some_and(|said| said.is_among(LASTING))
+fn is_quota_gone(json: &[u8]) -> bool {
+    ApiError::parse(json).is_some_and(|error| error.is_among(PERMANENT_ERRORS))
 }
 
-/// What no wait heals, by its type or its code.
-pub(super) const LASTING: &[&str] = &[
-    // OpenAI: the guide to error codes, and what it answers where a limit of spending is reached.
+/// The types and codes of errors that no wait changes.
+pub(super) const PERMANENT_ERRORS: &[&str] = &[
+    // OpenAI: its guide to error codes, and the codes of its spending limits.
     "insufficient_quota",
     "billing_hard_limit_reached",
     "billing_not_active",
@@ -44,14 +48,15 @@ pub(super) const LASTING: &[&str] = &[
     // Anthropic: `ErrorType` of its API reference.
     "billing_error",
     "permission_error",
-    // Moonshot, which has its own word for it.
+    // Moonshot.
     "exceeded_current_quota_error",
 ];
 
-/// Such a body has a few hundred bytes.
-pub(super) const MOST: usize = 16 * 1024;
-/// Most come with the head. The client waits for the rest, and would have waited longer for another attempt.
-pub(super) const TIME: Duration = Duration::from_secs(1);
+/// The most bytes of a body that the gateway reads. Such a body has a few hundred.
+pub(super) const MAX_BYTES: usize = 16 * 1024;
+/// The longest time that the gateway reads. Most bodies arrive with the head, and another attempt would make the client
+/// wait for longer.
+pub(super) const MAX_WAIT: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
 mod tests {
@@ -61,11 +66,11 @@ mod tests {
 
     #[track_caller]
     fn check(json: &str, expected: bool) {
-        assert_eq!(lasts(json.as_bytes()), expected, "{json}");
+        assert_eq!(is_quota_gone(json.as_bytes()), expected, "{json}");
     }
 
     #[test]
-    fn a_quota_that_is_gone_is_told_from_a_limit_that_passes() {
+    fn a_used_up_quota_is_distinguished_from_a_rate_limit() {
         check(
             r#"{"error":{"message":"..","type":"insufficient_quota","param":null,"code":"insufficient_quota"}}"#,
             true,
@@ -82,7 +87,7 @@ mod tests {
             false,
         );
         check(r#"{"type":"error","error":{"type":"rate_limit_error","message":".."}}"#, false);
-        // What is said elsewhere says nothing.
+        // Only the type and the code of the error object count.
         check(r#"{"error":{"message":"insufficient_quota","type":"requests"}}"#, false);
         check(r#"{"error":"insufficient_quota"}"#, false);
         check(r#"{"code":"insufficient_quota"}"#, false);
@@ -93,9 +98,9 @@ mod tests {
     }
 
     #[test]
-    fn what_is_nested_without_end_is_nothing() {
-        check(&format!("{{\"error\":{}", "[".repeat(MOST)), false);
-        check(&format!("{{\"error\":{}", "{\"error\":".repeat(MOST / 9)), false);
+    fn deep_nesting_is_no_error_object() {
+        check(&format!("{{\"error\":{}", "[".repeat(MAX_BYTES)), false);
+        check(&format!("{{\"error\":{}", "{\"error\":".repeat(MAX_BYTES / 9)), false);
     }
 
     proptest! {
@@ -104,8 +109,8 @@ mod tests {
             junk in proptest::collection::vec(any::<u8>(), 0..200),
             text in "[{}\"error:,typecode0-9 ]{0,80}",
         ) {
-            lasts(&junk);
-            lasts(text.as_bytes());
+            is_quota_gone(&junk);
+            is_quota_gone(text.as_bytes());
         }
     }
 }

@@ -8,7 +8,7 @@ use http_body_util::BodyExt;
 
 use super::*;
 
-/// A body that comes in these pieces, and then ends, breaks or says no more.
+/// A body that arrives in these pieces, and then ends, fails or stays open.
 #[derive(Debug)]
 struct Pieces(VecDeque<Bytes>, End);
 
@@ -44,21 +44,24 @@ impl Body for Pieces {
     }
 }
 
-const CARE: Care = Care { peeks_quota: true, hold: Some(Duration::from_secs(10)) };
+const INSPECTION: BodyInspection =
+    BodyInspection { peek_quota: true, hold_event_stream: Some(Duration::from_secs(10)) };
 
-/// Looks at a response, and says what it counts as, how long that took, and what is left of its body: all of it.
-async fn look(status: u16, kind: &str, pieces: &[&str], end: End) -> (u16, Duration) {
+/// Inspects a response. Returns the status that it is treated as and the time that took, and checks that its body is
+/// complete.
+async fn inspected(status: u16, kind: &str, pieces: &[&str], end: End) -> (u16, Duration) {
     let body = Pieces(pieces.iter().map(|piece| Bytes::copy_from_slice(piece.as_bytes())).collect(), end);
     let response = Response::builder().status(status).header(header::CONTENT_TYPE, kind).body(body).unwrap();
     let size = response.body().size_hint().exact();
-    let began = Instant::now();
-    let alarms = Alarms::default();
-    let mut response = match begin(Some(CARE), response, began + Duration::from_secs(60), &alarms) {
-        Caring::Done(response) => response,
-        Caring::Looking(looking) => looking.await,
-    };
-    let (counts_as, took) = (response.status().as_u16(), began.elapsed());
-    Mark::clear(&mut response);
+    let started_at = Instant::now();
+    let timers = Alarms::default();
+    let mut response =
+        match inspect(Some(INSPECTION), response, started_at + Duration::from_secs(60), &timers) {
+            Inspection::NotNeeded(response) => response,
+            Inspection::Running(future) => future.await,
+        };
+    let (treated_as, took) = (response.status().as_u16(), started_at.elapsed());
+    BodySignal::clear(&mut response);
     assert_eq!(response.status(), status);
     assert_eq!(response.body().size_hint().exact(), size);
     let mut body = response.into_body();
@@ -75,14 +78,14 @@ async fn look(status: u16, kind: &str, pieces: &[&str], end: End) -> (u16, Durat
         }
         End::Broken => assert_eq!(body.frame().await.unwrap().unwrap_err(), "broken"),
     }
-    (counts_as, took)
+    (treated_as, took)
 }
 
 #[track_caller]
-fn check(status: u16, kind: &str, pieces: &[&str], end: End, counts_as: u16, seconds: u64) {
+fn check(status: u16, kind: &str, pieces: &[&str], end: End, treated_as: u16, seconds: u64) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
-    let (counted, took) = runtime.unwrap().block_on(look(status, kind, pieces, end));
-    assert_eq!((counted, took.as_secs()), (counts_as, seconds), "{status} {kind} {pieces:?} {end:?}");
+    let (counted, took) = runtime.unwrap().block_on(inspected(status, kind, pieces, end));
+    assert_eq!((counted, took.as_secs()), (treated_as, seconds), "{status} {kind} {pieces:?} {end:?}");
 }
 
 const JSON: &str = "application/json";
@@ -91,14 +94,14 @@ const GONE: &str = "{\"error\":{\"code\":\"insufficient_quota\"}}";
 const FAILED: &str = "data: {\"error\":{\"type\":\"server_error\"}}\n\n";
 
 #[test]
-fn a_refusal_is_read_to_its_end_or_not_at_all() {
+fn the_body_of_a_429_is_read_to_its_end_or_not_at_all() {
     check(429, JSON, &[GONE], End::Whole, 402, 0);
     check(429, JSON, &[&GONE[..5], &GONE[5..]], End::Whole, 402, 0);
     check(429, JSON, &[GONE], End::Open, 429, 1);
     check(429, JSON, &[GONE], End::Broken, 429, 0);
     check(429, JSON, &[], End::Whole, 429, 0);
     check(429, JSON, &["{\"error\":{\"code\":\"rate_limit_exceeded\"}}"], End::Whole, 429, 0);
-    check(429, JSON, &[GONE, &" ".repeat(quota::MOST)], End::Whole, 429, 0);
+    check(429, JSON, &[GONE, &" ".repeat(quota::MAX_BYTES)], End::Whole, 429, 0);
     check(429, "text/plain", &[GONE], End::Open, 429, 0);
     check(400, JSON, &[GONE], End::Open, 400, 0);
     check(402, JSON, &[GONE], End::Open, 402, 0);
@@ -120,9 +123,9 @@ fn a_stream_is_held_until_its_first_event() {
 }
 
 #[test]
-fn a_body_that_was_not_looked_at_is_no_larger() {
+fn an_unread_body_is_no_larger() {
     use hyper::body::Incoming;
-    assert_eq!(size_of::<Cared<Incoming>>(), size_of::<Incoming>());
+    assert_eq!(size_of::<MaybePeeked<Incoming>>(), size_of::<Incoming>());
 }
 
 /// Frames that the retry layer has read come first, whether the body was looked at before or not.
@@ -144,10 +147,10 @@ async fn frames_that_are_put_back_are_read_again() {
 }
 
 #[test]
-fn a_look_ends_with_the_attempt() {
+fn an_inspection_ends_with_the_attempt() {
     let response = Response::builder().header(header::CONTENT_TYPE, EVENTS);
     let response = response.body(Pieces(VecDeque::new(), End::Open)).unwrap();
     let now = Instant::now();
-    let look = CARE.look(&response, now + Duration::from_secs(2));
-    assert!(matches!(look, Some(Look::FirstEvent(until)) if until == now + Duration::from_secs(2)));
+    let peek = INSPECTION.peek(&response, now + Duration::from_secs(2));
+    assert!(matches!(peek, Some(Peek::FirstEvent(until)) if until == now + Duration::from_secs(2)));
 }

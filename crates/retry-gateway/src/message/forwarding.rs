@@ -1,98 +1,106 @@
-//! What a proxy changes in the heads that it passes on, and nothing else.
+//! The changes that a proxy makes to the heads that it forwards: hop-by-hop headers out, forwarding headers
+//! in.
 
 use std::sync::Arc;
 
 use http::header::{self, Entry, HeaderMap, HeaderName, HeaderValue};
 use http::{Request, Response, Version};
 
-use crate::connection::info::Downstream;
-use crate::message::header_scan::{Found, is_of_the_way};
-use crate::message::headers::{FORWARDED_FOR, FORWARDED_HOST, FORWARDED_PROTO, contains_token, strip};
-use crate::message::upgrade::Tunnel;
-use crate::message::validate::Vetted;
+use crate::connection::info::ConnectionInfo;
+use crate::message::header_scan::{HeaderScan, is_forwarding_header};
+use crate::message::headers::{FORWARDED_FOR, FORWARDED_HOST, FORWARDED_PROTO, contains_token};
+use crate::message::hop_by_hop;
+use crate::message::upgrade::Upgrade;
+use crate::message::validate::ValidRequest;
 
-/// What is left to do about a request that can be sent on.
+/// The facts of a request whose head can be forwarded, which the later stages need.
 #[derive(Debug)]
-pub(crate) struct Arrived {
-    pub(crate) origin: Origin,
-    /// What it asks to switch to.
-    pub(crate) tunnel: Option<Tunnel>,
-    /// Whether its client waits to be asked for the body.
-    pub(crate) expects: bool,
+pub(crate) struct ForwardedRequest {
+    /// The forwarding headers, which each attempt gets.
+    pub(crate) forwarding: ForwardingHeaders,
+    /// The protocol switch that the client asks for.
+    pub(crate) upgrade: Option<Upgrade>,
+    /// The client sent `Expect: 100-continue`, and waits for that before it sends the body.
+    pub(crate) expects_continue: bool,
 }
 
-/// Makes a request that arrived here one that can be sent on: without what was meant for this connection alone, and
-/// without what somebody who is not trusted says of where it came from.
-pub(crate) fn request<B>(request: &mut Request<B>, vetted: Vetted, downstream: &Arc<Downstream>) -> Arrived {
-    let Vetted { found, host } = vetted;
+/// Makes the head of a client's request one that can be forwarded. It removes the hop-by-hop headers, and the
+/// forwarding headers of a client that is not a trusted proxy.
+pub(crate) fn request<B>(
+    request: &mut Request<B>,
+    valid: ValidRequest,
+    connection: &Arc<ConnectionInfo>,
+) -> ForwardedRequest {
+    let ValidRequest { scan, host } = valid;
     let is_http10 = request.version() == Version::HTTP_10;
-    let tunnel = if found.upgrade { Tunnel::of(request) } else { None };
+    let upgrade = if scan.upgrade { Upgrade::from_request(request) } else { None };
     let headers = request.headers_mut();
     let takes_trailers =
-        found.te && headers.get_all(header::TE).iter().any(|value| contains_token(value, "trailers"));
-    strip(headers, &found);
-    if found.expect && is_http10 {
-        // Who speaks that cannot be asked (RFC 9110 section 10.1.1).
+        scan.te && headers.get_all(header::TE).iter().any(|value| contains_token(value, "trailers"));
+    hop_by_hop::remove(headers, &scan);
+    if scan.expect && is_http10 {
+        // HTTP/1.0 clients do not support 100-continue (RFC 9110 section 10.1.1).
         headers.remove(header::EXPECT);
     }
     if takes_trailers {
         headers.insert(header::TE, HeaderValue::from_static("trailers"));
     }
-    if found.cookies > 1 {
+    if scan.cookies > 1 {
         join_cookies(headers);
     }
-    if found.way && !downstream.is_trusted() {
-        forget_way(headers);
+    if scan.forwarding && !connection.is_trusted() {
+        remove_forwarding_headers(headers);
     }
-    if let Some(tunnel) = &tunnel {
-        tunnel.ask(headers);
+    if let Some(upgrade) = &upgrade {
+        upgrade.set_headers(headers);
     }
-    let is_told = found.way && downstream.is_trusted();
-    let origin = Origin { downstream: Arc::clone(downstream), host, is_told };
-    Arrived { origin, tunnel, expects: found.expect }
+    let appends = scan.forwarding && connection.is_trusted();
+    let forwarding = ForwardingHeaders { connection: Arc::clone(connection), host, appends };
+    ForwardedRequest { forwarding, upgrade, expects_continue: scan.expect }
 }
 
-/// Makes a response of an upstream one that can be sent to the client.
+/// Makes the head of an upstream's response one that can be sent to the client.
 pub(crate) fn response<B>(response: &mut Response<B>) {
-    let found = Found::of(response.headers());
-    strip(response.headers_mut(), &found);
+    let scan = HeaderScan::new(response.headers());
+    hop_by_hop::remove(response.headers_mut(), &scan);
 }
 
-/// A peer that is not trusted may have made it up.
-fn forget_way(headers: &mut HeaderMap) {
-    let told: Vec<_> = headers.keys().filter(|name| is_of_the_way(name.as_str())).cloned().collect();
-    for name in told {
+/// Removes forwarding headers, which a client that is not a trusted proxy may have made up.
+fn remove_forwarding_headers(headers: &mut HeaderMap) {
+    let names: Vec<_> = headers.keys().filter(|name| is_forwarding_header(name.as_str())).cloned().collect();
+    for name in names {
         headers.remove(name);
     }
 }
 
-/// HTTP/2 may split them, and HTTP/1.1 may not (RFC 9113 section 8.2.3).
+/// Joins several `Cookie` lines into one: HTTP/2 may split them, and HTTP/1.1 may not (RFC 9113 section
+/// 8.2.3).
 fn join_cookies(headers: &mut HeaderMap) {
-    let crumbs: Vec<_> = headers.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes).collect();
-    if let Ok(cookie) = HeaderValue::from_bytes(&crumbs.join(&b"; "[..])) {
+    let lines: Vec<_> = headers.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes).collect();
+    if let Ok(cookie) = HeaderValue::from_bytes(&lines.join(&b"; "[..])) {
         headers.insert(header::COOKIE, cookie);
     }
 }
 
-/// Where a request came from, as each upstream is told that it is sent to.
+/// The forwarding headers of a request, which tell each upstream where it came from.
 #[derive(Clone, Debug)]
-pub(crate) struct Origin {
-    downstream: Arc<Downstream>,
+pub(crate) struct ForwardingHeaders {
+    connection: Arc<ConnectionInfo>,
     host: Option<HeaderValue>,
-    /// Whether somebody who is trusted has begun.
-    is_told: bool,
+    /// A trusted proxy sent forwarding headers, to which the gateway appends its own.
+    appends: bool,
 }
 
-impl Origin {
-    /// `X-Forwarded-*`, and `Forwarded` (RFC 7239).
-    pub(crate) fn tell(&self, headers: &mut HeaderMap) {
-        let Self { downstream, host, is_told } = self;
-        // What is added here, and at the endpoint, at once.
+impl ForwardingHeaders {
+    /// Adds `X-Forwarded-*` and `Forwarded` (RFC 7239).
+    pub(crate) fn add_to(&self, headers: &mut HeaderMap) {
+        let Self { connection, host, appends } = self;
+        // One reservation covers the headers that are added here and at the endpoint.
         headers.reserve(5);
         let [ip, scheme] =
-            [downstream.forwarded_for().clone(), HeaderValue::from_static(downstream.scheme())];
-        let forwarded = downstream.forwarded(host.as_ref());
-        if *is_told {
+            [connection.forwarded_for().clone(), HeaderValue::from_static(connection.scheme())];
+        let forwarded = connection.forwarded(host.as_ref());
+        if *appends {
             append(headers, FORWARDED_FOR, ip);
             headers.entry(FORWARDED_PROTO).or_insert(scheme);
             append(headers, header::FORWARDED, forwarded);
@@ -110,16 +118,16 @@ impl Origin {
     }
 }
 
-/// One list in one line.
+/// Appends an item to a list header, and joins the lines of that header into one.
 fn append(headers: &mut HeaderMap, name: HeaderName, item: HeaderValue) {
     match headers.entry(name) {
-        Entry::Vacant(none) => {
-            none.insert(item);
+        Entry::Vacant(entry) => {
+            entry.insert(item);
         }
-        Entry::Occupied(mut known) => {
-            let list: Vec<_> = known.iter().chain([&item]).map(HeaderValue::as_bytes).collect();
+        Entry::Occupied(mut entry) => {
+            let list: Vec<_> = entry.iter().chain([&item]).map(HeaderValue::as_bytes).collect();
             if let Ok(value) = HeaderValue::from_bytes(&list.join(&b", "[..])) {
-                known.insert(value);
+                entry.insert(value);
             }
         }
     }

@@ -1,4 +1,4 @@
-//! Answers of the gateway's own, as problem details (RFC 9457).
+//! Local replies: responses of the gateway's own, with problem details (RFC 9457) as their body.
 
 use std::time::Duration;
 
@@ -7,33 +7,33 @@ use http::{HeaderValue, Response, StatusCode, header};
 use http_body_util::Full;
 use serde::Serialize;
 
-/// Why the gateway answers itself.
+/// The problem for which the gateway answers a request itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Problem {
-    /// No route fits the request.
+pub(crate) enum ProblemDetails {
+    /// No route matches the request.
     NoRoute,
-    /// The request cannot be sent on as it is.
+    /// The request is invalid, or of a kind that the gateway does not forward.
     BadRequest,
-    /// The head has more lines than it may.
+    /// The request has more header lines than `limits.headers` allows.
     HeadTooLarge,
-    /// The client does not send its body.
+    /// The client sent nothing of the body for `limits.body_timeout`.
     BodyTimeout,
-    /// As many connections are open, or requests under way to the upstream, as may.
+    /// A limit is reached: `limits.connections`, or the upstream's `max_requests`.
     Overflow,
-    /// No endpoint could be reached, or none took the request.
+    /// No endpoint accepted a connection, or none processed the request.
     Unreachable,
-    /// No endpoint can ever be reached in this way.
+    /// The request fails in the same way at each attempt, such as on a certificate that is not trusted.
     Unusable,
-    /// The upstream wants quiet for longer than the request may wait, or too many wait already.
+    /// The pace of the upstream rejected the request: the wait would be too long, or its queue is full.
     Paced,
-    /// The upstream broke off before it answered.
-    BrokenOff,
-    /// The upstream did not answer in time.
+    /// The connection to the upstream closed before a response.
+    Disconnected,
+    /// The upstream did not respond in time.
     Timeout,
 }
 
 #[derive(Serialize)]
-struct Details<'a> {
+struct ProblemBody<'a> {
     r#type: &'static str,
     title: &'static str,
     status: u16,
@@ -41,8 +41,8 @@ struct Details<'a> {
     attempts: u32,
 }
 
-impl Problem {
-    /// The status of the answer.
+impl ProblemDetails {
+    /// Returns the status of the local reply.
     pub(crate) fn status(self) -> StatusCode {
         match self {
             Self::NoRoute => StatusCode::NOT_FOUND,
@@ -50,44 +50,50 @@ impl Problem {
             Self::HeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::Overflow | Self::Unreachable | Self::Paced => StatusCode::SERVICE_UNAVAILABLE,
-            Self::Unusable | Self::BrokenOff => StatusCode::BAD_GATEWAY,
+            Self::Unusable | Self::Disconnected => StatusCode::BAD_GATEWAY,
             Self::Timeout => StatusCode::GATEWAY_TIMEOUT,
         }
     }
 
     fn title(self) -> &'static str {
         match self {
-            Self::NoRoute => "No route fits this request",
-            Self::BadRequest => "This request cannot be sent on",
-            Self::HeadTooLarge => "This request has too many header lines",
+            Self::NoRoute => "No route matches the request",
+            Self::BadRequest => "The gateway cannot forward the request",
+            Self::HeadTooLarge => "The request has too many header lines",
             Self::BodyTimeout => "The request body did not arrive in time",
-            Self::Overflow => "There is no room for more",
+            Self::Overflow => "A limit is reached",
             Self::Unreachable => "The upstream cannot be reached",
             Self::Unusable => "The upstream cannot be used",
-            Self::Paced => "The upstream wants fewer requests",
-            Self::BrokenOff => "The upstream broke off before it answered",
-            Self::Timeout => "The upstream did not answer in time",
+            Self::Paced => "The upstream asked for fewer requests",
+            Self::Disconnected => "The upstream closed the connection before it responded",
+            Self::Timeout => "The upstream did not respond in time",
         }
     }
 
-    /// When it may be different.
+    /// Returns the time after which another request may succeed; `None` where it fails in the same way.
     fn retry_after(self) -> Option<Duration> {
         match self {
             Self::NoRoute | Self::BadRequest | Self::HeadTooLarge | Self::BodyTimeout | Self::Unusable => {
                 None
             }
-            Self::Overflow | Self::Unreachable | Self::Paced | Self::BrokenOff | Self::Timeout => {
+            Self::Overflow | Self::Unreachable | Self::Paced | Self::Disconnected | Self::Timeout => {
                 Some(Duration::from_secs(1))
             }
         }
     }
 
-    /// The answer. `detail` says what happened in this case.
-    pub(crate) fn answer(self, detail: &str, attempts: u32) -> Response<Full<Bytes>> {
+    /// Creates the local reply. `detail` says what happened to this request, and names the config key that
+    /// decided.
+    pub(crate) fn response(self, detail: &str, attempts: u32) -> Response<Full<Bytes>> {
         let status = self.status();
-        let details =
-            Details { r#type: "about:blank", title: self.title(), status: status.as_u16(), detail, attempts };
-        let body = serde_json::to_vec(&details).unwrap_or_default();
+        let problem = ProblemBody {
+            r#type: "about:blank",
+            title: self.title(),
+            status: status.as_u16(),
+            detail,
+            attempts,
+        };
+        let body = serde_json::to_vec(&problem).unwrap_or_default();
         let mut response = Response::new(Full::from(body));
         *response.status_mut() = status;
         let headers = response.headers_mut();
@@ -96,5 +102,47 @@ impl Problem {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(delay.as_secs()));
         }
         response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::BodyExt;
+
+    use super::*;
+
+    /// Checks the status, the delay of `Retry-After` in seconds, and the title of a local reply.
+    #[track_caller]
+    fn check(problem: ProblemDetails, status: u16, retry_after: Option<&str>, title: &str) {
+        let response = problem.response("the detail", 2);
+        assert_eq!(response.status(), status, "{problem:?}");
+        assert_eq!(response.headers()["content-type"], "application/problem+json");
+        let header = response.headers().get("retry-after").map(|value| value.to_str().unwrap());
+        assert_eq!(header, retry_after, "{problem:?}");
+        let expected = format!(
+            "{{\"type\":\"about:blank\",\"title\":\"{title}\",\"status\":{status},\"detail\":\"the detail\",\"attempts\":2}}"
+        );
+        assert_eq!(text_of(response.into_body()), expected, "{problem:?}");
+    }
+
+    fn text_of(body: Full<Bytes>) -> String {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let bytes = runtime.block_on(body.collect()).unwrap().to_bytes();
+        String::from_utf8(bytes.to_vec()).unwrap()
+    }
+
+    #[test]
+    fn each_problem_has_its_status_and_title() {
+        use ProblemDetails::*;
+        check(NoRoute, 404, None, "No route matches the request");
+        check(BadRequest, 400, None, "The gateway cannot forward the request");
+        check(HeadTooLarge, 431, None, "The request has too many header lines");
+        check(BodyTimeout, 408, None, "The request body did not arrive in time");
+        check(Overflow, 503, Some("1"), "A limit is reached");
+        check(Unreachable, 503, Some("1"), "The upstream cannot be reached");
+        check(Unusable, 502, None, "The upstream cannot be used");
+        check(Paced, 503, Some("1"), "The upstream asked for fewer requests");
+        check(Disconnected, 502, Some("1"), "The upstream closed the connection before it responded");
+        check(Timeout, 504, Some("1"), "The upstream did not respond in time");
     }
 }

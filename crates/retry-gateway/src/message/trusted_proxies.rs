@@ -1,4 +1,4 @@
-//! Whose word about the way of a request counts.
+//! Trusted proxies: the addresses whose forwarding headers count.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -7,28 +7,28 @@ use ipnet::IpNet;
 
 use crate::message::headers::FORWARDED_FOR;
 
-/// The proxies in front of the gateway that are believed.
+/// The networks of the proxies in front of the gateway whose forwarding headers count.
 #[derive(Debug)]
-pub(crate) struct Trust(Vec<IpNet>);
+pub(crate) struct TrustedProxies(Vec<IpNet>);
 
-impl Trust {
+impl TrustedProxies {
     pub(crate) fn new(proxies: &[IpNet]) -> Self {
         Self(proxies.to_vec())
     }
 
-    pub(crate) fn covers(&self, ip: IpAddr) -> bool {
+    pub(crate) fn contains(&self, ip: IpAddr) -> bool {
         let ip = ip.to_canonical();
         self.0.iter().any(|network| network.contains(&ip))
     }
 
-    /// Who sent a request first, as far as those who are trusted tell: the first address from the right that is not
-    /// theirs.
-    pub(crate) fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
+    /// Returns the address of the client that sent a request first, as far as trusted proxies tell it: the
+    /// first address of `X-Forwarded-For`, from the right, that is not a trusted proxy.
+    pub(crate) fn client_ip(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
         let mut client = peer;
         let lines = headers.get_all(FORWARDED_FOR).iter().rev();
-        let mut told = lines.flat_map(|line| line.to_str().unwrap_or_default().rsplit(','));
-        while self.covers(client)
-            && let Some(ip) = told.next().and_then(|told| address(told.trim()))
+        let mut items = lines.flat_map(|line| line.to_str().unwrap_or_default().rsplit(','));
+        while self.contains(client)
+            && let Some(ip) = items.next().and_then(|item| parse_address(item.trim()))
         {
             client = ip;
         }
@@ -36,9 +36,9 @@ impl Trust {
     }
 }
 
-/// With a port or without.
-fn address(told: &str) -> Option<IpAddr> {
-    let ip = told.parse().ok().or_else(|| Some(told.parse::<SocketAddr>().ok()?.ip()));
+/// Parses an address with or without a port.
+fn parse_address(item: &str) -> Option<IpAddr> {
+    let ip = item.parse().ok().or_else(|| Some(item.parse::<SocketAddr>().ok()?.ip()));
     ip.map(|ip: IpAddr| ip.to_canonical())
 }
 
@@ -48,16 +48,17 @@ mod tests {
 
     #[track_caller]
     fn check(peer: &str, lines: &[&'static str], expected: &str) {
-        let trust = Trust::new(&["10.0.0.0/8".parse().unwrap(), "fd00::/8".parse().unwrap()]);
+        let proxies = TrustedProxies::new(&["10.0.0.0/8".parse().unwrap(), "fd00::/8".parse().unwrap()]);
         let mut headers = HeaderMap::new();
         for line in lines {
             headers.append(FORWARDED_FOR, http::HeaderValue::from_static(line));
         }
-        assert_eq!(trust.client(peer.parse().unwrap(), &headers).to_string(), expected, "{peer} {lines:?}");
+        let client = proxies.client_ip(peer.parse().unwrap(), &headers);
+        assert_eq!(client.to_string(), expected, "{peer} {lines:?}");
     }
 
     #[test]
-    fn the_client_is_the_first_that_is_not_trusted_from_the_right() {
+    fn the_client_is_the_first_address_from_the_right_that_is_not_trusted() {
         check("192.0.2.1", &["198.51.100.1"], "192.0.2.1");
         check("10.0.0.1", &[], "10.0.0.1");
         check("::ffff:10.0.0.1", &["198.51.100.1"], "198.51.100.1");
@@ -65,7 +66,7 @@ mod tests {
         check("10.0.0.1", &["203.0.113.9, 198.51.100.1", "10.0.0.2"], "198.51.100.1");
         check("10.0.0.1", &["198.51.100.1:4711, fd00::1"], "198.51.100.1");
         check("10.0.0.1", &["10.0.0.3, 10.0.0.2"], "10.0.0.3");
-        // Nobody can say what is before what cannot be read.
+        // The search ends at an item that is no address, because nothing before it can be trusted.
         check("10.0.0.1", &["198.51.100.1, unknown, 10.0.0.2"], "10.0.0.2");
     }
 }

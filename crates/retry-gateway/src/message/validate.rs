@@ -1,57 +1,63 @@
-//! What a head must be like before anything is decided by it: one host, and one way to tell where the body ends.
+//! Validates a request's head before anything is decided by it: it has one host, and its body ends at one
+//! clear place.
 
 use http::header::{self, HeaderMap, HeaderValue};
 use http::{Method, Request, Version};
 
-use crate::connection::info::Downstream;
-use crate::message::header_scan::Found;
+use crate::connection::info::ConnectionInfo;
+use crate::message::header_scan::HeaderScan;
 
-/// A request that can be taken for one thing only.
+/// The proof that a request has only one meaning, and the facts that the check found.
 #[derive(Debug)]
-pub(crate) struct Vetted {
-    pub(crate) found: Found,
-    /// The only host that it is for.
+pub(crate) struct ValidRequest {
+    pub(crate) scan: HeaderScan,
+    /// The only host that the request is for.
     pub(crate) host: Option<HeaderValue>,
 }
 
-/// Looks a request over; its `Host` is that of its URI from then on, if that has one.
-pub(crate) fn request<B>(request: &mut Request<B>, downstream: &Downstream) -> Result<Vetted, &'static str> {
-    let found = Found::of(request.headers());
-    if found.coding && !is_framed(request.headers()) {
-        return Err("its Transfer-Encoding is not chunked alone");
+/// Validates a request, and sets its `Host` to the host of its URI if that has one. The error is the detail
+/// of the local reply.
+pub(crate) fn request<B>(
+    request: &mut Request<B>,
+    connection: &ConnectionInfo,
+) -> Result<ValidRequest, &'static str> {
+    let scan = HeaderScan::new(request.headers());
+    if scan.transfer_encoding && !has_valid_framing(request.headers()) {
+        return Err("invalid Transfer-Encoding: only chunked is allowed, without Content-Length");
     }
     let uri = request.uri();
     if uri.authority().is_some() && uri.scheme().is_none() && request.method() != Method::CONNECT {
-        return Err("its target is no path");
+        return Err("invalid request target");
     }
-    if found.hosts > 1 {
-        return Err("it has more than one Host");
+    if scan.hosts > 1 {
+        return Err("more than one Host header");
     }
-    if found.hosts == 0 && request.version() == Version::HTTP_11 {
-        return Err("it has no Host");
+    if scan.hosts == 0 && request.version() == Version::HTTP_11 {
+        return Err("no Host header");
     }
     let authority = uri.authority().map(|authority| HeaderValue::from_str(authority.as_str()));
-    let authority = authority.transpose().map_err(|_| NO_HOST)?;
-    let named = request.headers().get(header::HOST);
-    let differ = authority.as_ref().zip(named).is_some_and(|(authority, named)| authority != named);
+    let authority = authority.transpose().map_err(|_| INVALID_HOST)?;
+    let host_header = request.headers().get(header::HOST);
+    let differ = authority.as_ref().zip(host_header).is_some_and(|(authority, host)| authority != host);
     if differ && request.version() == Version::HTTP_2 {
-        return Err("its authority and its Host differ");
+        return Err("the :authority and the Host header differ");
     }
-    let host = authority.or_else(|| named.cloned());
-    let is_known = |host| downstream.knows(host) || is_host(host.as_bytes());
-    if !host.as_ref().is_none_or(is_known) {
-        return Err(NO_HOST);
+    let host = authority.or_else(|| host_header.cloned());
+    let is_valid = |host| connection.is_cached(host) || is_host(host.as_bytes());
+    if !host.as_ref().is_none_or(is_valid) {
+        return Err(INVALID_HOST);
     }
     if differ && let Some(host) = &host {
-        // RFC 9112 section 3.2.2: a proxy replaces it. Routes may look at it.
+        // RFC 9112 section 3.2.2: a proxy replaces the header. Routes may match it.
         request.headers_mut().insert(header::HOST, host.clone());
     }
-    Ok(Vetted { found, host })
+    Ok(ValidRequest { scan, host })
 }
 
-/// Whether a message with these headers ends in one place for all who read it (RFC 9112 section 6.3): a coding besides
-/// chunked would be lost on the way, and a length beside it is how messages are smuggled.
-pub(crate) fn is_framed(headers: &HeaderMap) -> bool {
+/// Returns true if all recipients agree where a message with these headers ends (RFC 9112 section 6.3). A
+/// transfer coding besides chunked would be lost at the gateway, and a `Content-Length` beside it is used to
+/// smuggle requests.
+pub(crate) fn has_valid_framing(headers: &HeaderMap) -> bool {
     if !headers.contains_key(header::TRANSFER_ENCODING) {
         return true;
     }
@@ -66,8 +72,8 @@ pub(crate) fn is_framed(headers: &HeaderMap) -> bool {
     }
 }
 
-/// A name or an address, and maybe a port. Less than a URI may have, no user for one, and nothing that two parsers
-/// would read in two ways.
+/// Returns true for a name or an address, with or without a port. It accepts less than a URI may have, such
+/// as no user, and nothing that two parsers could read differently.
 fn is_host(host: &[u8]) -> bool {
     let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b'~');
     let is_address = |byte: &u8| byte.is_ascii_hexdigit() || matches!(byte, b':' | b'.');
@@ -90,14 +96,14 @@ fn is_host(host: &[u8]) -> bool {
     !name.is_empty() && name.iter().all(is_name) && is_port
 }
 
-const NO_HOST: &str = "its host is none";
+const INVALID_HOST: &str = "invalid Host header";
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_host_is_a_name_or_an_address_and_maybe_a_port() {
+    fn a_host_is_a_name_or_an_address_with_or_without_a_port() {
         for host in ["a.example", "A_b-c.example.", "10.0.0.1", "a:80", "[::1]", "[2001:db8::1]:443"] {
             assert!(is_host(host.as_bytes()), "{host}");
         }
@@ -111,22 +117,22 @@ mod tests {
 
     #[track_caller]
     fn check(version: Version, uri: &str, hosts: &[&str], expected: Option<&str>) {
-        let mut given = Request::get(uri).version(version);
+        let mut builder = Request::get(uri).version(version);
         for host in hosts {
-            given = given.header("host", *host);
+            builder = builder.header("host", *host);
         }
-        let mut given = given.body(()).unwrap();
-        let downstream = Downstream::new(std::net::Ipv4Addr::LOCALHOST.into(), false, false);
-        let vetted = request(&mut given, &downstream);
-        let host = vetted.as_ref().ok().and_then(|vetted| vetted.host.as_ref());
+        let mut given = builder.body(()).unwrap();
+        let connection = ConnectionInfo::new(std::net::Ipv4Addr::LOCALHOST.into(), false, false);
+        let valid = request(&mut given, &connection);
+        let host = valid.as_ref().ok().and_then(|valid| valid.host.as_ref());
         assert_eq!(host.map(|host| host.to_str().unwrap()), expected, "{version:?} {uri} {hosts:?}");
-        if vetted.is_ok() && !hosts.is_empty() {
+        if valid.is_ok() && !hosts.is_empty() {
             assert_eq!(given.headers()["host"], expected.unwrap(), "routes see the same host");
         }
     }
 
     #[test]
-    fn there_is_one_host_whoever_asks() {
+    fn a_request_has_one_host() {
         check(Version::HTTP_11, "/", &["a"], Some("a"));
         check(Version::HTTP_11, "/", &["a", "a"], None);
         check(Version::HTTP_11, "/", &[], None);
@@ -139,7 +145,39 @@ mod tests {
     }
 
     #[test]
-    fn a_body_ends_in_one_place() {
+    fn each_invalid_request_has_its_detail() {
+        for (version, method, uri, lines, expected) in [
+            (Version::HTTP_11, "GET", "/", &[][..], "no Host header"),
+            (Version::HTTP_11, "GET", "/", &[("host", "a"), ("host", "b")], "more than one Host header"),
+            (Version::HTTP_11, "GET", "/", &[("host", "a/b")], "invalid Host header"),
+            (Version::HTTP_11, "GET", "a:80", &[("host", "a")], "invalid request target"),
+            (
+                Version::HTTP_2,
+                "GET",
+                "http://a/",
+                &[("host", "b")],
+                "the :authority and the Host header differ",
+            ),
+            (
+                Version::HTTP_11,
+                "POST",
+                "/",
+                &[("host", "a"), ("transfer-encoding", "gzip, chunked")],
+                "invalid Transfer-Encoding: only chunked is allowed, without Content-Length",
+            ),
+        ] {
+            let mut builder = Request::builder().method(method).uri(uri).version(version);
+            for (name, value) in lines {
+                builder = builder.header(*name, *value);
+            }
+            let connection = ConnectionInfo::new(std::net::Ipv4Addr::LOCALHOST.into(), false, false);
+            let detail = request(&mut builder.body(()).unwrap(), &connection).map(|_| ());
+            assert_eq!(detail, Err(expected), "{method} {uri} {lines:?}");
+        }
+    }
+
+    #[test]
+    fn all_recipients_agree_where_a_body_ends() {
         for (lines, expected) in [
             (&[("content-length", "5")][..], true),
             (&[("transfer-encoding", "Chunked")], true),
@@ -152,7 +190,7 @@ mod tests {
             for (name, value) in lines {
                 headers.append(*name, HeaderValue::from_static(value));
             }
-            assert_eq!(is_framed(&headers), expected, "{lines:?}");
+            assert_eq!(has_valid_framing(&headers), expected, "{lines:?}");
         }
     }
 }

@@ -19,14 +19,14 @@ use tower_http_retry::{
 };
 
 use crate::config::ErrorBodyDrain;
-use crate::connection::limit::Seat;
+use crate::connection::limit::Permit;
 use crate::llm::Mark;
-use crate::message::forwarding::Origin;
+use crate::message::forwarding::ForwardingHeaders;
 use crate::proxy::policy::GatewayPolicy;
 use crate::proxy::upstream_route::{Leg, Retries};
 use crate::telemetry::reason::FallbackReason;
 use crate::telemetry::request_log::Trail;
-use crate::time::pooled_timeout::Alarms;
+use crate::time::pooled_timeout::TimerPool;
 use crate::upstream::error::AttemptError;
 use crate::upstream::request_body::Upload;
 use crate::upstream::response_body::UpstreamBody;
@@ -48,14 +48,14 @@ pub(crate) struct Fallback {
     pub(crate) memory: ReplayMemory,
     /// How much of a response is read, to be had if no other comes.
     pub(crate) drain: ErrorBodyDrain,
-    pub(crate) alarms: Alarms,
+    pub(crate) alarms: TimerPool,
 }
 
 /// A request on its way.
 pub(crate) struct Errand {
     pub(crate) request: Request<Upload>,
     pub(crate) trail: Trail,
-    pub(crate) origin: Origin,
+    pub(crate) origin: ForwardingHeaders,
     pub(crate) expects: bool,
 }
 
@@ -65,7 +65,7 @@ pub(crate) struct Ended {
     /// What its last upstream took.
     pub(crate) info: Option<RetryInfo>,
     /// The place there.
-    pub(crate) seat: Option<Seat>,
+    pub(crate) seat: Option<Permit>,
     pub(crate) fallen: Fallen,
 }
 
@@ -108,14 +108,14 @@ impl Fallback {
                 fallen.answered = number;
                 if let (Err(error), Some((answered, response))) = (&result, held)
                     && is_unsent(error)
-                    && !trip.trail.has_failed()
+                    && !trip.request_log.body_failed()
                 {
                     fallen.answered = answered;
                     result = Ok(response);
                 }
                 return Ended { result, info, seat: Some(seat), fallen };
             };
-            self.leg(number).counts.leave(trip.trail.attempts_at(number), info, why);
+            self.leg(number).counts.record_fallback(trip.request_log.attempts_at(number), info, why);
             fallen.why = Some(why);
             fallen.waited += info.map_or(Duration::ZERO, |info| info.waited());
             if let (Ok(response), true) = (result, is_kept) {
@@ -127,10 +127,10 @@ impl Fallback {
     }
 
     /// The first leg from this number on that has a place.
-    fn enter(&self, from: usize) -> Option<(usize, Seat)> {
+    fn enter(&self, from: usize) -> Option<(usize, Permit)> {
         let mut legs = self.legs.iter().enumerate().skip(from);
         let (number, seat) = legs.find_map(|(number, leg)| Some((number, leg.take_seat()?)))?;
-        self.legs[from..number].iter().for_each(|leg| leg.counts.pass_over(FallbackReason::Overflow));
+        self.legs[from..number].iter().for_each(|leg| leg.counts.record_skip(FallbackReason::Overflow));
         Some((number, seat))
     }
 
@@ -151,7 +151,7 @@ impl Fallback {
 struct Trip<'a> {
     fallback: &'a Fallback,
     trail: Trail,
-    origin: Origin,
+    origin: ForwardingHeaders,
     expects: bool,
     head: HeadSnapshot,
     body: ReplaySource<Upload>,
@@ -162,12 +162,12 @@ impl<'a> Trip<'a> {
     /// With the request for the first of them.
     fn begin(fallback: &'a Fallback, errand: Errand) -> (Self, Request<Upload>) {
         let Errand { request, trail, origin, expects } = errand;
-        let head = HeadSnapshot::of(&request);
+        let head = HeadSnapshot::new(&request);
         let (parts, body) = request.into_parts();
         let body = ReplaySource::new(body, fallback.limit, fallback.memory.clone());
         let request = Request::from_parts(parts, Upload::again(body.body()));
-        let ends_at = trail.began() + fallback.timeout;
-        (Self { fallback, trail, origin, expects, head, body, ends_at }, request)
+        let ends_at = request_log.started_at() + fallback.timeout;
+        (Self { fallback, request_log, origin, expects, head, body, ends_at }, request)
     }
 
     /// The request for another one.
@@ -177,14 +177,14 @@ impl<'a> Trip<'a> {
 
     /// What comes of the request at an upstream.
     async fn take(&self, number: usize, mut request: Request<Upload>) -> (Tried, Option<RetryInfo>) {
-        self.trail.enter(number);
+        self.request_log.enter_target(number);
         let leg = self.fallback.leg(number);
         let left = self.ends_at.saturating_duration_since(Instant::now());
         let is_last = number + 1 == self.fallback.legs.len();
         let wait = if is_last { left } else { left.min(self.fallback.after) };
         request.extensions_mut().insert(RetryOverride::new().max_elapsed(wait));
-        let (trail, origin) = (self.trail.clone(), self.origin.clone());
-        tried(leg, request, Attempts::new(Arc::clone(&leg.way), trail, origin, self.expects)).await
+        let (request_log, origin) = (self.request_log.clone(), self.origin.clone());
+        tried(leg, request, Attempts::new(Arc::clone(&leg.way), request_log, origin, self.expects)).await
     }
 
     /// Why another upstream may have the request after that, if it may.
@@ -201,7 +201,7 @@ impl<'a> Trip<'a> {
                 FailureKind::NeverSent => return Some(FallbackReason::RetryCause(RetryCause::NeverSent)),
                 kind => Failure::new(kind).into(),
             },
-            Ok(response) if response.extensions().get() == Some(&Mark::QuotaGone) => {
+            Ok(response) if response.extensions().get() == Some(&BodySignal::QuotaGone) => {
                 return Some(FallbackReason::QuotaGone);
             }
             Ok(response) => ResponseHead::from(response).into(),

@@ -6,13 +6,13 @@ use http::{Method, Request, Version};
 use hyper::body::Incoming;
 use tower::Service;
 
-use crate::connection::info::Downstream;
+use crate::connection::info::ConnectionInfo;
 use crate::connection::rejection::Rejection;
-use crate::connection::timeouts::Turn;
+use crate::connection::timeouts::ActiveRequest;
 use crate::llm;
-use crate::message::forwarding::{self, Arrived};
-use crate::message::problem::Problem;
-use crate::message::validate::{self, Vetted};
+use crate::message::forwarding::{self, ForwardedRequest};
+use crate::message::problem::ProblemDetails;
+use crate::message::validate::{self, ValidRequest};
 use crate::proxy::fallback::Errand;
 use crate::proxy::record::Record;
 use crate::proxy::response::{Answer, NO_SEAT, Sent};
@@ -27,26 +27,30 @@ impl Gateway {
     pub(crate) fn answer(
         &self,
         mut request: Request<Incoming>,
-        downstream: &Arc<Downstream>,
-        turn: Turn,
+        downstream: &Arc<ConnectionInfo>,
+        turn: ActiveRequest,
     ) -> Answer {
         let mut record = Record::new(self, &request, downstream, turn);
         if request.headers().len() > self.limits.headers {
             record.rejection = Some(Rejection::HeadTooLarge);
-            return never(record, Problem::HeadTooLarge, "it has more header lines than the gateway takes");
+            return never(
+                record,
+                ProblemDetails::HeadTooLarge,
+                "it has more header lines than the gateway takes",
+            );
         }
         let vetted = match validate::request(&mut request, downstream) {
             Ok(vetted) => vetted,
             Err(detail) => {
                 // Where the next request begins is not known for sure.
                 let is_http1 = request.version() < Version::HTTP_2;
-                return Answer { is_http1, ..never(record, Problem::BadRequest, detail) };
+                return Answer { is_http1, ..never(record, ProblemDetails::BadRequest, detail) };
             }
         };
         match self.routes.iter().find(|route| route_match::fits(&route.config, &request)) {
-            None => never(record, Problem::NoRoute, "no route of the configuration fits it"),
+            None => never(record, ProblemDetails::NoRoute, "no route of the configuration fits it"),
             Some(_) if request.method() == Method::CONNECT => {
-                never(record, Problem::BadRequest, "CONNECT is for forward proxies")
+                never(record, ProblemDetails::BadRequest, "CONNECT is for forward proxies")
             }
             Some(route) => {
                 record.route = Some(Arc::clone(route));
@@ -54,7 +58,7 @@ impl Gateway {
                     record.seat = leg.take_seat();
                     if record.seat.is_none() {
                         record.rejection = Some(Rejection::Overflow);
-                        return never(record, Problem::Overflow, NO_SEAT);
+                        return never(record, ProblemDetails::Overflow, NO_SEAT);
                     }
                 }
                 route.send(request, vetted, downstream, record, &self.uploads)
@@ -68,21 +72,22 @@ impl Route {
     fn send(
         &self,
         mut request: Request<Incoming>,
-        vetted: Vetted,
-        downstream: &Arc<Downstream>,
+        vetted: ValidRequest,
+        downstream: &Arc<ConnectionInfo>,
         record: Record,
         uploads: &Arc<Uploads>,
     ) -> Answer {
         let is_http1 = request.version() == Version::HTTP_11;
-        let Arrived { origin, tunnel, expects } = forwarding::request(&mut request, vetted, downstream);
+        let ForwardedRequest { forwarding: origin, upgrade: tunnel, expects_continue: expects } =
+            forwarding::request(&mut request, vetted, downstream);
         if self.mints_key {
-            llm::mint(&mut request);
+            llm::add_idempotency_key(&mut request);
         }
-        let request = request.map(|body| Upload::new(body, uploads, &record.trail));
-        let trail = record.trail.clone();
+        let request = request.map(|body| Upload::new(body, uploads, &record.request_log));
+        let request_log = record.request_log.clone();
         let sent = match &self.legs {
             Legs::One(leg) => {
-                let attempts = Attempts::new(Arc::clone(&leg.way), trail, origin, expects);
+                let attempts = Attempts::new(Arc::clone(&leg.way), request_log, origin, expects);
                 match &leg.retries {
                     // These are always ready, as their attempts are.
                     Retries::Unpaced(retry) => {
@@ -94,7 +99,7 @@ impl Route {
                 }
             }
             Legs::Several(fallback) => {
-                let errand = Errand { request, trail, origin, expects };
+                let errand = Errand { request, request_log, origin, expects };
                 Sent::Several { attempts: Box::pin(Arc::clone(fallback).send(errand)) }
             }
         };
@@ -102,7 +107,7 @@ impl Route {
     }
 }
 
-fn never(record: Record, problem: Problem, detail: &'static str) -> Answer {
+fn never(record: Record, problem: ProblemDetails, detail: &'static str) -> Answer {
     let sent = Sent::Never { problem, detail };
     Answer { sent, record, tunnel: None, is_http1: false, explains: false }
 }

@@ -6,17 +6,17 @@
 use http::{HeaderName, StatusCode};
 use tower_http_retry::policy::DecorrelatedJitter;
 use tower_http_retry::{
-    Attempt, ExponentialBackoff, FailureKind, Outcome, Plan, Policy, RequestHead, RetryAfterFirst,
-    RetryCause, RetryContext, Verdict,
+    Attempt, ExponentialBackoff, FailureKind, GiveUpReason, Outcome, Plan, Policy, RequestHead,
+    RetryAfterFirst, RetryCause, RetryContext, Verdict,
 };
 
-use crate::config::{BackOff, BackOffPolicy, Nested, Retry, RetryMethods};
+use crate::config::{BackOff, BackOffPolicy, Nested, RetryConfig, RetryMethods};
 use crate::llm::Mark;
 
 /// Decides for the requests of one route.
 #[derive(Clone, Debug)]
 pub struct GatewayPolicy {
-    retry: Retry,
+    retry: RetryConfig,
     schedule: RetryAfterFirst<Waits>,
 }
 
@@ -29,7 +29,7 @@ enum Waits {
 
 impl GatewayPolicy {
     /// By a route's configuration.
-    pub fn new(retry: &Retry) -> Self {
+    pub fn new(retry: &RetryConfig) -> Self {
         let hints = retry.rate_limited_back_off;
         let schedule = RetryAfterFirst::new(Waits::new(&retry.back_off))
             .longest(hints.max_interval)
@@ -40,6 +40,20 @@ impl GatewayPolicy {
     /// Returns the cause for which an outcome is worth another attempt, and the source of the rule that says so. `None`
     /// means that the route does not retry the outcome.
     pub fn rule(&self, attempt: &Attempt<'_>) -> Option<(RetryCause, &'static str)> {
+        self.find_rule(
+            attempt,
+            || self.leaves_retry_to_client(attempt),
+            |status| self.may_repeat(attempt, status),
+        )
+    }
+
+    /// Returns the rule for an attempt whose request is a nested retry, and may be sent again, as the closures say.
+    fn find_rule(
+        &self,
+        attempt: &Attempt<'_>,
+        is_nested: impl Fn() -> bool,
+        may_repeat: impl Fn(Option<StatusCode>) -> bool,
+    ) -> Option<(RetryCause, &'static str)> {
         let on = &self.retry.retry_on;
         let head = match attempt.outcome {
             Outcome::Response(head) => head,
@@ -51,11 +65,11 @@ impl GatewayPolicy {
                     FailureKind::Unprocessed if on.refused_stream => {
                         Some((RetryCause::Unprocessed, "RFC 9113 section 8.7"))
                     }
-                    _ if self.is_damped(attempt) => None,
-                    FailureKind::Timeout if on.per_try_timeout && self.may_repeat(attempt, None) => {
+                    _ if is_nested() => None,
+                    FailureKind::Timeout if on.per_try_timeout && may_repeat(None) => {
                         Some((RetryCause::Timeout, "RFC 9110 section 9.2.2"))
                     }
-                    FailureKind::MaybeProcessed if on.reset && self.may_repeat(attempt, None) => {
+                    FailureKind::MaybeProcessed if on.reset && may_repeat(None) => {
                         Some((RetryCause::Transient, "RFC 9110 section 9.2.2"))
                     }
                     _ => None,
@@ -68,16 +82,16 @@ impl GatewayPolicy {
             return None;
         }
         let mark = head.extension::<Mark>();
-        if mark == Some(&Mark::QuotaGone) || self.is_damped(attempt) || head.should_retry() == Some(false) {
+        if mark == Some(&Mark::QuotaGone) || is_nested() || head.should_retry() == Some(false) {
             return None;
         }
         let is_forced = head.should_retry() == Some(true);
-        if is_forced && self.may_repeat(attempt, Some(status)) {
+        if is_forced && may_repeat(Some(status)) {
             return Some((cause(status), "OpenAI, Anthropic and Stripe SDKs"));
         }
         // Who has streams held wants just this, whatever the statuses.
         let is_worth_it = mark == Some(&Mark::FailedEarly) || on.statuses.contains(&status);
-        if !is_worth_it || !self.may_repeat(attempt, Some(status)) {
+        if !is_worth_it || !may_repeat(Some(status)) {
             return None;
         }
         // The original is still under way, or there is a conflict that stays.
@@ -88,16 +102,15 @@ impl GatewayPolicy {
         }
         // Late enough for a request that came as early data; the client of one that did is told (RFC 8470).
         if status == StatusCode::TOO_EARLY {
-            let is_original =
-                attempt.number == 1 && attempt.request.header("early-data") != Some("RFC 9110 section 9.2.2");
+            let is_original = attempt.number == 1 && attempt.request.header("early-data") != Some("1");
             return is_original.then_some((RetryCause::Unprocessed, "RFC 8470 section 5.2"));
         }
         Some((cause(status), source(status)))
     }
 
     /// Whether the request is a resend of somebody else's, who is told to leave that to one.
-    pub fn is_damped(&self, attempt: &Attempt<'_>) -> bool {
-        self.retry.nested == Nested::Damp && is_resend(&attempt.request, self.retry.attempt_header.as_ref())
+    pub fn leaves_retry_to_client(&self, attempt: &Attempt<'_>) -> bool {
+        self.retry.nested == Nested::Limit && is_resend(&attempt.request, self.retry.attempt_header.as_ref())
     }
 
     fn may_repeat(&self, attempt: &Attempt<'_>, status: Option<StatusCode>) -> bool {
@@ -124,6 +137,13 @@ impl Policy for GatewayPolicy {
 
     fn classify(&self, attempt: &Attempt<'_>) -> Verdict {
         self.rule(attempt).map_or(Verdict::Accept, |(cause, _)| Verdict::Retry(cause))
+    }
+
+    fn accept_reason(&self, attempt: &Attempt<'_>) -> Option<GiveUpReason> {
+        self.find_rule(attempt, || false, |_| true)?;
+        let is_only_nested =
+            self.find_rule(attempt, || false, |status| self.may_repeat(attempt, status)).is_some();
+        Some(if is_only_nested { GiveUpReason::Nested } else { GiveUpReason::NotIdempotent })
     }
 
     fn schedule(&self, context: &RetryContext<'_>) -> Plan {
@@ -274,7 +294,7 @@ mod tests {
 
     #[test]
     fn what_was_found_in_a_body_outranks_the_statuses() {
-        let row = |profile: Profile, method: &str, status: u16, mark: Mark| {
+        let row = |profile: Profile, method: &str, status: u16, mark: BodySignal| {
             let policy = GatewayPolicy::new(&profile.retry(false));
             let request = Request::builder().method(method).uri("/").body(()).unwrap();
             let response = Response::builder().status(status).header("x-should-retry", "true");
@@ -282,11 +302,27 @@ mod tests {
             policy.rule(&Attempt::new(1, &request, ResponseHead::from(&response))).map(|(cause, _)| cause)
         };
         for profile in [Profile::Default, Profile::Llm] {
-            assert_eq!(row(profile, "GET", 402, Mark::QuotaGone), None);
-            assert_eq!(row(profile, "GET", 529, Mark::FailedEarly), Some(RetryCause::Throttled));
+            assert_eq!(row(profile, "GET", 402, BodySignal::QuotaGone), None);
+            assert_eq!(row(profile, "GET", 529, BodySignal::FailedEarly), Some(RetryCause::Throttled));
         }
-        assert_eq!(row(Profile::Default, "POST", 529, Mark::FailedEarly), None);
-        assert_eq!(row(Profile::Llm, "POST", 529, Mark::FailedEarly), Some(RetryCause::Throttled));
+        assert_eq!(row(Profile::Default, "POST", 529, BodySignal::FailedEarly), None);
+        assert_eq!(row(Profile::Llm, "POST", 529, BodySignal::FailedEarly), Some(RetryCause::Throttled));
+    }
+
+    #[test]
+    fn a_425_is_retried_unless_the_client_sent_early_data() {
+        let mut retry = Profile::Default.retry(false);
+        retry.retry_on.statuses.insert(StatusCode::TOO_EARLY);
+        let policy = GatewayPolicy::new(&retry);
+        let response = Response::builder().status(425).body(()).unwrap();
+        let source = |number: u32, early_data: &str| {
+            let request = Request::get("/").header("early-data", early_data).body(()).unwrap();
+            let attempt = Attempt::new(number, &request, ResponseHead::from(&response));
+            policy.rule(&attempt).map(|(_, source)| source)
+        };
+        assert_eq!(source(1, "0"), Some("RFC 8470 section 5.2"));
+        assert_eq!(source(2, "0"), None);
+        assert_eq!(source(1, "1"), None);
     }
 
     #[test]
@@ -303,6 +339,26 @@ mod tests {
             // It is a resend of somebody else's.
             assert_eq!(verdict(method, FailureKind::MaybeProcessed), None);
             assert_eq!(verdict(method, FailureKind::Timeout), None);
+        }
+    }
+
+    #[test]
+    fn an_outcome_that_only_the_request_keeps_from_a_retry_says_why() {
+        use GiveUpReason::{Nested, NotIdempotent};
+        let policy = GatewayPolicy::new(&Profile::Default.retry(false));
+        for (method, attempts_before, status, expected) in [
+            ("POST", "1", 503, Some(NotIdempotent)),
+            ("POST", "2", 503, Some(NotIdempotent)),
+            ("GET", "2", 503, Some(Nested)),
+            ("GET", "2", 404, None),
+            ("POST", "1", 404, None),
+        ] {
+            let request = Request::builder().method(method).header("x-envoy-attempt-count", attempts_before);
+            let request = request.body(()).unwrap();
+            let response = Response::builder().status(status).body(()).unwrap();
+            let attempt = Attempt::new(1, &request, ResponseHead::from(&response));
+            assert_eq!(policy.classify(&attempt), Verdict::Accept);
+            assert_eq!(policy.accept_reason(&attempt), expected, "{method} {attempts_before} {status}");
         }
     }
 }

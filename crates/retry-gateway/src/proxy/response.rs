@@ -14,15 +14,15 @@ use tower_http_retry::pace::PaceRejection;
 use tower_http_retry::{FailureKind, PaceError, RetryInfo};
 
 use crate::connection::rejection::Rejection;
-use crate::llm::Mark;
+use crate::llm::BodySignal;
 use crate::message::forwarding;
-use crate::message::problem::Problem;
-use crate::message::upgrade::Tunnel;
+use crate::message::problem::ProblemDetails;
+use crate::message::upgrade::Upgrade;
 use crate::proxy::fallback::Ended;
 use crate::proxy::policy::GatewayPolicy;
 use crate::proxy::record::Record;
 use crate::telemetry::reason::FallbackReason;
-use crate::telemetry::request_log::Trail;
+use crate::telemetry::request_log::RequestLog;
 use crate::upstream::error::AttemptError;
 use crate::upstream::request_body::Upload;
 use crate::upstream::response_body::{GatewayBody, UpstreamBody};
@@ -35,7 +35,7 @@ pin_project! {
         #[pin]
         pub(crate) sent: Sent,
         pub(crate) record: Record,
-        pub(crate) tunnel: Option<Tunnel>,
+        pub(crate) tunnel: Option<Upgrade>,
         pub(crate) is_http1: bool,
         pub(crate) explains: bool,
     }
@@ -50,7 +50,7 @@ pin_project! {
         /// To one upstream after the other.
         Several { attempts: Pin<Box<dyn Future<Output = Ended> + Send>> },
         /// None is made: the gateway itself has an answer.
-        Never { problem: Problem, detail: &'static str },
+        Never { problem: ProblemDetails, detail: &'static str },
     }
 }
 
@@ -77,7 +77,7 @@ impl Future for Answer {
                 (result, info)
             }
             SentProj::Never { problem, detail } => {
-                let mut response = answer(*problem, detail, &this.record.trail);
+                let mut response = answer(*problem, detail, &this.record.request_log);
                 if *this.is_http1 {
                     response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
                 }
@@ -87,23 +87,23 @@ impl Future for Answer {
         };
         this.record.info = info;
         let mut response = match result {
-            Err(_) if this.record.trail.has_stalled() => {
+            Err(_) if this.record.request_log.body_timed_out() => {
                 this.record.rejection = Some(Rejection::BodyTimeout);
                 let detail = "nothing came of it for as long as the gateway waits";
-                answer(Problem::BodyTimeout, detail, &this.record.trail)
+                answer(ProblemDetails::BodyTimeout, detail, &this.record.trail)
             }
             // Nobody is there any more, or somebody who closed one half of the connection.
-            Err(_) if this.record.trail.is_torn() => {
+            Err(_) if this.record.request_log.body_aborted() => {
                 let detail = "its body broke off";
-                return Poll::Ready(Ok(answer(Problem::BadRequest, detail, &this.record.trail)));
+                return Poll::Ready(Ok(answer(ProblemDetails::BadRequest, detail, &this.record.trail)));
             }
-            Err(error) => refusal(&error, &this.record.trail),
+            Err(error) => refusal(&error, &this.record.request_log),
             Ok(response) if response.status() == StatusCode::SWITCHING_PROTOCOLS && this.tunnel.is_none() => {
                 // Nobody asked for it, so the client would take what follows for its next answer.
-                refusal(&PaceError::Inner(AttemptError::Framing), &this.record.trail)
+                refusal(&PaceError::Inner(AttemptError::Framing), &this.record.request_log)
             }
             Ok(mut response) => {
-                Mark::clear(&mut response);
+                BodySignal::clear(&mut response);
                 forwarding::response(&mut response);
                 if *this.is_http1 && response.body().is_early() {
                     // hyper closes it, because the client may send its body all the same.
@@ -111,7 +111,7 @@ impl Future for Answer {
                 }
                 let mut turn = this.record.turn.take();
                 if let Some(tunnel) = this.tunnel.take() {
-                    turn = tunnel.open(&mut response, turn);
+                    turn = tunnel.start_tunnel(&mut response, turn);
                 }
                 response.body_mut().hold(this.record.seat.take(), turn);
                 response.map(Either::Left)
@@ -128,7 +128,7 @@ impl Future for Answer {
 /// Says on the response what happened.
 fn explain(response: &mut Response<GatewayBody>, record: &Record, info: Option<RetryInfo>) {
     let headers = response.headers_mut();
-    headers.insert(ATTEMPTS, HeaderValue::from(record.trail.attempts()));
+    headers.insert(ATTEMPTS, HeaderValue::from(record.request_log.attempts()));
     if let Some(name) = record.one_of_several().and_then(|name| HeaderValue::from_str(name).ok()) {
         headers.insert(UPSTREAM, name);
     }
@@ -141,38 +141,39 @@ fn explain(response: &mut Response<GatewayBody>, record: &Record, info: Option<R
 }
 
 /// What the client gets where there is no response at all.
-fn refusal(error: &PaceError<AttemptError>, trail: &Trail) -> Response<GatewayBody> {
+fn refusal(error: &PaceError<AttemptError>, request_log: &RequestLog) -> Response<GatewayBody> {
     let what = match error {
         PaceError::Rejected(PaceRejection::Deadline)
         | PaceError::Inner(AttemptError::Paced(PaceRejection::Deadline)) => {
-            (Problem::Paced, "the upstream wants quiet until after the route's timeout")
+            (ProblemDetails::Paced, "the upstream wants quiet until after the route's timeout")
         }
         PaceError::Rejected(_) | PaceError::Inner(AttemptError::Paced(_)) => {
-            (Problem::Paced, "as many requests wait for the upstream as may")
+            (ProblemDetails::Paced, "as many requests wait for the upstream as may")
         }
-        PaceError::Inner(AttemptError::Timeout(_)) => (Problem::Timeout, "no response in time"),
+        PaceError::Inner(AttemptError::Timeout(_)) => (ProblemDetails::Timeout, "no response in time"),
         PaceError::Inner(AttemptError::Framing) => {
-            (Problem::BrokenOff, "it is not clear where the upstream's answer ends")
+            (ProblemDetails::Disconnected, "it is not clear where the upstream's answer ends")
         }
-        PaceError::Inner(AttemptError::Overflow) => (Problem::Overflow, NO_SEAT),
-        PaceError::Inner(AttemptError::Target) => (Problem::BadRequest, "its target makes no URI"),
+        PaceError::Inner(AttemptError::Overflow) => (ProblemDetails::Overflow, NO_SEAT),
+        PaceError::Inner(AttemptError::Target) => (ProblemDetails::BadRequest, "its target makes no URI"),
         PaceError::Inner(error @ AttemptError::Client(_)) => match failure_kind_assuming_sent(error) {
-            FailureKind::NeverSent => (Problem::Unreachable, "the upstream could not be reached"),
+            FailureKind::NeverSent => (ProblemDetails::Unreachable, "the upstream could not be reached"),
             FailureKind::Unprocessed => {
-                (Problem::Unreachable, "the upstream refused the request unprocessed")
+                (ProblemDetails::Unreachable, "the upstream refused the request unprocessed")
             }
-            FailureKind::Timeout => (Problem::Timeout, "no response in time"),
-            FailureKind::Permanent => {
-                (Problem::Unusable, "it would fail in the same way each time: is its certificate trusted?")
-            }
-            _ => (Problem::BrokenOff, "the connection broke before the upstream answered"),
+            FailureKind::Timeout => (ProblemDetails::Timeout, "no response in time"),
+            FailureKind::Permanent => (
+                ProblemDetails::Unusable,
+                "it would fail in the same way each time: is its certificate trusted?",
+            ),
+            _ => (ProblemDetails::Disconnected, "the connection broke before the upstream answered"),
         },
     };
-    answer(what.0, what.1, trail)
+    answer(what.0, what.1, request_log)
 }
 
-fn answer(problem: Problem, detail: &str, trail: &Trail) -> Response<GatewayBody> {
-    problem.answer(detail, trail.attempts()).map(Either::Right)
+fn answer(problem: ProblemDetails, detail: &str, trail: &Trail) -> Response<GatewayBody> {
+    problem.response(detail, trail.attempts()).map(Either::Right)
 }
 
 /// What is said where an upstream has no room.

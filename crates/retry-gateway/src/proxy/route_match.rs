@@ -12,7 +12,7 @@ impl Config {
         method: &Method,
         target: &str,
         headers: &HeaderMap,
-    ) -> http::Result<Option<&config::Route>> {
+    ) -> http::Result<Option<&config::RouteConfig>> {
         let mut request = Request::builder().method(method.clone()).uri(target).body(())?;
         *request.headers_mut() = headers.clone();
         Ok(self.routes.iter().find(|route| fits(route, &request)))
@@ -20,10 +20,10 @@ impl Config {
 }
 
 /// Whether a route takes a request.
-pub(crate) fn fits<B>(route: &config::Route, request: &Request<B>) -> bool {
+pub(crate) fn fits<B>(route: &config::RouteConfig, request: &Request<B>) -> bool {
     has_prefix(request.uri().path(), &route.path_prefix)
         && (route.methods.is_empty() || route.methods.contains(request.method()))
-        && route.host.as_ref().is_none_or(|pattern| host(request).is_some_and(|host| pattern.fits(&host)))
+        && route.host.as_ref().is_none_or(|pattern| host(request).is_some_and(|host| pattern.matches(&host)))
         && route
             .headers
             .iter()
@@ -46,16 +46,16 @@ fn host<B>(request: &Request<B>) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{HostPattern, Profile, Route};
+    use crate::config::{HostPattern, Profile, RouteConfig};
 
-    fn route(change: impl FnOnce(&mut Route)) -> Route {
-        let mut route = Route::to("api", Profile::Default, false);
+    fn route(change: impl FnOnce(&mut RouteConfig)) -> RouteConfig {
+        let mut route = RouteConfig::with_upstream("api", Profile::Default, false);
         change(&mut route);
         route
     }
 
     #[track_caller]
-    fn check(route: &Route, method: &str, uri: &str, headers: &[(&str, &str)], expected: bool) {
+    fn check(route: &RouteConfig, method: &str, uri: &str, headers: &[(&str, &str)], expected: bool) {
         let mut request = Request::builder().method(method).uri(uri);
         for (name, value) in headers {
             request = request.header(*name, *value);
@@ -82,7 +82,7 @@ mod tests {
         check(&exact, "GET", "http://api.example/", &[("host", "other")], true);
         check(&exact, "GET", "/", &[("host", "www.api.example")], false);
         check(&exact, "GET", "/", &[], false);
-        let below = route(|route| route.host = Some(HostPattern::Below("example".into())));
+        let below = route(|route| route.host = Some(HostPattern::SubdomainsOf("example".into())));
         check(&below, "GET", "/", &[("host", "a.b.example")], true);
         check(&below, "GET", "/", &[("host", "example")], false);
     }

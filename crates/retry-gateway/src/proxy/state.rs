@@ -9,11 +9,11 @@ use tokio_rustls::TlsAcceptor;
 use tower_http_retry::body::ReplayMemory;
 
 use crate::config::{self, Buffers, Limits};
-use crate::message::trusted_proxies::Trust;
+use crate::message::trusted_proxies::TrustedProxies;
 use crate::proxy::fallback::Fallback;
 use crate::proxy::upstream_route::Leg;
 use crate::telemetry::metrics::Metrics;
-use crate::time::pooled_timeout::Alarms;
+use crate::time::pooled_timeout::TimerPool;
 use crate::upstream::cluster::Shared;
 use crate::upstream::request_body::Uploads;
 
@@ -26,19 +26,19 @@ pub struct Gateway {
     pub(crate) buffers: Buffers,
     pub(crate) metrics: Arc<Metrics>,
     /// Of attempts.
-    pub(crate) alarms: Alarms,
+    pub(crate) alarms: TimerPool,
     pub(crate) uploads: Arc<Uploads>,
     pub(crate) limits: Limits,
     pub(crate) drain_timeout: Duration,
     pub(crate) acceptor: Option<TlsAcceptor>,
     pub(crate) logs_access: bool,
-    pub(crate) trust: Trust,
+    pub(crate) trust: TrustedProxies,
 }
 
 /// Where requests of one kind go, and how.
 #[derive(Debug)]
 pub(crate) struct Route {
-    pub(crate) config: config::Route,
+    pub(crate) config: config::RouteConfig,
     pub(crate) legs: Legs,
     pub(crate) explains: bool,
     pub(crate) mints_key: bool,

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use tower_http_retry::Retry;
 use tower_http_retry::markers::{Concrete, Paced};
 
-use crate::connection::limit::{Capacity, Seat};
+use crate::connection::limit::{ConcurrencyLimit, Permit};
 use crate::proxy::policy::GatewayPolicy;
-use crate::telemetry::metrics::Counts;
+use crate::telemetry::metrics::UpstreamCounters;
 use crate::upstream::settings::Way;
 
 /// A route's requests at one upstream.
@@ -18,7 +18,7 @@ pub(crate) struct Leg {
     pub(crate) way: Arc<Way>,
     pub(crate) retries: Retries,
     pub(crate) counts: Counts,
-    pub(crate) capacity: Arc<Capacity>,
+    pub(crate) capacity: Arc<ConcurrencyLimit>,
     pub(crate) max_requests: usize,
 }
 
@@ -31,7 +31,7 @@ pub(crate) enum Retries {
 
 impl Leg {
     /// A place at the upstream, if there is one.
-    pub(crate) fn take_seat(&self) -> Option<Seat> {
-        self.capacity.take(self.max_requests)
+    pub(crate) fn take_seat(&self) -> Option<Permit> {
+        self.capacity.try_acquire(self.max_requests)
     }
 }

@@ -1,4 +1,4 @@
-//! What operators ask: metrics, health and status.
+//! The admin listener: metrics, health, status and the dashboard, for operators.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -13,11 +13,11 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpListener;
 
-use crate::lifecycle::current::Current;
+use crate::lifecycle::current::RuntimeState;
 use crate::server::dashboard;
 use crate::server::listener::{ACCEPT_PAUSE, listen};
 
-/// The admin listener, before it answers.
+/// The bound admin listener. [`run`](Self::run) serves it.
 #[derive(Debug)]
 pub(crate) struct Admin(TcpListener);
 
@@ -30,36 +30,36 @@ impl Admin {
         self.0.local_addr()
     }
 
-    /// Answers for as long as it is polled.
-    pub(crate) async fn run(self, current: Arc<Current>) {
+    /// Serves requests for as long as the future is polled.
+    pub(crate) async fn run(self, state: Arc<RuntimeState>) {
         loop {
             let Ok((socket, _)) = self.0.accept().await else {
                 tokio::time::sleep(ACCEPT_PAUSE).await;
                 continue;
             };
-            let current = Arc::clone(&current);
-            let answer = service_fn(move |request: Request<Incoming>| {
-                let response = answer(&current, request.method(), request.uri().path());
+            let state = Arc::clone(&state);
+            let service = service_fn(move |request: Request<Incoming>| {
+                let response = respond(&state, request.method(), request.uri().path());
                 async move { Ok::<_, Infallible>(response) }
             });
             let mut builder = http1::Builder::new();
             builder.timer(TokioTimer::new());
-            tokio::spawn(builder.serve_connection(TokioIo::new(socket), answer));
+            tokio::spawn(builder.serve_connection(TokioIo::new(socket), service));
         }
     }
 }
 
-fn answer(current: &Current, method: &Method, path: &str) -> Response<Full<Bytes>> {
+fn respond(state: &RuntimeState, method: &Method, path: &str) -> Response<Full<Bytes>> {
     if !matches!(*method, Method::GET | Method::HEAD) {
-        return text(StatusCode::METHOD_NOT_ALLOWED, TEXT, "GET or HEAD\n");
+        return text(StatusCode::METHOD_NOT_ALLOWED, TEXT, "use GET or HEAD\n");
     }
     match path {
-        "/metrics" => text(StatusCode::OK, METRICS, current.metrics()),
+        "/metrics" => text(StatusCode::OK, METRICS, state.metrics()),
         "/healthz" => text(StatusCode::OK, TEXT, "ok\n"),
-        "/readyz" if current.is_draining() => text(StatusCode::SERVICE_UNAVAILABLE, TEXT, "draining\n"),
+        "/readyz" if state.is_draining() => text(StatusCode::SERVICE_UNAVAILABLE, TEXT, "draining\n"),
         "/readyz" => text(StatusCode::OK, TEXT, "ready\n"),
         "/status" => {
-            let status = serde_json::to_string_pretty(&current.status()).unwrap_or_default();
+            let status = serde_json::to_string_pretty(&state.status()).unwrap_or_default();
             text(StatusCode::OK, "application/json", status + "\n")
         }
         _ => match dashboard::file(path) {
@@ -73,7 +73,7 @@ fn text(status: StatusCode, kind: &'static str, body: impl Into<String>) -> Resp
     let mut response = Response::new(Full::from(body.into()));
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
-    response.headers_mut().extend(dashboard::GUARDS);
+    response.headers_mut().extend(dashboard::SECURITY_HEADERS);
     response
 }
 

@@ -1,15 +1,15 @@
-//! The page for people at the admin address. It is drawn from `/status`, and needs nothing from elsewhere.
+//! The dashboard at the admin address. Its page reads `/status` and loads nothing from other servers.
 
 use http::{HeaderName, HeaderValue, header};
 
-/// A file of the page.
+/// A file of the dashboard.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct File {
     pub(crate) kind: &'static str,
     pub(crate) text: &'static str,
 }
 
-/// The file at a path.
+/// Returns the file at a path.
 pub(crate) fn file(path: &str) -> Option<File> {
     let (kind, text) = match path {
         "/" => ("text/html; charset=utf-8", include_str!("dashboard/index.html")),
@@ -20,9 +20,9 @@ pub(crate) fn file(path: &str) -> Option<File> {
     Some(File { kind, text })
 }
 
-/// What browsers are told of every answer at this address: it is nobody else's, loads nothing from elsewhere, and is
-/// what it says it is.
-pub(crate) const GUARDS: [(HeaderName, HeaderValue); 4] = [
+/// The headers of every response at the admin address. Browsers then load nothing from other servers, embed the page
+/// nowhere, and trust the content types.
+pub(crate) const SECURITY_HEADERS: [(HeaderName, HeaderValue); 4] = [
     (
         header::CONTENT_SECURITY_POLICY,
         HeaderValue::from_static(

@@ -1,75 +1,75 @@
-//! The gateway at work: connections in, answers out, until it is told to stop.
+//! Accepts connections and serves them until the shutdown.
 
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{Request, Response};
+use http::Request;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use hyper::service::{Service, service_fn};
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tower::BoxError;
 
 use crate::config::Config;
-use crate::connection::info::Downstream;
-use crate::connection::limit::{Capacity, Seat};
+use crate::connection::info::ConnectionInfo;
+use crate::connection::limit::{ConcurrencyLimit, Permit};
 use crate::connection::rejection::Rejection;
 use crate::connection::shutdown::{Drain, Leave};
 use crate::connection::timeouts::{Patience, Patient, Pools};
-use crate::lifecycle::current::Current;
+use crate::lifecycle::current::RuntimeState;
 use crate::lifecycle::reload::Reloader;
-use crate::message::problem::Problem;
+use crate::message::problem::ProblemDetails;
 use crate::proxy::record;
 use crate::proxy::state::Gateway;
 use crate::server::admin::Admin;
 use crate::server::listener::{ACCEPT_PAUSE, listen};
-use crate::upstream::response_body::GatewayBody;
 
-/// A gateway that listens, and has not begun to answer.
+/// A gateway whose listeners are bound. [`run`](Self::run) serves them.
 pub struct Server {
     listener: TcpListener,
     admin: Option<Admin>,
-    current: Arc<Current>,
+    state: Arc<RuntimeState>,
     pools: Pools,
-    farewells: Capacity,
+    /// The connections over the limit that are getting a 503.
+    rejections: Capacity,
 }
 
 impl Server {
-    /// Binds the address of the configuration.
+    /// Binds the addresses of the configuration.
     pub async fn bind(config: &Config) -> anyhow::Result<Self> {
-        let current = Arc::new(Current::new(Gateway::new(config)?));
+        let state = Arc::new(RuntimeState::new(Gateway::new(config)?));
         let listener = listen("listen", config.listen)?;
         let admin = config.admin.map(Admin::bind).transpose()?;
-        Ok(Self { listener, admin, current, pools: Pools::default(), farewells: Capacity::default() })
+        Ok(Self { listener, admin, state, pools: Pools::default(), rejections: Capacity::default() })
     }
 
-    /// Where it listens: the port is the real one where the configuration said 0.
+    /// Returns the address of the listener for clients. If the configured port is 0, this has the one that was assigned.
     pub fn address(&self) -> std::io::Result<SocketAddr> {
         self.listener.local_addr()
     }
 
-    /// Where metrics, health and status are, if anywhere.
+    /// Returns the address of the admin listener, if the configuration has one.
     pub fn admin_address(&self) -> std::io::Result<Option<SocketAddr>> {
         self.admin.as_ref().map(Admin::address).transpose()
     }
 
-    /// What reads the file again that `config` is from, and has this server go by it. The listeners stay.
+    /// Returns the task that reloads this server's configuration from `file`, which `config` was loaded from. The
+    /// listeners stay bound.
     pub fn reloader(&self, file: &Path, config: &Config) -> std::io::Result<Reloader> {
-        Reloader::new(Arc::clone(&self.current), file, config)
+        Reloader::new(Arc::clone(&self.state), file, config)
     }
 
-    /// Answers until `stop` resolves, and then for as long as the requests under way take, but not for longer than
-    /// the configuration's `drain_timeout`.
+    /// Serves until `stop` resolves. It then accepts no more connections and waits for the requests in flight, at most
+    /// for the configuration's `drain_timeout`.
     pub async fn run(mut self, stop: impl Future<Output = ()>) {
-        let admin = self.admin.take().map(|admin| tokio::spawn(admin.run(Arc::clone(&self.current))));
-        let drain = Arc::<Drain>::default();
+        let admin = self.admin.take().map(|admin| tokio::spawn(admin.run(Arc::clone(&self.state))));
+        let shutdown = Arc::<Drain>::default();
         tokio::pin!(stop);
         loop {
             let accepted = tokio::select! {
@@ -77,47 +77,50 @@ impl Server {
                 () = &mut stop => break,
             };
             match accepted {
-                Ok((socket, peer)) => self.connect(socket, peer, &drain),
-                // There is no file descriptor left, for one: others will be closed.
+                Ok((socket, peer)) => self.accept(socket, peer, &shutdown),
+                // The usual cause is that no file descriptor is left. Other connections will close and free some.
                 Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
             }
         }
-        self.current.drain();
+        self.state.drain();
         drop(self.listener);
-        let limit = self.current.gateway().drain_timeout;
-        // Whoever takes longer is cut off.
-        let _ = tokio::time::timeout(limit, drain.drain()).await;
+        let drain_timeout = self.state.gateway().drain_timeout;
+        // Connections that are still open then are closed with the runtime.
+        let _ = tokio::time::timeout(drain_timeout, shutdown.drain()).await;
         if let Some(admin) = admin {
             admin.abort();
         }
     }
 
-    fn connect(&self, socket: TcpStream, peer: SocketAddr, drain: &Arc<Drain>) {
-        let gateway = self.current.gateway();
+    fn accept(&self, socket: TcpStream, peer: SocketAddr, shutdown: &Arc<Drain>) {
+        let gateway = self.state.gateway();
         let acceptor = gateway.acceptor.clone();
-        let Some(seat) = self.current.connections.take(gateway.limits.connections) else {
-            // Not into the log, which would take longer than all else: those who are turned away may be very many.
-            gateway.metrics.rejected(Rejection::Connections);
-            // Whoever wants to speak TLS does not understand anything else, and is only hung up on.
-            if let Some(seat) = self.farewells.take(FAREWELLS).filter(|_| acceptor.is_none()) {
-                tokio::spawn(farewell(socket, seat));
+        let Some(permit) = self.state.connections.take(gateway.limits.connections) else {
+            // The rejection is counted and not logged: in a flood the log would take longer than everything else.
+            gateway.metrics.record_rejection(Rejection::Connections);
+            // A client of TLS could not read the 503, so its connection is only closed.
+            if let Some(permit) = self.rejections.take(MAX_REJECTIONS).filter(|_| acceptor.is_none()) {
+                tokio::spawn(reject_over_limit(socket, permit));
             }
             return;
         };
-        // A socket that refuses this is as good without.
+        // The option only saves latency, so a failure to set it does no harm.
         let _ = socket.set_nodelay(true);
-        let patience = Arc::new(Patience::new(&gateway.limits, &self.pools));
-        let downstream =
-            Arc::new(Downstream::new(peer.ip(), acceptor.is_some(), gateway.trust.covers(peer.ip())));
-        let client =
-            Client { current: Arc::clone(&self.current), downstream, patience, drain: Arc::clone(drain) };
+        let timeouts = Arc::new(Patience::new(&gateway.limits, &self.pools));
+        let info = Arc::new(Downstream::new(peer.ip(), acceptor.is_some(), gateway.trust.covers(peer.ip())));
+        let connection = ClientConnection {
+            state: Arc::clone(&self.state),
+            info,
+            timeouts,
+            shutdown: Arc::clone(shutdown),
+        };
         tokio::spawn(async move {
             match acceptor {
-                None => client.converse(socket, seat).await,
+                None => connection.serve(socket, permit).await,
                 Some(acceptor) => {
-                    let handshake = tokio::time::timeout(HANDSHAKE, acceptor.accept(socket));
+                    let handshake = tokio::time::timeout(HANDSHAKE_TIMEOUT, acceptor.accept(socket));
                     if let Ok(Ok(socket)) = handshake.await {
-                        client.converse(socket, seat).await;
+                        connection.serve(socket, permit).await;
                     }
                 }
             }
@@ -125,101 +128,86 @@ impl Server {
     }
 }
 
-/// A connection that was accepted.
-struct Client {
-    current: Arc<Current>,
-    downstream: Arc<Downstream>,
-    patience: Arc<Patience>,
-    drain: Arc<Drain>,
+/// An accepted connection of a client.
+struct ClientConnection {
+    state: Arc<RuntimeState>,
+    info: Arc<Downstream>,
+    timeouts: Arc<Patience>,
+    shutdown: Arc<Drain>,
 }
 
-impl Client {
-    /// Speaks HTTP/1.1 or HTTP/2, whichever the client begins with.
-    async fn converse<I>(self, socket: I, seat: Seat)
+impl ClientConnection {
+    /// Serves HTTP/1.1 or HTTP/2, depending on the client's first bytes.
+    async fn serve<I>(self, socket: I, permit: Seat)
     where
         I: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
-        let Self { current, downstream, patience, drain } = self;
-        let limits = current.gateway().limits.clone();
+        let Self { state, info, timeouts, shutdown } = self;
+        let limits = state.gateway().limits.clone();
         let mut builder = auto::Builder::new(TokioExecutor::new());
         let mut http1 = builder.http1();
         http1.max_buf_size(limits.header_bytes);
-        if limits.headers > FREE_HEADERS {
+        if limits.headers > HYPER_DEFAULT_HEADERS {
             http1.max_headers(limits.headers);
         }
         let mut http2 = builder.http2();
-        http2.timer(TokioTimer::new()).keep_alive_interval(Some(KEEP_ALIVE));
+        http2.timer(TokioTimer::new()).keep_alive_interval(Some(KEEP_ALIVE_INTERVAL));
         http2.max_header_list_size(u32::try_from(limits.header_bytes).unwrap_or(u32::MAX));
         http2.max_concurrent_streams(limits.max_concurrent_streams);
-        let (requests, turns, ip) = (Arc::clone(&current), Arc::clone(&patience), downstream.ip());
-        let answer = service_fn(move |request: Request<Incoming>| {
-            requests.gateway().answer(request, &downstream, turns.begin())
+        let (service_state, service_timeouts, ip) = (Arc::clone(&state), Arc::clone(&timeouts), info.ip());
+        let service = service_fn(move |request: Request<Incoming>| {
+            service_state.gateway().answer(request, &info, service_timeouts.begin())
         });
-        let socket = TokioIo::new(Patient::new(socket, Arc::clone(&patience), seat));
-        let connection = builder.serve_connection_with_upgrades(socket, answer);
-        // A client that goes away ends its connection with an error too, which is nothing to report.
-        if let Err(error) = drain.watch(connection).await {
+        let socket = TokioIo::new(Patient::new(socket, Arc::clone(&timeouts), permit));
+        let connection = builder.serve_connection_with_upgrades(socket, service);
+        // A client that closes its connection also causes an error here, which needs no report.
+        if let Err(error) = shutdown.watch(connection).await {
             let by_hyper = || Rejection::of(error.downcast_ref()?);
-            if let Some(rejection) = patience.late().or_else(by_hyper) {
-                record::reject(&current.gateway(), ip, rejection);
+            if let Some(rejection) = timeouts.late().or_else(by_hyper) {
+                record::reject(&state.gateway(), ip, rejection);
             }
         }
     }
 }
 
-/// Says that there is no room, and reads what the client sent meanwhile: a socket that is closed before that takes back
-/// what was said.
-async fn farewell(mut socket: TcpStream, _seat: Seat) {
-    let response = Problem::Overflow.answer("as many connections are open as may", 0);
+/// Answers a connection over the limit with a 503. It then reads what the client has sent: the kernel would otherwise
+/// reset the connection on close, and the client would lose the response.
+async fn reject_over_limit(mut socket: TcpStream, _permit: Seat) {
+    let response = Problem::Overflow.answer("the gateway's limit of connections is reached", 0);
     let (head, body) = response.into_parts();
     let body = body.collect().await.unwrap_or_default().to_bytes();
-    let mut said = format!("HTTP/1.1 {}\r\n", head.status).into_bytes();
+    let mut bytes = format!("HTTP/1.1 {}\r\n", head.status).into_bytes();
     for (name, value) in &head.headers {
-        said.extend([name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"].concat());
+        bytes.extend([name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"].concat());
     }
-    said.extend(format!("connection: close\r\ncontent-length: {}\r\n\r\n", body.len()).into_bytes());
-    said.extend(body);
-    let last = async {
-        socket.write_all(&said).await?;
+    bytes.extend(format!("connection: close\r\ncontent-length: {}\r\n\r\n", body.len()).into_bytes());
+    bytes.extend(body);
+    let exchange = async {
+        socket.write_all(&bytes).await?;
         socket.shutdown().await?;
         let mut rest = [0; 1_024];
         while socket.read(&mut rest).await? > 0 {}
         std::io::Result::Ok(())
     };
-    let _ = tokio::time::timeout(FAREWELL, last).await;
-}
-
-impl<I, S> Leave for auto::UpgradeableConnection<'_, TokioIo<I>, S, TokioExecutor>
-where
-    Self: Future,
-    I: AsyncRead + AsyncWrite + Send + Unpin + 'static,
-    S: Service<
-            Request<Incoming>,
-            Response = Response<GatewayBody>,
-            Future: Send + 'static,
-            Error: Into<BoxError>,
-        >,
-{
-    fn leave(self: Pin<&mut Self>) {
-        self.graceful_shutdown();
-    }
+    let _ = tokio::time::timeout(REJECTION_TIMEOUT, exchange).await;
 }
 
 impl fmt::Debug for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Server")
             .field("listener", &self.listener)
-            .field("current", &self.current)
+            .field("state", &self.state)
             .finish_non_exhaustive()
     }
 }
 
-/// How long a client may take for its TLS handshake.
-const HANDSHAKE: Duration = Duration::from_secs(10);
-/// How often a quiet HTTP/2 connection is asked whether it is still there.
-const KEEP_ALIVE: Duration = Duration::from_secs(30);
-/// How many header lines hyper reads without an allocation; of fewer there is no need to tell it.
-const FREE_HEADERS: usize = 100;
-/// To how many at a time it is said that there is no room, and for how long it is tried.
-const FAREWELLS: usize = 256;
-const FAREWELL: Duration = Duration::from_secs(1);
+/// The timeout of a client's TLS handshake.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+/// The interval of pings on an idle HTTP/2 connection.
+const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(30);
+/// The number of header lines that hyper reads without an allocation. The gateway checks lower limits itself.
+const HYPER_DEFAULT_HEADERS: usize = 100;
+/// The most connections over the limit that get a 503 at a time. Further ones are only closed.
+const MAX_REJECTIONS: usize = 256;
+/// The longest time that a rejection may take.
+const REJECTION_TIMEOUT: Duration = Duration::from_secs(1);

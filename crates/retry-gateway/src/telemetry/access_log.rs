@@ -1,13 +1,13 @@
-//! The lines of the access log: one JSON object for each request, on the standard output.
+//! The access log: one line of JSON for each request, on the standard output.
 
 use std::io::{self, Write};
 use std::net::IpAddr;
 
 use serde::Serialize;
 
-/// The line of a request. Times are milliseconds.
+/// The line of a request. All times are milliseconds.
 #[derive(Serialize)]
-pub(crate) struct Line<'a> {
+pub(crate) struct LogLine<'a> {
     pub(crate) time: u64,
     pub(crate) client: IpAddr,
     pub(crate) method: &'a str,
@@ -16,13 +16,13 @@ pub(crate) struct Line<'a> {
     pub(crate) path: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) upstream: Option<&'a str>,
-    /// 499 where the client was gone, as nginx has it.
+    /// The response's status, or 499 if the client closed its connection before it (nginx's convention).
     pub(crate) status: u16,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) rejected: Option<&'static str>,
     pub(crate) took_ms: u64,
     pub(crate) waited_ms: u64,
-    /// Why it left the upstream that it was sent to before the last.
+    /// The reason for which the request left the upstream before the last one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) fallback: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -32,10 +32,10 @@ pub(crate) struct Line<'a> {
     pub(crate) attempts: Vec<AttemptLine<'a>>,
 }
 
-/// What the log says of an attempt. Times are milliseconds.
+/// An attempt in the line of its request. All times are milliseconds.
 #[derive(Serialize)]
 pub(crate) struct AttemptLine<'a> {
-    /// Where there are several.
+    /// The upstream's name, on routes with a fallback.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) upstream: Option<&'a str>,
     pub(crate) endpoint: &'a str,
@@ -48,19 +48,19 @@ pub(crate) struct AttemptLine<'a> {
     pub(crate) took_ms: Option<u64>,
 }
 
-/// The line of a client that was rejected before there was a request.
+/// The line of a client that the gateway rejected before it had read a request.
 #[derive(Serialize)]
-pub(crate) struct RejectedLine {
+pub(crate) struct RejectionLine {
     pub(crate) time: u64,
     pub(crate) client: IpAddr,
     pub(crate) status: u16,
     pub(crate) rejected: &'static str,
 }
 
-/// Writes a line.
+/// Writes a line to the standard output.
 pub(crate) fn write(line: &impl Serialize) {
     if let Ok(line) = serde_json::to_string(line) {
-        // Not `println`, which panics where nobody reads.
+        // `println` would panic if the reader closed the pipe.
         let _ = writeln!(io::stdout(), "{line}");
     }
 }

@@ -1,4 +1,4 @@
-//! What OpenTelemetry's semantic conventions for HTTP call things.
+//! The names and values of OpenTelemetry's semantic conventions for HTTP.
 
 use http::{Method, Version};
 use opentelemetry::{KeyValue, Value};
@@ -15,18 +15,19 @@ pub(super) const URL_PATH: &str = "url.path";
 pub(super) const URL_SCHEME: &str = "url.scheme";
 pub(super) const VERSION: &str = "network.protocol.version";
 
-/// What a span of a request with this method is called. Nobody knows how many unknown methods there are.
+/// Returns the name of a span for this method. All unknown methods share one name, so that a client cannot create
+/// any number of names.
 pub(super) fn name(method: &Method) -> String {
     if is_known(method) { method.to_string() } else { "HTTP".to_owned() }
 }
 
-/// The method, and as what it came if it is not one of HTTP's.
+/// Returns the attributes of the method: its name, or `_OTHER` and the original of an unknown method.
 pub(super) fn method(method: &Method) -> impl Iterator<Item = KeyValue> {
-    let said = || method.to_string();
-    let (word, original) =
-        if is_known(method) { (said(), None) } else { ("_OTHER".to_owned(), Some(said())) };
-    let original = original.map(|said| KeyValue::new("http.request.method_original", said));
-    [KeyValue::new(METHOD, word)].into_iter().chain(original)
+    let name = || method.to_string();
+    let (value, original) =
+        if is_known(method) { (name(), None) } else { ("_OTHER".to_owned(), Some(name())) };
+    let original = original.map(|name| KeyValue::new("http.request.method_original", name));
+    [KeyValue::new(METHOD, value)].into_iter().chain(original)
 }
 
 pub(super) fn version(version: Version) -> Value {

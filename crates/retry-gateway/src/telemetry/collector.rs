@@ -1,4 +1,4 @@
-//! How the collector is reached: with the libraries that reach upstreams.
+//! The HTTP client of the collector. It uses the libraries that also connect to upstreams.
 
 use std::env;
 use std::pin::Pin;
@@ -17,21 +17,21 @@ use tokio::runtime::Handle;
 
 use crate::connection::tls;
 
-/// A client of the collector.
+/// An HTTP client of the collector.
 #[derive(Debug)]
 pub(super) struct Collector {
     client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
     timeout: Duration,
-    /// Whose thread exports has no runtime of its own.
+    /// The runtime that sends the requests, because the exporting thread has none.
     runtime: Handle,
-    /// Whether the last export failed.
-    fails: Arc<AtomicBool>,
+    /// True if the last export failed.
+    has_failed: Arc<AtomicBool>,
 }
 
 impl Collector {
-    /// Sends on the runtime that this is called on.
+    /// Creates a client that sends on the current runtime.
     pub(super) fn new() -> anyhow::Result<Self> {
-        let config = Arc::unwrap_or_clone(tls::client(&None)?);
+        let config = Arc::unwrap_or_clone(tls::client_config(&None)?);
         let connector =
             HttpsConnectorBuilder::new().with_tls_config(config).https_or_http().enable_http1().build();
         let millis = TIMEOUTS.iter().find_map(|name| env::var(name).ok()?.parse().ok());
@@ -39,7 +39,7 @@ impl Collector {
             client: Client::builder(TokioExecutor::new()).build(connector),
             timeout: millis.map_or(TIMEOUT, Duration::from_millis),
             runtime: Handle::try_current()?,
-            fails: Arc::default(),
+            has_failed: Arc::default(),
         })
     }
 }
@@ -55,40 +55,40 @@ impl HttpClient for Collector {
         let response = self.client.request(request.map(Full::new));
         let exchange = async move {
             let (head, body) = response.await?.into_parts();
-            let body = Limited::new(body, LARGEST).collect().await?.to_bytes();
+            let body = Limited::new(body, MAX_RESPONSE_BYTES).collect().await?.to_bytes();
             Ok::<_, HttpError>(Response::from_parts(head, body))
         };
-        let (timeout, fails) = (self.timeout, Arc::clone(&self.fails));
+        let (timeout, has_failed) = (self.timeout, Arc::clone(&self.has_failed));
         let sent = self.runtime.spawn(async move {
             let result = match tokio::time::timeout(timeout, exchange).await {
                 Ok(result) => result,
                 Err(elapsed) => Err(elapsed.into()),
             };
-            tell(&result, &fails);
+            report(&result, &has_failed);
             result
         });
         Box::pin(async move { sent.await? })
     }
 }
 
-/// Says on the standard error that exports fail, once until one does not.
-fn tell(result: &Result<Response<Bytes>, HttpError>, fails: &AtomicBool) {
-    let what = match result {
+/// Prints the first of consecutive failures to the standard error.
+fn report(result: &Result<Response<Bytes>, HttpError>, has_failed: &AtomicBool) {
+    let failure = match result {
         Ok(response) if response.status().is_success() => {
-            fails.store(false, Ordering::Relaxed);
+            has_failed.store(false, Ordering::Relaxed);
             return;
         }
         Ok(response) => response.status().to_string(),
         Err(error) => error.to_string(),
     };
-    if !fails.swap(true, Ordering::Relaxed) {
-        eprintln!("spans are lost until their collector takes them: {what}");
+    if !has_failed.swap(true, Ordering::Relaxed) {
+        eprintln!("spans are lost until the collector accepts them again: {failure}");
     }
 }
 
-/// In milliseconds.
+/// The environment variables that set the timeout of an export, in milliseconds.
 const TIMEOUTS: [&str; 2] = ["OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "OTEL_EXPORTER_OTLP_TIMEOUT"];
-/// OpenTelemetry's default.
+/// OpenTelemetry's default timeout of an export.
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// Of an answer, which says at most what was wrong.
-const LARGEST: usize = 64 * 1_024;
+/// The largest response body that the client reads. A collector answers with at most a short error.
+const MAX_RESPONSE_BYTES: usize = 64 * 1_024;

@@ -1,8 +1,8 @@
-//! The same without OpenTelemetry, so that who is traced need not ask whether it is there.
+//! Spans that record nothing, for builds without the feature `otlp`. The callers need no `cfg` of their own.
 
 use http::{Request, StatusCode};
 
-use crate::connection::info::Downstream;
+use crate::connection::info::ConnectionInfo;
 use crate::telemetry::peer::PeerInfo;
 
 #[derive(Debug)]
@@ -12,11 +12,11 @@ pub(crate) struct RequestSpan;
 pub(crate) struct AttemptSpan;
 
 impl RequestSpan {
-    pub(crate) fn begin<B>(_: &Request<B>, _: &Downstream) -> Self {
+    pub(crate) fn new<B>(_: &Request<B>, _: &Downstream) -> Self {
         Self
     }
 
-    pub(crate) fn attempt<B>(&self, _: &mut Request<B>, _: PeerInfo<'_>, _: usize) -> AttemptSpan {
+    pub(crate) fn start_attempt<B>(&self, _: &mut Request<B>, _: PeerInfo<'_>, _: usize) -> AttemptSpan {
         AttemptSpan
     }
 

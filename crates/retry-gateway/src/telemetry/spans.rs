@@ -1,4 +1,4 @@
-//! The span of a request, and those of its attempts.
+//! Spans of requests and attempts, exported to a collector of OpenTelemetry.
 
 use http::uri::Authority;
 use http::{HeaderName, HeaderValue, Request, StatusCode};
@@ -9,30 +9,30 @@ use opentelemetry_http::HeaderExtractor;
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::Span;
 
-use crate::connection::info::Downstream;
+use crate::connection::info::ConnectionInfo;
 use crate::message::headers;
 use crate::telemetry::peer::PeerInfo;
 use crate::telemetry::{attributes, exporter};
 
-/// From when a request came until the head of its answer; `None` where no spans are made.
+/// The span from a request's arrival to the head of its response. `None` means that the gateway exports no spans.
 #[derive(Debug)]
-pub(crate) struct RequestSpan(Option<Box<Inner>>);
+pub(crate) struct RequestSpan(Option<Box<RequestSpanInner>>);
 
 #[derive(Debug)]
-struct Inner {
+struct RequestSpanInner {
     context: Context,
-    /// Whether the client is in a trace, whose state goes on.
+    /// True if the client belongs to a trace. Its `tracestate` then goes on to the upstream.
     has_parent: bool,
 }
 
 impl RequestSpan {
-    /// Of a request that comes now. No query and no header is noted: they may hold secrets.
-    pub(crate) fn begin<B>(request: &Request<B>, downstream: &Downstream) -> Self {
+    /// Starts the span of a request. It records neither the query nor any header, since both may hold secrets.
+    pub(crate) fn new<B>(request: &Request<B>, downstream: &Downstream) -> Self {
         let Some(tracer) = exporter::tracer() else {
             return Self(None);
         };
         let headers = HeaderExtractor(request.headers());
-        // Not what is current, which is nobody's here.
+        // The parent comes from the request alone. The task that runs here has no current span of its own.
         let parent = TraceContextPropagator::new().extract_with_context(&Context::new(), &headers);
         let builder = tracer.span_builder(attributes::name(request.method())).with_kind(SpanKind::Server);
         let mut span = tracer.build_with_context(builder, &parent);
@@ -46,20 +46,20 @@ impl RequestSpan {
             ]);
             let host = headers::host_of(request);
             if let Some(authority) = host.and_then(|host| Authority::try_from(host.as_bytes()).ok()) {
-                name_server(&mut span, &authority, None);
+                set_server(&mut span, &authority, None);
             }
         }
         let has_parent = parent.span().span_context().is_valid();
-        Self(Some(Box::new(Inner { context: parent.with_span(span), has_parent })))
+        Self(Some(Box::new(RequestSpanInner { context: parent.with_span(span), has_parent })))
     }
 
-    /// Of an attempt that begins now, with a number from 0; its request is told, so that what the upstream notes is
-    /// below it.
-    pub(crate) fn attempt<B>(
+    /// Starts the span of an attempt, whose index counts from 0, and names it in the request's `traceparent`. The
+    /// upstream's spans thus become its children.
+    pub(crate) fn start_attempt<B>(
         &self,
         request: &mut Request<B>,
         peer: PeerInfo<'_>,
-        number: usize,
+        index: usize,
     ) -> AttemptSpan {
         let (Some(tracer), Some(inner)) = (exporter::tracer(), &self.0) else {
             return AttemptSpan(None);
@@ -71,8 +71,8 @@ impl RequestSpan {
             let url = format!("{}{}", peer.name, request.uri().path());
             span.set_attribute(KeyValue::new(attributes::URL_FULL, url));
             let port = if peer.scheme.as_str() == "https" { 443 } else { 80 };
-            name_server(&mut span, peer.authority, Some(port));
-            if let Some(count) = i64::try_from(number).ok().filter(|count| *count > 0) {
+            set_server(&mut span, peer.authority, Some(port));
+            if let Some(count) = i64::try_from(index).ok().filter(|count| *count > 0) {
                 span.set_attribute(KeyValue::new(attributes::RESEND_COUNT, count));
             }
         }
@@ -80,14 +80,14 @@ impl RequestSpan {
         if let Some(parent) = traceparent(span.span_context()) {
             headers.insert(TRACEPARENT, parent);
             if !inner.has_parent {
-                // It is of no trace, and says nothing (W3C Trace Context section 3.3.1).
+                // A `tracestate` without a valid `traceparent` is discarded (W3C Trace Context section 3.3.1).
                 headers.remove(TRACESTATE);
             }
         }
         AttemptSpan(Some(Box::new(span)))
     }
 
-    /// Its answer has begun, with this status, or its client is gone.
+    /// Ends the span with the status of the response. `None` means that the client closed its connection before.
     pub(crate) fn end(&self, status: Option<StatusCode>) {
         let Some(inner) = &self.0 else {
             return;
@@ -97,7 +97,7 @@ impl RequestSpan {
             None => span.set_attribute(KeyValue::new(attributes::ERROR_TYPE, "client_gone")),
             Some(status) => {
                 span.set_attribute(KeyValue::new(attributes::STATUS, i64::from(status.as_u16())));
-                // What the client did wrong is no error of the server.
+                // A 4xx is the client's error, and a server span is not marked for it (semantic conventions for HTTP).
                 if status.is_server_error() {
                     span.set_attribute(KeyValue::new(attributes::ERROR_TYPE, status.as_str().to_owned()));
                     span.set_status(Status::error(""));
@@ -108,12 +108,12 @@ impl RequestSpan {
     }
 }
 
-/// From when an attempt began until the head of its response. If nobody waits for that, it ends when it is dropped.
+/// The span from an attempt's start to the head of its response. It also ends when it is dropped.
 #[derive(Debug)]
 pub(crate) struct AttemptSpan(Option<Box<Span>>);
 
 impl AttemptSpan {
-    /// What came of it, in the words of the log.
+    /// Ends the span with the attempt's status, or with the access log's word for its failure.
     pub(crate) fn end(self, result: Result<StatusCode, &'static str>) {
         let Some(mut span) = self.0 else {
             return;
@@ -136,14 +136,15 @@ impl AttemptSpan {
     }
 }
 
-fn name_server(span: &mut Span, authority: &Authority, default_port: Option<u16>) {
+fn set_server(span: &mut Span, authority: &Authority, default_port: Option<u16>) {
     span.set_attribute(KeyValue::new(attributes::SERVER_ADDRESS, authority.host().to_owned()));
     if let Some(port) = authority.port_u16().or(default_port) {
         span.set_attribute(KeyValue::new(attributes::SERVER_PORT, i64::from(port)));
     }
 }
 
-/// The propagator would also write a `tracestate`, empty where there is none, and of several lines only the first.
+/// Returns the `traceparent` of a span. OpenTelemetry's propagator would also write a `tracestate`: an empty line where
+/// the request has no such header, and only the first where it has several.
 fn traceparent(span: &SpanContext) -> Option<HeaderValue> {
     let flags = u8::from(span.is_sampled());
     HeaderValue::try_from(format!("00-{}-{}-{flags:02x}", span.trace_id(), span.span_id())).ok()

@@ -1,72 +1,73 @@
-//! The figures of `/status`.
+//! The figures of `/status`. Each has the name that `/metrics` gives it.
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-/// How the gateway stands.
+/// The state of the gateway.
 #[derive(Debug, Serialize)]
-pub(crate) struct Status {
+pub(crate) struct GatewayStatus {
     pub(crate) draining: bool,
     pub(crate) config: ConfigStatus,
-    /// Of clients, that are open.
+    /// Open connections of clients.
     pub(crate) connections: usize,
+    /// Bytes of request bodies that are buffered for resends.
     pub(crate) buffered_bytes: usize,
     pub(crate) upstreams: Vec<UpstreamStatus>,
 }
 
-/// What the gateway goes by.
+/// The configuration in force, and the last one that was rejected.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct ConfigStatus {
-    /// In milliseconds since 1970, as the access log has it.
+    /// The time at which the gateway loaded it, in milliseconds since 1970 like `time` of the access log.
     pub(crate) loaded_at: u64,
-    /// What was wrong with one that was read since.
+    /// The error of a configuration that the gateway has read and rejected since.
     pub(crate) last_error: Option<String>,
-    /// The keys that are in the file, and not in force.
+    /// The keys whose new values need a restart to take effect.
     pub(crate) needs_restart: Vec<&'static str>,
 }
 
-/// How an upstream stands.
+/// The state of an upstream.
 #[derive(Debug, Serialize)]
 pub(crate) struct UpstreamStatus {
     pub(crate) name: String,
-    /// Resends that could be paid now.
+    /// Resends that the retry budget allows now.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) budget_tokens: Option<f64>,
-    /// Requests that are under way or wait.
-    pub(crate) under_way: usize,
-    /// Requests that wait for their turn.
-    pub(crate) waiting: usize,
+    /// Requests that hold a permit of the upstream. This includes requests that wait for a resend or for the pace.
+    pub(crate) in_flight: usize,
+    /// Requests that the pace holds back.
+    pub(crate) paced: usize,
     #[serde(flatten)]
-    pub(crate) counts: CountsStatus,
-    /// Endpoints that are left alone.
+    pub(crate) counts: CounterStatus,
+    /// Endpoints that are ejected now.
     pub(crate) ejected: usize,
     pub(crate) endpoints: Vec<EndpointStatus>,
 }
 
-/// How an endpoint stands.
+/// The state of an endpoint.
 #[derive(Debug, Serialize)]
 pub(crate) struct EndpointStatus {
     pub(crate) endpoint: String,
-    /// Requests that are under way.
+    /// Requests in flight.
     pub(crate) load: usize,
-    /// `healthy`, `watched` where something failed lately, or `ejected` while it is left alone.
+    /// `healthy`, `watched` after recent failures, or `ejected`.
     pub(crate) state: &'static str,
-    /// How many ejections count for the length of the next.
+    /// The number of past ejections that lengthen the next one.
     pub(crate) ejections: u32,
 }
 
-/// What was counted of an upstream.
+/// The counters of an upstream.
 #[derive(Debug, Serialize)]
-pub(crate) struct CountsStatus {
+pub(crate) struct CounterStatus {
     pub(crate) requests: u64,
-    pub(crate) sends: u64,
-    pub(crate) healed: u64,
-    pub(crate) exhausted: u64,
-    pub(crate) unpaid: u64,
-    /// By why there were any.
+    pub(crate) attempts: u64,
+    pub(crate) retry_success: u64,
+    pub(crate) retry_limit_exceeded: u64,
+    pub(crate) retry_overflow: u64,
+    /// Resends by cause.
     pub(crate) resends: BTreeMap<&'static str, u64>,
-    /// Those that went on to another upstream, by why.
+    /// Requests that went on to the next upstream of their route, by reason.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) fallbacks: BTreeMap<&'static str, u64>,
 }

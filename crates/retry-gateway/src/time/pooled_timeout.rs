@@ -1,8 +1,9 @@
-//! Timeouts that almost never pass.
+//! Timeouts that rarely pass, and that share timers through a pool.
 //!
-//! To put a timer into the runtime's wheel and to take it out again costs more than all else that a request's timeout
-//! is about, so it is left in when its request is done, and the next one takes it over. It goes off too early for that
-//! one, and only then is set to the right time: once in as long as the timeout is, and not once for each request.
+//! Timers return to a pool instead of being cancelled, because adding one to tokio's wheel and removing it
+//! costs more than the rest of a request's timeout. The next request takes such a timer over while it is
+//! still registered. That timer fires too early for its new deadline, and is only then reset: once per
+//! timeout's length, and not once per request.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,31 +11,32 @@ use std::task::{Context, Poll, ready};
 
 use tokio::time::{Instant, Sleep};
 
-/// Alarms of one length or of similar ones, that take each other's timers over.
+/// A pool of timers that timeouts of the same or a similar length share.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Alarms(Arc<Mutex<Vec<Pin<Box<Sleep>>>>>);
+pub(crate) struct TimerPool(Arc<Mutex<Vec<Pin<Box<Sleep>>>>>);
 
-/// Resolves at a time, and not before.
+/// A future that resolves at its deadline, and never before; its timer comes from a [`TimerPool`].
 #[derive(Debug)]
-pub(crate) struct Alarm {
-    alarms: Alarms,
-    at: Instant,
-    /// `None` as long as nobody waits for it.
+pub(crate) struct PooledTimeout {
+    pool: TimerPool,
+    deadline: Instant,
+    /// The timer is `None` until the first poll.
     timer: Option<Pin<Box<Sleep>>>,
 }
 
-impl Alarms {
-    pub(crate) fn at(&self, at: Instant) -> Alarm {
-        Alarm { alarms: self.clone(), at, timer: None }
+impl TimerPool {
+    /// Creates a timeout that passes at `deadline`.
+    pub(crate) fn sleep_until(&self, deadline: Instant) -> PooledTimeout {
+        PooledTimeout { pool: self.clone(), deadline, timer: None }
     }
 
-    /// `future` in time, or `None`.
-    pub(crate) async fn within<F: Future>(&self, at: Instant, future: F) -> Option<F::Output> {
-        let mut alarm = self.at(at);
+    /// Returns the output of `future`, or `None` if `deadline` passes first.
+    pub(crate) async fn timeout_at<F: Future>(&self, deadline: Instant, future: F) -> Option<F::Output> {
+        let mut timeout = self.sleep_until(deadline);
         let mut future = std::pin::pin!(future);
         std::future::poll_fn(|cx| match future.as_mut().poll(cx) {
             Poll::Ready(output) => Poll::Ready(Some(output)),
-            Poll::Pending => Pin::new(&mut alarm).poll(cx).map(|()| None),
+            Poll::Pending => Pin::new(&mut timeout).poll(cx).map(|()| None),
         })
         .await
     }
@@ -44,54 +46,54 @@ impl Alarms {
     }
 }
 
-impl Alarm {
-    pub(crate) fn at(&self) -> Instant {
-        self.at
+impl PooledTimeout {
+    pub(crate) fn deadline(&self) -> Instant {
+        self.deadline
     }
 
-    /// Resolves at another time, with the timers of `alarms` from then on.
-    pub(crate) fn set(&mut self, alarms: &Alarms, at: Instant) {
-        if !Arc::ptr_eq(&self.alarms.0, &alarms.0) {
-            *self = alarms.at(at);
+    /// Moves the deadline; from then on the timeout uses the timers of `pool`.
+    pub(crate) fn reset(&mut self, pool: &TimerPool, deadline: Instant) {
+        if !Arc::ptr_eq(&self.pool.0, &pool.0) {
+            *self = pool.sleep_until(deadline);
         }
-        self.at = at;
+        self.deadline = deadline;
     }
 }
 
-impl Future for Alarm {
+impl Future for PooledTimeout {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let Self { alarms, at, timer } = &mut *self;
+        let Self { pool, deadline, timer } = &mut *self;
         let timer = timer.get_or_insert_with(|| {
-            let left_over = alarms.timers().pop();
-            left_over.unwrap_or_else(|| Box::pin(tokio::time::sleep_until(*at)))
+            let reused = pool.timers().pop();
+            reused.unwrap_or_else(|| Box::pin(tokio::time::sleep_until(*deadline)))
         });
-        if timer.deadline() > *at {
-            timer.as_mut().reset(*at);
+        if timer.deadline() > *deadline {
+            timer.as_mut().reset(*deadline);
         }
         loop {
             ready!(timer.as_mut().poll(cx));
-            if timer.deadline() >= *at {
+            if timer.deadline() >= *deadline {
                 return Poll::Ready(());
             }
-            timer.as_mut().reset(*at);
+            timer.as_mut().reset(*deadline);
         }
     }
 }
 
-impl Drop for Alarm {
+impl Drop for PooledTimeout {
     fn drop(&mut self) {
         let Some(timer) = self.timer.take() else { return };
-        let mut timers = self.alarms.timers();
-        if timers.len() < MOST_SPARE {
+        let mut timers = self.pool.timers();
+        if timers.len() < MAX_POOLED_TIMERS {
             timers.push(timer);
         }
     }
 }
 
-/// As many timers are kept for others; each takes about a hundred bytes.
-const MOST_SPARE: usize = 1_024;
+/// The largest number of timers in a pool. Each of them takes about a hundred bytes.
+const MAX_POOLED_TIMERS: usize = 1_024;
 
 #[cfg(test)]
 mod tests {
@@ -99,31 +101,35 @@ mod tests {
 
     use super::*;
 
-    /// How long an alarm takes, of which others were set before and let go of.
+    /// Checks how many milliseconds a timeout takes after timeouts of the `earlier` lengths were polled and
+    /// dropped.
     #[track_caller]
-    fn check(others: &[u64], wanted: u64) {
+    fn check(earlier: &[u64], expected: u64) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
         runtime.unwrap().block_on(async {
-            let (alarms, began) = (Alarms::default(), Instant::now());
-            let after = |millis| alarms.at(began + Duration::from_millis(millis));
-            for other in others {
-                let mut other = after(*other);
-                assert!(futures_poll(&mut other).await.is_pending());
+            let (pool, start) = (TimerPool::default(), Instant::now());
+            let after = |millis| pool.sleep_until(start + Duration::from_millis(millis));
+            for millis in earlier {
+                let mut timeout = after(*millis);
+                assert!(poll_once(&mut timeout).await.is_pending());
             }
-            after(wanted).await;
+            after(expected).await;
             // The runtime's timer has whole milliseconds, and rounds up.
-            let took = began.elapsed();
-            assert!((wanted..=wanted + 1).contains(&(took.as_millis() as u64)), "{others:?} {took:?}");
-            assert_eq!(alarms.timers().len(), 1);
+            let elapsed = start.elapsed();
+            assert!(
+                (expected..=expected + 1).contains(&(elapsed.as_millis() as u64)),
+                "{earlier:?} {elapsed:?}"
+            );
+            assert_eq!(pool.timers().len(), 1);
         });
     }
 
-    async fn futures_poll(alarm: &mut Alarm) -> Poll<()> {
-        std::future::poll_fn(|cx| Poll::Ready(Pin::new(&mut *alarm).poll(cx))).await
+    async fn poll_once(timeout: &mut PooledTimeout) -> Poll<()> {
+        std::future::poll_fn(|cx| Poll::Ready(Pin::new(&mut *timeout).poll(cx))).await
     }
 
     #[test]
-    fn an_alarm_goes_off_when_it_is_to_whatever_its_timer_was_set_to() {
+    fn a_timeout_passes_at_its_deadline_whatever_its_timer_was_set_to() {
         check(&[], 100);
         check(&[100], 100);
         check(&[50], 100);
@@ -132,12 +138,12 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_comes_in_time_is_there_and_what_does_not_is_not() {
-        let alarms = Alarms::default();
+    async fn a_future_resolves_only_before_its_deadline() {
+        let pool = TimerPool::default();
         let at = |millis| Instant::now() + Duration::from_millis(millis);
         let sleep = |millis| tokio::time::sleep(Duration::from_millis(millis));
-        assert!(alarms.within(at(100), sleep(50)).await.is_some());
-        assert!(alarms.within(at(100), sleep(200)).await.is_none());
-        assert!(alarms.within(at(0), async {}).await.is_some());
+        assert!(pool.timeout_at(at(100), sleep(50)).await.is_some());
+        assert!(pool.timeout_at(at(100), sleep(200)).await.is_none());
+        assert!(pool.timeout_at(at(0), async {}).await.is_some());
     }
 }

@@ -12,11 +12,11 @@ use tokio::time::Instant;
 use tower::{Layer, ServiceExt, service_fn};
 use tower_http_retry::{PaceError, PaceLayer};
 
-use crate::llm::{self, Cared, Caring};
+use crate::llm::{self, Inspection, MaybePeeked};
 use crate::message::validate;
 use crate::telemetry::AttemptSpan;
 use crate::telemetry::request_log::Trail;
-use crate::time::pooled_timeout::Alarm;
+use crate::time::pooled_timeout::PooledTimeout;
 use crate::upstream::endpoint::{EndpointRequest, Occupied};
 use crate::upstream::error::AttemptError;
 use crate::upstream::expect_continue::Expectation;
@@ -27,7 +27,7 @@ use crate::upstream::settings::Way;
 /// times as large, and it is part of each request's future.
 pub(crate) struct AttemptFuture {
     pub(crate) way: Arc<Way>,
-    pub(crate) trail: Trail,
+    pub(crate) request_log: RequestLog,
     pub(crate) number: usize,
     pub(crate) sent: Sent,
     /// `None` once it has resolved.
@@ -50,7 +50,7 @@ pub(crate) enum Sent {
     Nowhere(Option<AttemptError>),
 }
 
-type Tried = Result<Response<Cared<Incoming>>, AttemptError>;
+type Tried = Result<Response<MaybePeeked<Incoming>>, AttemptError>;
 
 impl Sent {
     pub(crate) fn paced(
@@ -82,7 +82,7 @@ impl Future for AttemptFuture {
     type Output = Result<Response<UpstreamBody>, AttemptError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let Self { way, trail, number, sent, guard } = &mut *self;
+        let Self { way, request_log, number, sent, guard } = &mut *self;
         let result = ready!(match sent {
             Sent::Unpaced(attempt) => attempt.poll(way, cx),
             Sent::Paced(attempt) => attempt.as_mut().poll(cx),
@@ -90,7 +90,7 @@ impl Future for AttemptFuture {
         });
         let Guard { occupied, expectation, span } = guard.take().expect(ONCE);
         let outcome = result.as_ref().map(Response::status).map_err(AttemptError::word);
-        trail.end(*number, outcome);
+        request_log.end_attempt(*number, outcome);
         span.end(outcome);
         way.upstream.report(occupied.endpoint(), &result);
         Poll::Ready(
@@ -102,15 +102,15 @@ impl Future for AttemptFuture {
 /// From the endpoint's turn on.
 pub(crate) enum Try {
     /// Until the try's time is over, or the route's.
-    Sent { response: legacy::ResponseFuture, alarm: Alarm },
+    Sent { response: legacy::ResponseFuture, alarm: PooledTimeout },
     /// At the beginning of the body.
-    Looking(Pin<Box<dyn Future<Output = Response<Cared<Incoming>>> + Send>>),
+    Looking(Pin<Box<dyn Future<Output = Response<MaybePeeked<Incoming>>> + Send>>),
 }
 
 impl Try {
     pub(crate) fn new(way: &Way, response: legacy::ResponseFuture, began: Instant, ends_at: Instant) -> Self {
         let at = way.per_try_timeout.map_or(ends_at, |limit| ends_at.min(began + limit));
-        Self::Sent { response, alarm: way.alarms.at(at) }
+        Self::Sent { response, alarm: way.alarms.sleep_until(at) }
     }
 
     fn poll(&mut self, way: &Way, cx: &mut Context<'_>) -> Poll<Tried> {
@@ -124,11 +124,11 @@ impl Try {
                             return Poll::Ready(Err(AttemptError::Timeout(io::ErrorKind::TimedOut.into())));
                         }
                     };
-                    if !validate::is_framed(response.headers()) {
+                    if !validate::has_valid_framing(response.headers()) {
                         return Poll::Ready(Err(AttemptError::Framing));
                     }
                     // Below the endpoint's pace and the log, which learn what it counts as.
-                    match llm::begin(way.care, response, alarm.at(), &way.alarms) {
+                    match llm::begin(way.care, response, alarm.deadline(), &way.alarms) {
                         Caring::Done(response) => return Poll::Ready(Ok(response)),
                         Caring::Looking(looking) => *self = Self::Looking(looking),
                     }

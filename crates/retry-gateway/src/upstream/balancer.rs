@@ -7,7 +7,7 @@ use smallvec::SmallVec;
 use tokio::time::Instant;
 
 use crate::config::HostRule;
-use crate::telemetry::request_log::Trail;
+use crate::telemetry::request_log::RequestLog;
 use crate::upstream::endpoint::Endpoint;
 use crate::upstream::error::AttemptError;
 use crate::upstream::outlier::{Outliers, Report};
@@ -24,11 +24,11 @@ pub(crate) struct Upstream {
 impl Upstream {
     /// One that is due for a probe; else the less busy of two that are drawn, of those that are not left alone: of
     /// those that were not tried before (where `avoids_tried`), or else of all.
-    pub(crate) fn choose(&self, trail: &Trail, avoids_tried: bool) -> usize {
+    pub(crate) fn choose(&self, request_log: &RequestLog, avoids_tried: bool) -> usize {
         if self.endpoints.len() == 1 {
             return 0;
         }
-        let is_untried = |index: &usize| !avoids_tried || !trail.has_tried(*index);
+        let is_untried = |index: &usize| !avoids_tried || !request_log.has_tried(*index);
         let mut present = Candidates::new();
         let mut now = None;
         for (index, endpoint) in self.endpoints.iter().enumerate() {

@@ -8,8 +8,8 @@ use tower_http_retry::pace::SharedPace;
 use tower_http_retry::{Budget, Pace, PaceLayer};
 
 use crate::config::{self, PaceKey, Protocol};
-use crate::connection::limit::Capacity;
-use crate::connection::tls::{self, Trusted};
+use crate::connection::limit::ConcurrencyLimit;
+use crate::connection::tls::{self, CustomRoots};
 use crate::telemetry::status::{CountsStatus, EndpointStatus, UpstreamStatus};
 use crate::upstream::balancer::Upstream;
 use crate::upstream::endpoint::{Endpoint, Reach};
@@ -24,23 +24,23 @@ pub(crate) struct Shared {
     pub(crate) pace: Option<SharedPace>,
     /// Of its endpoints, where each has its own.
     paces: Vec<SharedPace>,
-    pub(crate) capacity: Arc<Capacity>,
+    pub(crate) capacity: Arc<ConcurrencyLimit>,
     /// What it was made by.
-    pub(crate) config: config::Upstream,
-    trusted: Trusted,
+    pub(crate) config: config::UpstreamConfig,
+    trusted: CustomRoots,
 }
 
 impl Shared {
     /// Keeps of the one before what is made by the same words: a budget is not filled again, nobody forgets what a
     /// server asked for, and connections stay open.
     pub(crate) fn new(
-        config: &config::Upstream,
+        config: &config::UpstreamConfig,
         before: Option<&Self>,
         ejections: Counter,
     ) -> anyhow::Result<Self> {
-        let trusted = tls::trusted(&config.tls)?;
+        let trusted = tls::load_roots(&config.tls)?;
         let reach = Reach {
-            tls: tls::client(&trusted)?,
+            tls: tls::client_config(&trusted)?,
             is_http2: config.protocol == Protocol::Http2,
             connect_timeout: config.connect_timeout,
         };
@@ -102,7 +102,7 @@ impl Shared {
     }
 
     /// How it stands.
-    pub(crate) fn status(&self, name: &str, counts: CountsStatus) -> UpstreamStatus {
+    pub(crate) fn status(&self, name: &str, counts: CounterStatus) -> UpstreamStatus {
         let endpoints = self.upstream.endpoints.iter().map(|endpoint| {
             let (state, ejections) = endpoint.health().map_or((State::Healthy, 0), Health::stand);
             EndpointStatus {
@@ -115,9 +115,9 @@ impl Shared {
         UpstreamStatus {
             name: name.to_owned(),
             budget_tokens: self.budget.as_ref().map(Budget::tokens),
-            under_way: self.capacity.taken(),
+            under_way: self.capacity.in_use(),
             ejected: self.upstream.outliers.as_ref().map_or(0, |outliers| outliers.active()),
-            waiting: self.pace.iter().chain(&self.paces).map(SharedPace::waiting).sum(),
+            paced: self.pace.iter().chain(&self.paces).map(SharedPace::waiting).sum(),
             endpoints: endpoints.collect(),
             counts,
         }
@@ -125,8 +125,8 @@ impl Shared {
 }
 
 /// What of a configuration its endpoints are made by: all, but for what is only the whole upstream's.
-fn of_endpoints(config: &config::Upstream) -> config::Upstream {
-    config::Upstream {
+fn of_endpoints(config: &config::UpstreamConfig) -> config::UpstreamConfig {
+    config::UpstreamConfig {
         endpoints: Vec::new(),
         host: config::HostRule::Endpoint,
         max_requests: 0,
@@ -136,7 +136,7 @@ fn of_endpoints(config: &config::Upstream) -> config::Upstream {
     }
 }
 
-fn pace_of(config: &config::Pace) -> Pace {
+fn pace_of(config: &config::PaceConfig) -> Pace {
     let pace = match &config.key {
         // All of them have one.
         PaceKey::Upstream | PaceKey::Endpoint => Pace::per(|_| ()),

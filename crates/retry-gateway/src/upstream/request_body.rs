@@ -14,12 +14,12 @@ use tokio::time::Instant;
 use tower_http_retry::{BoxError, ReplayBody};
 
 use crate::telemetry::request_log::Trail;
-use crate::time::pooled_timeout::{Alarm, Alarms};
+use crate::time::pooled_timeout::{PooledTimeout, TimerPool};
 
 /// How long is waited for the next piece of a body.
 #[derive(Debug)]
 pub(crate) struct Uploads {
-    pub(crate) alarms: Alarms,
+    pub(crate) alarms: TimerPool,
     pub(crate) timeout: Duration,
 }
 
@@ -28,9 +28,9 @@ pub(crate) struct Uploads {
 pub(crate) struct Upload {
     body: Source,
     /// `None` where there is nothing to wait for.
-    patience: Option<(Arc<Uploads>, Trail)>,
+    patience: Option<(Arc<Uploads>, RequestLog)>,
     /// While nothing comes. Boxed, because mostly it comes at once.
-    alarm: Option<Box<(Instant, Alarm)>>,
+    alarm: Option<Box<(Instant, PooledTimeout)>>,
 }
 
 /// Where it comes from.
@@ -44,8 +44,8 @@ enum Source {
 }
 
 impl Upload {
-    pub(crate) fn new(body: Incoming, uploads: &Arc<Uploads>, trail: &Trail) -> Self {
-        let patience = (!body.is_end_stream()).then(|| (Arc::clone(uploads), trail.clone()));
+    pub(crate) fn new(body: Incoming, uploads: &Arc<Uploads>, request_log: &RequestLog) -> Self {
+        let patience = (!body.is_end_stream()).then(|| (Arc::clone(uploads), request_log.clone()));
         Self { body: Source::Client(body), patience, alarm: None }
     }
 
@@ -70,22 +70,22 @@ impl Body for Upload {
         };
         if let Poll::Ready(frame) = Pin::new(body).poll_frame(cx) {
             *alarm = None;
-            if let (Some(Err(_)), Some((_, trail))) = (&frame, &patience) {
-                trail.tear();
+            if let (Some(Err(_)), Some((_, request_log))) = (&frame, &patience) {
+                request_log.set_body_aborted();
             }
             return Poll::Ready(frame.map(|frame| frame.map_err(Into::into)));
         }
-        let Some((uploads, trail)) = patience else { return Poll::Pending };
+        let Some((uploads, request_log)) = patience else { return Poll::Pending };
         loop {
             let (at, waiting) = &mut **alarm.get_or_insert_with(|| {
                 let at = Instant::now() + uploads.timeout;
-                Box::new((at, uploads.alarms.at(at)))
+                Box::new((at, uploads.alarms.sleep_until(at)))
             });
             if Pin::new(waiting).poll(cx).is_pending() {
                 return Poll::Pending;
             }
             if at.elapsed() < MISSED {
-                trail.stall();
+                request_log.set_body_timed_out();
                 return Poll::Ready(Some(Err(Stalled.into())));
             }
             // Nobody was there when it went off, so nobody waited for the client: that was between two attempts.

@@ -10,10 +10,10 @@ use hyper::body::Incoming;
 use tokio::time::Instant;
 use tower_http_retry::body::ResponseBody;
 
-use crate::connection::limit::Seat;
-use crate::connection::timeouts::Turn;
+use crate::connection::limit::Permit;
+use crate::connection::timeouts::ActiveRequest;
 use crate::llm::Cared;
-use crate::time::pooled_timeout::Alarms;
+use crate::time::pooled_timeout::TimerPool;
 use crate::upstream::endpoint::Occupied;
 use crate::upstream::expect_continue::Expectation;
 
@@ -23,19 +23,23 @@ pub(crate) type GatewayBody = Either<UpstreamBody, Full<Bytes>>;
 /// A response body that counts as load of its endpoint until it has ended.
 #[derive(Debug)]
 pub(crate) struct UpstreamBody {
-    body: Cared<Incoming>,
+    body: MaybePeeked<Incoming>,
     /// `None` once it has been read to its end.
     occupied: Option<Occupied>,
     /// At the upstream.
-    seat: Option<Seat>,
+    seat: Option<Permit>,
     /// On the client's connection.
-    turn: Option<Turn>,
+    turn: Option<ActiveRequest>,
     /// Of the request.
     expectation: Option<Expectation>,
 }
 
 impl UpstreamBody {
-    pub(crate) fn new(body: Cared<Incoming>, occupied: Occupied, expectation: Option<Expectation>) -> Self {
+    pub(crate) fn new(
+        body: MaybePeeked<Incoming>,
+        occupied: Occupied,
+        expectation: Option<Expectation>,
+    ) -> Self {
         Self {
             body,
             occupied: Some(occupied),
@@ -46,13 +50,13 @@ impl UpstreamBody {
     }
 
     /// Has its request keep its place and its turn until it has ended.
-    pub(crate) fn hold(&mut self, seat: Option<Seat>, turn: Option<Turn>) {
+    pub(crate) fn hold(&mut self, seat: Option<Permit>, turn: Option<ActiveRequest>) {
         (self.seat, self.turn) = (seat, turn);
     }
 
     /// Reads it to its end, if that comes within so many bytes and until then. Whether it did; then the upstream is done
     /// with it.
-    pub(crate) async fn gather(self, most: usize, until: Instant, alarms: &Alarms) -> (Self, bool) {
+    pub(crate) async fn gather(self, most: usize, until: Instant, alarms: &TimerPool) -> (Self, bool) {
         let (body, is_all) = self.body.gather(most, until, alarms).await;
         let (occupied, expectation) = if is_all { (None, None) } else { (self.occupied, self.expectation) };
         (Self { body, occupied, expectation, ..self }, is_all)

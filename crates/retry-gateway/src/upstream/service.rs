@@ -10,9 +10,9 @@ use tower::Service;
 use tower_http_retry::ReplayBody;
 
 use crate::config::HostRule;
-use crate::message::forwarding::Origin;
+use crate::message::forwarding::ForwardingHeaders;
 use crate::message::headers;
-use crate::telemetry::request_log::Trail;
+use crate::telemetry::request_log::RequestLog;
 use crate::upstream::attempt::{AttemptFuture, Guard, Sent, Try};
 use crate::upstream::balancer::Upstream;
 use crate::upstream::endpoint::Endpoint;
@@ -27,13 +27,13 @@ use crate::upstream::settings::Way;
 pub(crate) struct Attempts {
     way: Arc<Way>,
     trail: Trail,
-    origin: Origin,
+    origin: ForwardingHeaders,
     /// Whether the client waits to be asked for the body.
     expects: bool,
 }
 
 impl Attempts {
-    pub(crate) fn new(way: Arc<Way>, trail: Trail, origin: Origin, expects: bool) -> Self {
+    pub(crate) fn new(way: Arc<Way>, trail: Trail, origin: ForwardingHeaders, expects: bool) -> Self {
         Self { way, trail, origin, expects }
     }
 }
@@ -48,29 +48,30 @@ impl Service<Request<ReplayBody<Upload>>> for Attempts {
     }
 
     fn call(&mut self, mut request: Request<ReplayBody<Upload>>) -> Self::Future {
-        let (way, trail) = (Arc::clone(&self.way), self.trail.clone());
-        let index = way.upstream.choose(&trail, way.avoids_tried);
-        let number = trail.begin(index);
+        let (way, request_log) = (Arc::clone(&self.way), self.request_log.clone());
+        let index = way.upstream.choose(&request_log, way.avoids_tried);
+        let number = request_log.start_attempt(index);
         let endpoint = &self.way.upstream.endpoints[index];
         let aimed = aim(&way.upstream, &mut request, endpoint);
-        self.origin.tell(request.headers_mut());
+        self.origin.add_to(request.headers_mut());
         let span = trail.span().attempt(&mut request, endpoint.peer_info(), number);
         let (request, expectation) = expect_continue::hold(request, self.expects.then(|| way.patience()));
-        let ends_at = trail.began() + way.timeout;
+        let ends_at = request_log.started_at() + way.timeout;
         // The first begins with its request, and the clock need not be read again.
-        let began = if number == 0 && way.is_prompt { trail.began() } else { Instant::now() };
+        let began = if number == 0 && way.is_prompt { request_log.started_at() } else { Instant::now() };
         let occupied = endpoint.occupy();
         let sent = match (aimed, endpoint.pace()) {
             (Err(error), _) => Sent::Nowhere(Some(error)),
             (Ok(()), None) => Sent::Unpaced(Try::new(&way, endpoint.send(request), began, ends_at)),
             (Ok(()), Some(pace)) => {
-                let waits_until =
-                    way.longest_wait.map_or(ends_at, |wait| ends_at.min(trail.leg_began() + wait));
+                let waits_until = way
+                    .longest_wait
+                    .map_or(ends_at, |wait| ends_at.min(request_log.target_started_at() + wait));
                 Sent::paced(&way, &occupied, pace.clone(), request, waits_until, ends_at)
             }
         };
         let guard = Guard { occupied, expectation, span };
-        AttemptFuture { way, trail, number, sent, guard: Some(guard) }
+        AttemptFuture { way, request_log, number, sent, guard: Some(guard) }
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::llm::Care;
-use crate::time::pooled_timeout::Alarms;
+use crate::time::pooled_timeout::TimerPool;
 use crate::upstream::balancer::Upstream;
 
 /// How a route's requests are sent to the endpoints of its upstream.
@@ -19,7 +19,7 @@ pub(crate) struct Way {
     pub(crate) longest_wait: Option<Duration>,
     /// Whether a first attempt begins as its request comes: nothing holds it here, and nobody else had it before.
     pub(crate) is_prompt: bool,
-    pub(crate) alarms: Alarms,
+    pub(crate) alarms: TimerPool,
     pub(crate) care: Option<Care>,
 }
 

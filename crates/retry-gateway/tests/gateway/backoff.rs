@@ -72,7 +72,7 @@ fn check_windows(retry: &str, header: &str, expected: &[&str]) {
     let text = String::from_utf8(output.stdout).unwrap();
     let attempts = text.lines().filter_map(|line| line.strip_prefix("attempt ")?.split_once(": "));
     let windows: Vec<_> =
-        attempts.map(|(_, window)| window.trim_end_matches(" after the answer before")).collect();
+        attempts.map(|(_, window)| window.trim_end_matches(" after the previous outcome")).collect();
     assert_eq!(windows, expected, "{retry} {header}: {text}");
 }
 

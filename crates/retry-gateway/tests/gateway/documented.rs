@@ -17,7 +17,7 @@ fn the_file_of_the_page_is_accepted() {
 }
 
 #[test]
-fn an_explanation_has_the_row_and_the_schedule() {
+fn an_explanation_has_the_source_and_the_schedule() {
     let output = run(&["explain", "--method", "GET", "--status", "503", "--header", "retry-after: 2"]);
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(
@@ -26,7 +26,7 @@ fn an_explanation_has_the_row_and_the_schedule() {
     );
     let output = run(&["explain", "--method", "POST", "--failure", "reset"]);
     let text = String::from_utf8_lossy(&output.stdout);
-    assert_eq!(text, "the client gets it: the route does not retry this request after that outcome\n");
+    assert_eq!(text, "returned to the client: POST is not retried after a reset (not idempotent)\n");
     let output = run(&["explain", "--status", "503", "--header", "retry-after"]);
     assert!(!output.status.success());
     let text = String::from_utf8_lossy(&output.stderr);

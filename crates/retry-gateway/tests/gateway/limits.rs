@@ -65,7 +65,7 @@ fn a_connection_too_many_is_told_so_and_there_is_room_again_when_one_is_closed()
     for _ in 0..100 {
         let reply = call(gateway.address, "GET /", &[], "");
         assert_eq!((reply.status, reply.header("retry-after")), (503, Some("1")));
-        assert!(reply.body.contains("as many connections are open as may"), "{}", reply.body);
+        assert!(reply.body.contains("the gateway's limit of connections is reached"), "{}", reply.body);
     }
     // Those who are in are served.
     assert_eq!(call_over(&mut held[0], "GET /").status, 200);
@@ -257,7 +257,7 @@ fn a_client_that_does_not_take_its_answer_is_left() {
     check_others(&gateway);
     wait_rejected(&gateway, "write_timeout", 1.0);
     let end = Instant::now() + Duration::from_secs(5);
-    while gateway.status()["upstreams"][0]["under_way"] != 0 {
+    while gateway.status()["upstreams"][0]["in_flight"] != 0 {
         assert!(Instant::now() < end, "{}", gateway.status());
     }
 }

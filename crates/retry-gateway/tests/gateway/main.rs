@@ -31,4 +31,5 @@ mod traced;
 mod trailers;
 mod tunnels;
 mod upstream;
+mod user_texts;
 mod words;

@@ -1,4 +1,4 @@
-//! What the operators' page, its alerts and the dashboard name is there, and the page names all that is.
+//! The operators' page, its alerts and the dashboard name the metrics that exist, and each figure has one name.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -13,8 +13,9 @@ fn document(name: &str) -> String {
     fs::read_to_string(format!("{}/../../docs/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap()
 }
 
-/// The metrics of a gateway that has resent, fallen back, turned a client away, and read its file again.
-fn metrics() -> String {
+/// Starts a gateway and its upstream, and lets it retry, fall back, reject a client and reload its file.
+#[track_caller]
+fn busy_gateway() -> (Gateway, Upstream) {
     let upstream = Upstream::answering(vec![say(503, &[], ""), say(200, &[], "")]);
     let file = format!(
         "admin = \"127.0.0.1:0\"\n[limits]\nheaders = 5\n[upstreams.api]\nendpoints = [{:?}]\npace = true\n\
@@ -29,10 +30,16 @@ fn metrics() -> String {
     assert_eq!(call(gateway.address, "GET /", &["a: 1", "b: 1", "c: 1", "d: 1"], "").status, 431);
     gateway.reload(&file);
     gateway.log(3);
-    gateway.ask("/metrics").body
+    (gateway, upstream)
 }
 
-/// What a scrape stores of them.
+/// The metrics of a gateway in which every metric has a series.
+#[track_caller]
+pub(crate) fn metrics() -> String {
+    busy_gateway().0.ask("/metrics").body
+}
+
+/// The names of the series that a scrape stores.
 fn series(metrics: &str) -> BTreeSet<&str> {
     let lines = metrics.lines().filter(|line| !line.starts_with('#'));
     lines.map(|line| line.split(['{', ' ']).next().unwrap()).collect()
@@ -131,4 +138,88 @@ fn the_dashboard_lets_choose_where_from_and_of_which_upstream() {
     let panels = dashboard["panels"].as_array().unwrap();
     let ids: BTreeSet<_> = panels.iter().map(|panel| panel["id"].as_u64().unwrap()).collect();
     assert_eq!(ids.len(), panels.len());
+}
+
+/// The figures of an upstream in `/status`, with the metric of the same figure. Those that have a figure for each reason
+/// come last.
+const FIGURES: [(&str, &str); 10] = [
+    ("requests", "upstream_rq_total"),
+    ("attempts", "upstream_rq_attempts_total"),
+    ("retry_success", "upstream_rq_retry_success_total"),
+    ("retry_limit_exceeded", "upstream_rq_retry_limit_exceeded_total"),
+    ("retry_overflow", "upstream_rq_retry_overflow_total"),
+    ("budget_tokens", "retry_budget_tokens"),
+    ("paced", "pace_active"),
+    ("ejected", "outlier_detection_ejections_active"),
+    ("resends", "upstream_rq_retry_total"),
+    ("fallbacks", "upstream_rq_fallback_total"),
+];
+/// The figures that only `/status` has.
+const ONLY_STATUS: [&str; 3] = ["name", "in_flight", "endpoints"];
+
+/// The number of a series in `/metrics`.
+#[track_caller]
+fn number_of(metrics: &str, series: &str) -> f64 {
+    let value = metrics.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' ')?.parse().ok());
+    value.unwrap_or_else(|| panic!("no {series} in\n{metrics}"))
+}
+
+#[test]
+fn each_figure_has_one_name_in_status_metrics_log_page_and_documentation() {
+    let (gateway, _upstream) = busy_gateway();
+    let (metrics, status, log) = (gateway.ask("/metrics").body, gateway.status(), gateway.log(3));
+    let mut keys = BTreeSet::new();
+    for upstream in status["upstreams"].as_array().unwrap() {
+        let name = upstream["name"].as_str().unwrap();
+        keys.extend(upstream.as_object().unwrap().keys().map(String::as_str));
+        for (key, metric) in FIGURES {
+            let value = &upstream[key];
+            let check = |labels: &str, value: &Value| {
+                let series = format!("{metric}{{upstream=\"{name}\"{labels}}}");
+                let difference = number_of(&metrics, &series) - value.as_f64().unwrap();
+                // The budget earns tokens between the two reads.
+                assert!(
+                    difference.abs() < if key == "budget_tokens" { 30.0 } else { 1e-9 },
+                    "{series} {value}"
+                );
+            };
+            match value {
+                Value::Null => assert!(key == "fallbacks", "{name} has no {key}"),
+                Value::Object(reasons) => {
+                    for (reason, value) in reasons {
+                        check(&format!(",reason=\"{reason}\""), value);
+                    }
+                }
+                value => check("", value),
+            }
+        }
+    }
+    let named: BTreeSet<_> = FIGURES.iter().map(|(key, _)| *key).chain(ONLY_STATUS).collect();
+    assert_eq!(keys, named);
+
+    // The words of the log are the labels of the metrics.
+    for (field, metric) in [
+        ("cause", "upstream_rq_retry_total"),
+        ("fallback", "upstream_rq_fallback_total"),
+        ("rejected", "downstream_rq_rejected_total"),
+    ] {
+        let word = log.iter().find_map(|line| line[field].as_str());
+        let word = word.unwrap_or_else(|| panic!("no {field} in {log:?}"));
+        let is_label = |line: &str| line.starts_with(metric) && line.contains(&format!("reason=\"{word}\""));
+        assert!(metrics.lines().any(is_label), "{metric} has no reason {word}\n{metrics}");
+    }
+
+    let page = document("gateway.md");
+    let row =
+        page.lines().find(|line| line.starts_with("| `/status` |")).expect("the page describes /status");
+    for key in named.iter().filter(|key| **key != "name" && **key != "endpoints") {
+        assert!(row.contains(&format!("`{key}`")), "the page does not name {key}");
+    }
+    let script = call(gateway.admin.expect("the file has one"), "GET /page.js", &[], "").body;
+    for word in ["sends", "healed", "exhausted", "unpaid", "under_way", "waiting"] {
+        let finds = |text: &str| {
+            text.split(|byte: char| !byte.is_alphanumeric() && byte != '_').any(|found| found == word)
+        };
+        assert!(!finds(&script) && !finds(row) && !keys.contains(word), "{word}");
+    }
 }

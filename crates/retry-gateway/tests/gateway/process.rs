@@ -54,7 +54,7 @@ impl Gateway {
         let before = self.said().len();
         self.rewrite(config);
         self.signal("HUP");
-        self.wait_said(before, &["read again", "stays as it was"])
+        self.wait_said(before, &["reloaded", "stays in force"])
     }
 
     /// What it says on the standard error, from one of these words on, after so many lines.

@@ -47,7 +47,7 @@ fn no_request_is_lost_while_the_configuration_changes() {
         let callers = [0, 1, 2, 3].map(call_on);
         for number in 0..20 {
             let upstream = if number % 2 == 0 { &second } else { &first };
-            assert!(gateway.reload(&config(upstream, "/", "")).contains("read again"));
+            assert!(gateway.reload(&config(upstream, "/", "")).contains("reloaded"));
             // Of two more that each has got one was asked for after this.
             let enough = served.each_ref().map(|served| served.load(Ordering::Relaxed) + 2);
             let missing =
@@ -137,7 +137,7 @@ fn a_budget_and_a_wish_for_quiet_are_not_forgotten() {
     assert_eq!(call(gateway.address, "GET /quiet", &["x-key: b"], "").status, 429);
     let (before, seen) = (tokens(&gateway), upstream.seen().len());
     let more = format!("{lines}max_requests = 5\nconnect_timeout = \"1s\"\n");
-    assert!(gateway.reload(&config(&upstream, "/", &more)).contains("read again"));
+    assert!(gateway.reload(&config(&upstream, "/", &more)).contains("reloaded"));
     assert!((tokens(&gateway) - before).abs() < 3.0, "{before} {}", tokens(&gateway));
     // It would have to wait for longer than its timeout, which is known without a call.
     assert_eq!(call(gateway.address, "GET /quiet", &["x-key: b"], "").status, 503);
@@ -205,7 +205,7 @@ fn a_file_that_is_written_over_is_read_without_being_asked() {
     let gateway = Gateway::by(&config(&first, "/", ""));
     let before = gateway.said().len();
     gateway.rewrite(&config(&second, "/", ""));
-    gateway.wait_said(before, &["read again"]);
+    gateway.wait_said(before, &["reloaded"]);
     assert_eq!(call(gateway.address, "GET /", &[], "").body, "second");
 }
 
@@ -227,7 +227,7 @@ fn a_file_behind_a_link_is_read_when_the_link_leads_elsewhere() {
     let before = gateway.said().len();
     symlink("two", path("next")).unwrap();
     std::fs::rename(path("next"), path("data")).unwrap();
-    gateway.wait_said(before, &["read again"]);
+    gateway.wait_said(before, &["reloaded"]);
     assert_eq!(call(gateway.address, "GET /", &[], "").body, "second");
 }
 
@@ -236,8 +236,8 @@ fn another_address_takes_a_restart_and_the_rest_counts_at_once() {
     let upstream = answering("done");
     let gateway = Gateway::by(&config(&upstream, "/a", ""));
     let said = gateway.reload(&format!("listen = \"127.0.0.1:1\"\n{}", config(&upstream, "/b", "")));
-    gateway.wait_said(0, &["listen: takes a restart"]);
-    assert!(said.contains("read again"), "{said}");
+    gateway.wait_said(0, &["listen needs a restart"]);
+    assert!(said.contains("reloaded"), "{said}");
     assert_eq!(call(gateway.address, "GET /b", &[], "").body, "done");
     assert_eq!(gateway.status()["config"]["needs_restart"], serde_json::json!(["listen"]));
 }
@@ -266,7 +266,7 @@ fn a_renewed_certificate_is_shown_to_new_clients() {
     assert!(shown().contains("old.example"), "{}", shown());
     let before = gateway.said().len();
     renew("new.example");
-    gateway.wait_said(before, &["read again"]);
+    gateway.wait_said(before, &["reloaded"]);
     assert!(shown().contains("new.example"), "{}", shown());
 }
 

@@ -1,13 +1,13 @@
-//! How much all requests in flight may keep together.
+//! The bound on the bytes that all requests in flight save for a resend.
 
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// A bound on the bytes that are kept for replay across all requests in flight, shared by all clones of the
-/// handle.
+/// Bounds the bytes that all requests in flight together save for a resend. Clones of the handle share the
+/// bound.
 ///
-/// A request for which there is no room any more is sent once, as if its body were over its own limit.
+/// A request that finds no room left is sent once, as if its body were over its own limit.
 ///
 /// ```
 /// use tower_http_retry::RetryLayer;
@@ -20,60 +20,63 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 /// ```
 #[derive(Clone)]
 pub struct ReplayMemory {
-    shared: Arc<Shared>,
+    pool: Arc<MemoryPool>,
 }
 
-struct Shared {
-    bytes: usize,
+struct MemoryPool {
+    capacity: usize,
     used: AtomicUsize,
 }
 
 impl ReplayMemory {
-    /// Room for this many bytes.
+    /// Creates a bound of this many bytes.
     pub fn new(bytes: usize) -> Self {
-        Self { shared: Arc::new(Shared { bytes, used: AtomicUsize::new(0) }) }
+        Self { pool: Arc::new(MemoryPool { capacity: bytes, used: AtomicUsize::new(0) }) }
     }
 
-    /// The bytes that are kept now. What a frame pins beyond its own bytes, such as the rest of a read buffer
-    /// that it is a slice of, is not counted.
+    /// Returns the number of bytes that are saved now. A frame may pin memory beyond its own bytes, such as
+    /// the rest of the read buffer that it is a slice of; that memory is not counted.
     pub fn used(&self) -> usize {
-        self.shared.used.load(Ordering::Relaxed)
+        self.pool.used.load(Ordering::Relaxed)
     }
 }
 
 impl fmt::Debug for ReplayMemory {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ReplayMemory").field("bytes", &self.shared.bytes).field("used", &self.used()).finish()
+        f.debug_struct("ReplayMemory")
+            .field("bytes", &self.pool.capacity)
+            .field("used", &self.used())
+            .finish()
     }
 }
 
-/// What one request may keep, and what it keeps. Dropped, it gives that back.
-pub(crate) struct Share {
+/// The memory that one request holds, and its limit. Dropping it returns the memory to the pool.
+pub(crate) struct MemoryLease {
     memory: Option<ReplayMemory>,
     limit: usize,
     held: usize,
 }
 
-impl Share {
+impl MemoryLease {
     pub(super) fn new(limit: usize, memory: Option<ReplayMemory>) -> Self {
         Self { memory, limit, held: 0 }
     }
 
-    /// How many frames may be held. A frame costs memory beyond its bytes, about a hundred of them, so that many
-    /// small ones must not pass for little.
-    pub(super) fn frames(&self) -> usize {
+    /// Returns the number of frames that may be saved. A frame costs about a hundred bytes of memory beyond
+    /// its data, so many small frames must not count as almost nothing.
+    pub(super) fn max_frames(&self) -> usize {
         self.limit / 256 + 1_024
     }
 
-    /// Holds so many bytes more, if there is room for them.
+    /// Takes `bytes` more, and returns true, if there is room for them.
     pub(super) fn grow(&mut self, bytes: usize) -> bool {
         let fits = |held: usize, limit| held.checked_add(bytes).filter(|&sum| sum <= limit);
         let Some(held) = fits(self.held, self.limit) else {
             return false;
         };
-        if let Some(ReplayMemory { shared }) = &self.memory {
-            let grow = |used| fits(used, shared.bytes);
-            if shared.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, grow).is_err() {
+        if let Some(ReplayMemory { pool }) = &self.memory {
+            let grow = |used| fits(used, pool.capacity);
+            if pool.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, grow).is_err() {
                 return false;
             }
         }
@@ -81,16 +84,16 @@ impl Share {
         true
     }
 
-    /// Holds so many bytes less.
+    /// Returns `bytes` to the pool.
     pub(super) fn shrink(&mut self, bytes: usize) {
         self.held -= bytes;
-        if let Some(ReplayMemory { shared }) = &self.memory {
-            shared.used.fetch_sub(bytes, Ordering::Relaxed);
+        if let Some(ReplayMemory { pool }) = &self.memory {
+            pool.used.fetch_sub(bytes, Ordering::Relaxed);
         }
     }
 }
 
-impl Drop for Share {
+impl Drop for MemoryLease {
     fn drop(&mut self) {
         self.shrink(self.held);
     }

@@ -1,16 +1,14 @@
-//! A body that is kept for more than one service.
+//! A request body that can be sent to more than one service.
 
 use std::fmt;
 
 use http_retry::BodyState;
 
-use super::Original;
-use crate::ReplayBody;
-use crate::body::ReplayMemory;
+use super::{ReplayBody, ReplayMemory, ReplayState};
 use crate::bounds::BytesBody;
 
-/// A request body that can be sent more than once, for those who send a request on where a layer gave up: to another
-/// server, for example. The layer keeps bodies for itself.
+/// A request body that can be sent more than once, outside of a layer. Code needs it to send a
+/// request to another server once a layer gave up, for example. A layer buffers the bodies of its own requests.
 ///
 /// ```
 /// use http_body_util::{BodyExt, Full};
@@ -21,37 +19,40 @@ use crate::bounds::BytesBody;
 /// let memory = ReplayMemory::new(1024 * 1024);
 /// let body = ReplaySource::new(Full::from("hello"), 64 * 1024, memory.clone());
 /// assert_eq!(body.body().collect().await.unwrap().to_bytes(), "hello");
-/// // It was not enough: somebody else gets the same.
+/// // The first server failed, so another server gets the same body.
 /// assert_eq!((body.state(), memory.used()), (BodyState::Replayable, 5));
 /// assert!(body.rewind());
 /// assert_eq!(body.body().collect().await.unwrap().to_bytes(), "hello");
 /// # });
 /// ```
 ///
-/// Dropped, it lets go of the body: whoever still reads reads on alone, and what is kept is freed as it is read.
-pub struct ReplaySource<B>(Original<B>);
+/// Dropping it stops the buffering: a reader in progress continues, and each saved frame is freed once it is
+/// read.
+pub struct ReplaySource<B>(ReplayState<B>);
 
 impl<B: BytesBody + 'static> ReplaySource<B> {
-    /// Keeps up to `limit` bytes of what is read, and no more frames than a layer with that
-    /// [`replay_limit`](crate::RetryLayer::replay_limit), as long as there is room for them in `memory`; `None` for no
-    /// bound but that.
+    /// Creates a source that saves up to `limit` bytes of the frames that are read, and as many frames as a
+    /// layer with that [`replay_limit`](crate::RetryLayer::replay_limit), as long as `memory` has room for
+    /// them. `None` for `memory` means that `limit` is the only bound.
     pub fn new(body: B, limit: usize, memory: impl Into<Option<ReplayMemory>>) -> Self {
-        Self(Original::new(body, limit, memory.into().as_ref()))
+        Self(ReplayState::new(body, limit, memory.into().as_ref()))
     }
 
-    /// The body from its start, for whoever sends it now. Whoever read it before gets an error, and so resets its stream.
-    /// Where [`state`](Self::state) is not [`Replayable`](BodyState::Replayable), it is no whole body any more.
+    /// Returns the body from its start, for the next send. An older reader gets an error, and so it resets
+    /// its stream. If [`state`](Self::state) is not [`Replayable`](BodyState::Replayable), the body is not
+    /// complete any more.
     pub fn body(&self) -> ReplayBody<B> {
         self.0.body()
     }
 
-    /// Whether another one can have the whole body: nothing of it was read, or all that was is kept.
+    /// Returns the state that decides whether another send can read the whole body. The body is replayable if
+    /// nothing of it was read, or if every frame that was read is saved.
     pub fn state(&self) -> BodyState {
         self.0.state()
     }
 
-    /// Takes the body from whoever reads it, if another one can have all of it. From then on nothing more is read until
-    /// the next [`body`](Self::body) does, so that the answer stays true.
+    /// Takes the body from its reader, and returns true, if another send can read all of it. From then on
+    /// nothing is read until the next [`body`](Self::body) is polled, so the result stays true.
     pub fn rewind(&self) -> bool {
         self.0.rewind()
     }
@@ -74,11 +75,11 @@ mod tests {
         body.collect().await.ok().map(|body| body.to_bytes())
     }
 
-    /// How often a body of five bytes can be had, with this limit and this much room.
+    /// Sends a body of five bytes twice, with this limit and a memory of `room` bytes.
     async fn check(limit: usize, room: usize, expected: bool) {
         let memory = ReplayMemory::new(room);
         let body = ReplaySource::new(Full::from("hello"), limit, memory.clone());
-        // Nobody has read it, so its size does not matter.
+        // Nothing was read, so the size does not matter.
         assert!(body.rewind(), "{limit} {room}");
         assert_eq!(read(body.body()).await, Some("hello".into()));
         assert_eq!(body.state() == BodyState::Replayable, expected, "{limit} {room}");
@@ -91,15 +92,15 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn it_can_be_had_again_as_long_as_all_of_it_is_kept() {
+    async fn a_body_can_be_sent_again_while_all_of_it_is_saved() {
         check(5, 5, true).await;
         check(4, 5, false).await;
         check(5, 4, false).await;
     }
 
     #[tokio::test]
-    async fn whoever_read_it_before_does_not_read_on() {
-        // Boxed, because of a plain one each attempt has all from the start.
+    async fn an_older_reader_does_not_read_on() {
+        // The body is boxed, because each attempt gets all of a plain `Full` from the start.
         let body = ReplaySource::new(Box::pin(Full::from("hello")), 5, None);
         let first = body.body();
         assert!(body.rewind());
@@ -108,7 +109,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn one_layer_may_read_what_another_keeps() {
+    async fn one_source_may_read_the_body_of_another() {
         let outer = ReplaySource::new(Full::from("hello"), 5, None);
         for _ in 0..2 {
             let inner = ReplaySource::new(Box::pin(outer.body()), 5, None);

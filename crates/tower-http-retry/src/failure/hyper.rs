@@ -1,4 +1,4 @@
-//! Errors of hyper, hyper-util and h2.
+//! Reads the errors of hyper, hyper-util and h2.
 
 use std::error::Error;
 use std::io::ErrorKind;
@@ -8,36 +8,37 @@ use hyper_util::client::legacy;
 
 use super::chain;
 
-pub(super) fn read(error: &(dyn Error + 'static)) -> Option<FailureKind> {
+pub(super) fn known_kind(error: &(dyn Error + 'static)) -> Option<FailureKind> {
     if let Some(error) = error.downcast_ref::<legacy::Error>() {
-        of_client(error)
+        client_error_kind(error)
     } else if let Some(error) = error.downcast_ref::<hyper::Error>() {
-        of_connection(error)
+        connection_error_kind(error)
     } else if let Some(error) = error.downcast_ref::<h2::Error>() {
-        of_stream(error)
+        stream_error_kind(error)
     } else {
         None
     }
 }
 
-fn of_client(error: &legacy::Error) -> Option<FailureKind> {
+fn client_error_kind(error: &legacy::Error) -> Option<FailureKind> {
     if error.is_connect() {
-        let is_permanent = chain(error).skip(1).any(never_connects);
+        let is_permanent = chain(error).skip(1).any(is_permanent_connect_error);
         return Some(if is_permanent { FailureKind::Permanent } else { FailureKind::NeverSent });
     }
     match error.source() {
-        // What it sends, receives or cancels fails with a reason. What it refuses to send at all does not.
+        // An error without a source is about a request that the client refuses to send at all. A failure to
+        // send or receive, and a cancellation, have a source.
         None => Some(FailureKind::Permanent),
         Some(_) => None,
     }
 }
 
-/// Whether a connect would fail the same way every time: a certificate that does not verify, or a URL that
+/// Returns true if a connect would fail the same way every time: the certificate does not verify, or the URL
 /// names no host.
 ///
-/// Of TLS libraries only the text is to be had, and every one says "certificate" in it; their other errors,
-/// such as an alert of a server that is starting, may pass. The connector says "invalid URL".
-fn never_connects(error: &(dyn Error + 'static)) -> bool {
+/// TLS libraries expose only the text of such an error, and all of them write "certificate" in it. Their
+/// other errors, such as an alert of a server that is starting, may pass. The connector writes "invalid URL".
+fn is_permanent_connect_error(error: &(dyn Error + 'static)) -> bool {
     let io = error.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
     if io == Some(ErrorKind::InvalidInput) {
         return true;
@@ -46,10 +47,10 @@ fn never_connects(error: &(dyn Error + 'static)) -> bool {
     text.contains("certificate") || text.contains("invalid URL")
 }
 
-fn of_connection(error: &hyper::Error) -> Option<FailureKind> {
+fn connection_error_kind(error: &hyper::Error) -> Option<FailureKind> {
     if error.is_canceled() || error.is_closed() {
-        // The request was queued and never started (`TrySendError` would hand it back), or the connection said
-        // that it is closed when it was asked whether it could take one.
+        // The request was queued and never started (`TrySendError` would return it), or the connection
+        // reported that it is closed when it was polled for readiness.
         Some(FailureKind::NeverSent)
     } else if error.is_user() {
         // The caller's body failed, or the request cannot be written.
@@ -57,14 +58,15 @@ fn of_connection(error: &hyper::Error) -> Option<FailureKind> {
     } else if error.is_timeout() {
         Some(FailureKind::Timeout)
     } else {
-        of_broken_connection(error)
+        broken_connection_kind(error)
     }
 }
 
-/// There was a connection, so whatever broke it, the server may have seen the request: a peer that is
-/// unreachable now may have been reached before, and a reused connection that was closed
-/// (`is_incomplete_message`) looks the same before and after. Only a stream tells more.
-fn of_broken_connection(error: &hyper::Error) -> Option<FailureKind> {
+/// Reads the error of a connection that broke. The server may have seen the request, for any reason of the
+/// break: a peer that is unreachable now may have been reachable before, and a closed connection from the
+/// pool (`is_incomplete_message`) looks the same before and after the request was sent. Only the error of an
+/// HTTP/2 stream tells more.
+fn broken_connection_kind(error: &hyper::Error) -> Option<FailureKind> {
     let source = error.source();
     if source.is_some_and(|source| source.is::<h2::Error>()) {
         return None;
@@ -76,18 +78,18 @@ fn of_broken_connection(error: &hyper::Error) -> Option<FailureKind> {
     }
 }
 
-fn of_stream(error: &h2::Error) -> Option<FailureKind> {
-    // h2 reports a peer's GOAWAY only to the streams above its last-stream-id, and to those never opened. hyper is not as
-    // exact: see `failure_kind_assuming_sent`.
-    let is_refused = error.is_remote() && error.reason() == Some(h2::Reason::REFUSED_STREAM);
-    if is_refused || is_remote_goaway(error) {
+fn stream_error_kind(error: &h2::Error) -> Option<FailureKind> {
+    // h2 reports a peer's GOAWAY only to the streams above its last-stream-id, and to streams that were never
+    // opened. hyper is less exact: see `failure_kind_assuming_sent`.
+    let is_refused_stream = error.is_remote() && error.reason() == Some(h2::Reason::REFUSED_STREAM);
+    if is_refused_stream || is_remote_goaway(error) {
         Some(FailureKind::Unprocessed)
     } else {
         Some(FailureKind::MaybeProcessed)
     }
 }
 
-/// Whether a peer's GOAWAY is all that is known.
+/// Returns true if the error is a GOAWAY of the peer.
 pub(super) fn is_goaway(error: &(dyn Error + 'static)) -> bool {
     error.downcast_ref().is_some_and(is_remote_goaway)
 }

@@ -1,14 +1,15 @@
-//! Errors of sockets.
+//! Reads the errors of sockets.
 
 use std::error::Error;
 use std::io::{self, ErrorKind};
 
 use http_retry::FailureKind;
 
-pub(super) fn read(error: &(dyn Error + 'static)) -> Option<FailureKind> {
+pub(super) fn known_kind(error: &(dyn Error + 'static)) -> Option<FailureKind> {
     let error = error.downcast_ref::<io::Error>()?;
     match error.kind() {
-        // Outside of an error of hyper's connections, which knows better, only a connect fails like this.
+        // Only a connect fails like this. Errors of hyper's connections, which know better, are read before
+        // this one.
         ErrorKind::ConnectionRefused
         | ErrorKind::AddrNotAvailable
         | ErrorKind::HostUnreachable
@@ -18,7 +19,7 @@ pub(super) fn read(error: &(dyn Error + 'static)) -> Option<FailureKind> {
         ErrorKind::InvalidInput | ErrorKind::Unsupported | ErrorKind::PermissionDenied => {
             Some(FailureKind::Permanent)
         }
-        // What is inside of it may be known better.
+        // The error inside may be known, and decides then.
         _ if error.get_ref().is_some() => None,
         _ => Some(FailureKind::MaybeProcessed),
     }

@@ -2,20 +2,20 @@ use std::io::{self, ErrorKind};
 
 use super::*;
 
-/// An error that nobody knows, around another.
+/// An unknown error around another error.
 #[derive(Debug, thiserror::Error)]
-#[error("around")]
-struct Around<E: Error + 'static>(#[source] E);
+#[error("unknown")]
+struct UnknownError<E: Error + 'static>(#[source] E);
 
 #[track_caller]
 fn check(error: impl Error + 'static, expected: FailureKind) {
     assert_eq!(failure_kind(&error), expected, "{error:?}");
-    let around = Around(Around(error));
-    assert_eq!(failure_kind(&around), expected, "{around:?}");
+    let wrapped = UnknownError(UnknownError(error));
+    assert_eq!(failure_kind(&wrapped), expected, "{wrapped:?}");
 }
 
 #[test]
-fn io_errors_tell_by_their_kind() {
+fn the_kind_of_an_io_error_decides() {
     check(io::Error::from(ErrorKind::ConnectionRefused), FailureKind::NeverSent);
     check(io::Error::from(ErrorKind::NetworkUnreachable), FailureKind::NeverSent);
     check(io::Error::from(ErrorKind::TimedOut), FailureKind::Timeout);
@@ -25,23 +25,23 @@ fn io_errors_tell_by_their_kind() {
 }
 
 #[test]
-fn what_nobody_knows_may_have_been_processed() {
+fn an_unknown_error_may_have_been_processed() {
     check(std::fmt::Error, FailureKind::MaybeProcessed);
     check(io::Error::other("a text"), FailureKind::MaybeProcessed);
 }
 
 #[test]
-fn an_io_error_is_looked_into() {
+fn the_error_inside_an_io_error_is_read() {
     let refused = || io::Error::from(ErrorKind::ConnectionRefused);
     check(io::Error::other(refused()), FailureKind::NeverSent);
-    check(io::Error::other(Around(refused())), FailureKind::NeverSent);
-    // One that knows better than what is inside of it decides.
+    check(io::Error::other(UnknownError(refused())), FailureKind::NeverSent);
+    // An outer error whose kind tells enough decides.
     check(io::Error::new(ErrorKind::TimedOut, refused()), FailureKind::Timeout);
 }
 
 #[cfg(feature = "tower")]
 #[test]
-fn the_gates_of_tower_are_our_own() {
+fn errors_of_towers_layers_are_known() {
     check(::tower::load_shed::error::Overloaded::new(), FailureKind::Overloaded);
     check(::tower::timeout::error::Elapsed::new(), FailureKind::Timeout);
 }
@@ -49,14 +49,14 @@ fn the_gates_of_tower_are_our_own() {
 #[cfg(feature = "hyper")]
 #[test]
 fn a_stream_that_we_reset_ourselves_may_have_been_processed() {
-    // Only a refusal of the peer's says that nothing was processed.
+    // Only a REFUSED_STREAM of the peer proves that nothing was processed.
     check(h2::Error::from(h2::Reason::REFUSED_STREAM), FailureKind::MaybeProcessed);
     check(h2::Error::from(h2::Reason::INTERNAL_ERROR), FailureKind::MaybeProcessed);
 }
 
-/// Retry layers may stand outside of a paced service.
+/// A retry layer may wrap a paced service.
 #[test]
-fn the_error_of_a_paced_service_tells_what_is_in_it() {
+fn the_error_inside_a_pace_error_is_read() {
     let inner = |kind| crate::PaceError::Inner(io::Error::from(kind));
     check(inner(ErrorKind::ConnectionRefused), FailureKind::NeverSent);
     check(inner(ErrorKind::TimedOut), FailureKind::Timeout);

@@ -1,11 +1,11 @@
-//! Errors of tower's own layers.
+//! Reads the errors of tower's own layers.
 
 use std::error::Error;
 
 use http_retry::FailureKind;
 use tower::{buffer, load_shed, timeout};
 
-pub(super) fn read(error: &(dyn Error + 'static)) -> Option<FailureKind> {
+pub(super) fn known_kind(error: &(dyn Error + 'static)) -> Option<FailureKind> {
     if error.is::<timeout::error::Elapsed>() {
         Some(FailureKind::Timeout)
     } else if error.is::<load_shed::error::Overloaded>() {

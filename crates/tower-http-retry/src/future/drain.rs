@@ -1,55 +1,49 @@
-//! A failed response is read while the layer waits, within limits, so that its connection can be used again.
+//! Reads a failed response while the layer waits, within limits, so that its connection can be used again.
 
 use std::collections::VecDeque;
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use bytes::Buf;
 use http_body::{Body, Frame};
 
-use crate::response_body::ReadFrames;
+use crate::body::response_body::ReadFrames;
+use crate::config::DrainLimit;
 use crate::timer::{Sleep, Timer};
 
-/// How much of a failed response is read, and for how long.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct DrainLimit {
-    pub(crate) bytes: usize,
-    pub(crate) time: Duration,
-}
-
-/// A response body that is being read to its end.
+/// Reads a response body to its end.
 pub(super) struct Drain<D> {
     limit: DrainLimit,
     time_left: Option<Sleep>,
     read: ReadFrames<D>,
-    /// How many frames more are kept. One costs memory beyond its bytes, so that many small ones must not pass for little.
-    room: usize,
-    has_room: bool,
+    /// The number of frames that may still be saved. A frame costs memory beyond its bytes, so many small
+    /// frames must not count as almost nothing.
+    frames_left: usize,
+    is_complete: bool,
 }
 
-/// How far a body was read.
+/// The result of reading a body.
 pub(super) enum Drained {
     /// The body has ended, and its connection is free.
     Ended,
-    /// There was too much of it, it took too long, or it failed.
+    /// The body was too long, took too long, or failed.
     Unfinished,
 }
 
 impl<D: Buf> Drain<D> {
-    /// `None` for a body that says itself that it is too long.
-    pub(super) fn of(body: &impl Body, limit: DrainLimit) -> Option<Self> {
+    /// Creates a reader of `body`, unless the body's size hint exceeds the limit.
+    pub(super) fn new(body: &impl Body, limit: DrainLimit) -> Option<Self> {
         let is_short = body.size_hint().lower() <= limit.bytes as u64;
         is_short.then(|| Self {
             limit,
             time_left: None,
             read: ReadFrames { frames: VecDeque::new(), has_ended: false },
-            room: limit.bytes / 256 + 1_024,
-            has_room: true,
+            frames_left: limit.bytes / 256 + 1_024,
+            is_complete: true,
         })
     }
 
-    /// Reads `body` on. It is not polled again once it has ended.
+    /// Continues to read `body`, which is not polled again once it has ended.
     pub(super) fn poll<R>(&mut self, body: &mut R, timer: &dyn Timer, cx: &mut Context<'_>) -> Poll<Drained>
     where
         R: Body<Data = D> + Unpin,
@@ -64,7 +58,7 @@ impl<D: Buf> Drain<D> {
                         Some(left) => self.limit.bytes = left,
                         None => return Poll::Ready(Drained::Unfinished),
                     }
-                    self.keep(frame);
+                    self.save(frame);
                 }
                 Poll::Ready(Some(Err(_))) => return Poll::Ready(Drained::Unfinished),
                 Poll::Pending => {
@@ -83,24 +77,24 @@ impl<D: Buf> Drain<D> {
         self.read.has_ended
     }
 
-    /// Whether all that was read is kept.
-    pub(super) fn is_whole(&self) -> bool {
-        self.has_room
+    /// Returns true if every frame that was read is saved.
+    pub(super) fn is_complete(&self) -> bool {
+        self.is_complete
     }
 
-    /// The frames that were read.
-    pub(super) fn into_read(self) -> ReadFrames<D> {
+    /// Returns the frames that were read.
+    pub(super) fn into_frames(self) -> ReadFrames<D> {
         self.read
     }
 
-    fn keep(&mut self, frame: Frame<D>) {
-        match self.room.checked_sub(1) {
-            Some(room) => {
-                self.room = room;
+    fn save(&mut self, frame: Frame<D>) {
+        match self.frames_left.checked_sub(1) {
+            Some(left) => {
+                self.frames_left = left;
                 self.read.frames.push_back(frame);
             }
             None => {
-                self.has_room = false;
+                self.is_complete = false;
                 self.read.frames.clear();
             }
         }

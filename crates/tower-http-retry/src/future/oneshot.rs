@@ -12,9 +12,9 @@ use tower_service::Service;
 
 use super::ResponseFuture;
 use crate::body::ResponseBody;
+use crate::body::response_body::InnerResponse;
 use crate::bounds::{BytesBody, CloneService};
 use crate::markers::{Concrete, PaceMode, ReadError, Unpaced};
-use crate::response_body::InnerResponse;
 use crate::{ReplayBody, Retry, RetryInfo};
 
 pin_project! {
@@ -28,13 +28,13 @@ pin_project! {
         S::Response: InnerResponse,
     {
         #[pin]
-        state: State<S, P, B, E, G>,
+        state: OneshotState<S, P, B, E, G>,
     }
 }
 
 pin_project! {
-    #[project = StateProj]
-    enum State<S, P, B, E, G>
+    #[project = OneshotStateProj]
+    enum OneshotState<S, P, B, E, G>
     where
         S: Service<Request<ReplayBody<B>>>,
         S::Response: InnerResponse,
@@ -50,14 +50,14 @@ where
     S::Response: InnerResponse,
 {
     pub(crate) fn new(service: Retry<S, P, E, G>, request: Request<B>) -> Self {
-        Self { state: State::Readying { service, request: Some(request) } }
+        Self { state: OneshotState::Readying { service, request: Some(request) } }
     }
 
     /// Returns what happened to the request, once the future has resolved. See [`ResponseFuture::info`].
     pub fn info(&self) -> Option<RetryInfo> {
         match &self.state {
-            State::Readying { .. } => None,
-            State::Called { future } => future.info(),
+            OneshotState::Readying { .. } => None,
+            OneshotState::Called { future } => future.info(),
         }
     }
 }
@@ -77,14 +77,14 @@ where
         loop {
             let mut state = self.as_mut().project().state;
             let future = match state.as_mut().project() {
-                StateProj::Called { future } => return future.poll(cx),
-                StateProj::Readying { service, request } => {
+                OneshotStateProj::Called { future } => return future.poll(cx),
+                OneshotStateProj::Readying { service, request } => {
                     ready!(service.poll_ready(cx))?;
-                    let request = request.take().expect("polled after it had failed");
+                    let request = request.take().expect("`Oneshot` polled after it failed");
                     service.call(request)
                 }
             };
-            state.set(State::Called { future });
+            state.set(OneshotState::Called { future });
         }
     }
 }

@@ -1,4 +1,4 @@
-//! A response body of which the first frame may have been read already.
+//! A response body whose first frame may have been read already.
 
 use std::fmt;
 use std::pin::Pin;
@@ -9,10 +9,11 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
 pin_project! {
-    /// A response body of which the first frame may have been read already, and is read again: the body of what comes through
-    /// a [`GrpcTrailersLayer`](crate::grpc::GrpcTrailersLayer).
+    /// The body of the responses of a [`GrpcTrailersLayer`](crate::grpc::GrpcTrailersLayer). The layer may
+    /// have read its first frame already; the body yields it again.
     ///
-    /// It is exact in [`size_hint`](Body::size_hint) and [`is_end_stream`](Body::is_end_stream) if `R` is so.
+    /// [`size_hint`](Body::size_hint) and [`is_end_stream`](Body::is_end_stream) are exact if they are exact
+    /// in `R`.
     pub struct PeekedBody<R>
     where
         R: Body,
@@ -25,15 +26,18 @@ pin_project! {
 }
 
 impl<R: Body> PeekedBody<R> {
-    pub(super) fn unread(rest: R) -> Self {
+    /// Creates a body that was not read yet.
+    pub(super) fn new(rest: R) -> Self {
         Self { first: None, rest, ended: false }
     }
 
-    pub(super) fn peeked(first: Result<Frame<R::Data>, R::Error>, rest: R) -> Self {
+    /// Creates a body whose first frame was read, and is yielded again.
+    pub(super) fn with_first(first: Result<Frame<R::Data>, R::Error>, rest: R) -> Self {
         Self { first: Some(first), rest, ended: false }
     }
 
-    /// All of it was read, and none of it is put back. `rest` is kept, because what it holds may be the connection.
+    /// Creates a body that has ended. It holds `rest` until it is dropped, because `rest` may hold the
+    /// connection.
     pub(super) fn ended(rest: R) -> Self {
         Self { first: None, rest, ended: true }
     }

@@ -1,4 +1,5 @@
-//! One call: the head of its response, and what comes next if it is unary.
+//! The future of a call, which waits for the head of the response and, if the call is unary, for the first
+//! frame.
 
 use std::fmt;
 use std::pin::Pin;
@@ -12,14 +13,14 @@ use super::is_grpc;
 use crate::grpc::PeekedBody;
 
 pin_project! {
-    /// The response to a call, once it is known whether the call failed at once. It comes from a
-    /// [`GrpcTrailersLayer`](crate::grpc::GrpcTrailersLayer).
+    /// Resolves with the response to a call. A unary call resolves once it is known whether the call failed
+    /// at once. A [`GrpcTrailersLayer`](crate::grpc::GrpcTrailersLayer) creates it.
     #[must_use = "futures do nothing unless polled"]
     pub struct GrpcTrailersFuture<F, R> {
         #[pin]
         head: F,
         is_unary: bool,
-        // While its first frame is waited for.
+        // The response whose first frame the future waits for.
         response: Option<Response<R>>,
     }
 }
@@ -43,11 +44,11 @@ where
             Some(response) => response,
             None => ready!(this.head.poll(cx))?,
         };
-        if !*this.is_unary || !has_trailers_to_come(&response) {
-            return Poll::Ready(Ok(response.map(PeekedBody::unread)));
+        if !*this.is_unary || !may_fail_in_trailers(&response) {
+            return Poll::Ready(Ok(response.map(PeekedBody::new)));
         }
         match Pin::new(response.body_mut()).poll_frame(cx) {
-            Poll::Ready(first) => Poll::Ready(Ok(put_back(response, first))),
+            Poll::Ready(first) => Poll::Ready(Ok(with_first_frame(response, first))),
             Poll::Pending => {
                 *this.response = Some(response);
                 Poll::Pending
@@ -56,30 +57,30 @@ where
     }
 }
 
-/// Whether how the call ended is still to be said.
-fn has_trailers_to_come<R: Body>(response: &Response<R>) -> bool {
+/// Returns true if the head tells no status yet, and trailers can still follow.
+fn may_fail_in_trailers<R: Body>(response: &Response<R>) -> bool {
     let headers = response.headers();
     let is_open = response.status() == StatusCode::OK && !headers.contains_key(STATUS);
     is_open && is_grpc(headers) && !response.body().is_end_stream()
 }
 
-/// Moves a failure into the head, as the server might have sent it (gRPC, "Trailers-Only"), and puts anything else
-/// back.
-fn put_back<R: Body>(
+/// Adds the first frame to the response. A failure in trailers moves into the head, where the server might
+/// have sent it (gRPC, "Trailers-Only"). Any other frame is yielded by the body again.
+fn with_first_frame<R: Body>(
     response: Response<R>,
     first: Option<Result<Frame<R::Data>, R::Error>>,
 ) -> Response<PeekedBody<R>> {
     let (mut parts, rest) = response.into_parts();
     let body = match first {
         None => PeekedBody::ended(rest),
-        Some(Err(error)) => PeekedBody::peeked(Err(error), rest),
+        Some(Err(error)) => PeekedBody::with_first(Err(error), rest),
         Some(Ok(frame)) => match frame.into_trailers() {
             Ok(trailers) if is_failure(&trailers) => {
                 parts.headers.extend(trailers);
                 PeekedBody::ended(rest)
             }
-            Ok(trailers) => PeekedBody::peeked(Ok(Frame::trailers(trailers)), rest),
-            Err(frame) => PeekedBody::peeked(Ok(frame), rest),
+            Ok(trailers) => PeekedBody::with_first(Ok(Frame::trailers(trailers)), rest),
+            Err(frame) => PeekedBody::with_first(Ok(frame), rest),
         },
     };
     Response::from_parts(parts, body)

@@ -1,20 +1,23 @@
-//! The configuration, and how it becomes a service.
+//! The layer, and the marker of unary calls.
 
 use tower_layer::Layer;
 
 use crate::grpc::GrpcTrailers;
 
-/// Reads how a unary gRPC call ended before its response is handed on, so that the retry layer above can tell.
+/// Reads the status of a unary gRPC call before the response is passed on, so that the retry layer above can
+/// classify it.
 ///
-/// A server that fails a call at once usually says so in the head. Others send the head, and then the trailers, with
-/// nothing in between. For a unary call this layer waits for the first thing that follows the head: if that is a
-/// failure in trailers, they are moved into the head; anything else is put back, and read as if nobody had looked.
+/// A server that fails a call at once usually sends the status in the head. Other servers send the head, and
+/// then the trailers, with nothing in between. For a unary call this layer waits for the first frame after
+/// the head. If that frame is trailers with a failure, they move into the head. Any other frame stays in the
+/// body.
 ///
-/// **A stream must not go through it**: the head of its response would be late by as long as its first message takes.
-/// So say which calls are unary: all of them, with [`unary`](Self::unary), or those that carry a [`UnaryCall`], with
-/// [`marked`](Self::marked).
+/// **Do not send a streaming call through it**: the head of its response would be delayed until its first
+/// message arrives. Tell the layer which calls are unary: all of them, with [`unary`](Self::unary), or the
+/// calls with a [`UnaryCall`] in their extensions, with [`marked`](Self::marked).
 ///
-/// Put it below the retry layer. A timeout for each attempt belongs in between, where it includes that wait.
+/// Put it below the retry layer. A timeout for each attempt belongs between the two, where it includes that
+/// wait.
 ///
 /// ```
 /// use bytes::Bytes;
@@ -25,7 +28,7 @@ use crate::grpc::GrpcTrailers;
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), BoxError> {
-/// // A server that tells in trailers that it has failed.
+/// // A server that reports a failure in its trailers.
 /// let server = service_fn(|_: Request<()>| async {
 ///     let trailers = HeaderMap::from_iter([("grpc-status".parse()?, HeaderValue::from(14))]);
 ///     let body = Empty::<Bytes>::new().with_trailers(std::future::ready(Some(Ok(trailers)))).boxed_unsync();
@@ -40,23 +43,23 @@ use crate::grpc::GrpcTrailers;
 /// # }
 /// ```
 ///
-/// [`presets::grpc`](crate::presets::grpc) has it in its place in a client.
+/// The example of [`presets::grpc`](crate::presets::grpc) shows its place in a client.
 #[derive(Clone, Copy, Debug)]
 pub struct GrpcTrailersLayer {
     is_every_call_unary: bool,
 }
 
-/// In the extensions of a request: this call is unary. See [`GrpcTrailersLayer::marked`].
+/// Marks a call as unary, in the extensions of its request. See [`GrpcTrailersLayer::marked`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct UnaryCall;
 
 impl GrpcTrailersLayer {
-    /// Takes every call for a unary one.
+    /// Creates a layer that treats every call as unary.
     pub const fn unary() -> Self {
         Self { is_every_call_unary: true }
     }
 
-    /// Takes those calls for unary ones that carry a [`UnaryCall`] in their extensions.
+    /// Creates a layer that treats the calls with a [`UnaryCall`] in their extensions as unary.
     pub const fn marked() -> Self {
         Self { is_every_call_unary: false }
     }

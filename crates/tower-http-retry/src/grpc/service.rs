@@ -1,4 +1,4 @@
-//! The service: asks of each request whether its call is unary.
+//! The service, which reads from each request whether its call is unary.
 
 use std::task::{Context, Poll};
 
@@ -8,10 +8,10 @@ use tower_service::Service;
 
 use crate::grpc::{GrpcTrailersFuture, PeekedBody, UnaryCall};
 
-/// Reads how a unary gRPC call ended before its response is handed on. Made by
-/// [`GrpcTrailersLayer`](crate::grpc::GrpcTrailersLayer).
+/// Reads the status of a unary gRPC call before the response is passed on. A
+/// [`GrpcTrailersLayer`](crate::grpc::GrpcTrailersLayer) creates it.
 ///
-/// The response body must be `Unpin`; box one that is not.
+/// The response body must be `Unpin`; box a body that is not.
 #[derive(Clone, Debug)]
 pub struct GrpcTrailers<S> {
     inner: S,

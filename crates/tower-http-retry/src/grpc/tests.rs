@@ -9,20 +9,20 @@ use tower::{Layer, ServiceExt, service_fn};
 
 use crate::grpc::{GrpcTrailersLayer, PeekedBody, UnaryCall};
 
-/// The trailers of a call that ended with this status.
-fn ended(status: &'static str) -> Step {
+/// Returns the trailers of a call that ended with this status.
+fn trailers(status: &'static str) -> Step {
     let details = [("grpc-message", "no"), ("grpc-retry-pushback-ms", "7")];
     let lines = details.into_iter().chain([("grpc-status", status)]);
     Trailers(lines.map(|(name, value)| (name.parse().unwrap(), HeaderValue::from_static(value))).collect())
 }
 
-/// The head of an answer of gRPC's.
+/// Returns the head of a gRPC response.
 fn head() -> http::response::Builder {
     Response::builder().header("content-type", "application/grpc+proto").header("x-of", "head")
 }
 
-/// What comes through the layer, without ever waiting for what hangs.
-async fn through(
+/// Sends a request through the layer, and returns the response, whose body follows the script.
+async fn send_through(
     layer: GrpcTrailersLayer,
     request: Request<()>,
     head: http::response::Builder,
@@ -37,10 +37,10 @@ async fn through(
 }
 
 async fn unary(head: http::response::Builder, script: &[Step]) -> Response<PeekedBody<Frames>> {
-    through(GrpcTrailersLayer::unary(), Request::new(()), head, script).await
+    send_through(GrpcTrailersLayer::unary(), Request::new(()), head, script).await
 }
 
-/// What is read of a body: its data, the status in its trailers, whether it broke.
+/// Reads a body, and returns its data, the status in its trailers, and whether it failed.
 async fn read(mut body: PeekedBody<Frames>) -> (String, Option<String>, bool) {
     let (mut data, mut status) = (String::new(), None);
     loop {
@@ -67,8 +67,8 @@ async fn read(mut body: PeekedBody<Frames>) -> (String, Option<String>, bool) {
 }
 
 #[tokio::test]
-async fn a_failure_right_after_the_head_is_moved_into_it() {
-    for script in [&[ended("14")][..], &[Yield, Yield, ended("14")]] {
+async fn a_failure_right_after_the_head_moves_into_it() {
+    for script in [&[trailers("14")][..], &[Yield, Yield, trailers("14")]] {
         let response = unary(head(), script).await;
         for (name, value) in
             [("grpc-status", "14"), ("grpc-message", "no"), ("grpc-retry-pushback-ms", "7"), ("x-of", "head")]
@@ -81,24 +81,24 @@ async fn a_failure_right_after_the_head_is_moved_into_it() {
 }
 
 #[tokio::test]
-async fn anything_else_is_put_back() {
-    for (script, data, status, broke) in [
-        (&[Data("one"), Data("two"), ended("0")][..], "onetwo", Some("0"), false),
-        (&[Yield, Data("one"), Yield, ended("13")], "one", Some("13"), false),
-        (&[ended("0")], "", Some("0"), false),
+async fn any_other_frame_stays_in_the_body() {
+    for (script, data, status, failed) in [
+        (&[Data("one"), Data("two"), trailers("0")][..], "onetwo", Some("0"), false),
+        (&[Yield, Data("one"), Yield, trailers("13")], "one", Some("13"), false),
+        (&[trailers("0")], "", Some("0"), false),
         (&[Fail], "", None, true),
         (&[Data("one"), Fail], "one", None, true),
         (&[], "", None, false),
     ] {
         let response = unary(head(), script).await;
         assert_eq!(response.headers().len(), 2, "{script:?}");
-        let expected = (data.to_owned(), status.map(str::to_owned), broke);
+        let expected = (data.to_owned(), status.map(str::to_owned), failed);
         assert_eq!(read(response.into_body()).await, expected, "{script:?}");
     }
 }
 
 #[tokio::test]
-async fn what_has_said_how_it_ended_or_is_no_grpc_is_not_looked_into() {
+async fn a_response_with_a_status_or_without_grpc_passes_at_once() {
     for head in [
         head().header("grpc-status", "5"),
         head().status(503),
@@ -106,19 +106,19 @@ async fn what_has_said_how_it_ended_or_is_no_grpc_is_not_looked_into() {
         Response::builder().header("content-type", "application/json"),
         Response::builder(),
     ] {
-        let response = unary(head, &[Sleep, ended("14")]).await;
+        let response = unary(head, &[Sleep, trailers("14")]).await;
         assert_eq!(response.into_body().size_hint().exact(), Some(0));
     }
 }
 
 #[tokio::test]
-async fn a_stream_is_not_waited_for() {
+async fn a_streaming_call_passes_at_once() {
     let marked = GrpcTrailersLayer::marked();
-    let response = through(marked, Request::new(()), head(), &[Sleep, ended("14")]).await;
+    let response = send_through(marked, Request::new(()), head(), &[Sleep, trailers("14")]).await;
     assert!(!response.headers().contains_key("grpc-status"));
     assert!(!response.body().is_end_stream());
 
     let request = Request::builder().extension(UnaryCall).body(()).unwrap();
-    let response = through(marked, request, head(), &[Yield, ended("14")]).await;
+    let response = send_through(marked, request, head(), &[Yield, trailers("14")]).await;
     assert_eq!(response.headers()["grpc-status"], "14");
 }

@@ -150,7 +150,7 @@ where
         this.stage.set(Stage::Done);
         *this.errand = None;
         if let Err(PaceError::Rejected(refusal)) = &outcome {
-            trace::refused(*refusal);
+            trace::rejected(*refusal);
         }
         Poll::Ready(outcome)
     }

@@ -1,5 +1,5 @@
-//! The fields of [`RetrySettings`](super::RetrySettings), one function for each: `serde` does not tell a value the name
-//! of its field, and every error names it.
+//! Parses the fields of [`RetrySettings`](super::RetrySettings). Each field has a function of its own,
+//! because every error names the field, and `serde` does not pass that name to a value.
 
 use std::fmt;
 use std::time::Duration;
@@ -12,98 +12,102 @@ use serde::de::{Deserialize, Deserializer, Error, MapAccess, Unexpected, Visitor
 
 use super::BudgetTable;
 
-type Read<'de, D, T> = Result<T, <D as Deserializer<'de>>::Error>;
+type FieldResult<'de, D, T> = Result<T, <D as Deserializer<'de>>::Error>;
 
-pub(super) fn max_attempts<'de, D: Deserializer<'de>>(input: D) -> Read<'de, D, Option<u32>> {
-    let at_least_one = |given: Given<'_>| given.whole().filter(|&attempts| attempts > 0);
-    read(input, "max_attempts", "a whole number from 1 to 4294967295", at_least_one).map(Some)
+pub(super) fn max_attempts<'de, D: Deserializer<'de>>(input: D) -> FieldResult<'de, D, Option<u32>> {
+    let at_least_one = |value: FieldValue<'_>| value.whole().filter(|&attempts| attempts > 0);
+    parse_field(input, "max_attempts", "a whole number from 1 to 4294967295", at_least_one).map(Some)
 }
 
-pub(super) fn max_elapsed<'de, D: Deserializer<'de>>(input: D) -> Read<'de, D, Option<Option<Duration>>> {
-    let duration_or_false = |given: Given<'_>| match given {
-        Given::Bool(false) => Some(None),
-        given => given.duration().map(Some),
+pub(super) fn max_elapsed<'de, D: Deserializer<'de>>(
+    input: D,
+) -> FieldResult<'de, D, Option<Option<Duration>>> {
+    let duration_or_false = |value: FieldValue<'_>| match value {
+        FieldValue::Bool(false) => Some(None),
+        value => value.duration().map(Some),
     };
-    read(input, "max_elapsed", "a duration such as \"30s\", or false", duration_or_false).map(Some)
+    parse_field(input, "max_elapsed", "a duration such as \"30s\", or false", duration_or_false).map(Some)
 }
 
-pub(super) fn budget<'de, D: Deserializer<'de>>(input: D) -> Read<'de, D, Option<Option<BudgetTable>>> {
+pub(super) fn budget<'de, D: Deserializer<'de>>(
+    input: D,
+) -> FieldResult<'de, D, Option<Option<BudgetTable>>> {
     input.deserialize_any(BudgetVisitor).map(Some)
 }
 
-pub(super) fn percent<'de, D: Deserializer<'de>>(input: D) -> Read<'de, D, Option<u32>> {
-    read(input, "budget.percent", WHOLE, |given| given.whole()).map(Some)
+pub(super) fn percent<'de, D: Deserializer<'de>>(input: D) -> FieldResult<'de, D, Option<u32>> {
+    parse_field(input, "budget.percent", WHOLE, |value| value.whole()).map(Some)
 }
 
-pub(super) fn min_per_second<'de, D: Deserializer<'de>>(input: D) -> Read<'de, D, Option<u32>> {
-    read(input, "budget.min_per_second", WHOLE, |given| given.whole()).map(Some)
+pub(super) fn min_per_second<'de, D: Deserializer<'de>>(input: D) -> FieldResult<'de, D, Option<u32>> {
+    parse_field(input, "budget.min_per_second", WHOLE, |value| value.whole()).map(Some)
 }
 
-pub(super) fn capacity<'de, D: Deserializer<'de>>(input: D) -> Read<'de, D, Option<u32>> {
-    read(input, "budget.capacity", WHOLE, |given| given.whole()).map(Some)
+pub(super) fn capacity<'de, D: Deserializer<'de>>(input: D) -> FieldResult<'de, D, Option<u32>> {
+    parse_field(input, "budget.capacity", WHOLE, |value| value.whole()).map(Some)
 }
 
-pub(super) fn replay_limit<'de, D: Deserializer<'de>>(input: D) -> Read<'de, D, Option<usize>> {
-    read(input, "replay_limit", BYTES, |given| given.whole()).map(Some)
+pub(super) fn replay_limit<'de, D: Deserializer<'de>>(input: D) -> FieldResult<'de, D, Option<usize>> {
+    parse_field(input, "replay_limit", BYTES, |value| value.whole()).map(Some)
 }
 
-pub(super) fn drain_bytes<'de, D: Deserializer<'de>>(input: D) -> Read<'de, D, usize> {
-    read(input, "drain_limit.bytes", BYTES, |given| given.whole())
+pub(super) fn drain_bytes<'de, D: Deserializer<'de>>(input: D) -> FieldResult<'de, D, usize> {
+    parse_field(input, "drain_limit.bytes", BYTES, |value| value.whole())
 }
 
-pub(super) fn drain_time<'de, D: Deserializer<'de>>(input: D) -> Read<'de, D, Duration> {
-    read(input, "drain_limit.time", "a duration such as \"10ms\"", |given| given.duration())
+pub(super) fn drain_time<'de, D: Deserializer<'de>>(input: D) -> FieldResult<'de, D, Duration> {
+    parse_field(input, "drain_limit.time", "a duration such as \"10ms\"", |value| value.duration())
 }
 
-pub(super) fn ignore_hints<'de, D: Deserializer<'de>>(input: D) -> Read<'de, D, Option<bool>> {
-    let switch = |given: Given<'_>| match given {
-        Given::Bool(switch) => Some(switch),
+pub(super) fn ignore_hints<'de, D: Deserializer<'de>>(input: D) -> FieldResult<'de, D, Option<bool>> {
+    let switch = |value: FieldValue<'_>| match value {
+        FieldValue::Bool(switch) => Some(switch),
         _ => None,
     };
-    read(input, "ignore_hints", "true or false", switch).map(Some)
+    parse_field(input, "ignore_hints", "true or false", switch).map(Some)
 }
 
-pub(super) fn attempt_header<'de, D: Deserializer<'de>>(input: D) -> Read<'de, D, Option<HeaderName>> {
-    let name = |given: Given<'_>| given.text()?.parse().ok();
-    read(input, "attempt_header", "the name of a header such as \"x-retry-attempt\"", name).map(Some)
+pub(super) fn attempt_header<'de, D: Deserializer<'de>>(input: D) -> FieldResult<'de, D, Option<HeaderName>> {
+    let name = |value: FieldValue<'_>| value.text()?.parse().ok();
+    parse_field(input, "attempt_header", "the name of a header such as \"x-retry-attempt\"", name).map(Some)
 }
 
-pub(super) fn base<'de, D: Deserializer<'de>>(input: D) -> Read<'de, D, Option<Duration>> {
-    read(input, "backoff.base", "a duration such as \"100ms\"", |given| given.duration()).map(Some)
+pub(super) fn base<'de, D: Deserializer<'de>>(input: D) -> FieldResult<'de, D, Option<Duration>> {
+    parse_field(input, "backoff.base", "a duration such as \"100ms\"", |value| value.duration()).map(Some)
 }
 
-pub(super) fn cap<'de, D: Deserializer<'de>>(input: D) -> Read<'de, D, Option<Duration>> {
-    read(input, "backoff.cap", "a duration such as \"10s\"", |given| given.duration()).map(Some)
+pub(super) fn cap<'de, D: Deserializer<'de>>(input: D) -> FieldResult<'de, D, Option<Duration>> {
+    parse_field(input, "backoff.cap", "a duration such as \"10s\"", |value| value.duration()).map(Some)
 }
 
-pub(super) fn multiplier<'de, D: Deserializer<'de>>(input: D) -> Read<'de, D, Option<f64>> {
+pub(super) fn multiplier<'de, D: Deserializer<'de>>(input: D) -> FieldResult<'de, D, Option<f64>> {
     let at_least_one =
-        |given: Given<'_>| given.number().filter(|&factor| factor >= 1.0 && factor.is_finite());
-    read(input, "backoff.multiplier", "a number from 1", at_least_one).map(Some)
+        |value: FieldValue<'_>| value.number().filter(|&factor| factor >= 1.0 && factor.is_finite());
+    parse_field(input, "backoff.multiplier", "a number from 1", at_least_one).map(Some)
 }
 
-pub(super) fn jitter<'de, D: Deserializer<'de>>(input: D) -> Read<'de, D, Option<Jitter>> {
-    let jitter = |given: Given<'_>| match given.text()? {
+pub(super) fn jitter<'de, D: Deserializer<'de>>(input: D) -> FieldResult<'de, D, Option<Jitter>> {
+    let jitter = |value: FieldValue<'_>| match value.text()? {
         "full" => Some(Jitter::Full),
         "equal" => Some(Jitter::Equal),
         "none" => Some(Jitter::None),
         _ => None,
     };
-    read(input, "backoff.jitter", "\"full\", \"equal\" or \"none\"", jitter).map(Some)
+    parse_field(input, "backoff.jitter", "\"full\", \"equal\" or \"none\"", jitter).map(Some)
 }
 
 const WHOLE: &str = "a whole number from 0 to 4294967295";
 const BYTES: &str = "a whole number of bytes";
 
-/// A value as the file has it.
-enum Given<'a> {
+/// The value of a field in the file.
+enum FieldValue<'a> {
     Bool(bool),
     Whole(u64),
     Float(f64),
     Text(&'a str),
 }
 
-impl<'a> Given<'a> {
+impl<'a> FieldValue<'a> {
     fn whole<T: TryFrom<u64>>(&self) -> Option<T> {
         match *self {
             Self::Whole(number) => number.try_into().ok(),
@@ -128,27 +132,32 @@ impl<'a> Given<'a> {
 
     fn duration(&self) -> Option<Duration> {
         let duration: SignedDuration = self.text()?.parse().ok()?;
-        // A negative one is refused.
+        // The conversion fails for a negative duration.
         duration.try_into().ok()
     }
 }
 
-fn read<'de, D, T, F>(input: D, name: &'static str, allowed: &'static str, convert: F) -> Result<T, D::Error>
+fn parse_field<'de, D, T, F>(
+    input: D,
+    name: &'static str,
+    allowed: &'static str,
+    convert: F,
+) -> Result<T, D::Error>
 where
     D: Deserializer<'de>,
-    F: Fn(Given<'_>) -> Option<T>,
+    F: Fn(FieldValue<'_>) -> Option<T>,
 {
-    input.deserialize_any(Field { name, allowed, convert })
+    input.deserialize_any(FieldVisitor { name, allowed, convert })
 }
 
-/// Reads one field, and says what it may be where that fails.
-struct Field<F> {
+/// Parses one field. Its errors name the field and the allowed values.
+struct FieldVisitor<F> {
     name: &'static str,
     allowed: &'static str,
     convert: F,
 }
 
-impl<'de, T, F: Fn(Given<'_>) -> Option<T>> Visitor<'de> for Field<F> {
+impl<'de, T, F: Fn(FieldValue<'_>) -> Option<T>> Visitor<'de> for FieldVisitor<F> {
     type Value = T;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -156,7 +165,8 @@ impl<'de, T, F: Fn(Given<'_>) -> Option<T>> Visitor<'de> for Field<F> {
     }
 
     fn visit_bool<E: Error>(self, value: bool) -> Result<T, E> {
-        (self.convert)(Given::Bool(value)).ok_or_else(|| E::invalid_value(Unexpected::Bool(value), &self))
+        (self.convert)(FieldValue::Bool(value))
+            .ok_or_else(|| E::invalid_value(Unexpected::Bool(value), &self))
     }
 
     fn visit_i64<E: Error>(self, value: i64) -> Result<T, E> {
@@ -167,16 +177,17 @@ impl<'de, T, F: Fn(Given<'_>) -> Option<T>> Visitor<'de> for Field<F> {
     }
 
     fn visit_u64<E: Error>(self, value: u64) -> Result<T, E> {
-        (self.convert)(Given::Whole(value))
+        (self.convert)(FieldValue::Whole(value))
             .ok_or_else(|| E::invalid_value(Unexpected::Unsigned(value), &self))
     }
 
     fn visit_f64<E: Error>(self, value: f64) -> Result<T, E> {
-        (self.convert)(Given::Float(value)).ok_or_else(|| E::invalid_value(Unexpected::Float(value), &self))
+        (self.convert)(FieldValue::Float(value))
+            .ok_or_else(|| E::invalid_value(Unexpected::Float(value), &self))
     }
 
     fn visit_str<E: Error>(self, value: &str) -> Result<T, E> {
-        (self.convert)(Given::Text(value)).ok_or_else(|| E::invalid_value(Unexpected::Str(value), &self))
+        (self.convert)(FieldValue::Text(value)).ok_or_else(|| E::invalid_value(Unexpected::Str(value), &self))
     }
 }
 

@@ -18,19 +18,19 @@ fn from_toml(text: &str) -> RetrySettings {
     toml::from_str(text).unwrap()
 }
 
-/// The plain layer with the settings, and the debug output of the same layer that was set up by hand.
+/// Checks that a layer with the settings in `text` equals a layer that was set up by hand.
 #[track_caller]
 fn check(text: &str, by_hand: RetryLayer) {
-    assert_eq!(shown(from_toml(text).layer()), shown(by_hand), "{text}");
+    assert_eq!(debug(from_toml(text).layer()), debug(by_hand), "{text}");
 }
 
-fn shown(layer: RetryLayer) -> String {
-    let hidden = layer.clone().into_terms().settings;
-    format!("{layer:?} {:?} {:?} {:?}", hidden.heeds_hints, hidden.drain, hidden.attempt_header)
+fn debug(layer: RetryLayer) -> String {
+    let config = layer.clone().into_config();
+    format!("{layer:?} {:?} {:?} {:?}", config.reads_hints, config.drain, config.attempt_header)
 }
 
 #[test]
-fn every_key_sets_what_the_setter_sets() {
+fn every_key_has_the_effect_of_its_setter() {
     let backoff = ExponentialBackoff::new(Duration::from_millis(250), Duration::from_secs(4))
         .multiplier(3.0)
         .jitter(Jitter::None);
@@ -55,7 +55,7 @@ fn an_empty_table_is_the_default_layer() {
 }
 
 #[test]
-fn a_key_that_is_missing_in_a_table_has_its_default() {
+fn a_missing_key_of_a_table_has_its_default() {
     check("drain_limit = { bytes = 1 }", RetryLayer::default().drain_limit(1, Duration::from_millis(10)));
     check(
         "drain_limit = { time = '1s' }",
@@ -70,12 +70,12 @@ fn a_key_that_is_missing_in_a_table_has_its_default() {
 }
 
 #[test]
-fn false_takes_a_limit_away() {
+fn false_removes_a_limit() {
     check("max_elapsed = false\nbudget = false", RetryLayer::default().max_elapsed(None).budget(None));
 }
 
 #[test]
-fn the_least_that_is_allowed_is_read() {
+fn the_smallest_allowed_values_are_accepted() {
     let backoff = ExponentialBackoff::new(Duration::ZERO, Duration::ZERO).multiplier(1.0);
     let by_hand = RetryLayer::new(RetryAfterFirst::new(backoff))
         .max_attempts(1)
@@ -93,7 +93,7 @@ fn the_least_that_is_allowed_is_read() {
 }
 
 #[test]
-fn a_budget_that_is_read_earns_and_holds_what_it_says() {
+fn a_budget_from_settings_has_the_ratio_and_capacity_of_the_settings() {
     let budget = from_toml(ALL).budget.flatten().map(Budget::from).unwrap();
     assert_eq!(budget.tokens(), 40.0);
     let all = http_retry::RetryCost::from_thousandths(40_000);
@@ -109,30 +109,29 @@ fn a_budget_that_is_read_earns_and_holds_what_it_says() {
 }
 
 #[test]
-fn a_layer_keeps_what_the_file_does_not_name() {
+fn a_setting_that_the_file_does_not_name_stays() {
     let layer =
         presets::llm::<crate::markers::Concrete>().ignore_hints().settings(&from_toml("max_attempts = 9"));
-    let settings = layer.into_terms().settings;
-    assert_eq!((settings.max_attempts, settings.max_elapsed), (9, Some(Duration::from_secs(600))));
-    assert!(!settings.heeds_hints && settings.pace.is_some());
+    let config = layer.into_config();
+    assert_eq!((config.max_attempts, config.max_elapsed), (9, Some(Duration::from_secs(600))));
+    assert!(!config.reads_hints && config.pace.is_some());
 
     let layer = presets::llm::<crate::markers::Concrete>()
         .ignore_hints()
         .settings(&from_toml("ignore_hints = false"));
-    assert!(layer.into_terms().settings.heeds_hints);
+    assert!(layer.into_config().reads_hints);
 }
 
 #[test]
 fn each_layer_has_a_budget_of_its_own() {
     let settings = from_toml("budget = { capacity = 2 }");
-    let [one, other] =
-        [(); 2].map(|()| RetryLayer::<_>::into_terms(settings.layer()).settings.budget.unwrap());
+    let [one, other] = [(); 2].map(|()| RetryLayer::<_>::into_config(settings.layer()).budget.unwrap());
     one.withdraw(http_retry::RetryCost::TWO, Duration::ZERO).unwrap().commit();
     assert_eq!((one.tokens(), other.tokens()), (0.0, 2.0));
 }
 
 #[test]
-fn json_and_toml_say_the_same() {
+fn json_and_toml_give_the_same_settings() {
     let json = json!({
         "max_attempts": 5,
         "max_elapsed": "1m 30s",
@@ -191,7 +190,7 @@ fn an_error_names_the_field_the_value_and_the_allowed_values() {
         };
         let error = serde_json::from_value::<RetrySettings>(object.clone()).unwrap_err();
         assert_eq!(error.to_string(), expected);
-        // And so in TOML, which has most of these values as well.
+        // TOML gives the same error.
         let text = toml::to_string(&object).unwrap();
         let error = toml::from_str::<RetrySettings>(&text).unwrap_err();
         assert_eq!(error.message(), expected, "{text}");

@@ -1,4 +1,4 @@
-//! What a scripted service answers with.
+//! The responses and failures of a scripted service.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use http_retry::FailureKind;
 
-/// The body of a scripted response: nothing. The [module](crate::testing) has an example.
+/// The empty body of a scripted response. The [module](crate::testing) has an example.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ScriptedBody;
 
@@ -32,7 +32,7 @@ impl Body for ScriptedBody {
     }
 }
 
-/// A scripted failure, which [`failure_kind`](crate::failure_kind) reads as what it is.
+/// A scripted failure. [`failure_kind`](crate::failure::failure_kind) returns its kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("failed by script: {kind:?}")]
 pub struct ScriptedFailure {
@@ -44,7 +44,7 @@ impl ScriptedFailure {
         Self { kind }
     }
 
-    /// How far the request got.
+    /// Returns how far the request got.
     pub fn kind(&self) -> FailureKind {
         self.kind
     }

@@ -1,4 +1,4 @@
-//! The scripted service.
+//! A service that follows a script.
 
 use std::fmt;
 use std::future;
@@ -17,11 +17,11 @@ use tower_service::Service;
 use super::{ScriptedBody, ScriptedFailure};
 use crate::lock::lock;
 
-/// A service that answers each call as its script says, once it has read the whole request, and remembers what it got.
+/// A service that reads each request, records it, and then answers as its script says.
 ///
-/// Clones share what they remember and where they are in the script. It takes any request with a body of `Bytes`, so
-/// it can stand below a [`RetryLayer`](crate::RetryLayer) with others in between. The [module](crate::testing) has an
-/// example.
+/// Clones share the records and the position in the script. The service takes any request with a body of
+/// `Bytes`, so other layers may stand between it and a [`RetryLayer`](crate::RetryLayer). The
+/// [module](crate::testing) has an example.
 #[derive(Clone)]
 pub struct ScriptedService {
     script: Arc<Script>,
@@ -29,28 +29,28 @@ pub struct ScriptedService {
     start: Instant,
 }
 
-/// One request, as the service got it. The [module](crate::testing) reads one.
+/// A request, as the service received it. The [module](crate::testing) has an example.
 #[derive(Clone, Debug)]
 pub struct Received {
-    /// When it came, in tokio's time since the service was made.
+    /// Time between the creation of the service and the request, by tokio's clock.
     pub at: Duration,
-    /// The request, with as much of its body as could be read. [`AttemptNumber::of`](crate::AttemptNumber::of) tells
-    /// which attempt it is.
+    /// The request, with as much of its body as could be read.
+    /// [`AttemptNumber::from_request`](crate::AttemptNumber::from_request) returns the number of the attempt.
     pub request: Request<Bytes>,
 }
 
 impl ScriptedService {
-    /// Begins at the script's beginning. Its time starts now.
+    /// Creates a service that starts with the script's first answer. Its clock starts now.
     pub fn new(script: Script) -> Self {
         Self { script: Arc::new(script), received: Arc::default(), start: Instant::now() }
     }
 
-    /// The requests so far, in the order in which they came.
+    /// Returns the requests so far, in the order of their arrival.
     pub fn received(&self) -> Vec<Received> {
         self.lock().clone()
     }
 
-    /// When they came.
+    /// Returns the arrival times of the requests so far.
     pub fn times(&self) -> Vec<Duration> {
         self.lock().iter().map(|received| received.at).collect()
     }
@@ -60,7 +60,7 @@ impl ScriptedService {
     }
 }
 
-/// The answer to a request. The [module](crate::testing) awaits one.
+/// The future of a [`ScriptedService`]. The [module](crate::testing) has an example.
 pub type ScriptedFuture =
     Pin<Box<dyn Future<Output = Result<Response<ScriptedBody>, ScriptedFailure>> + Send>>;
 
@@ -86,7 +86,7 @@ where
         };
         let service = self.clone();
         Box::pin(async move {
-            let body = read(body).await;
+            let body = collect(body).await;
             *service.lock()[number - 1].request.body_mut() = body;
             match service.script.nth(number) {
                 Scripted::Response(response) => Ok(response.map(|()| ScriptedBody)),
@@ -97,8 +97,8 @@ where
     }
 }
 
-/// As much of a body as there is.
-async fn read<B: Body<Data = Bytes>>(body: B) -> Bytes {
+/// Reads a body up to its end or its failure.
+async fn collect<B: Body<Data = Bytes>>(body: B) -> Bytes {
     let mut body = Box::pin(body);
     let mut all = BytesMut::new();
     while let Some(Ok(frame)) = future::poll_fn(|cx| body.as_mut().poll_frame(cx)).await {
@@ -126,14 +126,14 @@ mod tests {
 
     const A_SECOND: FixedDelay = FixedDelay::new(Duration::from_secs(1));
 
-    /// What comes of a POST: the calls, in seconds, and the status.
+    /// Sends a POST, and returns the times of the calls, in seconds, and the status or the failure.
     async fn post(script: Script) -> (Vec<u64>, Result<u16, FailureKind>) {
         let service = ScriptedService::new(script);
         let client = ServiceBuilder::new().layer(RetryLayer::new(A_SECOND)).service(service.clone());
         let request = Request::post("/orders").header("x-a", "b").body(Full::<Bytes>::from("text")).unwrap();
         let response = client.oneshot(request).await;
         for (number, received) in (1..).zip(service.received()) {
-            assert_eq!(AttemptNumber::of(&received.request), number);
+            assert_eq!(AttemptNumber::from_request(&received.request), number);
             assert_eq!(
                 (received.request.body().as_ref(), &received.request.headers()["x-a"]),
                 (&b"text"[..], &"b".parse().unwrap())
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn each_call_is_answered_as_the_script_says_and_remembered() {
+    async fn each_call_is_recorded_and_answered_as_the_script_says() {
         let script = Script::new;
         assert_eq!(post(script().status(204)).await, (vec![0], Ok(204)));
         assert_eq!(post(script().status(429).times(2).status(200)).await, (vec![0, 1, 2], Ok(200)));
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_failure_is_read_as_what_it_is() {
+    async fn a_scripted_failure_has_the_kind_of_the_script() {
         for (kind, seconds) in [
             (FailureKind::NeverSent, vec![0, 1]),
             (FailureKind::Unprocessed, vec![0, 0]),
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_is_pending_never_comes() {
+    async fn a_pending_answer_never_arrives() {
         let hour = Duration::from_secs(3_600);
         assert!(tokio::time::timeout(hour, post(Script::new().pending())).await.is_err());
     }

@@ -1,35 +1,35 @@
-//! Names of headers that `http` has no numbers for, and that are met often all the same.
+//! Common header names that are not among the standard names of `http`.
 
 use http::HeaderName;
 
-/// The name of this text, if it is one of those that are ready: any other has to be read, and takes memory of its own.
+/// Returns the common name with this text. A name that is not in the table must be parsed, and allocates.
 pub(super) fn name(text: &[u8]) -> Option<HeaderName> {
     COMMON.iter().find(|(common, _)| common.as_bytes() == text).map(|(_, name)| name.clone())
 }
 
-/// What proxies, tracers and browsers add, and what callers are known by.
+/// Names that proxies, tracers and browsers add, and names of API keys.
 static COMMON: [(&str, HeaderName); 18] = [
-    ready("x-forwarded-for"),
-    ready("x-request-id"),
-    ready("traceparent"),
-    ready("x-forwarded-proto"),
-    ready("x-forwarded-host"),
-    ready("x-real-ip"),
-    ready("tracestate"),
-    ready("x-api-key"),
-    ready("x-correlation-id"),
-    ready("idempotency-key"),
-    ready("priority"),
-    ready("sec-fetch-dest"),
-    ready("sec-fetch-mode"),
-    ready("sec-fetch-site"),
-    ready("sec-ch-ua"),
-    ready("sec-ch-ua-mobile"),
-    ready("sec-ch-ua-platform"),
-    ready("baggage"),
+    entry("x-forwarded-for"),
+    entry("x-request-id"),
+    entry("traceparent"),
+    entry("x-forwarded-proto"),
+    entry("x-forwarded-host"),
+    entry("x-real-ip"),
+    entry("tracestate"),
+    entry("x-api-key"),
+    entry("x-correlation-id"),
+    entry("idempotency-key"),
+    entry("priority"),
+    entry("sec-fetch-dest"),
+    entry("sec-fetch-mode"),
+    entry("sec-fetch-site"),
+    entry("sec-ch-ua"),
+    entry("sec-ch-ua-mobile"),
+    entry("sec-ch-ua-platform"),
+    entry("baggage"),
 ];
 
-const fn ready(name: &'static str) -> (&'static str, HeaderName) {
+const fn entry(name: &'static str) -> (&'static str, HeaderName) {
     (name, HeaderName::from_static(name))
 }
 
@@ -38,7 +38,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_is_the_name_that_is_read_of_its_text() {
+    fn each_name_equals_the_name_that_is_parsed_from_its_text() {
         for (text, _) in &COMMON {
             assert_eq!(
                 name(text.as_bytes()),
@@ -49,7 +49,7 @@ mod tests {
     }
 
     #[test]
-    fn others_are_none_of_them() {
+    fn other_texts_are_not_in_the_table() {
         for text in ["", "x", "x-request-ids", "X-Request-Id", "host"] {
             assert_eq!(name(text.as_bytes()), None, "{text}");
         }

@@ -1,27 +1,27 @@
-//! Makes a head again of what was kept of it.
+//! Rebuilds a request head from its snapshot.
 
 use bytes::Bytes;
 use http::uri::{Authority, Parts, PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Uri, request};
 
-use super::{HeadSnapshot, Known, Lengths, MARK, SENSITIVE, common, upper};
+use super::{HeadSnapshot, SENSITIVE, STANDARD_NAME, StandardNames, UriLengths, common, high_bits};
 
-/// A head to send, the same as was kept.
-pub(super) fn parts(kept: &HeadSnapshot) -> request::Parts {
+/// Returns a head that equals the one that was saved.
+pub(super) fn parts(snapshot: &HeadSnapshot) -> request::Parts {
     let (mut parts, ()) = Request::new(()).into_parts();
-    // One buffer for all of it.
-    let bytes = Bytes::copy_from_slice(kept.bytes());
-    parts.method = kept.method.clone();
-    parts.version = kept.version;
-    parts.extensions = kept.extensions.clone();
-    parts.uri = uri(kept.uri, &bytes);
-    parts.headers = headers(kept, &bytes);
+    // The URI and all values share this one buffer.
+    let bytes = Bytes::copy_from_slice(snapshot.bytes());
+    parts.method = snapshot.method.clone();
+    parts.version = snapshot.version;
+    parts.extensions = snapshot.extensions.clone();
+    parts.uri = uri(snapshot.uri, &bytes);
+    parts.headers = headers(snapshot, &bytes);
     parts
 }
 
-fn uri(lengths: Lengths, bytes: &Bytes) -> Uri {
-    let [scheme, authority, target] = lengths.places();
-    // They were parts of a URI before.
+fn uri(lengths: UriLengths, bytes: &Bytes) -> Uri {
+    let [scheme, authority, target] = lengths.ranges();
+    // The parts come from a valid URI, so no conversion below fails.
     if authority.is_empty() {
         return PathAndQuery::from_maybe_shared(bytes.slice(target)).map(Uri::from).unwrap_or_default();
     }
@@ -34,23 +34,23 @@ fn uri(lengths: Lengths, bytes: &Bytes) -> Uri {
     Uri::from_parts(parts).unwrap_or_default()
 }
 
-/// The headers, whose lines are the last of the bytes.
-fn headers(kept: &HeadSnapshot, bytes: &Bytes) -> HeaderMap {
-    // More lines than a map has room for may be of a few names.
-    let mut headers = HeaderMap::try_with_capacity(kept.lines as usize).unwrap_or_default();
-    let mut lines = kept.lines();
-    let known = Known::get();
-    while let Some((number, name, value)) = lines.pieces() {
-        let name = match number & MARK {
+/// Returns the headers. Their lines are at the end of `bytes`.
+fn headers(snapshot: &HeadSnapshot, bytes: &Bytes) -> HeaderMap {
+    // A head may have more lines than a map may have names, if names repeat.
+    let mut headers = HeaderMap::try_with_capacity(snapshot.lines as usize).unwrap_or_default();
+    let mut lines = snapshot.lines();
+    let standard_names = StandardNames::get();
+    while let Some((prefix, name, value)) = lines.pieces() {
+        let name = match prefix & STANDARD_NAME {
             0 => common::name(name).or_else(|| HeaderName::from_bytes(name).ok()),
-            _ => known.name(upper(number)).cloned(),
+            _ => standard_names.name(high_bits(prefix)).cloned(),
         };
-        // They were a name and a value before.
+        // The line comes from a valid name and a valid value, so both conversions succeed.
         let Some(name) = name else { continue };
         let end = bytes.len() - lines.0.len();
         let value = HeaderValue::from_maybe_shared(bytes.slice(end - value.len()..end));
         let Ok(mut value) = value else { continue };
-        value.set_sensitive(number & SENSITIVE != 0);
+        value.set_sensitive(prefix & SENSITIVE != 0);
         headers.append(name, value);
     }
     headers

@@ -3,7 +3,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-fn kept(headers: &[(String, Vec<u8>, bool)]) -> (request::Parts, HeadSnapshot) {
+fn saved(headers: &[(String, Vec<u8>, bool)]) -> (request::Parts, HeadSnapshot) {
     let request = Request::put("http://host.example:81/a?b").version(Version::HTTP_2).extension(7_u8);
     let mut request = request.body(()).unwrap();
     for (name, value, is_sensitive) in headers {
@@ -11,8 +11,8 @@ fn kept(headers: &[(String, Vec<u8>, bool)]) -> (request::Parts, HeadSnapshot) {
         value.set_sensitive(*is_sensitive);
         request.headers_mut().append(HeaderName::from_bytes(name.as_bytes()).unwrap(), value);
     }
-    let kept = HeadSnapshot::of(&request);
-    (request.into_parts().0, kept)
+    let snapshot = HeadSnapshot::new(&request);
+    (request.into_parts().0, snapshot)
 }
 
 fn name() -> impl Strategy<Value = String> {
@@ -20,13 +20,14 @@ fn name() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    /// Names of either kind, values of any bytes and longer than is guessed, in any order, and often more than once.
+    /// The heads have names of either kind in any order, often more than once, and values of any bytes that are longer
+    /// than the estimate.
     #[test]
-    fn what_is_restored_is_what_was_kept(
+    fn a_restored_head_equals_the_saved_one(
         headers in prop::collection::vec((name(), prop::collection::vec(0x80_u8.., 0..200), any::<bool>()), 0..40),
     ) {
-        let (parts, kept) = kept(&headers);
-        let restored = kept.restore();
+        let (parts, snapshot) = saved(&headers);
+        let restored = snapshot.restore();
         prop_assert_eq!(&restored.headers, &parts.headers);
         let sensitive = |parts: &request::Parts| -> Vec<_> {
             parts.headers.iter().map(|(name, value)| (name.clone(), value.is_sensitive())).collect()
@@ -35,12 +36,12 @@ proptest! {
         let lines = |head: RequestHead<'_>| -> Vec<_> {
             head.headers().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
         };
-        prop_assert_eq!(lines(kept.head()), lines(RequestHead::from(&parts)));
-        let (mut parts, mut kept) = (parts, kept);
+        prop_assert_eq!(lines(snapshot.head()), lines(RequestHead::from(&parts)));
+        let (mut parts, mut snapshot) = (parts, snapshot);
         for name in ["Cookie", "a", "b"] {
             parts.headers.remove(name);
-            kept.remove(name);
-            prop_assert_eq!(&kept.restore().headers, &parts.headers);
+            snapshot.remove(name);
+            prop_assert_eq!(&snapshot.restore().headers, &parts.headers);
         }
     }
 }
@@ -64,48 +65,48 @@ fn every_kind_of_uri_is_restored() {
         "http://a/?",
     ] {
         let request = Request::get(uri).body(()).unwrap();
-        let mut kept =
-            HeadSnapshot::of(&Request::post("http://of.another/head").header("x", "1").body(()).unwrap());
-        kept.replace(&request);
-        assert_eq!(&kept.restore().uri, request.uri(), "{uri}");
-        let (kept, whole) = (kept.head(), RequestHead::from(&request));
-        assert_eq!((kept.path(), kept.authority()), (whole.path(), whole.authority()), "{uri}");
+        let mut snapshot =
+            HeadSnapshot::new(&Request::post("http://of.another/head").header("x", "1").body(()).unwrap());
+        snapshot.replace(&request);
+        assert_eq!(&snapshot.restore().uri, request.uri(), "{uri}");
+        let (snapshot, whole) = (snapshot.head(), RequestHead::from(&request));
+        assert_eq!((snapshot.path(), snapshot.authority()), (whole.path(), whole.authority()), "{uri}");
     }
 }
 
 #[test]
 fn one_name_may_have_more_lines_than_a_map_has_room_for_names() {
-    let (parts, kept) = kept(&vec![("x-one".to_owned(), b"1".to_vec(), false); 30_000]);
-    assert_eq!(kept.restore().headers, parts.headers);
+    let (parts, snapshot) = saved(&vec![("x-one".to_owned(), b"1".to_vec(), false); 30_000]);
+    assert_eq!(snapshot.restore().headers, parts.headers);
 }
 
 #[test]
-fn memory_is_used_again() {
+fn the_buffer_is_used_again() {
     let request = Request::get("http://host.example/a").header("x-one", "1").body(()).unwrap();
-    let mut kept = HeadSnapshot::of(&request);
-    let before = kept.bytes.as_ptr();
-    kept.clear();
-    assert!(kept.restore().headers.is_empty());
-    assert_eq!(kept.head().headers().count(), 0);
-    kept.replace(&request);
-    assert_eq!(kept.restore().headers, *request.headers());
-    assert_eq!(kept.bytes.as_ptr(), before);
+    let mut snapshot = HeadSnapshot::new(&request);
+    let before = snapshot.bytes.as_ptr();
+    snapshot.clear();
+    assert!(snapshot.restore().headers.is_empty());
+    assert_eq!(snapshot.head().headers().count(), 0);
+    snapshot.replace(&request);
+    assert_eq!(snapshot.restore().headers, *request.headers());
+    assert_eq!(snapshot.bytes.as_ptr(), before);
 }
 
 #[test]
-fn a_kept_head_tells_what_the_whole_one_does() {
-    let row = |name: &str, value: &[u8]| (name.to_owned(), value.to_vec(), false);
-    let (parts, kept) = kept(&[
-        row("host", b"other"),
-        row("x-one", b"1"),
-        row("x-one", b"2"),
-        row("x-opaque", b"\xff"),
-        row("upgrade", b""),
+fn a_saved_head_and_its_original_answer_alike() {
+    let line = |name: &str, value: &[u8]| (name.to_owned(), value.to_vec(), false);
+    let (parts, snapshot) = saved(&[
+        line("host", b"other"),
+        line("x-one", b"1"),
+        line("x-one", b"2"),
+        line("x-opaque", b"\xff"),
+        line("upgrade", b""),
     ]);
-    let restored = kept.restore();
+    let restored = snapshot.restore();
     assert_eq!((&restored.method, restored.version), (&parts.method, parts.version));
     assert_eq!((&restored.uri, restored.extensions.get()), (&parts.uri, Some(&7_u8)));
-    for head in [RequestHead::from(&parts), kept.head()] {
+    for head in [RequestHead::from(&parts), snapshot.head()] {
         assert_eq!((head.method(), head.path()), (&Method::PUT, "/a"));
         assert_eq!((head.authority(), head.host()), (Some("host.example:81"), Some("host.example")));
         assert_eq!((head.header("X-One"), head.header("x-two")), (Some("1"), None));

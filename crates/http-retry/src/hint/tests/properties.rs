@@ -1,4 +1,4 @@
-//! What holds whatever a server sends.
+//! Properties that hold for every response.
 
 use proptest::prelude::*;
 use rand::{SeedableRng, rngs::SmallRng};
@@ -6,8 +6,8 @@ use rand::{SeedableRng, rngs::SmallRng};
 use super::*;
 use crate::{Attempt, ClockReading, Decision, RetryAfterFirst, Session};
 
-/// Every header that a hint depends on, but for [`PUSHBACK`], which would outrank them all, and [`REMAINING`].
-const KNOWN: &[&str] = &[
+/// Every header that a hint depends on, except [`PUSHBACK`], which would outrank all others, and [`REMAINING`].
+const HINT_HEADERS: &[&str] = &[
     "anthropic-ratelimit-requests-reset",
     "anthropic-ratelimit-tokens-reset",
     "date",
@@ -24,7 +24,7 @@ const KNOWN: &[&str] = &[
     "x-ratelimit-retry-after",
 ];
 
-/// The headers that say what is left.
+/// The headers with the rest of a quota.
 const REMAINING: &[&str] = &[
     "anthropic-ratelimit-requests-remaining",
     "anthropic-ratelimit-tokens-remaining",
@@ -34,7 +34,7 @@ const REMAINING: &[&str] = &[
     "x-ratelimit-remaining-tokens",
 ];
 
-/// Any bytes that a header may hold, and what is more likely to get far in a parser.
+/// Any bytes that a header may have, and values that are almost valid.
 fn value() -> impl Strategy<Value = HeaderValue> {
     let byte = prop_oneof![1 => Just(b'\t'), 20 => b' '..=b'~', 10 => 0x80..=0xff_u8];
     let bytes = prop::collection::vec(byte, 0..40);
@@ -48,35 +48,35 @@ fn value() -> impl Strategy<Value = HeaderValue> {
     prop_oneof![1 => bytes, 2 => likely].prop_map(|bytes| HeaderValue::from_bytes(&bytes).unwrap())
 }
 
-/// Few headers for the lower ranks to be heard, or many of them; and quotas that are used up, mostly.
+/// Either a few headers, so that those of lower rank count, or many of them. Most quotas are used up.
 fn headers() -> impl Strategy<Value = HeaderMap> {
     let line = prop_oneof![
         1 => (Just(PUSHBACK), value()),
-        30 => (prop::sample::select(KNOWN), value()),
+        30 => (prop::sample::select(HINT_HEADERS), value()),
     ];
-    let left = prop_oneof![3 => Just(HeaderValue::from_static("0")), 1 => value()];
-    let left = (prop::sample::select(REMAINING), left);
+    let remaining = prop_oneof![3 => Just(HeaderValue::from_static("0")), 1 => value()];
+    let remaining = (prop::sample::select(REMAINING), remaining);
     let lines =
         prop_oneof![3 => prop::collection::vec(line.clone(), 0..5), 1 => prop::collection::vec(line, 0..24)];
-    (lines, prop::collection::vec(left, 0..8)).prop_map(|(lines, left)| {
+    (lines, prop::collection::vec(remaining, 0..8)).prop_map(|(lines, remaining)| {
         let mut headers = HeaderMap::new();
-        for (name, value) in lines.into_iter().chain(left) {
+        for (name, value) in lines.into_iter().chain(remaining) {
             headers.append(name, value);
         }
         headers
     })
 }
 
-/// Before the epoch too, and after the calendar's end.
+/// Times before the epoch and after the end of the calendar are among them.
 fn wall() -> impl Strategy<Value = SystemTime> {
     let seconds = prop_oneof![0..4_000_000_000_u64, 0..1_u64 << 40];
     (seconds, 0..1_000_000_000_u32, any::<bool>()).prop_map(|(seconds, nanos, is_after)| {
         let distance = Duration::new(seconds, nanos);
-        let moment = match is_after {
+        let time = match is_after {
             true => SystemTime::UNIX_EPOCH.checked_add(distance),
             false => SystemTime::UNIX_EPOCH.checked_sub(distance),
         };
-        moment.unwrap_or(SystemTime::UNIX_EPOCH)
+        time.unwrap_or(SystemTime::UNIX_EPOCH)
     })
 }
 
@@ -87,34 +87,34 @@ proptest! {
         status in prop::sample::select(vec![200, 403, 413, 429, 500, 503]),
         wall in wall(),
         monotonic in any::<Duration>(),
-        deadline in any::<Option<Duration>>(),
+        max_elapsed in any::<Option<Duration>>(),
     ) {
-        let mut answer = Answer::of(status);
-        *answer.0.headers_mut() = headers;
-        let head = ResponseHead::from(&answer.0);
+        let mut response = HintedResponse::new(status);
+        *response.0.headers_mut() = headers;
+        let head = ResponseHead::from(&response.0);
         let hint = RetryHint::read(&head, wall);
 
         let request = http::Request::new(());
         let attempt = Attempt::new(1, &request, head);
         let policy = RetryAfterFirst::default().longest(Duration::MAX);
-        let mut session = Session::new().max_elapsed(deadline).started(monotonic);
+        let mut session = Session::new().max_elapsed(max_elapsed).started(monotonic);
         let clock = || ClockReading::new(monotonic, wall);
-        let step = session.decide(&policy, &attempt, None, clock, &mut SmallRng::seed_from_u64(1));
-        if let Decision::Wait(delay) = step {
+        let decision = session.decide(&policy, &attempt, None, clock, &mut SmallRng::seed_from_u64(1));
+        if let Decision::Wait(delay) = decision {
             prop_assert_ne!(hint, Some(RetryHint::Never));
             prop_assert!(hint.and_then(RetryHint::delay).unwrap_or_default() <= delay);
-            prop_assert!(deadline.is_none_or(|deadline| delay <= deadline));
+            prop_assert!(max_elapsed.is_none_or(|max_elapsed| delay <= max_elapsed));
             session.resend();
             prop_assert_eq!(session.waited(), delay);
         }
     }
 
-    /// What is read is whole milliseconds, and longer than anybody's life at the most.
+    /// A parsed delay is rounded to whole milliseconds, and saturates at `u64::MAX` of them.
     #[test]
     fn every_delay_is_whole_milliseconds(headers in headers(), wall in wall()) {
-        let mut answer = Answer::default();
-        *answer.0.headers_mut() = headers;
-        if let Some(RetryHint::After(delay)) = RetryHint::read(&ResponseHead::from(&answer.0), wall) {
+        let mut response = HintedResponse::default();
+        *response.0.headers_mut() = headers;
+        if let Some(RetryHint::After(delay)) = RetryHint::read(&ResponseHead::from(&response.0), wall) {
             prop_assert!(delay <= Duration::from_millis(u64::MAX));
             prop_assert_eq!(delay.subsec_nanos() % 1_000_000, 0);
         }

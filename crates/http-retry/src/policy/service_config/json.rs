@@ -1,7 +1,7 @@
-//! The values of a service config, read from JSON.
+//! Parsers of the values in a service config's JSON.
 //!
-//! As protobuf's JSON has them: a duration is `"0.1s"`, a code is its name in any case or its number. Keys that are not
-//! known are left alone, as gRPC leaves them.
+//! The format is that of protobuf's JSON. A duration is written as `"0.1s"`, and a code as its name in any case or as its
+//! number. Unknown keys are ignored, as gRPC does.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use super::{GrpcRetryConfig, GrpcRetryPolicy};
 use crate::{Budget, GrpcCode, ServiceConfigError};
 
 impl GrpcRetryPolicy {
-    /// Reads the object that a method's `retryPolicy` is.
+    /// Parses the JSON object of a method's `retryPolicy`.
     ///
     /// ```
     /// # use http_retry::GrpcRetryPolicy;
@@ -22,15 +22,15 @@ impl GrpcRetryPolicy {
     /// # Ok::<_, http_retry::ServiceConfigError>(())
     /// ```
     pub fn from_json(text: &str) -> Result<Self, ServiceConfigError> {
-        Self::of(&parse("retryPolicy", text)?)
+        Self::from_value(&parse("retryPolicy", text)?)
     }
 
-    pub(super) fn of(object: &Value) -> Result<Self, ServiceConfigError> {
+    pub(super) fn from_value(object: &Value) -> Result<Self, ServiceConfigError> {
         let field = "retryableStatusCodes";
         let codes = &object[field];
-        let codes = codes.as_array().ok_or_else(|| wrong(field, codes, "a list of codes"))?;
+        let codes = codes.as_array().ok_or_else(|| invalid(field, codes, "a list of codes"))?;
         Self::new(GrpcRetryConfig {
-            max_attempts: whole(object, "maxAttempts")?,
+            max_attempts: integer(object, "maxAttempts")?,
             initial_backoff: duration(object, "initialBackoff")?,
             max_backoff: duration(object, "maxBackoff")?,
             backoff_multiplier: number(object, "backoffMultiplier")?,
@@ -40,47 +40,47 @@ impl GrpcRetryPolicy {
 }
 
 impl Budget {
-    /// Reads the object that the `retryThrottling` of a gRPC service config is; see
-    /// [`throttling`](Self::throttling).
+    /// Parses the JSON object of a gRPC service config's `retryThrottling`; see [`throttling`](Self::throttling).
     pub fn throttling_from_json(text: &str) -> Result<Self, ServiceConfigError> {
-        Self::throttling_of(&parse("retryThrottling", text)?)
+        Self::throttling_from_value(&parse("retryThrottling", text)?)
     }
 
-    pub(super) fn throttling_of(object: &Value) -> Result<Self, ServiceConfigError> {
-        Self::throttling(whole(object, "maxTokens")?, number(object, "tokenRatio")?)
+    pub(super) fn throttling_from_value(object: &Value) -> Result<Self, ServiceConfigError> {
+        Self::throttling(integer(object, "maxTokens")?, number(object, "tokenRatio")?)
     }
 }
 
-/// The object that a text is. What is missing in it is null, so that each field can say itself what it must be.
+/// Parses a text that must be an object. A missing field reads as null, and the parser of each field reports it.
 pub(super) fn parse(field: &str, text: &str) -> Result<Value, ServiceConfigError> {
     match serde_json::from_str(text) {
         Ok(value) => object(field, &value).map(|()| value),
-        Err(error) => Err(ServiceConfigError::new(field, format!("not readable ({error})"), AN_OBJECT)),
+        Err(error) => Err(ServiceConfigError::new(field, format!("not readable ({error})"), OBJECT)),
     }
 }
 
+/// Checks that a value is an object.
 pub(super) fn object(field: &str, value: &Value) -> Result<(), ServiceConfigError> {
-    value.is_object().then_some(()).ok_or_else(|| wrong(field, value, AN_OBJECT))
+    value.is_object().then_some(()).ok_or_else(|| invalid(field, value, OBJECT))
 }
 
-pub(super) fn wrong(field: &str, value: &Value, allowed: &'static str) -> ServiceConfigError {
+pub(super) fn invalid(field: &str, value: &Value, allowed: &'static str) -> ServiceConfigError {
     ServiceConfigError::new(field, value, allowed)
 }
 
-fn whole(object: &Value, field: &str) -> Result<u32, ServiceConfigError> {
-    let whole = number(object, field)?;
-    let is_whole = whole.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(&whole);
-    is_whole.then_some(whole as u32).ok_or_else(|| wrong(field, &object[field], "a whole number"))
+fn integer(object: &Value, field: &str) -> Result<u32, ServiceConfigError> {
+    let value = number(object, field)?;
+    let is_integer = value.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(&value);
+    is_integer.then_some(value as u32).ok_or_else(|| invalid(field, &object[field], "a whole number"))
 }
 
 fn number(object: &Value, field: &str) -> Result<f64, ServiceConfigError> {
-    object[field].as_f64().ok_or_else(|| wrong(field, &object[field], "a number"))
+    object[field].as_f64().ok_or_else(|| invalid(field, &object[field], "a number"))
 }
 
-/// Seconds with up to nine decimals, and an `s`.
+/// Parses seconds with up to nine decimals and an `s`.
 fn duration(object: &Value, field: &str) -> Result<Duration, ServiceConfigError> {
     let value = &object[field];
-    value.as_str().and_then(seconds).ok_or_else(|| wrong(field, value, "seconds, such as \"0.1s\""))
+    value.as_str().and_then(seconds).ok_or_else(|| invalid(field, value, "seconds, such as \"0.1s\""))
 }
 
 fn seconds(text: &str) -> Option<Duration> {
@@ -98,16 +98,16 @@ fn code(value: &Value) -> Result<GrpcCode, ServiceConfigError> {
         Value::String(name) => GrpcCode::from_name(name),
         number => number.as_u64().and_then(GrpcCode::from_number),
     };
-    code.ok_or_else(|| wrong("retryableStatusCodes", value, "the names or numbers of codes"))
+    code.ok_or_else(|| invalid("retryableStatusCodes", value, "the names or numbers of codes"))
 }
 
-const AN_OBJECT: &str = "a JSON object";
+const OBJECT: &str = "a JSON object";
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// A policy in JSON, with one field replaced.
+    /// Returns a policy in JSON with one field replaced.
     fn json(field: &str, value: &str) -> String {
         let mut fields = vec![
             ("maxAttempts", "4"),
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_file_says_is_what_the_constructor_makes() {
+    fn json_gives_the_same_policy_as_the_constructor() {
         let values = GrpcRetryConfig {
             max_attempts: 3,
             initial_backoff: Duration::from_millis(100),
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_allowed_is_named() {
+    fn an_error_names_the_value_and_the_allowed_ones() {
         check("maxAttempts", "absent", "null, and must be a number");
         check("maxAttempts", "1", "1, and must be 2 or more");
         check("maxAttempts", "-1", "-1, and must be a whole number");
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_object_is_named() {
+    fn anything_but_an_object_is_an_error() {
         for text in ["", "{", "3", "\"4\"", "[4]", "{} {}"] {
             let error = GrpcRetryPolicy::from_json(text).unwrap_err();
             assert_eq!((error.field(), error.allowed()), ("retryPolicy", "a JSON object"));
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn throttling_is_read_too() {
+    fn throttling_is_parsed() {
         let budget = Budget::throttling_from_json(r#"{"maxTokens": 10, "tokenRatio": 0.1}"#).unwrap();
         assert_eq!(budget.tokens(), 10.0);
         for (text, expected) in [

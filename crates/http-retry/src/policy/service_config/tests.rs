@@ -60,7 +60,7 @@ fn the_codes_of_the_list_are_retried_and_no_others() {
 }
 
 #[test]
-fn a_failure_counts_as_the_code_that_grpc_makes_of_it() {
+fn a_failure_counts_as_the_code_that_grpc_gives_it() {
     use FailureKind::{MaybeProcessed, NeverSent, Overloaded, Permanent, Timeout, Unprocessed};
     let request = Request::post("http://api.example/shop.Orders/Place").body(()).unwrap();
     let never = [(Overloaded, None), (Permanent, None)];
@@ -90,7 +90,7 @@ fn check_error(set: impl FnOnce(&mut GrpcRetryConfig), field: &str, value: &str)
 }
 
 #[test]
-fn what_is_not_allowed_is_named() {
+fn an_error_names_the_value_and_the_allowed_ones() {
     check_error(|values| values.max_attempts = 0, "maxAttempts", "0");
     check_error(|values| values.max_attempts = 1, "maxAttempts", "1");
     check_error(|values| values.initial_backoff = Duration::ZERO, "initialBackoff", "0s");

@@ -1,4 +1,4 @@
-//! What each combinator means.
+//! Tests of each combinator.
 
 use super::*;
 
@@ -11,15 +11,15 @@ fn base() -> FixedDelay {
 }
 
 #[track_caller]
-fn check(policy: &dyn Policy, rows: &[(&str, u16, Verdict)]) {
-    for (method, status, expected) in rows {
-        let told = classified(policy, &request(method, "/"), &response(*status));
-        assert_eq!(told, *expected, "{method} {status}");
+fn check(policy: &dyn Policy, cases: &[(&str, u16, Verdict)]) {
+    for (method, status, expected) in cases {
+        let verdict = classified(policy, &request(method, "/"), &response(*status));
+        assert_eq!(verdict, *expected, "{method} {status}");
     }
 }
 
 #[test]
-fn retry_on_adds_a_status_for_requests_that_may_be_repeated() {
+fn retry_on_adds_a_status_for_idempotent_requests() {
     let policy = base().retry_on(StatusCode::NOT_FOUND);
     check(
         &policy,
@@ -29,7 +29,7 @@ fn retry_on_adds_a_status_for_requests_that_may_be_repeated() {
             ("POST", 404, ACCEPT),
             ("PATCH", 404, ACCEPT),
             ("GET", 410, ACCEPT),
-            // What is retried anyway keeps its cause.
+            // A status that the standard rules retry keeps its cause.
             ("GET", 503, THROTTLED),
         ],
     );
@@ -43,7 +43,7 @@ fn retry_on_adds_a_status_for_requests_that_may_be_repeated() {
 }
 
 #[test]
-fn any_method_lifts_the_guard_of_what_stands_before_it() {
+fn any_method_makes_every_request_idempotent_for_the_policy_before_it() {
     let teapot = StatusCode::IM_A_TEAPOT;
     check(&base().any_method(), &[("POST", 503, THROTTLED), ("POST", 500, TRANSIENT), ("POST", 501, ACCEPT)]);
     check(&base().retry_on(teapot).any_method(), &[("POST", 418, TRANSIENT), ("POST", 500, TRANSIENT)]);
@@ -57,21 +57,21 @@ fn any_method_lifts_the_guard_of_what_stands_before_it() {
     ] {
         assert_eq!(base().any_method().classify(&Attempt::new(1, &post, kind)), verdict, "{kind:?}");
     }
-    // No vouching makes a request out of a tunnel.
+    // A CONNECT stays out of reach of retries.
     assert!(!base().any_method().is_retryable(&RequestHead::from(&request("CONNECT", "example.com:443"))));
 }
 
 #[test]
-fn any_method_does_not_make_a_conflict_a_repetition() {
-    // A 409 is worth repeating only for a request that has a key.
+fn any_method_does_not_retry_a_conflict() {
+    // A 409 is retried only for a request with an idempotency key.
     check(&base().any_method(), &[("POST", 409, ACCEPT), ("PUT", 409, ACCEPT)]);
 }
 
 #[test]
-fn never_on_takes_a_status_away() {
+fn never_on_removes_a_status() {
     let policy = base().never_on(StatusCode::BAD_GATEWAY);
     check(&policy, &[("GET", 502, ACCEPT), ("GET", 504, TRANSIENT)]);
-    // The last word of the sentence counts.
+    // The last combinator counts.
     let status = StatusCode::NOT_FOUND;
     check(&base().retry_on(status).never_on(status), &[("GET", 404, ACCEPT)]);
     check(&base().never_on(status).retry_on(status), &[("GET", 404, TRANSIENT)]);
@@ -97,23 +97,27 @@ fn a_server_that_says_no_outranks_retry_on() {
 }
 
 #[test]
-fn only_keeps_what_is_in_scope() {
+fn only_limits_the_requests_to_a_scope() {
     let policy = base().only(|head| head.path().starts_with("/v1/"));
-    for (method, path, kept) in
+    for (method, path, is_retryable) in
         [("GET", "/v1/models", true), ("GET", "/v2/models", false), ("CONNECT", "example.com:443", false)]
     {
-        assert_eq!(policy.is_retryable(&RequestHead::from(&request(method, path))), kept, "{method} {path}");
+        assert_eq!(
+            policy.is_retryable(&RequestHead::from(&request(method, path))),
+            is_retryable,
+            "{method} {path}"
+        );
     }
     let all = base().only(|_| true);
     assert!(!all.is_retryable(&RequestHead::from(&request("CONNECT", "example.com:443"))));
     let both = base().only(|head| head.path() != "/a").only(|head| head.path() != "/b");
-    for (path, kept) in [("/a", false), ("/b", false), ("/c", true)] {
-        assert_eq!(both.is_retryable(&RequestHead::from(&request("GET", path))), kept, "{path}");
+    for (path, is_retryable) in [("/a", false), ("/b", false), ("/c", true)] {
+        assert_eq!(both.is_retryable(&RequestHead::from(&request("GET", path))), is_retryable, "{path}");
     }
 }
 
 #[test]
-fn classify_with_is_asked_first_and_may_decline() {
+fn classify_with_comes_first_and_may_return_none() {
     let option =
         base().classify_with(|attempt: &Attempt<'_>| match attempt.outcome.response()?.status().as_u16() {
             404 => Some(Verdict::Retry(RetryCause::Timeout)),
@@ -137,8 +141,8 @@ fn classify_with_is_asked_first_and_may_decline() {
 }
 
 #[test]
-fn classify_with_sees_what_any_method_vouches_for() {
-    let by_repeatability = |attempt: &Attempt<'_>| if attempt.is_idempotent() { TRANSIENT } else { ACCEPT };
-    check(&base().classify_with(by_repeatability), &[("POST", 200, ACCEPT), ("GET", 200, TRANSIENT)]);
-    check(&base().classify_with(by_repeatability).any_method(), &[("POST", 200, TRANSIENT)]);
+fn classify_with_sees_the_effect_of_any_method() {
+    let by_idempotency = |attempt: &Attempt<'_>| if attempt.is_idempotent() { TRANSIENT } else { ACCEPT };
+    check(&base().classify_with(by_idempotency), &[("POST", 200, ACCEPT), ("GET", 200, TRANSIENT)]);
+    check(&base().classify_with(by_idempotency).any_method(), &[("POST", 200, TRANSIENT)]);
 }

@@ -1,4 +1,4 @@
-//! How windows grow, how wide they are, and what is drawn from them.
+//! Tests of the growth and the width of windows, and of the delays that are drawn from them.
 
 use std::collections::BTreeSet;
 
@@ -42,20 +42,20 @@ fn a_hint_opens_the_window_and_the_spread_closes_it() {
     ] {
         let hint = RetryHint::After(ms(hint));
         assert_eq!(planned(&policy, |context| context.hint(hint)), expected, "{hint:?} {policy:?}");
-        // As `new` says.
+        // These are the defaults of `new`.
         assert_eq!(default, RetryAfterFirst::new(NoRetry).longest(longest).spread(1.0));
     }
 }
 
 #[test]
-fn a_hint_of_never_is_obeyed_and_no_hint_is_left_to_the_other_policy() {
-    let policy = RetryAfterFirst::new(Spy);
+fn a_hint_of_never_is_obeyed_and_without_a_hint_the_other_policy_decides() {
+    let policy = RetryAfterFirst::new(Unusual);
     assert_eq!(planned(&policy, |s| s.hint(RetryHint::Never)), Plan::GiveUp(GiveUpReason::ServerSaidNo));
     assert_eq!(planned(&policy, |s| s.backoff_step(2)), between(7_921, 7_921));
 }
 
 #[test]
-fn a_hint_of_all_time_saturates() {
+fn the_longest_hint_saturates() {
     let policy = RetryAfterFirst::new(NoRetry).longest(Duration::MAX);
     let plan = planned(&policy, |context| context.hint(RetryHint::After(Duration::MAX)));
     assert_eq!(plan, Window::exactly(Duration::MAX).into());
@@ -64,30 +64,30 @@ fn a_hint_of_all_time_saturates() {
 #[test]
 fn exponential_grows_from_the_base_by_the_multiplier_up_to_the_cap() {
     const MAX: Duration = Duration::MAX;
-    let of = |base, cap, multiplier| {
+    let backoff = |base, cap, multiplier| {
         ExponentialBackoff::new(ms(base), ms(cap)).multiplier(multiplier).jitter(Jitter::None)
     };
     for (policy, step, expected) in [
-        (of(100, 10_000, 2.0), 0, ms(100)),
-        (of(100, 10_000, 2.0), 1, ms(200)),
-        (of(100, 10_000, 2.0), 6, ms(6_400)),
-        (of(100, 10_000, 2.0), 7, ms(10_000)),
-        (of(100, 10_000, 2.0), u32::MAX, ms(10_000)),
-        (of(100, 10_000, 1.5), 2, ms(225)),
-        (of(100, 10_000, 1.0), u32::MAX, ms(100)),
-        (of(100, 10_000, 0.5), 9, ms(100)),
-        (of(100, 10_000, -2.0), 9, ms(100)),
-        (of(100, 10_000, f64::NEG_INFINITY), 9, ms(100)),
-        (of(100, 10_000, f64::NAN), 9, ms(100)),
-        (of(100, 10_000, f64::INFINITY), 0, ms(100)),
-        (of(100, 10_000, f64::INFINITY), 1, ms(10_000)),
-        (of(0, 10_000, 2.0), u32::MAX, ms(0)),
-        (of(0, 10_000, f64::INFINITY), 1, ms(0)),
-        (of(100, 50, 2.0), 0, ms(50)),
-        (of(100, 0, 2.0), 3, ms(0)),
+        (backoff(100, 10_000, 2.0), 0, ms(100)),
+        (backoff(100, 10_000, 2.0), 1, ms(200)),
+        (backoff(100, 10_000, 2.0), 6, ms(6_400)),
+        (backoff(100, 10_000, 2.0), 7, ms(10_000)),
+        (backoff(100, 10_000, 2.0), u32::MAX, ms(10_000)),
+        (backoff(100, 10_000, 1.5), 2, ms(225)),
+        (backoff(100, 10_000, 1.0), u32::MAX, ms(100)),
+        (backoff(100, 10_000, 0.5), 9, ms(100)),
+        (backoff(100, 10_000, -2.0), 9, ms(100)),
+        (backoff(100, 10_000, f64::NEG_INFINITY), 9, ms(100)),
+        (backoff(100, 10_000, f64::NAN), 9, ms(100)),
+        (backoff(100, 10_000, f64::INFINITY), 0, ms(100)),
+        (backoff(100, 10_000, f64::INFINITY), 1, ms(10_000)),
+        (backoff(0, 10_000, 2.0), u32::MAX, ms(0)),
+        (backoff(0, 10_000, f64::INFINITY), 1, ms(0)),
+        (backoff(100, 50, 2.0), 0, ms(50)),
+        (backoff(100, 0, 2.0), 3, ms(0)),
         (ExponentialBackoff::new(MAX, MAX).jitter(Jitter::None), u32::MAX, MAX),
         (ExponentialBackoff::new(ms(1), MAX).jitter(Jitter::None), u32::MAX, MAX),
-        // Exact to the nanosecond.
+        // The result is exact to the nanosecond.
         (
             ExponentialBackoff::new(Duration::from_nanos(1), MAX).jitter(Jitter::None),
             40,
@@ -149,7 +149,7 @@ fn decorrelated_jitter_is_three_times_the_last_delay_at_most() {
         (10, 1_000, Some(100), between(10, 300)),
         (10, 1_000, Some(334), between(10, 1_000)),
         (10, 1_000, Some(u64::MAX), between(10, 1_000)),
-        // Less than the base, as another policy may have drawn.
+        // Another policy may have drawn less than the base.
         (10, 1_000, Some(0), between(10, 10)),
         (0, 1_000, None, between(0, 0)),
         (500, 100, None, between(100, 100)),
@@ -162,7 +162,7 @@ fn decorrelated_jitter_is_three_times_the_last_delay_at_most() {
 }
 
 #[test]
-fn a_window_opens_no_earlier_than_told_and_keeps_its_width() {
+fn a_moved_window_opens_no_earlier_and_keeps_its_width() {
     let window = |earliest, latest| Window::between(ms(earliest), ms(latest));
     for (window, opening, expected) in [
         (window(0, 100), 0, window(0, 100)),
@@ -170,7 +170,7 @@ fn a_window_opens_no_earlier_than_told_and_keeps_its_width() {
         (window(50, 100), 50, window(50, 100)),
         (window(50, 100), 1_000, window(1_000, 1_050)),
         (window(50, 100), 20, window(50, 100)),
-        // Inverted: it closes where it opens.
+        // An inverted window closes when it opens.
         (window(100, 50), 200, window(200, 200)),
     ] {
         assert_eq!(window.opening_at(ms(opening)), expected, "{window:?} at {opening}");
@@ -197,7 +197,7 @@ fn draws_are_uniform() {
     for _ in 0..100_000 {
         tenths[((window.draw(&mut rng) - ms(1_000)).as_millis() / 100).min(9) as usize] += 1;
     }
-    // Ten standard deviations, which are about 95, either way.
+    // The bounds are ten standard deviations of about 95 each.
     assert!(tenths.iter().all(|count| (9_050..10_950).contains(count)), "{tenths:?}");
 }
 

@@ -1,4 +1,4 @@
-//! What holds for every policy and every server.
+//! Properties that hold for every policy and every server.
 
 use std::fmt::Debug;
 
@@ -9,62 +9,62 @@ use crate::Jitter;
 
 const CAP: Duration = Duration::from_secs(10);
 
-/// A policy that a failing property can show.
-trait Shown: Policy + Debug {}
+/// A policy that a failing property can print.
+trait DebugPolicy: Policy + Debug {}
 
-impl<P: Policy + Debug> Shown for P {}
+impl<P: Policy + Debug> DebugPolicy for P {}
 
-type Drawn = Box<dyn Shown>;
+type BoxedPolicy = Box<dyn DebugPolicy>;
 
 fn duration(longest: Duration) -> impl Strategy<Value = Duration> {
     (0..=u64::try_from(longest.as_nanos()).unwrap()).prop_map(Duration::from_nanos)
 }
 
-/// Policies that never plan beyond [`CAP`].
-fn capped() -> BoxedStrategy<Drawn> {
+/// Policies whose windows never exceed [`CAP`].
+fn capped() -> BoxedStrategy<BoxedPolicy> {
     let jitter = prop_oneof![Just(Jitter::None), Just(Jitter::Full), Just(Jitter::Equal)];
     let exponential =
         (duration(CAP * 2), prop::num::f64::ANY, jitter).prop_map(|(base, multiplier, jitter)| {
-            Box::new(ExponentialBackoff::new(base, CAP).multiplier(multiplier).jitter(jitter)) as Drawn
+            Box::new(ExponentialBackoff::new(base, CAP).multiplier(multiplier).jitter(jitter)) as BoxedPolicy
         });
     let decorrelated =
-        duration(CAP * 2).prop_map(|base| Box::new(DecorrelatedJitter::new(base, CAP)) as Drawn);
+        duration(CAP * 2).prop_map(|base| Box::new(DecorrelatedJitter::new(base, CAP)) as BoxedPolicy);
     prop_oneof![exponential, decorrelated].boxed()
 }
 
-fn any_policy() -> BoxedStrategy<Drawn> {
+fn any_policy() -> BoxedStrategy<BoxedPolicy> {
     let proportional = (duration(CAP), prop::num::f64::ANY).prop_map(|(base, fraction)| {
         let jitter = Jitter::Proportional(fraction);
-        Box::new(ExponentialBackoff::new(base, CAP).jitter(jitter)) as Drawn
+        Box::new(ExponentialBackoff::new(base, CAP).jitter(jitter)) as BoxedPolicy
     });
     let own = (duration(CAP), duration(CAP)).prop_map(|(earliest, latest)| {
-        // Inverted ones are among them.
-        Box::new(policy_fn(move |_| Window::between(earliest, latest))) as Drawn
+        // Inverted windows are among them.
+        Box::new(policy_fn(move |_| Window::between(earliest, latest))) as BoxedPolicy
     });
     let backoff = prop_oneof![2 => capped(), 1 => proportional, 1 => own].boxed();
     let hinted =
         (backoff.clone(), prop::num::f64::ANY, duration(CAP * 6)).prop_map(|(policy, spread, longest)| {
-            Box::new(RetryAfterFirst::new(policy).spread(spread).longest(longest)) as Drawn
+            Box::new(RetryAfterFirst::new(policy).spread(spread).longest(longest)) as BoxedPolicy
         });
     prop_oneof![backoff, hinted].boxed()
 }
 
-fn back() -> impl Strategy<Value = Back> {
+fn outcome() -> impl Strategy<Value = CaseOutcome> {
     let status = prop::sample::select(vec![200, 408, 425, 429, 500, 503]);
     let millis = prop_oneof![Just(0), 0..20_000_u64, Just(u64::MAX)];
     prop_oneof![
         status.clone().prop_map(Status),
-        (status, millis).prop_map(|(status, millis)| Hinted(status, millis)),
-        Just(REFUSED),
-        Just(Failed(FailureKind::NeverSent)),
-        Just(Failed(FailureKind::Timeout)),
+        (status, millis).prop_map(|(status, millis)| Hint(status, millis)),
+        Just(UNPROCESSED),
+        Just(Failure(FailureKind::NeverSent)),
+        Just(Failure(FailureKind::Timeout)),
     ]
 }
 
-fn context(step: u32, previous: Option<Duration>, of: impl FnOnce(&RetryContext<'_>)) {
+fn context(step: u32, previous: Option<Duration>, check: impl FnOnce(&RetryContext<'_>)) {
     let (request, response) = (Request::new(()), Response::new(()));
     let attempt = Attempt::new(1, &request, ResponseHead::from(&response));
-    of(&RetryContext::new(attempt, RetryCause::Transient).backoff_step(step).previous_delay(previous));
+    check(&RetryContext::new(attempt, RetryCause::Transient).backoff_step(step).previous_delay(previous));
 }
 
 proptest! {
@@ -80,44 +80,44 @@ proptest! {
         });
     }
 
-    /// The first refused resend is at once and uncounted: sends are at most attempts + 1.
+    /// The first resend of an unprocessed request does not count, so a session sends at most `max_attempts + 1` times.
     #[test]
-    fn sends_stay_within_the_attempts_and_waits_within_the_deadline(
+    fn a_session_stays_within_max_attempts_and_max_elapsed(
         policy in any_policy(),
-        backs in prop::collection::vec((back(), duration(CAP)), 1..30),
+        outcomes in prop::collection::vec((outcome(), duration(CAP)), 1..30),
         attempts in 0..8_u32,
-        deadline in duration(CAP * 6),
+        max_elapsed in duration(CAP * 6),
     ) {
-        let session = Session::new().max_attempts(attempts).max_elapsed(deadline).started(Duration::ZERO);
-        let mut client = Client::new(&policy, session);
-        let (mut sends, mut refused) = (1, false);
-        for (back, took) in &backs {
-            client.now += *took;
-            refused |= matches!(back, Failed(FailureKind::Unprocessed) | Status(425) | Hinted(425, 0));
-            let Decision::Wait(delay) = client.decide(back) else { break };
-            client.now += delay;
+        let session = Session::new().max_attempts(attempts).max_elapsed(max_elapsed).started(Duration::ZERO);
+        let mut retry_loop = RetryLoop::new(&policy, session);
+        let (mut sends, mut unprocessed) = (1, false);
+        for (outcome, took) in &outcomes {
+            retry_loop.now += *took;
+            unprocessed |= matches!(outcome, Failure(FailureKind::Unprocessed) | Status(425) | Hint(425, 0));
+            let Decision::Wait(delay) = retry_loop.decide(outcome) else { break };
+            retry_loop.now += delay;
             sends += 1;
-            prop_assert_eq!(client.session.resend(), sends);
-            prop_assert!(sends <= attempts.max(1) + u32::from(refused && attempts > 1));
-            prop_assert!(client.now <= deadline);
+            prop_assert_eq!(retry_loop.session.resend(), sends);
+            prop_assert!(sends <= attempts.max(1) + u32::from(unprocessed && attempts > 1));
+            prop_assert!(retry_loop.now <= max_elapsed);
         }
     }
 
     #[test]
     fn nothing_is_sent_earlier_than_the_hint(
         policy in any_policy(),
-        backs in prop::collection::vec(back(), 1..10),
-        deadline in prop::option::of(duration(CAP * 6)),
+        outcomes in prop::collection::vec(outcome(), 1..10),
+        max_elapsed in prop::option::of(duration(CAP * 6)),
         seed in any::<u64>(),
     ) {
-        let mut client = Client::new(&policy, Session::new().max_attempts(20).max_elapsed(deadline));
-        client.rng = SmallRng::seed_from_u64(seed);
-        for back in &backs {
-            let step = client.decide(back);
-            if let (Hinted(_, millis), Decision::Wait(delay)) = (back, step) {
+        let mut retry_loop = RetryLoop::new(&policy, Session::new().max_attempts(20).max_elapsed(max_elapsed));
+        retry_loop.rng = SmallRng::seed_from_u64(seed);
+        for outcome in &outcomes {
+            let decision = retry_loop.decide(outcome);
+            if let (Hint(_, millis), Decision::Wait(delay)) = (outcome, decision) {
                 prop_assert!(delay >= ms(*millis), "{:?}", delay);
             }
-            client.session.resend();
+            retry_loop.session.resend();
         }
     }
 
@@ -126,7 +126,7 @@ proptest! {
         (base, cap, hint) in (any::<Duration>(), any::<Duration>(), any::<Duration>()),
         (multiplier, fraction, spread) in (any::<f64>(), any::<f64>(), any::<f64>()),
         (step, elapsed) in (any::<u32>(), any::<Duration>()),
-        deadline in any::<Option<Duration>>(),
+        max_elapsed in any::<Option<Duration>>(),
     ) {
         let exponential = ExponentialBackoff::new(base, cap).multiplier(multiplier);
         let policies: [Box<dyn Policy>; 5] = [
@@ -139,11 +139,11 @@ proptest! {
         for policy in &policies {
             for hint in [None, Some(RetryHint::After(hint))] {
                 context(step, Some(base), |context| {
-                    let session = Session::new().max_elapsed(deadline);
-                    let context = context.hint(hint).elapsed(elapsed).remaining(deadline);
-                    if let Ok((window, kind)) = session.schedule(policy, &context) {
+                    let session = Session::new().max_elapsed(max_elapsed);
+                    let context = context.hint(hint).elapsed(elapsed).remaining(max_elapsed);
+                    if let Ok((window, source)) = session.schedule(policy, &context) {
                         let delay = window.draw(&mut SmallRng::seed_from_u64(1));
-                        assert!(hint.and_then(RetryHint::delay) <= Some(delay), "{window:?} {kind:?}");
+                        assert!(hint.and_then(RetryHint::delay) <= Some(delay), "{window:?} {source:?}");
                     }
                 });
             }
@@ -169,15 +169,15 @@ fn enormous_hints_give_up_or_wait_but_never_panic() {
             ("retry-after-ms", "18446744073709551615"),
         ] {
             let response = Response::builder().status(429).header(name, value).body(()).unwrap();
-            for deadline in [Some(Duration::from_secs(60)), Some(Duration::MAX), None] {
+            for max_elapsed in [Some(Duration::from_secs(60)), Some(Duration::MAX), None] {
                 let attempt = Attempt::new(1, &request, ResponseHead::from(&response));
-                let mut session = Session::new().max_elapsed(deadline).started(ms(5));
+                let mut session = Session::new().max_elapsed(max_elapsed).started(ms(5));
                 let clock = || ClockReading::new(Duration::MAX, SystemTime::UNIX_EPOCH);
-                let step = session.decide(policy, &attempt, None, clock, &mut SmallRng::seed_from_u64(1));
-                if let Decision::Wait(delay) = step {
+                let decision = session.decide(policy, &attempt, None, clock, &mut SmallRng::seed_from_u64(1));
+                if let Decision::Wait(delay) = decision {
                     assert!(
-                        deadline.is_none() && delay > Duration::from_secs(200 * 365 * 86_400),
-                        "{step:?}"
+                        max_elapsed.is_none() && delay > Duration::from_secs(200 * 365 * 86_400),
+                        "{decision:?}"
                     );
                 }
                 session.resend();

@@ -1,4 +1,4 @@
-//! The contexts that a policy is asked about: ordinary ones first, and then such as no session will ever see.
+//! The contexts with which a policy is checked, the ordinary ones first. Many of the others never occur in a session.
 
 use std::time::{Duration, SystemTime};
 
@@ -7,11 +7,11 @@ use http::{HeaderValue, Method, Request, Response, StatusCode};
 use super::{Law, Violation};
 use crate::{Attempt, FailureKind, Outcome, ResponseHead, RetryCause, RetryContext, RetryHint};
 
-/// What one question is about.
+/// One context with which a policy is checked.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Row {
+pub(super) struct LawCase {
     step: u32,
-    back: Back,
+    outcome: CaseOutcome,
     cause: RetryCause,
     hint: Option<RetryHint>,
     previous_delay: Option<Duration>,
@@ -20,17 +20,18 @@ pub(super) struct Row {
     now: SystemTime,
 }
 
-/// What an attempt came back with.
+/// The outcome of the attempt in a [`LawCase`].
 #[derive(Clone, Copy, Debug)]
-enum Back {
+enum CaseOutcome {
     Status(u16),
-    Failed(FailureKind),
+    Failure(FailureKind),
 }
 
-impl Row {
-    /// Every combination, the ordinary ones first.
+impl LawCase {
+    /// Returns every combination, the ordinary ones first.
     pub(super) fn all() -> impl Iterator<Item = Self> {
-        let sizes = [STEPS.len(), BACKS.len(), HINTS.len(), SPANS.len(), SPANS.len(), SINCES.len()];
+        let sizes =
+            [STEPS.len(), OUTCOMES.len(), HINTS.len(), DURATIONS.len(), DURATIONS.len(), CLOCKS.len()];
         (0..sizes.iter().product()).map(Self::nth)
     }
 
@@ -41,21 +42,22 @@ impl Row {
             digit
         };
         let step = STEPS[digit(STEPS.len())];
-        let (back, cause) = BACKS[digit(BACKS.len())];
+        let (outcome, cause) = OUTCOMES[digit(OUTCOMES.len())];
         let hint = HINTS[digit(HINTS.len())];
-        let (previous_delay, remaining) = (SPANS[digit(SPANS.len())], SPANS[digit(SPANS.len())]);
-        let (elapsed, now) = SINCES[digit(SINCES.len())];
-        let now = SystemTime::UNIX_EPOCH + now;
-        Self { step, back, cause, hint, previous_delay, elapsed, remaining, now }
+        let (previous_delay, remaining) =
+            (DURATIONS[digit(DURATIONS.len())], DURATIONS[digit(DURATIONS.len())]);
+        let (elapsed, since_epoch) = CLOCKS[digit(CLOCKS.len())];
+        let now = SystemTime::UNIX_EPOCH + since_epoch;
+        Self { step, outcome, cause, hint, previous_delay, elapsed, remaining, now }
     }
 
-    /// Asks a question about this context.
-    pub(super) fn ask<T>(&self, ask: impl FnOnce(&RetryContext<'_>) -> T) -> T {
+    /// Calls a function with the context of this case.
+    pub(super) fn with_context<T>(&self, call: impl FnOnce(&RetryContext<'_>) -> T) -> T {
         let request = Request::new(());
         let mut response = Response::new(());
-        let outcome = match self.back {
-            Back::Failed(kind) => kind.into(),
-            Back::Status(status) => {
+        let outcome = match self.outcome {
+            CaseOutcome::Failure(kind) => kind.into(),
+            CaseOutcome::Status(status) => {
                 *response.status_mut() = StatusCode::from_u16(status).unwrap_or_default();
                 Outcome::from(ResponseHead::from(&response))
             }
@@ -68,31 +70,32 @@ impl Row {
             .now(self.now)
             .backoff_step(self.step)
             .previous_delay(self.previous_delay);
-        ask(&context)
+        call(&context)
     }
 
-    /// How long the server asks to wait.
+    /// Returns the delay of the hint, or zero without one.
     pub(super) fn hinted_delay(&self) -> Duration {
         self.hint.and_then(RetryHint::delay).unwrap_or_default()
     }
 
-    pub(super) fn breaks(&self, law: Law, found: String) -> Violation {
-        let Self { step, back, cause, hint, previous_delay, elapsed, remaining, now } = self;
-        let mut row = format!("step {step}, {back:?}, cause {cause}");
+    /// Returns the violation of a law by the plan for this case.
+    pub(super) fn violation(&self, law: Law, found: String) -> Violation {
+        let Self { step, outcome, cause, hint, previous_delay, elapsed, remaining, now } = self;
+        let mut case = format!("step {step}, {outcome:?}, cause {cause}");
         let since_1970 = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let shown = |span: &Duration| !span.is_zero();
+        let is_not_zero = |duration: &Duration| !duration.is_zero();
         for (name, value) in [
             ("hint", hint.map(|hint| format!("{hint:?}"))),
             ("previous delay", previous_delay.map(|delay| format!("{delay:?}"))),
-            ("elapsed", Some(*elapsed).filter(shown).map(|elapsed| format!("{elapsed:?}"))),
+            ("elapsed", Some(*elapsed).filter(is_not_zero).map(|elapsed| format!("{elapsed:?}"))),
             ("remaining", remaining.map(|remaining| format!("{remaining:?}"))),
-            ("wall clock", Some(since_1970).filter(shown).map(|now| format!("{now:?} after 1970"))),
+            ("wall clock", Some(since_1970).filter(is_not_zero).map(|now| format!("{now:?} after 1970"))),
         ] {
             if let Some(value) = value {
-                row = format!("{row}, {name} {value}");
+                case = format!("{case}, {name} {value}");
             }
         }
-        Violation::new(law, self.number(), found, row)
+        Violation::new(law, self.number(), found, case)
     }
 
     fn number(&self) -> u32 {
@@ -100,7 +103,7 @@ impl Row {
     }
 }
 
-/// A request, and answers of every status, with this value in every header that decides.
+/// Returns a request and responses of every status. Every header that can influence a policy has this value.
 pub(super) fn heads(method: &Method, value: &[u8]) -> (Request<()>, Vec<Response<()>>) {
     let value = HeaderValue::from_bytes(value).unwrap_or_else(|_| HeaderValue::from_static(""));
     let mut request = Request::new(());
@@ -130,12 +133,12 @@ pub(super) const FAILURES: [FailureKind; 6] = [
 ];
 
 const STEPS: [u32; 13] = [0, 1, 2, 3, 4, 5, 6, 7, 31, 32, 63, 1_000, u32::MAX];
-const BACKS: [(Back, RetryCause); 5] = [
-    (Back::Status(503), RetryCause::Throttled),
-    (Back::Status(500), RetryCause::Transient),
-    (Back::Failed(FailureKind::NeverSent), RetryCause::NeverSent),
-    (Back::Failed(FailureKind::Unprocessed), RetryCause::Unprocessed),
-    (Back::Failed(FailureKind::Timeout), RetryCause::Timeout),
+const OUTCOMES: [(CaseOutcome, RetryCause); 5] = [
+    (CaseOutcome::Status(503), RetryCause::Throttled),
+    (CaseOutcome::Status(500), RetryCause::Transient),
+    (CaseOutcome::Failure(FailureKind::NeverSent), RetryCause::NeverSent),
+    (CaseOutcome::Failure(FailureKind::Unprocessed), RetryCause::Unprocessed),
+    (CaseOutcome::Failure(FailureKind::Timeout), RetryCause::Timeout),
 ];
 const HINTS: [Option<RetryHint>; 5] = [
     None,
@@ -144,10 +147,10 @@ const HINTS: [Option<RetryHint>; 5] = [
     Some(RetryHint::After(Duration::MAX)),
     Some(RetryHint::Never),
 ];
-const SPANS: [Option<Duration>; 4] =
+const DURATIONS: [Option<Duration>; 4] =
     [None, Some(Duration::from_secs(1)), Some(Duration::ZERO), Some(Duration::MAX)];
-/// What elapsed, and what the wall clock says: since 1970.
-const SINCES: [(Duration, Duration); 3] = [
+/// The elapsed time, and the wall clock as time since 1970.
+const CLOCKS: [(Duration, Duration); 3] = [
     (Duration::ZERO, Duration::ZERO),
     (Duration::from_secs(1), Duration::from_secs(1 << 33)),
     (Duration::MAX, Duration::ZERO),

@@ -8,26 +8,26 @@ const fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }
 
-/// Asserts that a policy breaks a law, after this attempt, and with these words in what is said of it.
+/// Asserts that a policy breaks a law after this attempt, and that the message has these words.
 #[track_caller]
 fn check_breaks(policy: &dyn Policy, law: Law, attempt: u32, words: &[&str]) {
     let violation = check(policy).unwrap_err();
     assert_eq!((violation.law(), violation.attempt()), (law, attempt), "{violation}");
-    let said = violation.to_string();
+    let message = violation.to_string();
     assert!(
-        said.starts_with(&format!("after attempt {attempt} the policy breaks the law `{law:?}`")),
-        "{said}"
+        message.starts_with(&format!("after attempt {attempt} the policy breaks the law `{law:?}`")),
+        "{message}"
     );
-    assert!(said.contains(law.as_str()), "{said}");
+    assert!(message.contains(law.as_str()), "{message}");
     for word in words {
-        assert!(said.contains(word), "{said}");
+        assert!(message.contains(word), "{message}");
     }
     let others = Laws::new().except(law).check(policy);
     assert!(others.is_ok() || others.unwrap_err().law() != law);
 }
 
 #[test]
-fn the_policies_of_this_crate_keep_every_law() {
+fn the_policies_of_this_crate_obey_every_law() {
     let policies: [&dyn Policy; 7] = [
         &RetryAfterFirst::default(),
         &ExponentialBackoff::default(),
@@ -43,11 +43,11 @@ fn the_policies_of_this_crate_keep_every_law() {
     #[cfg(feature = "grpc")]
     assert_lawful(&crate::Grpc::default());
     #[cfg(feature = "service-config")]
-    assert_lawful(&by_service_config());
+    assert_lawful(&service_config());
 }
 
 #[cfg(feature = "service-config")]
-fn by_service_config() -> crate::GrpcServiceConfig {
+fn service_config() -> crate::GrpcServiceConfig {
     let config = r#"{"methodConfig": [{"name": [{}], "retryPolicy": {
         "maxAttempts": 5, "initialBackoff": "0.1s", "maxBackoff": "10s", "backoffMultiplier": 2,
         "retryableStatusCodes": ["UNAVAILABLE", "UNKNOWN"]
@@ -56,7 +56,7 @@ fn by_service_config() -> crate::GrpcServiceConfig {
 }
 
 #[test]
-fn a_policy_without_jitter_keeps_all_but_one() {
+fn a_policy_without_jitter_breaks_one_law() {
     let policies: [&dyn Policy; 2] =
         [&FixedDelay::new(ms(100)), &ExponentialBackoff::default().jitter(Jitter::None)];
     for policy in policies {
@@ -66,7 +66,7 @@ fn a_policy_without_jitter_keeps_all_but_one() {
 }
 
 #[test]
-fn variety_is_asked_of_every_resend() {
+fn every_resend_needs_varied_delays() {
     let policy = policy_fn(|context| match context.backoff_step {
         1 => Window::exactly(ms(100)),
         _ => Window::up_to(ms(100)),
@@ -91,7 +91,7 @@ fn a_window_without_end_is_found() {
     let day = policy_fn(|_| Window::up_to(ms(86_400_000)));
     check_breaks(&day, Law::Bounded, 1, &["closes after 86400s"]);
     assert!(Laws::new().longest(ms(86_400_000)).check(&day).is_ok());
-    // The hint is not the policy's own.
+    // The time of the hint does not count.
     assert_lawful(&RetryAfterFirst::default().longest(Duration::MAX));
 }
 

@@ -1,31 +1,31 @@
-//! A law that a policy broke, and where.
+//! The violation of a law by a policy.
 
 use super::Law;
 
-/// A law that a policy broke, and the attempt at which it did, as [`Laws`](super::Laws) find it.
+/// A policy broke a law. [`Laws`](super::Laws) returns this error.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "after attempt {attempt} the policy breaks the law `{law:?}`: {}.\n  found: {found}\n  with: {row}",
+    "after attempt {attempt} the policy breaks the law `{law:?}`: {}.\n  found: {found}\n  with: {case}",
     law.as_str()
 )]
 pub struct Violation {
     law: Law,
     attempt: u32,
     found: String,
-    row: String,
+    case: String,
 }
 
 impl Violation {
-    pub(super) fn new(law: Law, attempt: u32, found: String, row: String) -> Self {
-        Self { law, attempt, found, row }
+    pub(super) fn new(law: Law, attempt: u32, found: String, case: String) -> Self {
+        Self { law, attempt, found, case }
     }
 
-    /// The law.
+    /// Returns the law.
     pub fn law(&self) -> Law {
         self.law
     }
 
-    /// The number of the attempt after which it broke the law.
+    /// Returns the number of the attempt after which the policy broke the law.
     pub fn attempt(&self) -> u32 {
         self.attempt
     }

@@ -5,26 +5,26 @@ use std::collections::BTreeSet;
 use http::Uri;
 use http::uri::Scheme;
 
-use crate::config::error::Wrong;
+use crate::config::error::Invalid;
 use crate::config::outlier::OutlierDetection;
 use crate::config::profile::Profile;
 use crate::config::reader::{Table, Value};
-use crate::config::upstream::{HostRule, Pace, Protocol, RetryBudget, Upstream, UpstreamTls};
+use crate::config::upstream::{HostRule, PaceConfig, Protocol, RetryBudget, UpstreamConfig, UpstreamTls};
 use crate::config::{parse_http, value};
 
-/// An upstream that routes of a profile lead to.
-pub(super) fn read(mut table: Table<'_>, profile: Profile) -> Upstream {
-    let default = Upstream::with_endpoints(endpoints(&mut table));
-    let protocol: Option<Protocol> = table.read("protocol", value::word);
+/// Parses an upstream, with the defaults of a profile.
+pub(super) fn parse(mut table: Table<'_>, profile: Profile) -> UpstreamConfig {
+    let default = UpstreamConfig::with_endpoints(endpoints(&mut table));
+    let protocol: Option<Protocol> = table.parse("protocol", value::keyword);
     let tls = tls(&mut table, &default.endpoints);
-    let host: Option<HostRule> = table.read("host", parse_http::host_rule);
-    let connect_timeout = table.read("connect_timeout", value::duration);
-    let max_requests = table.read("max_requests", value::whole(1..=1_000_000));
+    let host: Option<HostRule> = table.parse("host", parse_http::host_rule);
+    let connect_timeout = table.parse("connect_timeout", value::duration);
+    let max_requests = table.parse("max_requests", value::whole(1..=1_000_000));
     let retry_budget = retry_budget(&mut table);
     let outlier_detection = outlier_detection(&mut table);
     let pace = pace(&mut table, profile);
     table.finish();
-    Upstream {
+    UpstreamConfig {
         protocol: protocol.unwrap_or(default.protocol),
         tls,
         host: host.unwrap_or(default.host),
@@ -40,27 +40,27 @@ pub(super) fn read(mut table: Table<'_>, profile: Profile) -> Upstream {
 fn endpoints(table: &mut Table<'_>) -> Vec<Uri> {
     let allowed = "at least one URL such as http://10.0.0.1:8080, in a list";
     let Some(value) = table.value("endpoints") else {
-        table.miss("endpoints", allowed);
+        table.report_missing("endpoints", allowed);
         return Vec::new();
     };
     let Some(items) = value.items(allowed) else { return Vec::new() };
     if items.is_empty() {
-        table.blame("endpoints", Wrong::new("empty").allowed(allowed));
+        table.report("endpoints", Invalid::new("empty").allowed(allowed));
     }
-    let mut seen = BTreeSet::new();
+    let mut identities = BTreeSet::new();
     let endpoint = |item: Value<'_>| {
-        item.read(|value| {
+        item.parse(|value| {
             let endpoint = parse_http::endpoint(value)?;
-            match seen.insert(identity(&endpoint)) {
+            match identities.insert(identity(&endpoint)) {
                 true => Ok(endpoint),
-                false => Err(Wrong::new("stands here twice")),
+                false => Err(Invalid::new("stands here twice")),
             }
         })
     };
     items.into_iter().filter_map(endpoint).collect()
 }
 
-/// The same for endpoints that are the same server.
+/// Returns a value that is equal for URLs of the same server.
 fn identity(endpoint: &Uri) -> (bool, String, u16) {
     let secure = endpoint.scheme() == Some(&Scheme::HTTPS);
     let port = endpoint.port_u16().unwrap_or(if secure { 443 } else { 80 });
@@ -71,10 +71,10 @@ fn tls(table: &mut Table<'_>, endpoints: &[Uri]) -> UpstreamTls {
     let Some(mut options) = table.value("tls").and_then(|value| value.table("{ ca = \"ca.pem\" }")) else {
         return UpstreamTls::default();
     };
-    let ca = options.read("ca", value::path).map(|ca| options.report.folder.join(ca));
-    let plain = |endpoint: &Uri| endpoint.scheme() == Some(&Scheme::HTTP);
-    if !endpoints.is_empty() && endpoints.iter().all(plain) {
-        options.blame_all(Wrong::new("no endpoint speaks TLS").allowed("endpoints with https"));
+    let ca = options.parse("ca", value::path).map(|ca| options.document.folder.join(ca));
+    let is_plain = |endpoint: &Uri| endpoint.scheme() == Some(&Scheme::HTTP);
+    if !endpoints.is_empty() && endpoints.iter().all(is_plain) {
+        options.report_table(Invalid::new("no endpoint speaks TLS").allowed("endpoints with https"));
     }
     options.finish();
     UpstreamTls { ca }
@@ -87,9 +87,9 @@ fn retry_budget(table: &mut Table<'_>) -> Option<RetryBudget> {
         return is_on.then_some(budget);
     }
     let mut table = value.table("a table, or false")?;
-    budget.percent = table.read("percent", value::whole(0..=100)).unwrap_or(budget.percent);
-    let floor = table.read("min_retries_per_second", value::whole(0..=100_000));
-    budget.min_retries_per_second = floor.unwrap_or(budget.min_retries_per_second);
+    budget.percent = table.parse("percent", value::whole(0..=100)).unwrap_or(budget.percent);
+    let min = table.parse("min_retries_per_second", value::whole(0..=100_000));
+    budget.min_retries_per_second = min.unwrap_or(budget.min_retries_per_second);
     table.finish();
     Some(budget)
 }
@@ -101,7 +101,7 @@ fn outlier_detection(table: &mut Table<'_>) -> Option<OutlierDetection> {
         return is_on.then_some(default);
     }
     let mut table = value.table("a table, or false")?;
-    let mut whole = |key, range, default| table.read(key, value::whole(range)).unwrap_or(default);
+    let mut whole = |key, range, default| table.parse(key, value::whole(range)).unwrap_or(default);
     let consecutive_5xx = whole("consecutive_5xx", 0..=1_000_000, default.consecutive_5xx);
     let threshold = whole("failure_percentage_threshold", 0..=100, default.failure_percentage_threshold);
     let volume =
@@ -109,16 +109,16 @@ fn outlier_detection(table: &mut Table<'_>) -> Option<OutlierDetection> {
     let percent = whole("max_ejection_percent", 0..=100, default.max_ejection_percent);
     let statuses = table.value("status_codes").and_then(|value| value.items("a list such as [503]"));
     let statuses = statuses.map(|statuses| {
-        statuses.into_iter().filter_map(|status| status.read(parse_http::server_error)).collect()
+        statuses.into_iter().filter_map(|status| status.parse(parse_http::server_error)).collect()
     });
-    let mut time = |key, default| table.read(key, value::duration).unwrap_or(default);
+    let mut time = |key, default| table.parse(key, value::duration).unwrap_or(default);
     let interval = time("interval", default.interval);
     let max_ejection_time = time("max_ejection_time", default.max_ejection_time);
-    // What nobody said must not contradict what somebody did.
+    // A default must not contradict a key that is in the file.
     let base = time("base_ejection_time", default.base_ejection_time.min(max_ejection_time));
     if base > max_ejection_time {
-        let wrong = Wrong::new("above max_ejection_time").allowed("up to max_ejection_time");
-        table.blame("base_ejection_time", wrong);
+        let invalid = Invalid::new("above max_ejection_time").allowed("up to max_ejection_time");
+        table.report("base_ejection_time", invalid);
     }
     table.finish();
     Some(OutlierDetection {
@@ -133,19 +133,19 @@ fn outlier_detection(table: &mut Table<'_>) -> Option<OutlierDetection> {
     })
 }
 
-fn pace(table: &mut Table<'_>, profile: Profile) -> Option<Pace> {
+fn pace(table: &mut Table<'_>, profile: Profile) -> Option<PaceConfig> {
     let Some(value) = table.value("pace") else { return profile.pace() };
     let mut pace = profile.pace().unwrap_or_default();
     if let Some(is_on) = value.boolean() {
         return is_on.then_some(pace);
     }
     let mut table = value.table("a table, or false")?;
-    pace.key = table.read("key", parse_http::pace_key).unwrap_or(pace.key);
-    pace.longest = table.read("longest", value::duration).unwrap_or(pace.longest);
-    pace.slow_start = table.read("slow_start", value::boolean).unwrap_or(pace.slow_start);
-    let waiters = table.read("waiters", value::whole(0..=1_000_000));
+    pace.key = table.parse("key", parse_http::pace_key).unwrap_or(pace.key);
+    pace.longest = table.parse("longest", value::duration).unwrap_or(pace.longest);
+    pace.slow_start = table.parse("slow_start", value::boolean).unwrap_or(pace.slow_start);
+    let waiters = table.parse("waiters", value::whole(0..=1_000_000));
     pace.waiters = waiters.map_or(pace.waiters, |count| count as usize);
-    let keys = table.read("keys", value::whole(1..=1_000_000));
+    let keys = table.parse("keys", value::whole(1..=1_000_000));
     pace.keys = keys.map_or(pace.keys, |count| count as usize);
     table.finish();
     Some(pace)

@@ -1,4 +1,4 @@
-//! What is meant where nothing is said.
+//! The defaults of keys that are not in the file.
 
 use std::time::Duration;
 
@@ -7,10 +7,10 @@ use tower_http_retry::policy::Jitter;
 
 use super::*;
 
-/// Every number is here once more, so that none changes unseen.
+/// The test repeats every number, so that none changes unnoticed.
 #[test]
-fn the_least_file_means_the_documented_defaults() {
-    let config = config(LEAST);
+fn the_minimal_file_has_the_documented_defaults() {
+    let config = config(MINIMAL);
     assert_eq!(config.listen.to_string(), "127.0.0.1:8080");
     assert_eq!((config.tls, config.admin), (None, None));
     assert_eq!(config.drain_timeout, Duration::from_secs(30));
@@ -47,10 +47,10 @@ fn the_least_file_means_the_documented_defaults() {
 }
 
 #[test]
-fn retries_are_on_and_those_of_the_documentation() {
-    let retry = config(LEAST).routes.remove(0).retry.unwrap();
+fn retries_are_on_with_the_documented_defaults() {
+    let retry = config(MINIMAL).routes.remove(0).retry.unwrap();
     let statuses = [429, 502, 503, 504].map(|code| StatusCode::from_u16(code).unwrap());
-    let expected = Retry {
+    let expected = RetryConfig {
         retry_on: RetryOn {
             connect_failure: true,
             refused_stream: true,
@@ -67,7 +67,7 @@ fn retries_are_on_and_those_of_the_documentation() {
             base_interval: Duration::from_millis(25),
             max_interval: Duration::from_millis(250),
         },
-        rate_limited_back_off: AfterHint {
+        rate_limited_back_off: RateLimitedBackOff {
             max_interval: Duration::from_secs(10),
             on_exceed: OnExceed::Return,
             spread: 1.0,
@@ -75,7 +75,7 @@ fn retries_are_on_and_those_of_the_documentation() {
         host_selection: HostSelection::AvoidPrevious,
         request_body_buffer_limit: 65_536,
         error_body_drain: ErrorBodyDrain { bytes: 16_384, time: Duration::from_millis(10) },
-        nested: Nested::Damp,
+        nested: Nested::Limit,
         attempt_header: Some("x-retry-attempt".parse().unwrap()),
         explain_header: false,
         peek_quota: false,
@@ -86,8 +86,8 @@ fn retries_are_on_and_those_of_the_documentation() {
 }
 
 #[test]
-fn a_pace_has_defaults_once_there_is_one() {
-    let pace = Pace {
+fn a_pace_has_defaults() {
+    let pace = PaceConfig {
         key: PaceKey::Upstream,
         longest: Duration::from_secs(60),
         slow_start: false,
@@ -98,20 +98,20 @@ fn a_pace_has_defaults_once_there_is_one() {
     assert_eq!(upstream("pace = true").pace, Some(pace));
 }
 
-/// But for what it adds (an administrator's address, a second endpoint, a pace), and for the spread, which is written
-/// down and so is not what a pace makes of it.
+/// The example adds an admin listener, a second endpoint and a pace. Its spread is in the file, so the pace
+/// does not change it.
 #[test]
-fn the_documented_example_says_what_would_hold_anyway() {
+fn the_documented_example_repeats_the_defaults() {
     let mut given = config(EXAMPLE);
     assert_eq!(given.admin.take(), Some("127.0.0.1:9090".parse().unwrap()));
     let upstream = given.upstreams.get_mut("api").unwrap();
     assert_eq!(upstream.endpoints.pop(), Some("http://10.0.0.2:8080".parse().unwrap()));
-    assert_eq!(upstream.pace.take(), Some(Pace::default()));
-    assert_eq!(given, config(LEAST));
+    assert_eq!(upstream.pace.take(), Some(PaceConfig::default()));
+    assert_eq!(given, config(MINIMAL));
 }
 
 #[test]
-fn what_is_implied_gives_way_to_what_is_said() {
+fn a_default_gives_way_to_the_keys_of_the_file() {
     assert_eq!(route("timeout = \"2s\"").retry.unwrap().per_try_timeout, Some(Duration::from_secs(2)));
     let small = config(&file("buffers = { total = 1024 }", "", ""));
     assert_eq!(small.routes[0].retry.as_ref().unwrap().request_body_buffer_limit, 1024);
@@ -123,7 +123,7 @@ fn what_is_implied_gives_way_to_what_is_said() {
 }
 
 #[test]
-fn nothing_is_spread_under_a_pace_unless_somebody_says_so() {
+fn the_spread_is_zero_under_a_pace_unless_it_is_set() {
     let spread = |upstream: &str, route: &str| {
         let retry = config(&file("", upstream, route)).routes.remove(0).retry.unwrap();
         retry.rate_limited_back_off.spread

@@ -1,4 +1,4 @@
-//! Durations and sizes, however they are written.
+//! Durations and sizes in all of their forms.
 
 use std::time::Duration;
 
@@ -44,20 +44,20 @@ fn sizes_are_bytes_or_a_number_and_a_unit() {
 }
 
 #[track_caller]
-fn check_wrong(key: &str, given: &str, expected: &str) {
+fn check_invalid(key: &str, given: &str, expected: &str) {
     let line = format!("{key} = {given}");
     let text = if key == "buffers.total" { file(&line, "", "") } else { file("", &line, "") };
-    let told = problems(&text);
-    assert_eq!(told.len(), 1, "{told:?}");
-    let said = told[0].split_once(": ").unwrap().1.split_once(": ").unwrap().1;
-    assert_eq!(said.replace(ALLOWED_DURATION, "..").replace(ALLOWED_SIZE, ".."), expected);
+    let messages = problems(&text);
+    assert_eq!(messages.len(), 1, "{messages:?}");
+    let message = messages[0].split_once(": ").unwrap().1.split_once(": ").unwrap().1;
+    assert_eq!(message.replace(ALLOWED_DURATION, "..").replace(ALLOWED_SIZE, ".."), expected);
 }
 
 const ALLOWED_DURATION: &str = "a number with ms, s, m or h, such as 250ms, 1.5s, 2m, 1h";
 const ALLOWED_SIZE: &str = "bytes, or a number with B, kB, MB, GB, KiB, MiB or GiB, such as 64KiB";
 
 #[test]
-fn what_is_no_duration_is_told_apart() {
+fn an_invalid_duration_has_its_message() {
     let rows = [
         ("5", "a unit is missing: value 5; allowed: ..; did you mean \"5s\"?"),
         ("1.5", "a unit is missing: value 1.5; allowed: ..; did you mean \"1.5s\"?"),
@@ -82,12 +82,12 @@ fn what_is_no_duration_is_told_apart() {
         ("\"999999999999999999h\"", "too long: value \"999999999999999999h\"; allowed: up to 168h"),
     ];
     for (given, expected) in rows {
-        check_wrong("connect_timeout", given, expected);
+        check_invalid("connect_timeout", given, expected);
     }
 }
 
 #[test]
-fn what_is_no_size_is_told_apart() {
+fn an_invalid_size_has_its_message() {
     let rows = [
         ("-1", "not a size: value -1; allowed: .."),
         ("1.5", "not a size: value 1.5; allowed: .."),
@@ -101,6 +101,6 @@ fn what_is_no_size_is_told_apart() {
         ("99999999999999999999", "too large: value 99999999999999999999; allowed: up to 1024GiB"),
     ];
     for (given, expected) in rows {
-        check_wrong("buffers.total", given, expected);
+        check_invalid("buffers.total", given, expected);
     }
 }

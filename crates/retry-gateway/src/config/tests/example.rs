@@ -1,18 +1,18 @@
-//! The reference file: every key, with its default.
+//! The reference file, which has every key with its default.
 
 use super::*;
 
 const REFERENCE: &str = include_str!("../../../examples/gateway.toml");
 
 #[test]
-fn the_reference_says_the_defaults() {
+fn the_reference_has_the_defaults() {
     let mut given = config(REFERENCE);
     given.upstreams.get_mut("api").unwrap().endpoints.pop();
-    assert_eq!(given, config(LEAST));
+    assert_eq!(given, config(MINIMAL));
 }
 
-/// The reference, with what is commented out.
-fn all_of_it() -> String {
+/// Returns the reference with the keys that are commented out.
+fn uncommented() -> String {
     let lines = REFERENCE.lines().map(|line| match line.strip_prefix('#') {
         Some(key) if !key.is_empty() && !key.starts_with(' ') => key,
         _ => line,
@@ -25,19 +25,20 @@ fn all_of_it() -> String {
 }
 
 #[test]
-fn what_is_commented_out_is_right_too() {
-    let given = config(&all_of_it());
+fn the_commented_keys_are_valid_too() {
+    let given = config(&uncommented());
     assert!(given.tls.is_some() && given.admin.is_some());
     assert!(given.upstreams["api"].tls.ca.is_some());
-    assert_eq!(given.upstreams["api"].pace, Some(Pace::default()));
+    assert_eq!(given.upstreams["api"].pace, Some(PaceConfig::default()));
     let route = &given.routes[0];
     assert!(route.host.is_some() && !route.methods.is_empty() && !route.headers.is_empty());
     assert_eq!(route.upstreams().collect::<Vec<_>>(), ["api", "other"]);
 }
 
-/// What is allowed is told with an unknown key, so one in each table tells of all keys: the tables' names with them.
+/// Returns the keys of each table, by its name. The message about an unknown key lists the allowed ones, so
+/// the function adds one to each table.
 pub(super) fn keys() -> Vec<(String, Vec<String>)> {
-    let mut text = format!("unknown = 1\n{}", all_of_it());
+    let mut text = format!("unknown = 1\n{}", uncommented());
     for table in ["[limits]", "[buffers]", "[access_log]", "[upstreams.api]", "[[routes]]", "[routes.retry]"]
     {
         text = text.replace(&format!("{table}\n"), &format!("{table}\nunknown = 1\n"));
@@ -49,14 +50,14 @@ pub(super) fn keys() -> Vec<(String, Vec<String>)> {
     for key in ["tls", "fallback", "back_off", "rate_limited_back_off", "error_body_drain"] {
         text = text.replace(&format!("\n{key} = {{"), &format!("\n{key} = {{ unknown = 1,"));
     }
-    let told = problems(&text);
-    assert_eq!(told.len(), 16, "{told:#?}");
+    let messages = problems(&text);
+    assert_eq!(messages.len(), 16, "{messages:#?}");
     let table = |problem: &String| {
         let (place, keys) = problem.split_once("unknown: unknown key; allowed: ").expect(problem);
         let table = place.rsplit(' ').next().unwrap().trim_end_matches('.');
         (table.to_owned(), keys.split(", ").map(str::to_owned).collect())
     };
-    told.iter().map(table).collect()
+    messages.iter().map(table).collect()
 }
 
 #[test]

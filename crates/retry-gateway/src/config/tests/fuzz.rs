@@ -1,10 +1,10 @@
-//! No text makes it panic, and every problem is told with its place.
+//! No text makes the parser panic, and every problem has a position.
 
 use proptest::prelude::*;
 
 use super::*;
 
-/// A change to a file, at a place and with a length that are shares of it.
+/// A change to a file, whose position is a share of its length.
 #[derive(Clone, Debug)]
 enum Change {
     Remove(f64, usize),
@@ -15,16 +15,17 @@ enum Change {
 
 impl Change {
     fn apply(&self, text: &mut String) {
-        let place = |share: f64, text: &str| text.floor_char_boundary((text.len() as f64 * share) as usize);
+        let position =
+            |share: f64, text: &str| text.floor_char_boundary((text.len() as f64 * share) as usize);
         match self {
             Self::Remove(at, length) => {
-                let at = place(*at, text);
+                let at = position(*at, text);
                 let end = text.floor_char_boundary(at + length);
                 text.replace_range(at..end.max(at), "");
             }
-            Self::Insert(at, piece) => text.insert_str(place(*at, text), piece),
+            Self::Insert(at, piece) => text.insert_str(position(*at, text), piece),
             Self::Repeat(at, length) => {
-                let at = place(*at, text);
+                let at = position(*at, text);
                 let end = text.floor_char_boundary(at + length).max(at);
                 let piece = text[at..end].to_owned();
                 text.insert_str(at, &piece);
@@ -34,7 +35,8 @@ impl Change {
     }
 }
 
-/// Gives another value to one of the lines with a key, so that the file stays TOML and reaches what reads it.
+/// Replaces the value in one of the lines with a key, so that the file stays TOML and reaches the parsers of
+/// values.
 fn replace_value(text: &mut String, index: usize, value: &str) {
     let keys: Vec<_> = text.match_indices(" = ").map(|(at, _)| at + 3).collect();
     let Some(start) = index.checked_rem(keys.len()).map(|index| keys[index]) else { return };
@@ -73,31 +75,31 @@ fn check(text: &str) {
             assert!(problem.line().is_none_or(|line| (1..=lines).contains(&line)), "{problem}");
             assert!(problem.column() != Some(0));
         }
-        let told = error.to_string();
-        assert!(told.lines().all(|line| line.starts_with("gateway.toml:")), "{told}");
+        let text = error.to_string();
+        assert!(text.lines().all(|line| line.starts_with("gateway.toml:")), "{text}");
     }
 }
 
 proptest! {
     #[test]
-    fn a_file_that_was_changed_is_read_or_refused(changes in prop::collection::vec(change(), 1..8)) {
+    fn a_changed_file_parses_or_has_problems(changes in prop::collection::vec(change(), 1..8)) {
         let mut text = EXAMPLE.to_owned();
         changes.iter().for_each(|change| change.apply(&mut text));
         check(&text);
     }
 
     #[test]
-    fn a_file_of_anything_is_read_or_refused(text in "\\PC{0,200}") {
+    fn any_text_parses_or_has_problems(text in "\\PC{0,200}") {
         check(&text);
     }
 }
 
 #[test]
-fn what_is_deep_or_long_is_refused() {
+fn deep_and_long_files_have_problems() {
     check(&"a.".repeat(50_000));
     check(&format!("a = {}", "[".repeat(50_000)));
     check(&format!("a = {}", "{a = ".repeat(50_000)));
     check(&"[a]\n".repeat(1_000));
-    check(&format!("{}{}", LEAST, "[[routes]]\n".repeat(1_000)));
+    check(&format!("{}{}", MINIMAL, "[[routes]]\n".repeat(1_000)));
     check(&format!("{} = 1", "x".repeat(500_000)));
 }

@@ -1,4 +1,4 @@
-//! What each key means, and that it changes nothing else.
+//! The effect of each key, which changes nothing else.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -16,28 +16,28 @@ fn check_top(lines: &str, change: impl FnOnce(&mut Config)) {
 }
 
 #[track_caller]
-fn check_upstream(lines: &str, change: impl FnOnce(&mut Upstream)) {
+fn check_upstream(lines: &str, change: impl FnOnce(&mut UpstreamConfig)) {
     let mut expected = upstream("");
     change(&mut expected);
     assert_eq!(upstream(lines), expected, "{lines}");
 }
 
 #[track_caller]
-fn check_route(lines: &str, change: impl FnOnce(&mut Route)) {
+fn check_route(lines: &str, change: impl FnOnce(&mut RouteConfig)) {
     let mut expected = route("");
     change(&mut expected);
     assert_eq!(route(lines), expected, "{lines}");
 }
 
 #[track_caller]
-fn check_retry(lines: &str, change: impl FnOnce(&mut Retry)) {
+fn check_retry(lines: &str, change: impl FnOnce(&mut RetryConfig)) {
     let mut expected = retry("");
     change(&mut expected);
     assert_eq!(retry(lines), expected, "{lines}");
 }
 
 #[test]
-fn at_the_top() {
+fn top_level_keys() {
     let (cert, key) = (PathBuf::from("c.pem"), PathBuf::from("k.pem"));
     check_top("tls = { cert = 'c.pem', key = 'k.pem' }", |top| top.tls = Some(ServerTls { cert, key }));
     check_top("admin = '[::1]:9090'", |top| top.admin = Some("[::1]:9090".parse().unwrap()));
@@ -54,7 +54,7 @@ fn at_the_top() {
 }
 
 #[test]
-fn of_limits() {
+fn limit_keys() {
     check_top("limits = {}", |_| {});
     check_top("limits.connections = 1", |top| top.limits.connections = 1);
     check_top("limits.headers = 1000", |top| top.limits.headers = 1_000);
@@ -68,7 +68,7 @@ fn of_limits() {
 }
 
 #[test]
-fn of_an_upstream() {
+fn upstream_keys() {
     let uri = |text: &str| text.parse::<Uri>().unwrap();
     check_upstream("protocol = 'http2'", |up| up.protocol = Protocol::Http2);
     check_upstream("tls = { ca = 'ca.pem' }", |up| up.tls.ca = Some("ca.pem".into()));
@@ -92,7 +92,7 @@ fn of_an_upstream() {
 }
 
 #[test]
-fn of_a_budget_and_a_pace() {
+fn budget_and_pace_keys() {
     let budget = |percent, min_retries_per_second| Some(RetryBudget { percent, min_retries_per_second });
     check_upstream("retry_budget = false", |up| up.retry_budget = None);
     check_upstream("retry_budget = true", |_| {});
@@ -100,8 +100,8 @@ fn of_a_budget_and_a_pace() {
     check_upstream("retry_budget.percent = 0", |up| up.retry_budget = budget(0, 3));
     check_upstream("retry_budget.min_retries_per_second = 0", |up| up.retry_budget = budget(20, 0));
 
-    let check = |line: &str, change: &dyn Fn(&mut Pace)| {
-        let mut pace = Pace::default();
+    let check = |line: &str, change: &dyn Fn(&mut PaceConfig)| {
+        let mut pace = PaceConfig::default();
         change(&mut pace);
         check_upstream(line, |up| up.pace = Some(pace));
     };
@@ -115,7 +115,7 @@ fn of_a_budget_and_a_pace() {
 }
 
 #[test]
-fn of_outliers() {
+fn outlier_detection_keys() {
     let check = |line: &str, change: &dyn Fn(&mut OutlierDetection)| {
         let mut outliers = OutlierDetection::default();
         change(&mut outliers);
@@ -143,7 +143,7 @@ fn of_outliers() {
 }
 
 #[test]
-fn of_a_route() {
+fn route_keys() {
     check_route("path_prefix = '/v1/chat'", |route| route.path_prefix = "/v1/chat".to_owned());
     check_route("path_prefix = '/v1//'", |route| route.path_prefix = "/v1".to_owned());
     check_route("path_prefix = '//'", |_| {});
@@ -152,7 +152,7 @@ fn of_a_route() {
     });
     check_route("host = '[::1]'", |route| route.host = Some(HostPattern::Exact("[::1]".to_owned())));
     check_route("host = '*.example.com'", |route| {
-        route.host = Some(HostPattern::Below("example.com".to_owned()));
+        route.host = Some(HostPattern::SubdomainsOf("example.com".to_owned()));
     });
     check_route("methods = ['GET', 'PROPFIND', 'QUERY']", |route| {
         route.methods = ["GET", "PROPFIND", "QUERY"].map(|method| method.parse().unwrap()).to_vec();
@@ -168,12 +168,12 @@ fn of_a_route() {
 }
 
 #[test]
-fn of_a_fallback() {
+fn fallback_keys() {
     let others = "[upstreams.b]\nendpoints = [\"http://b\"]\n[upstreams.c]\nendpoints = [\"http://c\"]";
     let read = |line: &str, route: &str| {
         let route = config(&file("", others, &format!("{route}\n{line}"))).routes[0].clone();
-        let Fallback { upstreams, after } = route.fallback.clone().unwrap();
-        (upstreams.join(" "), after, Route { fallback: None, ..route })
+        let FallbackConfig { upstreams, after } = route.fallback.clone().unwrap();
+        (upstreams.join(" "), after, RouteConfig { fallback: None, ..route })
     };
     let check = |line: &str, upstreams: &str, after: u64| {
         let expected = (upstreams.to_owned(), Duration::from_millis(after), route(""));
@@ -185,7 +185,7 @@ fn of_a_fallback() {
     let after = |route: &str| read("fallback = { upstreams = ['b'] }", route).1;
     assert_eq!(after("timeout = '2s'"), Duration::from_secs(2));
 
-    // What a route of that profile leads to has its defaults, also as a fallback.
+    // The defaults of a profile hold for all upstreams of its routes, fallbacks included.
     let llm = "host = 'a'\nprofile = 'llm'\nfallback = { upstreams = ['b'] }\n[[routes]]\nupstream = 'c'";
     let config = config(&file("", others, llm));
     let paced = config.upstreams.iter().filter(|(_, upstream)| upstream.pace.is_some());
@@ -193,7 +193,7 @@ fn of_a_fallback() {
 }
 
 #[test]
-fn of_retries() {
+fn retry_keys() {
     let get_and_post = vec![http::Method::GET, http::Method::POST];
     check_retry("methods = 'idempotent'", |_| {});
     check_retry("methods = 'all'", |retry| retry.methods = RetryMethods::All);
@@ -221,7 +221,7 @@ fn of_retries() {
 }
 
 #[test]
-fn of_waits() {
+fn back_off_keys() {
     let jitter = |jitter| BackOffPolicy::ExponentialBackoff(jitter);
     check_retry("back_off.policy = 'exponential'", |_| {});
     check_retry("back_off.jitter = 'full'", |_| {});
@@ -261,7 +261,7 @@ fn check_retry_on(lines: &str, failures: &str, statuses: &[u16]) {
 }
 
 #[test]
-fn of_what_is_worth_another_attempt() {
+fn retry_on_keys() {
     let all = "connect-failure refused-stream reset per-try-timeout";
     check_retry_on("retry_on = []", "", &[]);
     check_retry_on("retry_on = ['connect-failure']", "connect-failure", &[]);

@@ -1,25 +1,25 @@
-//! The page of all keys says what the code does.
+//! The page of all keys agrees with the code.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::sync::LazyLock;
 
 use super::*;
-use crate::config::keywords::{Trigger, list};
+use crate::config::keywords::{RetryTrigger, list};
 
-/// Read when it is asked for: the package is without it, and its other tests must compile.
+/// The page is read lazily: the package does not contain it, and its other tests must compile.
 static PAGE: LazyLock<String> = LazyLock::new(|| {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/gateway-config.md");
     fs::read_to_string(path).unwrap_or_else(|error| panic!("{path}: {error}"))
 });
 
-/// A key's line on the page.
+/// The line of a key on the page.
 struct Row {
-    /// With all tables that it is in, as `upstreams.NAME.pace.key`.
+    /// The key with all of its tables, such as `upstreams.NAME.pace.key`.
     path: String,
     takes: &'static str,
     default: &'static str,
-    /// The default of the profile `llm`, where it is another.
+    /// The default of the profile `llm`, where it differs.
     llm: &'static str,
 }
 
@@ -43,12 +43,12 @@ fn rows() -> Vec<Row> {
     rows
 }
 
-/// What stands between the first two backquotes.
+/// Returns the text between the first two backquotes.
 fn code(cell: &str) -> Option<&str> {
     cell.split('`').nth(1)
 }
 
-/// All words that stand between backquotes.
+/// Returns all words between backquotes.
 fn words(cell: &str) -> BTreeSet<&str> {
     cell.split('`').skip(1).step_by(2).collect()
 }
@@ -56,22 +56,23 @@ fn words(cell: &str) -> BTreeSet<&str> {
 #[test]
 fn every_key_is_on_the_page_and_no_other() {
     let table = |name: &str| name.replace("upstreams.api", "upstreams.NAME").replace("[0]", "");
-    let told = example::keys().into_iter().flat_map(|(name, keys)| {
+    let allowed = example::keys().into_iter().flat_map(|(name, keys)| {
         let name = table(&name);
         keys.into_iter().map(move |key| if name.is_empty() { key } else { format!("{name}.{key}") })
     });
-    let told: BTreeSet<_> = told.collect();
+    let allowed: BTreeSet<_> = allowed.collect();
     let page: BTreeSet<_> = rows().into_iter().map(|row| row.path).collect();
-    assert_eq!(page.len(), rows().len(), "one stands there twice");
-    assert!(page.is_subset(&told), "{:?}", page.difference(&told));
+    assert_eq!(page.len(), rows().len(), "a key is there twice");
+    assert!(page.is_subset(&allowed), "{:?}", page.difference(&allowed));
     // A table needs no line of its own, since its keys have theirs.
     let is_table =
-        |path: &str| path == "upstreams" || told.iter().any(|key| key.starts_with(&format!("{path}.")));
-    let missing: Vec<_> = told.difference(&page).filter(|path| !is_table(path)).collect();
+        |path: &str| path == "upstreams" || allowed.iter().any(|key| key.starts_with(&format!("{path}.")));
+    let missing: Vec<_> = allowed.difference(&page).filter(|path| !is_table(path)).collect();
     assert!(missing.is_empty(), "{missing:?}");
 }
 
-/// A file that says of each key what a profile's column does, but for those in a table that is left out.
+/// Returns a file that sets each key to the value in a profile's column, but for the keys of the table
+/// `without`.
 fn written(cell: impl Fn(&Row) -> &'static str, profile: &str, without: &str) -> String {
     let lines = |table: &str| -> String {
         let mut lines = String::new();
@@ -81,7 +82,7 @@ fn written(cell: impl Fn(&Row) -> &'static str, profile: &str, without: &str) ->
                 && (key.starts_with("upstreams.") || key.starts_with("routes."))
                 || table == "routes." && (key.starts_with("retry.") || key.starts_with("fallback."))
                 || !without.is_empty() && key.starts_with(without);
-            // What is not in backquotes is no value.
+            // Text without backquotes is no value.
             if let (Some(value), false) = (code(cell(row)), is_elsewhere) {
                 lines += &format!("{key} = {value}\n");
             }
@@ -101,15 +102,15 @@ fn written(cell: impl Fn(&Row) -> &'static str, profile: &str, without: &str) ->
 #[test]
 fn the_defaults_on_the_page_are_those_of_the_code() {
     let text = written(|row| row.default, "default", "pace.");
-    assert_eq!(config(&text), config(LEAST), "{text}");
+    assert_eq!(config(&text), config(MINIMAL), "{text}");
     let text = written(|row| row.default, "default", "");
-    assert_eq!(config(&text).upstreams["api"].pace, Some(Pace::default()), "{text}");
+    assert_eq!(config(&text).upstreams["api"].pace, Some(PaceConfig::default()), "{text}");
     let text = written(|row| if row.llm.is_empty() { row.default } else { row.llm }, "llm", "");
-    assert_eq!(config(&text), config(&format!("{LEAST}profile = \"llm\"\n")), "{text}");
+    assert_eq!(config(&text), config(&format!("{MINIMAL}profile = \"llm\"\n")), "{text}");
 }
 
 #[test]
-fn what_has_no_default_is_what_the_reference_leaves_out() {
+fn keys_without_a_default_are_commented_out_in_the_reference() {
     let reference = include_str!("../../../examples/gateway.toml");
     let with = |default: &str| -> Vec<_> {
         rows().into_iter().filter(|row| row.default == default).map(|row| row.path).collect()
@@ -135,9 +136,9 @@ fn what_has_no_default_is_what_the_reference_leaves_out() {
     }
 }
 
-/// What a key takes is told where it gets something else.
+/// The message about an invalid value lists the values that the key takes.
 #[test]
-fn every_word_is_on_the_page_and_no_other() {
+fn every_keyword_is_on_the_page_and_no_other() {
     for row in rows().iter().filter(|row| row.path != "routes.upstream") {
         let key = row.path.trim_start_matches("upstreams.NAME.").trim_start_matches("routes.retry.");
         let key = key.trim_start_matches("routes.");
@@ -150,20 +151,20 @@ fn every_word_is_on_the_page_and_no_other() {
             Some("routes") => file("", "", &line),
             _ => file(&line, "", ""),
         };
-        let told = Config::parse("", &text).err().map_or_else(String::new, |error| error.to_string());
-        let told =
-            told.lines().find_map(|line| line.split_once("allowed: ")).map_or("", |(_, allowed)| allowed);
-        // Prose has spaces, or is of sizes.
-        let told: BTreeSet<_> =
-            told.split(", ").take_while(|word| !word.contains([' ', '?']) && *word != "bytes").collect();
+        let allowed = Config::parse("", &text).err().map_or_else(String::new, |error| error.to_string());
+        let allowed =
+            allowed.lines().find_map(|line| line.split_once("allowed: ")).map_or("", |(_, allowed)| allowed);
+        // Items of prose have spaces, or are about sizes.
+        let allowed: BTreeSet<_> =
+            allowed.split(", ").take_while(|word| !word.contains([' ', '?']) && *word != "bytes").collect();
         let mut page = words(row.takes);
-        // Not a word, but a switch.
-        if !told.contains("true") {
+        // `true` and `false` are not keywords.
+        if !allowed.contains("true") {
             page.retain(|word| !["true", "false"].contains(word));
         }
-        assert_eq!(page, told.into_iter().filter(|word| !word.is_empty()).collect(), "{}", row.path);
+        assert_eq!(page, allowed.into_iter().filter(|word| !word.is_empty()).collect(), "{}", row.path);
     }
     let (_, table) = PAGE.split_once("| word | after |").expect("the page says what is sent again");
-    let told: Vec<_> = table.lines().filter_map(|line| code(line.strip_prefix("| ")?)).collect();
-    assert_eq!(told.join(", "), list::<Trigger>());
+    let allowed: Vec<_> = table.lines().filter_map(|line| code(line.strip_prefix("| ")?)).collect();
+    assert_eq!(allowed.join(", "), list::<RetryTrigger>());
 }

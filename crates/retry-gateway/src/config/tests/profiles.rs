@@ -1,4 +1,4 @@
-//! What a profile changes, and what outranks it.
+//! The defaults of profiles, and the keys that outrank them.
 
 use std::time::Duration;
 
@@ -6,14 +6,14 @@ use http::StatusCode;
 
 use super::*;
 
-/// The least file with a profile, with lines in its upstream and in its route.
+/// Parses the minimal file with the profile `llm`, and with more lines in its upstream and in its route.
 #[track_caller]
 fn llm(upstream: &str, route: &str) -> Config {
     config(&file("", upstream, &format!("profile = \"llm\"\n{route}")))
 }
 
 #[test]
-fn llm_is_what_its_line_in_the_documentation_says() {
+fn llm_has_its_documented_defaults() {
     let config = llm("", "");
     let mut expected = super::config(&file("", "", ""));
     let route = &mut expected.routes[0];
@@ -27,21 +27,21 @@ fn llm_is_what_its_line_in_the_documentation_says() {
     retry.peek_quota = true;
     retry.hold_event_stream = Some(Duration::from_secs(10));
     retry.methods = RetryMethods::IdempotentOrThrottled;
-    let healing = (500..=599).chain([408, 409]).filter(|code| ![501, 505].contains(code));
-    retry.retry_on.statuses.extend(healing.map(|code| StatusCode::from_u16(code).unwrap()));
+    let retryable = (500..=599).chain([408, 409]).filter(|code| ![501, 505].contains(code));
+    retry.retry_on.statuses.extend(retryable.map(|code| StatusCode::from_u16(code).unwrap()));
     let key = PaceKey::Header(http::header::AUTHORIZATION);
-    let pace = Pace { key, longest: Duration::from_secs(120), ..Pace::default() };
+    let pace = PaceConfig { key, longest: Duration::from_secs(120), ..PaceConfig::default() };
     expected.upstreams.get_mut("api").unwrap().pace = Some(pace);
     assert_eq!(config, expected);
 }
 
 #[test]
-fn default_is_what_holds_without_a_profile() {
+fn default_holds_without_a_profile() {
     assert_eq!(config(&file("", "", "profile = \"default\"")), config(&file("", "", "")));
 }
 
 #[test]
-fn what_is_said_outranks_the_profile() {
+fn keys_in_the_file_outrank_the_profile() {
     let route = llm("", "timeout = \"30s\"\n[routes.retry]\nper_try_timeout = \"3s\"\nnum_retries = 1")
         .routes
         .remove(0);
@@ -49,7 +49,7 @@ fn what_is_said_outranks_the_profile() {
     let retry = route.retry.unwrap();
     assert_eq!(retry.per_try_timeout, Some(Duration::from_secs(3)));
     assert_eq!(retry.num_retries, 1);
-    // And what is not said is still the profile's.
+    // The other defaults are still those of the profile.
     assert_eq!(retry.methods, RetryMethods::IdempotentOrThrottled);
 
     let retry = |line: &str| llm("", &format!("[routes.retry]\n{line}")).routes.remove(0).retry.unwrap();
@@ -68,7 +68,7 @@ fn the_pace_of_a_profile_can_be_changed_and_switched_off() {
     assert_eq!(pace("pace = false"), None);
     let changed = pace("pace = { key = \"header:x-api-key\" }").unwrap();
     assert_eq!(changed.key, PaceKey::Header("x-api-key".parse().unwrap()));
-    assert_eq!(changed.longest, Duration::from_secs(120), "what is not said is the profile's");
+    assert_eq!(changed.longest, Duration::from_secs(120), "the other defaults are those of the profile");
     assert_eq!(pace("pace = {}").unwrap().key, PaceKey::Header(http::header::AUTHORIZATION));
     assert_eq!(llm("pace = false", "").routes[0].retry.as_ref().unwrap().rate_limited_back_off.spread, 1.0);
 }
@@ -94,15 +94,15 @@ fn only_upstreams_of_the_profile_have_its_pace() {
 }
 
 #[test]
-fn one_upstream_without_a_file_is_the_least_file() {
+fn one_upstream_without_a_file_is_the_minimal_file() {
     let endpoint = || Config::endpoint("https://10.0.0.1").unwrap();
     for (profile, line) in [(Profile::Default, ""), (Profile::Llm, "profile = \"llm\"")] {
         let text = file("", "", line).replace("api", "upstream");
         assert_eq!(Config::for_upstream(endpoint(), profile), config(&text), "{profile:?}");
     }
-    let wrong = Config::endpoint("api.example.com").unwrap_err();
+    let invalid = Config::endpoint("api.example.com").unwrap_err();
     assert_eq!(
-        wrong,
+        invalid,
         "neither http nor https; allowed: a URL such as http://10.0.0.1:8080 or https://api.example.com; \
          did you mean \"http://api.example.com\"?"
     );

@@ -1,15 +1,15 @@
-//! Which hosts a pattern fits, and which routes are never reached.
+//! The hosts that a pattern matches, and the routes that an earlier one shadows.
 
 use super::*;
 
 #[track_caller]
 fn check_host(pattern: &str, host: &str, expected: bool) {
     let pattern = route(&format!("host = \"{pattern}\"")).host.unwrap();
-    assert_eq!(pattern.fits(host), expected, "{pattern:?} {host}");
+    assert_eq!(pattern.matches(host), expected, "{pattern:?} {host}");
 }
 
 #[test]
-fn a_host_is_one_or_all_below_one() {
+fn a_pattern_is_a_host_or_its_subdomains() {
     check_host("api.example.com", "api.example.com", true);
     check_host("api.example.com", "API.Example.COM", true);
     check_host("api.example.com", "xapi.example.com", false);
@@ -23,7 +23,7 @@ fn a_host_is_one_or_all_below_one() {
     check_host("*.example.com", "xé", false);
 }
 
-/// Checks a second route behind a first.
+/// Checks whether requests reach a second route.
 #[track_caller]
 fn check(first: &str, second: &str, is_reached: bool) {
     let text = file("", "", &format!("{first}\n[[routes]]\nupstream = \"api\"\n{second}"));
@@ -31,14 +31,14 @@ fn check(first: &str, second: &str, is_reached: bool) {
         assert_eq!(config(&text).routes.len(), 2);
     } else {
         let line = 8 + first.lines().count().max(1);
-        let told = "routes[1]: never gets a request, because routes[0] takes all of them; \
+        let message = "routes[1]: never gets a request, because routes[0] takes all of them; \
                     allowed: the narrower route first, or without routes[0]";
-        assert_eq!(problems(&text), [format!("{line}:1: {told}")]);
+        assert_eq!(problems(&text), [format!("{line}:1: {message}")]);
     }
 }
 
 #[test]
-fn a_route_behind_a_wider_one_is_never_reached() {
+fn a_wider_route_before_it_shadows_a_route() {
     check("", "", false);
     check("", "path_prefix = '/v1'", false);
     check("path_prefix = '/v1'", "path_prefix = '/v1/'", false);
@@ -52,7 +52,7 @@ fn a_route_behind_a_wider_one_is_never_reached() {
 }
 
 #[test]
-fn a_route_that_takes_something_else_is_reached() {
+fn a_route_that_matches_other_requests_is_reached() {
     check("path_prefix = '/v1'", "", true);
     check("path_prefix = '/v1'", "path_prefix = '/v10'", true);
     check("host = 'a.example'", "", true);
@@ -67,7 +67,7 @@ fn a_route_that_takes_something_else_is_reached() {
 }
 
 #[test]
-fn of_a_route_that_is_wrong_nothing_more_is_said() {
-    let told = problems(&file("", "", "path_prefix = 1\n[[routes]]\nupstream = \"api\""));
-    assert_eq!(told, ["8:15: routes[0].path_prefix: not a string: value 1; allowed: a path such as /v1"]);
+fn an_invalid_route_shadows_nothing() {
+    let message = problems(&file("", "", "path_prefix = 1\n[[routes]]\nupstream = \"api\""));
+    assert_eq!(message, ["8:15: routes[0].path_prefix: not a string: value 1; allowed: a path such as /v1"]);
 }

@@ -2,25 +2,25 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// What a stream that goes on, and one that ends here, begins with.
+/// Checks the kind of a stream's first event, with each of the line ends that the standard allows.
 #[track_caller]
-fn check(stream: &str, expected: Option<First>) {
-    assert_eq!(Parser::default().read(stream.as_bytes()), expected, "{stream:?}");
-    // Whatever ends the lines.
+fn check(stream: &str, expected: Option<FirstEvent>) {
+    assert_eq!(Parser::default().feed(stream.as_bytes()), expected, "{stream:?}");
+
     for end in ["\r", "\r\n"] {
         let stream = stream.replace('\n', end);
-        assert_eq!(Parser::default().read(stream.as_bytes()), expected, "{stream:?}");
+        assert_eq!(Parser::default().feed(stream.as_bytes()), expected, "{stream:?}");
     }
 }
 
-const FAILURE: Option<First> = Some(First::Failure);
-const EVENT: Option<First> = Some(First::Event);
+const FAILURE: Option<FirstEvent> = Some(FirstEvent::Failure);
+const EVENT: Option<FirstEvent> = Some(FirstEvent::Other);
 
 const OVERLOADED: &str =
     "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\"}}\n\n";
 
 #[test]
-fn a_failure_that_passes_is_told_from_all_else() {
+fn a_transient_error_is_distinguished_from_all_other_events() {
     for data in [
         r#"{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}"#,
         r#"{"type":"error","error":{"type":"rate_limit_error","message":".."}}"#,
@@ -53,7 +53,7 @@ fn a_failure_that_passes_is_told_from_all_else() {
 }
 
 #[test]
-fn signs_of_life_are_no_event() {
+fn keep_alives_are_no_event() {
     for life in [
         ": PROCESSING\n\n",
         ":\n",
@@ -88,7 +88,7 @@ fn the_first_event_decides_once_it_has_ended() {
 fn the_end_of_the_stream_ends_its_event() {
     let ended = |stream: &str| {
         let mut parser = Parser::default();
-        parser.read(stream.as_bytes()).or_else(|| parser.end())
+        parser.feed(stream.as_bytes()).or_else(|| parser.finish())
     };
     for cut in 0..3 {
         assert_eq!(ended(&OVERLOADED[..OVERLOADED.len() - cut]), FAILURE, "{cut}");
@@ -113,23 +113,23 @@ fn stream() -> impl Strategy<Value = String> {
 
 proptest! {
     #[test]
-    fn it_does_not_matter_where_the_bytes_are_split(
+    fn the_bytes_may_be_split_anywhere(
         stream in stream(),
         cuts in proptest::collection::vec(0..400_usize, 0..8),
     ) {
         let bytes = stream.as_bytes();
         let whole = {
             let mut parser = Parser::default();
-            parser.read(bytes).or_else(|| parser.end())
+            parser.feed(bytes).or_else(|| parser.finish())
         };
         let mut cuts: Vec<_> = cuts.into_iter().map(|cut| cut.min(bytes.len())).chain([0, bytes.len()]).collect();
         cuts.sort_unstable();
         let mut parser = Parser::default();
         let mut pieces = cuts.windows(2).map(|cut| &bytes[cut[0]..cut[1]]);
-        let split = pieces.find_map(|piece| parser.read(piece)).or_else(|| parser.end());
+        let split = pieces.find_map(|piece| parser.feed(piece)).or_else(|| parser.finish());
         prop_assert_eq!(split, whole);
         let mut parser = Parser::default();
-        let single = bytes.chunks(1).find_map(|byte| parser.read(byte)).or_else(|| parser.end());
+        let single = bytes.chunks(1).find_map(|byte| parser.feed(byte)).or_else(|| parser.finish());
         prop_assert_eq!(single, whole);
     }
 
@@ -140,7 +140,7 @@ proptest! {
     ) {
         for bytes in [&junk[..], text.as_bytes()] {
             let mut parser = Parser::default();
-            let _ = parser.read(bytes).or_else(|| parser.end());
+            let _ = parser.feed(bytes).or_else(|| parser.finish());
         }
     }
 }

@@ -3,38 +3,38 @@ use std::net::IpAddr;
 use super::*;
 use crate::message::headers::host_of;
 
-fn client(is_trusted: bool) -> Arc<Downstream> {
-    Arc::new(Downstream::new(IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 7)), false, is_trusted))
+fn client(is_trusted: bool) -> Arc<ConnectionInfo> {
+    Arc::new(ConnectionInfo::new(IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 7)), false, is_trusted))
 }
 
-fn send_on(arrived: &mut Request<()>, client: &Arc<Downstream>) {
-    let vetted = Vetted { found: Found::of(arrived.headers()), host: host_of(arrived) };
-    let sent = request(arrived, vetted, client);
-    sent.origin.tell(arrived.headers_mut());
+fn forward(given: &mut Request<()>, client: &Arc<ConnectionInfo>) {
+    let valid = ValidRequest { scan: HeaderScan::new(given.headers()), host: host_of(given) };
+    let forwarded = request(given, valid, client);
+    forwarded.forwarding.add_to(given.headers_mut());
 }
 
-/// What is left of these headers, and what is there of ours.
+/// Checks the values that some headers have after a request with these header lines is forwarded.
 #[track_caller]
 fn check(lines: &[(&str, &str)], expected: &[(&str, Option<&str>)]) {
     check_from(&client(false), lines, expected);
 }
 
 #[track_caller]
-fn check_from(client: &Arc<Downstream>, lines: &[(&str, &str)], expected: &[(&str, Option<&str>)]) {
-    let mut arrived = Request::get("/").body(()).unwrap();
+fn check_from(client: &Arc<ConnectionInfo>, lines: &[(&str, &str)], expected: &[(&str, Option<&str>)]) {
+    let mut given = Request::get("/").body(()).unwrap();
     for (name, value) in lines {
-        arrived.headers_mut().append(HeaderName::try_from(*name).unwrap(), value.parse().unwrap());
+        given.headers_mut().append(HeaderName::try_from(*name).unwrap(), value.parse().unwrap());
     }
-    send_on(&mut arrived, client);
+    forward(&mut given, client);
     for (name, value) in expected {
-        let found = arrived.headers().get(*name).map(|value| value.to_str().unwrap());
-        assert_eq!(found, *value, "{name} of {lines:?}");
+        let forwarded = given.headers().get(*name).map(|value| value.to_str().unwrap());
+        assert_eq!(forwarded, *value, "{name} of {lines:?}");
     }
 }
 
-/// Those that RFC 9110 section 7.6.1 and RFC 7540 section 3.2.1 name.
+/// The list is that of RFC 9110 section 7.6.1 and RFC 7540 section 3.2.1.
 #[test]
-fn each_header_for_one_connection_goes_no_further() {
+fn each_hop_by_hop_header_is_removed() {
     for name in [
         "connection",
         "http2-settings",
@@ -55,7 +55,7 @@ fn each_header_for_one_connection_goes_no_further() {
 }
 
 #[test]
-fn what_is_for_this_connection_stays_here() {
+fn headers_that_connection_names_are_removed() {
     check(
         &[("connection", "close, X-Mine"), ("x-mine", "1"), ("keep-alive", "1"), ("x-yours", "1")],
         &[("connection", None), ("x-mine", None), ("keep-alive", None), ("x-yours", Some("1"))],
@@ -71,30 +71,30 @@ fn what_is_for_this_connection_stays_here() {
 }
 
 #[test]
-fn trailers_are_taken_where_the_client_takes_them() {
+fn te_trailers_is_forwarded_and_other_codings_are_not() {
     check(&[("te", "trailers, gzip")], &[("te", Some("trailers"))]);
     check(&[("te", "gzip")], &[("te", None)]);
     check(&[("te", "trailers"), ("connection", "te")], &[("te", Some("trailers"))]);
 }
 
 #[test]
-fn who_cannot_be_asked_for_a_body_expects_nothing() {
+fn expect_of_an_http10_client_is_removed() {
     for (version, expected) in [(Version::HTTP_10, false), (Version::HTTP_11, true)] {
-        let arrived = Request::put("/").version(version).header("expect", "100-continue");
-        let mut arrived = arrived.body(()).unwrap();
-        send_on(&mut arrived, &client(false));
-        assert_eq!(arrived.headers().contains_key("expect"), expected, "{version:?}");
+        let given = Request::put("/").version(version).header("expect", "100-continue");
+        let mut given = given.body(()).unwrap();
+        forward(&mut given, &client(false));
+        assert_eq!(given.headers().contains_key("expect"), expected, "{version:?}");
     }
 }
 
 #[test]
-fn cookies_are_one_line() {
+fn cookies_are_joined_into_one_line() {
     check(&[("cookie", "a=1"), ("cookie", "b=2")], &[("cookie", Some("a=1; b=2"))]);
     check(&[("cookie", "a=1; b=2")], &[("cookie", Some("a=1; b=2"))]);
 }
 
 #[test]
-fn the_way_is_told_in_both_languages() {
+fn a_request_gets_both_kinds_of_forwarding_headers() {
     check(
         &[("host", "api.example:8080")],
         &[
@@ -107,7 +107,7 @@ fn the_way_is_told_in_both_languages() {
 }
 
 #[test]
-fn those_who_are_trusted_tell_of_those_before_them() {
+fn forwarding_headers_of_a_trusted_proxy_are_kept() {
     check_from(
         &client(true),
         &[
@@ -130,7 +130,7 @@ fn those_who_are_trusted_tell_of_those_before_them() {
 }
 
 #[test]
-fn nobody_else_does() {
+fn forwarding_headers_of_other_clients_are_removed() {
     check(
         &[
             ("x-forwarded-for", "198.51.100.1"),
@@ -153,7 +153,7 @@ fn nobody_else_does() {
 }
 
 #[test]
-fn what_is_for_everybody_cannot_be_named_away() {
+fn connection_cannot_remove_an_end_to_end_header() {
     for name in ["authorization", "content-length", "content-type", "cookie", "host", "idempotency-key"] {
         check(&[("connection", name), (name, "1")], &[("connection", None), (name, Some("1"))]);
     }

@@ -1,17 +1,17 @@
-// Draws what /status says, once a second, for the last two minutes. Nothing comes from anywhere else.
+// Draws the figures of /status once a second, for the last two minutes. The page loads nothing from other servers.
 "use strict";
 
 const SECONDS = 120;
 const CHARTS = [
   { key: "requests", title: "Requests a second", rate: true },
   { key: "resends", title: "Resends a second", rate: true },
-  { key: "amplification", title: "Sends for each request", of: (rates) => rates.requests > 0 ? rates.sends / rates.requests : 1 },
-  { key: "unpaid", title: "Resends the budget refused, a second", rate: true },
-  { key: "budget", title: "Budget, resends", of: (_, now) => now.budget_tokens ?? 0 },
-  { key: "waiting", title: "Waiting for the pace", of: (_, now) => now.waiting },
+  { key: "amplification", title: "Attempts for each request", of: (rates) => rates.requests > 0 ? rates.attempts / rates.requests : 1 },
+  { key: "retry_overflow", title: "Resends the budget did not allow, a second", rate: true },
+  { key: "budget", title: "Resends the budget allows", of: (_, now) => now.budget_tokens ?? 0 },
+  { key: "paced", title: "Requests the pace holds back", of: (_, now) => now.paced },
 ];
 
-const history = new Map(); // the name of an upstream -> the points of each chart
+const history = new Map(); // the points of each chart, by the name of the upstream
 let last = null;
 let paused = false;
 
@@ -25,8 +25,8 @@ function make(tag, text, attributes = {}) {
 }
 
 function counters(upstream) {
-  const { requests, sends, unpaid } = upstream;
-  return { requests, sends, unpaid, resends: Object.values(upstream.resends).reduce((sum, count) => sum + count, 0) };
+  const { requests, attempts, retry_overflow } = upstream;
+  return { requests, attempts, retry_overflow, resends: Object.values(upstream.resends).reduce((sum, count) => sum + count, 0) };
 }
 
 function remember(status, at) {
@@ -99,7 +99,7 @@ function show() {
   rows("endpoints", upstream.endpoints.map(({ endpoint, load, state }) => [endpoint, load, state]));
 }
 
-function say(text, bad) {
+function showState(text, bad) {
   element("state").textContent = text;
   element("state").classList.toggle("bad", bad);
 }
@@ -108,12 +108,12 @@ async function tick() {
   if (!paused) {
     try {
       const response = await fetch("/status", { cache: "no-store" });
-      if (!response.ok) throw new Error(`/status said ${response.status}`);
+      if (!response.ok) throw new Error(`/status answered ${response.status}`);
       remember(await response.json(), performance.now());
       show();
-      say(last.status.draining ? "draining" : "live", last.status.draining);
+      showState(last.status.draining ? "draining" : "live", last.status.draining);
     } catch (error) {
-      say(`no answer: ${error.message}`, true);
+      showState(`no answer: ${error.message}`, true);
     }
   }
   setTimeout(tick, 1000);
@@ -124,7 +124,7 @@ element("upstream").addEventListener("change", show);
 element("pause").addEventListener("click", () => {
   paused = !paused;
   element("pause").setAttribute("aria-pressed", String(paused));
-  element("pause").textContent = paused ? "Go on" : "Pause";
-  if (paused) say("paused", false);
+  element("pause").textContent = paused ? "Resume" : "Pause";
+  if (paused) showState("paused", false);
 });
 tick();

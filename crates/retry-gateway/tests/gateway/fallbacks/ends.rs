@@ -82,7 +82,7 @@ fn a_response_that_is_held_holds_no_connection() {
     assert!(api.seen().iter().all(|seen| seen.connection == 0), "{:?}", api.seen());
     let status = gateway.status();
     assert_eq!(
-        (&status["upstreams"][0]["under_way"], &status["upstreams"][1]["under_way"]),
+        (&status["upstreams"][0]["in_flight"], &status["upstreams"][1]["in_flight"]),
         (&0.into(), &3.into())
     );
     assert_eq!(status["upstreams"][0]["endpoints"][0]["load"], 0);

@@ -172,7 +172,7 @@ fn a_response_of_the_other_streams() {
         said.extend(&more[..read]);
     }
     let status = gateway.status();
-    let under_way = |number: usize| status["upstreams"][number]["under_way"].as_u64();
+    let under_way = |number: usize| status["upstreams"][number]["in_flight"].as_u64();
     assert_eq!((under_way(0), under_way(1)), (Some(0), Some(1)));
     barrier.wait();
     std::io::Read::read_to_end(&mut socket, &mut said).unwrap();

@@ -3,7 +3,7 @@ use http::{Request, Response};
 use super::*;
 use crate::{ResponseHead, RetryHint};
 
-/// A `retryPolicy` with so many attempts, which retries `UNAVAILABLE`.
+/// Returns a `retryPolicy` with this number of attempts, which retries `UNAVAILABLE`.
 fn policy(attempts: u32) -> String {
     format!(
         r#"{{"maxAttempts": {attempts}, "initialBackoff": "0.1s", "maxBackoff": "1s", "backoffMultiplier": 2,
@@ -11,11 +11,11 @@ fn policy(attempts: u32) -> String {
     )
 }
 
-fn read(methods: &str) -> Result<GrpcServiceConfig, ServiceConfigError> {
+fn parse_methods(methods: &str) -> Result<GrpcServiceConfig, ServiceConfigError> {
     GrpcServiceConfig::from_json(&format!(r#"{{"methodConfig": [{methods}]}}"#))
 }
 
-/// A shop that names methods, services and all.
+/// Returns a config that names methods, services and the default.
 fn shop() -> GrpcServiceConfig {
     let [five, four, three] = [5, 4, 3].map(policy);
     let methods = format!(
@@ -26,7 +26,7 @@ fn shop() -> GrpcServiceConfig {
         {{"name": [], "retryPolicy": {three}}},
         {{"retryPolicy": {three}}}"#
     );
-    read(&methods).unwrap()
+    parse_methods(&methods).unwrap()
 }
 
 #[test]
@@ -48,7 +48,7 @@ fn the_most_specific_name_counts() {
 }
 
 #[test]
-fn without_a_default_the_methods_that_have_no_name_have_no_policy() {
+fn without_a_default_an_unnamed_method_has_no_policy() {
     for text in ["{}", r#"{"methodConfig": null, "loadBalancingConfig": [{"round_robin": {}}]}"#] {
         let config = GrpcServiceConfig::from_json(text).unwrap();
         assert!(config.retry_policy("/shop.Orders/List").is_none());
@@ -67,15 +67,15 @@ fn each_budget_is_full() {
     assert_eq!((budget.tokens(), config.throttling().unwrap().tokens()), (9.0, 10.0));
 }
 
-/// An attempt at a method, and how it ended.
+/// An attempt of a call to a method.
 #[derive(Clone, Copy, Debug)]
-struct Ended<'a> {
+struct CallAttempt<'a> {
     path: &'a str,
     number: u32,
-    counted: u32,
+    attempts_used: u32,
 }
 
-impl Ended<'_> {
+impl CallAttempt<'_> {
     fn ask<T>(self, kind: FailureKind, ask: impl FnOnce(Attempt<'_>) -> T) -> T {
         let request =
             Request::post(format!("http://api.example{}", self.path)).header("idempotency-key", "a");
@@ -85,14 +85,14 @@ impl Ended<'_> {
 
     fn plan(self, kind: FailureKind, cause: RetryCause) -> Plan {
         self.ask(kind, |attempt| {
-            shop().schedule(&RetryContext::new(attempt, cause).attempts_used(self.counted))
+            shop().schedule(&RetryContext::new(attempt, cause).attempts_used(self.attempts_used))
         })
     }
 }
 
 #[test]
-fn without_a_policy_only_what_was_not_processed_is_sent_again() {
-    let place = Ended { path: "/shop.Orders/Place", number: 1, counted: 1 };
+fn without_a_policy_only_an_unprocessed_call_is_sent_again() {
+    let place = CallAttempt { path: "/shop.Orders/Place", number: 1, attempts_used: 1 };
     for (kind, expected) in [
         (FailureKind::NeverSent, Verdict::Retry(RetryCause::NeverSent)),
         (FailureKind::Unprocessed, Verdict::Retry(RetryCause::Unprocessed)),
@@ -106,7 +106,7 @@ fn without_a_policy_only_what_was_not_processed_is_sent_again() {
 }
 
 #[test]
-fn a_code_is_retried_where_the_method_s_policy_lists_it() {
+fn a_code_is_retried_if_the_methods_policy_lists_it() {
     for (code, _) in GrpcCode::ALL {
         for (path, has_policy) in
             [("/shop.Orders/Place", false), ("/shop.Orders/List", true), ("/shop.Other/List", true)]
@@ -124,18 +124,22 @@ fn a_code_is_retried_where_the_method_s_policy_lists_it() {
 }
 
 #[test]
-fn a_method_has_its_own_attempts() {
-    let gone = Plan::GiveUp(GiveUpReason::MaxAttempts);
+fn a_method_has_its_own_max_attempts() {
+    let give_up = Plan::GiveUp(GiveUpReason::MaxAttempts);
     for (path, attempts) in [("/shop.Orders/List", 3), ("/shop.Orders/Get", 4), ("/shop.Other/Get", 5)] {
-        for counted in 1..=6 {
+        for attempts_used in 1..=6 {
             // With a transparent resend, and without.
-            for number in [counted, counted + 1] {
-                let ended = Ended { path, number, counted };
-                let plan = ended.plan(FailureKind::MaybeProcessed, RetryCause::Transient);
-                assert_eq!(plan == gone, counted >= attempts, "{ended:?}: {plan:?}");
-                // The first refusal is not counted, but only the first.
-                let plan = ended.plan(FailureKind::Unprocessed, RetryCause::Unprocessed);
-                assert_eq!(plan == gone, counted >= attempts && number > counted, "{ended:?}: {plan:?}");
+            for number in [attempts_used, attempts_used + 1] {
+                let attempt = CallAttempt { path, number, attempts_used };
+                let plan = attempt.plan(FailureKind::MaybeProcessed, RetryCause::Transient);
+                assert_eq!(plan == give_up, attempts_used >= attempts, "{attempt:?}: {plan:?}");
+                // Only the first unprocessed attempt is not counted.
+                let plan = attempt.plan(FailureKind::Unprocessed, RetryCause::Unprocessed);
+                assert_eq!(
+                    plan == give_up,
+                    attempts_used >= attempts && number > attempts_used,
+                    "{attempt:?}: {plan:?}"
+                );
             }
         }
     }
@@ -144,24 +148,24 @@ fn a_method_has_its_own_attempts() {
 #[test]
 fn without_a_policy_there_is_one_transparent_resend() {
     let at_once = Plan::from(Window::exactly(Duration::ZERO));
-    let gone = Plan::GiveUp(GiveUpReason::Policy);
-    for (number, counted, cause, expected) in [
+    let give_up = Plan::GiveUp(GiveUpReason::Policy);
+    for (number, attempts_used, cause, expected) in [
         (1, 1, RetryCause::NeverSent, at_once),
         (1, 1, RetryCause::Unprocessed, at_once),
-        (2, 2, RetryCause::NeverSent, gone),
-        (2, 1, RetryCause::Unprocessed, gone),
-        // It left at last, and was refused for the first time.
+        (2, 2, RetryCause::NeverSent, give_up),
+        (2, 1, RetryCause::Unprocessed, give_up),
+        // The second attempt was sent, and the server did not process it.
         (2, 2, RetryCause::Unprocessed, at_once),
-        (3, 2, RetryCause::Unprocessed, gone),
+        (3, 2, RetryCause::Unprocessed, give_up),
     ] {
-        let ended = Ended { path: "/shop.Orders/Place", number, counted };
-        assert_eq!(ended.plan(FailureKind::NeverSent, cause), expected, "{ended:?} {cause:?}");
+        let attempt = CallAttempt { path: "/shop.Orders/Place", number, attempts_used };
+        assert_eq!(attempt.plan(FailureKind::NeverSent, cause), expected, "{attempt:?} {cause:?}");
     }
 }
 
 #[test]
-fn the_time_is_that_of_the_method_s_policy() {
-    let list = Ended { path: "/shop.Orders/List", number: 1, counted: 1 };
+fn the_schedule_is_that_of_the_methods_policy() {
+    let list = CallAttempt { path: "/shop.Orders/List", number: 1, attempts_used: 1 };
     list.ask(FailureKind::MaybeProcessed, |attempt| {
         let context = RetryContext::new(attempt, RetryCause::Throttled);
         for context in
@@ -176,11 +180,11 @@ fn the_time_is_that_of_the_method_s_policy() {
 
 #[track_caller]
 fn check_error(methods: &str, expected: &str) {
-    assert_eq!(read(methods).unwrap_err().to_string(), expected, "{methods}");
+    assert_eq!(parse_methods(methods).unwrap_err().to_string(), expected, "{methods}");
 }
 
 #[test]
-fn what_is_not_allowed_is_named_with_its_place() {
+fn an_error_names_the_value_and_its_path() {
     let fine = r#"{"name": [{"service": "a", "method": "b"}]}"#;
     for (methods, expected) in [
         ("3", "`methodConfig[0]` is 3, and must be a JSON object"),
@@ -214,14 +218,14 @@ fn what_is_not_allowed_is_named_with_its_place() {
 }
 
 #[test]
-fn a_name_is_there_once() {
+fn a_name_may_not_repeat() {
     for name in ["{}", r#"{"service":"a"}"#, r#"{"method":"b","service":"a"}"#] {
-        let expected = |place| format!("`{place}` is {name}, and must be a name that no other has");
+        let expected = |field| format!("`{field}` is {name}, and must be a name that no other has");
         let once = format!(r#"{{"name": [{name}]}}"#);
         check_error(&format!("{once}, {once}"), &expected("methodConfig[1].name[0]"));
         check_error(&format!(r#"{{"name": [{name}, {name}]}}"#), &expected("methodConfig[0].name[1]"));
     }
-    // Empty is absent.
+    // An empty string is the same as an absent one.
     let name = r#"{"method":"","service":""}"#;
     check_error(
         &format!(r#"{{"name": [{{}}, {name}]}}"#),
@@ -230,7 +234,7 @@ fn a_name_is_there_once() {
 }
 
 #[test]
-fn what_is_no_service_config_is_named() {
+fn an_invalid_document_is_an_error() {
     for (text, expected) in [
         ("[]", "`serviceConfig` is [], and must be a JSON object"),
         (r#"{"methodConfig": {}}"#, "`methodConfig` is {}, and must be a list"),

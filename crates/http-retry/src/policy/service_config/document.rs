@@ -1,22 +1,23 @@
-//! All of a service config: which method is retried how.
+//! The whole document of a service config, which has a policy for each method.
 
 use std::collections::HashMap;
 use std::time::Duration;
 
 use serde_json::Value;
 
-use super::json::{object, parse, wrong};
+use super::json::{invalid, object, parse};
 use crate::rules::grpc;
 use crate::{
     Attempt, Budget, FailureKind, GiveUpReason, GrpcCode, GrpcRetryPolicy, Outcome, Plan, Policy, RetryCause,
     RetryContext, ServiceConfigError, Verdict, Window,
 };
 
-/// A whole gRPC service config, as a policy that knows each method by the path of its calls, `/service/method`.
+/// The policy of a whole gRPC service config. It finds the settings of a method by the path of the call,
+/// `/service/method`.
 ///
-/// The most specific name counts: that of the method, else that of its service, else `{}`, which is that of all. A method
-/// without a `retryPolicy` there is sent again once and at once, where it never left or the server refused it unprocessed:
-/// gRPC A6 does that for all.
+/// The most specific name counts: that of the method, then that of its service, then `{}`, which matches every method. A
+/// call of a method without a `retryPolicy` is sent again once, at once, if it was never sent or the server did not process
+/// it. gRPC A6 does that for every method.
 ///
 /// ```
 /// use http_retry::GrpcServiceConfig;
@@ -31,56 +32,55 @@ use crate::{
 ///     ],
 ///     "retryThrottling": { "maxTokens": 10, "tokenRatio": 0.1 }
 /// }"#)?;
-/// assert_eq!(config.retry_policy("/shop.Orders/List").unwrap().attempts(), 4);
+/// assert_eq!(config.retry_policy("/shop.Orders/List").unwrap().max_attempts(), 4);
 /// assert!(config.retry_policy("/shop.Orders/Place").is_none());
 /// # Ok::<_, http_retry::ServiceConfigError>(())
 /// ```
 ///
-/// It gives up where a method's `maxAttempts` were made, so the attempts of the [`Session`](crate::Session), or the
-/// layer's, are [`GrpcRetryPolicy::MAX_ATTEMPTS`].
+/// The policy gives up after the `maxAttempts` of the method. The [`Session`](crate::Session), or the layer, therefore needs
+/// [`GrpcRetryPolicy::MAX_ATTEMPTS`] as its own limit.
 #[derive(Clone, Debug)]
 pub struct GrpcServiceConfig {
-    /// By `/service/method`, `/service/`, and nothing at all for `{}`.
+    /// The policies by `/service/method`, `/service/`, or the empty string for `{}`.
     methods: HashMap<String, Option<GrpcRetryPolicy>>,
     throttling: Option<Budget>,
 }
 
 impl GrpcServiceConfig {
-    /// Reads the JSON of a service config, by the rules of gRPC's `service_config.proto`. Keys that it does not know are
-    /// left alone, as gRPC leaves them.
+    /// Parses the JSON of a service config by the rules of gRPC's `service_config.proto`. It ignores unknown keys, as gRPC
+    /// does.
     ///
     /// # Errors
     ///
-    /// Names the value that is not allowed. Two equal names are not, nor is a method without its service. A
-    /// `hedgingPolicy` is not either: nothing here hedges, and calls that were meant to be sent twice would be sent once.
+    /// The error names the value that is not allowed. Two equal names are an error, and so is a method without its service. A
+    /// `hedgingPolicy` is an error too, because this crate does not hedge and would send such a call only once.
     pub fn from_json(text: &str) -> Result<Self, ServiceConfigError> {
         let document = parse("serviceConfig", text)?;
         let mut methods = HashMap::new();
-        for (place, config) in list(&document, "methodConfig")?.iter().enumerate() {
-            add(config, &mut methods).map_err(|error| error.within(&format!("methodConfig[{place}]")))?;
+        for (index, config) in list(&document, "methodConfig")?.iter().enumerate() {
+            add(config, &mut methods).map_err(|error| error.within(&format!("methodConfig[{index}]")))?;
         }
-        let throttling = optional(&document, "retryThrottling", Budget::throttling_of)?;
+        let throttling = optional(&document, "retryThrottling", Budget::throttling_from_value)?;
         Ok(Self { methods, throttling })
     }
 
-    /// The `retryPolicy` of the method that is called by this path, if it has one.
+    /// Returns the `retryPolicy` of the method with this path, if it has one.
     pub fn retry_policy(&self, path: &str) -> Option<&GrpcRetryPolicy> {
         let service = path.rfind('/').map_or("", |slash| &path[..=slash]);
         [path, service, ""].into_iter().find_map(|name| self.methods.get(name))?.as_ref()
     }
 
-    /// A budget by the `retryThrottling`, if there is one: full, and apart from all that were made before. gRPC has one
-    /// for each server.
+    /// Creates a new, full budget from the `retryThrottling`, if the config has one. gRPC has one budget for each server.
     pub fn throttling(&self) -> Option<Budget> {
-        self.throttling.as_ref().map(Budget::afresh)
+        self.throttling.as_ref().map(Budget::with_new_bucket)
     }
 }
 
 impl Policy for GrpcServiceConfig {
     fn classify(&self, attempt: &Attempt<'_>) -> Verdict {
-        let has_succeeded = |head| matches!(GrpcCode::of(&head), None | Some(GrpcCode::Ok));
+        let has_succeeded = |head| matches!(GrpcCode::from_head(&head), None | Some(GrpcCode::Ok));
         if attempt.outcome.response().is_some_and(has_succeeded) {
-            // Most calls succeed, and then the method does not matter.
+            // Most calls succeed, and a success needs no look-up of the method.
             return Verdict::Accept;
         }
         match (self.retry_policy(attempt.request.path()), attempt.outcome) {
@@ -92,7 +92,7 @@ impl Policy for GrpcServiceConfig {
 
     fn schedule(&self, context: &RetryContext<'_>) -> Plan {
         let number = context.attempt.number;
-        // The session sends it at once, and does not count it.
+        // The session sends this resend at once and does not count it.
         let is_transparent = context.cause == RetryCause::Unprocessed && context.attempts_used == number;
         match self.retry_policy(context.attempt.request.path()) {
             Some(policy) if is_transparent || context.attempts_used < policy.max_attempts() => {
@@ -109,7 +109,7 @@ fn is_unprocessed(kind: FailureKind) -> bool {
     matches!(kind, FailureKind::NeverSent | FailureKind::Unprocessed)
 }
 
-/// Adds the methods that one `methodConfig` is about.
+/// Adds the methods of one `methodConfig`.
 fn add(
     config: &Value,
     methods: &mut HashMap<String, Option<GrpcRetryPolicy>>,
@@ -117,35 +117,35 @@ fn add(
     object("", config)?;
     let hedging = &config["hedgingPolicy"];
     if !hedging.is_null() {
-        return Err(wrong("hedgingPolicy", hedging, "absent, since nothing here hedges"));
+        return Err(invalid("hedgingPolicy", hedging, "absent, since nothing here hedges"));
     }
-    let policy = optional(config, "retryPolicy", GrpcRetryPolicy::of)?;
-    for (place, name) in list(config, "name")?.iter().enumerate() {
+    let policy = optional(config, "retryPolicy", GrpcRetryPolicy::from_value)?;
+    for (index, name) in list(config, "name")?.iter().enumerate() {
         let path = path(name).and_then(|path| match methods.insert(path, policy) {
             None => Ok(()),
-            Some(_) => Err(wrong("", name, "a name that no other has")),
+            Some(_) => Err(invalid("", name, "a name that no other has")),
         });
-        path.map_err(|error| error.within(&format!("name[{place}]")))?;
+        path.map_err(|error| error.within(&format!("name[{index}]")))?;
     }
     Ok(())
 }
 
-/// How the calls of the methods of this name begin.
+/// Returns the path of the methods with this name, or the start of their paths.
 fn path(name: &Value) -> Result<String, ServiceConfigError> {
     object("", name)?;
     match (string(name, "service")?, string(name, "method")?) {
         ("", "") => Ok(String::new()),
-        ("", _) => Err(wrong("service", &name["service"], "the name of the method's service")),
+        ("", _) => Err(invalid("service", &name["service"], "the name of the method's service")),
         (service, method) => Ok(format!("/{service}/{method}")),
     }
 }
 
-/// What is missing in protobuf's JSON is empty.
+/// Returns a string. In protobuf's JSON a missing string is empty.
 fn string<'a>(object: &'a Value, field: &str) -> Result<&'a str, ServiceConfigError> {
     match &object[field] {
         Value::Null => Ok(""),
         Value::String(text) => Ok(text),
-        other => Err(wrong(field, other, "a string")),
+        other => Err(invalid(field, other, "a string")),
     }
 }
 
@@ -153,20 +153,20 @@ fn list<'a>(object: &'a Value, field: &str) -> Result<&'a [Value], ServiceConfig
     match &object[field] {
         Value::Null => Ok(&[]),
         Value::Array(values) => Ok(values),
-        other => Err(wrong(field, other, "a list")),
+        other => Err(invalid(field, other, "a list")),
     }
 }
 
 fn optional<T>(
     parent: &Value,
     field: &str,
-    read: impl FnOnce(&Value) -> Result<T, ServiceConfigError>,
+    parse: impl FnOnce(&Value) -> Result<T, ServiceConfigError>,
 ) -> Result<Option<T>, ServiceConfigError> {
     let value = &parent[field];
     if value.is_null() {
         return Ok(None);
     }
-    object("", value).and_then(|()| read(value)).map(Some).map_err(|error| error.within(field))
+    object("", value).and_then(|()| parse(value)).map(Some).map_err(|error| error.within(field))
 }
 
 #[cfg(test)]

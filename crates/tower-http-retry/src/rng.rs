@@ -1,4 +1,4 @@
-//! Randomness: what floor 0 takes as an argument.
+//! Random numbers for delays, which floor 0 takes as an argument.
 
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
@@ -8,13 +8,13 @@ use rand::{Rng, SeedableRng, TryRng};
 
 use crate::lock::lock;
 
-/// Where delays are drawn from.
+/// The source of a layer's random numbers.
 #[derive(Clone, Debug, Default)]
 pub(crate) enum Randomness {
-    /// The thread's own generator. It is never cloned, so no two sessions share a sequence.
+    /// The thread's own generator. It is never cloned, so no two sessions draw the same sequence.
     #[default]
     Thread,
-    /// One sequence, shared by all sessions of a layer.
+    /// One seeded sequence, which all sessions of a layer share.
     Seeded(Arc<Mutex<SmallRng>>),
 }
 
@@ -24,10 +24,10 @@ impl Randomness {
     }
 }
 
-/// Draws that take the generator when they are made, and not before.
-pub(crate) struct Draws<'a>(pub(crate) &'a Randomness);
+/// A generator that takes the thread's generator, or the lock of the seeded one, only when a number is drawn.
+pub(crate) struct LazyRng<'a>(pub(crate) &'a Randomness);
 
-impl Draws<'_> {
+impl LazyRng<'_> {
     fn draw<T>(&self, draw: impl FnOnce(&mut dyn Rng) -> T) -> T {
         match self.0 {
             Randomness::Thread => draw(&mut rand::rng()),
@@ -36,7 +36,7 @@ impl Draws<'_> {
     }
 }
 
-impl TryRng for Draws<'_> {
+impl TryRng for LazyRng<'_> {
     type Error = Infallible;
 
     fn try_next_u32(&mut self) -> Result<u32, Infallible> {

@@ -1,4 +1,4 @@
-//! The body of a response that may have been read while the layer waited.
+//! The body of a response, whose frames the layer may have read while it waited.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -11,13 +11,13 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
 pin_project! {
-    /// The body of a response that comes through a [`Retry`](crate::Retry): the inner service's body `R`.
+    /// The body of a response that comes through a [`Retry`](crate::Retry), over the inner service's body `R`.
     ///
-    /// Nearly every response is passed on as it came. Only a failed one is read while the layer waits, so that its
-    /// connection can be used again. Where the layer gives up during that wait, the caller still gets the response whole:
-    /// this body yields the frames that were read, trailers included, and then the rest. It is as exact as `R` in
-    /// [`size_hint`](Body::size_hint) and [`is_end_stream`](Body::is_end_stream), and one that was read to its end can be
-    /// polled again after it, whatever `R` does then.
+    /// The layer passes nearly every response on unread. It reads only a failed response, while it waits, so
+    /// that the connection can be used again. If the layer gives up during that wait, the caller still gets
+    /// the whole response: this body yields the frames that were read, trailers included, and then the rest.
+    /// Its [`size_hint`](Body::size_hint) and [`is_end_stream`](Body::is_end_stream) are as exact as those of
+    /// `R`. A body that was read to its end may be polled again after its end, whatever `R` does then.
     ///
     /// ```
     /// use bytes::Bytes;
@@ -45,25 +45,27 @@ pin_project! {
     {
         #[pin]
         inner: R,
-        // Boxed, because nearly all bodies have none, and each would be larger.
+        // The frames are boxed, because nearly all bodies have none, and each body would be larger.
         read: Option<Box<ReadFrames<R::Data>>>,
     }
 }
 
-/// The frames that were read from a body, from its start.
+/// The frames that were read from a body, from the first one on.
 pub(crate) struct ReadFrames<D> {
     pub(crate) frames: VecDeque<Frame<D>>,
-    /// Whether there are no more. The body must not be polled then: not every body allows it.
+    /// True if no frame follows. The body must not be polled then, because not every body allows it.
     pub(crate) has_ended: bool,
 }
 
 impl<R: Body> ResponseBody<R> {
+    /// Wraps a body that the layer has not read.
     #[inline]
-    pub(crate) fn unread(inner: R) -> Self {
+    pub(crate) fn new(inner: R) -> Self {
         Self { inner, read: None }
     }
 
-    pub(crate) fn read(inner: R, read: ReadFrames<R::Data>) -> Self {
+    /// Wraps a body, and the frames that the layer has read from it.
+    pub(crate) fn with_frames(inner: R, read: ReadFrames<R::Data>) -> Self {
         Self { inner, read: Some(Box::new(read)) }
     }
 
@@ -72,11 +74,11 @@ impl<R: Body> ResponseBody<R> {
         &self.inner
     }
 
-    /// Returns the inner body, if it was passed on as it came.
+    /// Returns the inner body, if the layer has not read from it.
     ///
     /// # Errors
     ///
-    /// Returns this body as it was, if the layer has read of the inner one.
+    /// Returns this body unchanged, if the layer has read from the inner body.
     pub fn try_into_inner(self) -> Result<R, Self> {
         match self.read {
             None => Ok(self.inner),
@@ -84,8 +86,8 @@ impl<R: Body> ResponseBody<R> {
         }
     }
 
-    /// Returns the inner body, the frames that come before the rest of it, and whether it has no rest. It must not be
-    /// polled then. A body that was passed on as it came has no such frames, and a rest.
+    /// Returns the inner body, the frames that were read from it, and true if the inner body has ended. It
+    /// must not be polled then. If nothing was read, there are no frames, and the flag is false.
     pub fn into_parts(self) -> (R, VecDeque<Frame<R::Data>>, bool) {
         match self.read {
             None => (self.inner, VecDeque::new(), false),
@@ -141,21 +143,22 @@ impl<R: Body> Body for ResponseBody<R> {
 }
 
 impl<R: Body + Default> Default for ResponseBody<R> {
-    /// Layers that make a response of their own ask for this, tower-http's timeout for one.
+    /// Creates a body from the default of `R`. Layers that create a response of their own, such as
+    /// tower-http's timeout, need it.
     fn default() -> Self {
-        Self::unread(R::default())
+        Self::new(R::default())
     }
 }
 
 impl<R: Body> fmt::Debug for ResponseBody<R> {
-    /// Shows nothing of the content.
+    /// Shows nothing of the content of the body.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ResponseBody").field("was_read", &self.read.is_some()).finish_non_exhaustive()
     }
 }
 
-/// An `http` response. The future of a layer names the data of its body by this.
-#[expect(unnameable_types, reason = "nobody else implements it")]
+/// A `http` response. The future of a layer names the data of the response's body by it.
+#[expect(unnameable_types, reason = "no other crate implements it")]
 pub trait InnerResponse {
     #[doc(hidden)]
     type Data;
