@@ -1,4 +1,4 @@
-//! The layer in front of a flaky handler of axum's: the client never sees that it failed.
+//! The layer stands in front of a handler of axum that fails twice. The client never sees a failure.
 //!
 //! `cargo run --example axum_layer`
 
@@ -18,7 +18,7 @@ async fn main() -> anyhow::Result<()> {
     let policy = backoff.retry_on(StatusCode::CONFLICT);
     let app = Router::new().route("/stock", get(stock)).layer(RetryLayer::new(policy));
 
-    // This would be `axum::serve`; one request will do to see it work.
+    // A server would call `axum::serve`. One request is enough to see the layer work.
     let response = app.oneshot(Request::get("/stock").body(Body::empty())?).await?;
     let status = response.status();
     let text = response.into_body().collect().await?.to_bytes();
@@ -26,7 +26,7 @@ async fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Reads what others write at the same time, and is in their way twice.
+/// Reads the stock, and conflicts with a writer twice.
 async fn stock() -> Result<&'static str, StatusCode> {
     static READS: AtomicU32 = AtomicU32::new(0);
     match READS.fetch_add(1, Ordering::Relaxed) + 1 {

@@ -1,5 +1,5 @@
-//! A reverse proxy as the fallback of an axum router: what the router does not know, another server answers. Bodies
-//! are streamed both ways.
+//! A reverse proxy is the fallback of an axum router: another server answers the paths that the router does not have.
+//! Bodies stream both ways.
 //!
 //! `cargo run --example axum_proxy`
 
@@ -44,7 +44,7 @@ async fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Sends the request on as it came. A whole proxy also removes what is said to it alone, such as `Connection`.
+/// Forwards the request as it came. A whole proxy also removes hop-by-hop headers such as `Connection`.
 async fn forward(
     State(upstream): State<Upstream>,
     mut request: Request<Body>,
@@ -57,7 +57,7 @@ async fn forward(
     Ok(response.into_response())
 }
 
-/// Answers with what it gets, at the second try.
+/// Answers 503 to the first call, and returns the body of each further one.
 async fn echo(upload: Body) -> Response {
     static CALLS: AtomicU32 = AtomicU32::new(0);
     match CALLS.fetch_add(1, Ordering::Relaxed) {

@@ -1,4 +1,4 @@
-//! An axum service that asks another, through a client in its state that tries again.
+//! An axum service calls another service, through a client in its state that resends.
 //!
 //! `cargo run --example axum_state`
 
@@ -18,7 +18,7 @@ use tokio::net::TcpListener;
 use tower::{Layer, ServiceExt};
 use tower_http_retry::{ReplayBody, Retry, RetryLayer};
 
-/// What the handlers share.
+/// The state that the handlers share.
 #[derive(Clone)]
 struct App {
     client: Retry<Client<HttpConnector, ReplayBody<Empty<Bytes>>>>,
@@ -31,7 +31,7 @@ async fn main() -> anyhow::Result<()> {
     let app = App { client: RetryLayer::default().layer(client), weather: weather_server().await? };
     let app = Router::new().route("/umbrella", get(umbrella)).with_state(app);
 
-    // This would be `axum::serve`; one request will do to see it work.
+    // A server would call `axum::serve`. One request is enough to see the client work.
     let response = app.oneshot(Request::get("/umbrella").body(Body::empty())?).await?;
     let status = response.status();
     let text = response.into_body().collect().await?.to_bytes();
@@ -51,7 +51,7 @@ async fn umbrella(State(app): State<App>) -> Result<&'static str, StatusCode> {
     Ok(if weather == "rain" { "take one" } else { "leave it" })
 }
 
-/// Has to think twice before it knows.
+/// Answers 503 to the first two calls, and then with the weather.
 async fn weather_server() -> anyhow::Result<SocketAddr> {
     static CALLS: AtomicU32 = AtomicU32::new(0);
     let app = Router::new().fallback(async || match CALLS.fetch_add(1, Ordering::Relaxed) {

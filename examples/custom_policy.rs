@@ -1,4 +1,4 @@
-//! A policy of your own: the one method that must be written says when.
+//! A policy of your own has one method that you must write. It plans the window of the next attempt.
 //!
 //! `cargo run --example custom_policy`
 
@@ -10,7 +10,7 @@ use http_body_util::Full;
 use tower::{BoxError, ServiceBuilder, service_fn};
 use tower_http_retry::{AttemptNumber, Plan, Policy, ReplayBody, RetryContext, RetryLayer, Window};
 
-/// Backs off in even steps, and lets those who pay go first.
+/// Backs off in even steps, which are shorter for callers that pay.
 struct PayingFirst;
 
 impl Policy for PayingFirst {

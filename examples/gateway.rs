@@ -1,7 +1,7 @@
-//! A gateway in sixty lines, with nothing but hyper: it sends each request on, and again where that failed.
+//! A gateway in sixty lines, with nothing but hyper. It forwards each request, and resends it after a failure.
 //!
-//! `cargo run --example gateway 127.0.0.1:8000`, with the address of a server that is there. `retry-gateway` is the
-//! one to put into production.
+//! `cargo run --example gateway 127.0.0.1:8000` takes the address of a running server. Use `retry-gateway` in
+//! production.
 
 use std::net::Ipv4Addr;
 
@@ -40,7 +40,7 @@ async fn main() -> anyhow::Result<()> {
     }
 }
 
-/// Sends a request on as it came, but for what is said to the gateway alone. Bodies are streamed both ways.
+/// Forwards a request as it came, but for the hop-by-hop headers. Bodies stream both ways.
 async fn forward(
     client: Upstream,
     address: String,
@@ -55,7 +55,7 @@ async fn forward(
     Ok(response.map(Either::Left))
 }
 
-/// RFC 9110 section 7.6.1. Those that `Connection` names are to be removed as well.
+/// Removes the hop-by-hop headers of RFC 9110 section 7.6.1. A whole proxy also removes those that `Connection` names.
 fn remove_hop_by_hop(headers: &mut HeaderMap) {
     for name in [header::CONNECTION, header::TE, header::TRANSFER_ENCODING, header::UPGRADE] {
         headers.remove(name);

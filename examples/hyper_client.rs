@@ -1,6 +1,6 @@
-//! A hyper-util client that waits as long as the server asks, and tries again.
+//! A hyper-util client waits as long as the server asks, and resends.
 //!
-//! `cargo run --example hyper_client [URL]`; without a URL it calls a server of its own that is busy twice.
+//! `cargo run --example hyper_client [URL]` calls that URL. Without one it calls a server of its own that is busy twice.
 
 use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicU32, Ordering};

@@ -1,4 +1,4 @@
-//! What happened to a request, in OpenTelemetry: a span for its session, and one for each resend.
+//! OpenTelemetry shows the attempts of a request: a span for its session, and one for each resend.
 //!
 //! `cargo run --example opentelemetry`
 
@@ -16,7 +16,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 #[tokio::main]
 async fn main() -> Result<(), BoxError> {
-    // In earnest this would be an exporter of `opentelemetry-otlp`.
+    // A real program would take an exporter of `opentelemetry-otlp`.
     let exporter = InMemorySpanExporter::default();
     let provider = SdkTracerProvider::builder().with_simple_exporter(exporter.clone()).build();
     let tracer = provider.tracer("example");
@@ -37,11 +37,11 @@ async fn main() -> Result<(), BoxError> {
     Ok(())
 }
 
-/// Shows the spans below `parent`, and what was said in them.
+/// Prints the spans below `parent`, with their attributes and events.
 fn print(spans: &[SpanData], parent: SpanId, depth: usize) {
     let show = |attributes: &[KeyValue]| -> String {
-        let told = attributes.iter().filter(|told| !["level", "target"].contains(&told.key.as_str()));
-        told.map(|told| format!(" {}={}", told.key, told.value)).collect()
+        let shown = attributes.iter().filter(|pair| !["level", "target"].contains(&pair.key.as_str()));
+        shown.map(|pair| format!(" {}={}", pair.key, pair.value)).collect()
     };
     for span in spans.iter().filter(|span| span.parent_span_id == parent) {
         println!("{:depth$}{}{}", "", span.name, show(&span.attributes));

@@ -1,4 +1,4 @@
-//! What a caller says about a single request, whatever the layer was set up for.
+//! A caller changes the settings for a single request.
 //!
 //! `cargo run --example overrides`
 
@@ -25,9 +25,9 @@ async fn main() -> Result<(), BoxError> {
         (Method::GET, "more often", RetryOverride::new().max_attempts(5)),
         (Method::GET, "by another policy", RetryOverride::new().policy(FixedDelay::new(Duration::ZERO))),
         (Method::GET, "while there is time", RetryOverride::new().max_elapsed(Duration::ZERO)),
-        // 502 may come from a proxy whose upstream took the order, so a POST is not sent again ..
+        // A 502 may come from a proxy whose upstream took the order, so the layer does not resend a POST.
         (Method::POST, "as the layer does", RetryOverride::new()),
-        // .. unless somebody knows that the server takes no order twice.
+        // This caller knows that the server takes no order twice.
         (Method::POST, "idempotent", RetryOverride::new().idempotent()),
     ];
     for (method, what, overrides) in requests {

@@ -1,11 +1,11 @@
-//! The code in the READMEs, which is compiled with the tests.
+//! The tests compile the code of the READMEs here.
 
-/// The repository's.
+/// The README of the repository.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 pub struct Repository;
 
-/// The layer's.
+/// The README of the layer.
 #[cfg(doctest)]
 #[doc = include_str!("../crates/tower-http-retry/README.md")]
 pub struct Layer;

@@ -1,4 +1,4 @@
-//! A client of reqwest that uploads a stream, and uploads it again where the server is busy.
+//! A client of reqwest uploads a stream, and uploads it again when the server is busy.
 //!
 //! `cargo run --example reqwest`
 
@@ -20,13 +20,13 @@ use tower_http_retry::{RetryInfo, RetryLayer};
 async fn main() -> anyhow::Result<()> {
     let url = busy_server().await?;
 
-    // The layer resends, and so reqwest need not.
+    // The layer resends, so reqwest must not.
     let reqwest =
         reqwest::Client::builder().retry(retry::never()).redirect(redirect::Policy::none()).build()?;
     let client =
         ServiceBuilder::new().layer(RetryLayer::default()).service(ReqwestService::new(reqwest.clone()));
 
-    // The timeout holds for each attempt.
+    // The timeout bounds each attempt.
     let lines = stream::iter(["first line\n", "second line\n"].map(Ok::<_, Infallible>));
     let request = reqwest.put(url).timeout(Duration::from_secs(5)).body(Body::wrap_stream(lines)).build()?;
     let response = client.execute(request).await?.error_for_status()?;
@@ -37,7 +37,7 @@ async fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Reads what is uploaded, answers 503 and `Retry-After: 1` to the first upload, and returns the others.
+/// Answers 503 and `Retry-After: 1` to the first upload, and returns the text of the others.
 async fn busy_server() -> anyhow::Result<String> {
     static CALLS: AtomicU32 = AtomicU32::new(0);
     let app = Router::new().fallback(async |upload: String| {

@@ -1,4 +1,4 @@
-//! Clients that share a budget: what one spends on retries, the other does not have.
+//! Clients share a budget: the tokens that one spends on retries are gone for the other.
 //!
 //! `cargo run --example shared_budget`
 
@@ -16,8 +16,8 @@ type Body = Full<Bytes>;
 
 #[tokio::main]
 async fn main() -> Result<(), BoxError> {
-    // A fifth of the successes, nothing for free, and four to begin with. By itself each layer has a budget of its
-    // own, which is larger.
+    // The budget starts with 4 tokens, and a success adds a fifth of one. Without this line each layer has a larger
+    // budget of its own.
     let budget = Budget::percent(20).min_per_second(0).capacity(4);
     let (orders, stock) = (client("orders", 500, &budget), client("stock", 500, &budget));
     let prices = client("prices", 200, &budget);
@@ -32,7 +32,7 @@ async fn main() -> Result<(), BoxError> {
     Ok(())
 }
 
-/// A client of a server that always answers with this status.
+/// Creates a client of a server that always answers with this status.
 fn client(
     name: &'static str,
     status: u16,
@@ -46,7 +46,7 @@ fn client(
     ServiceBuilder::new().layer(RetryLayer::new(policy).budget(budget.clone())).service(server)
 }
 
-/// Says how often a request was sent, and why no more often.
+/// Prints how often the client sent a request, and why it gave up.
 async fn call<C>(client: &C, budget: &Budget) -> Result<(), BoxError>
 where
     C: Service<Request<Body>, Response = Response<ResponseBody<String>>, Error = BoxError> + Clone,

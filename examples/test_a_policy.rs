@@ -1,4 +1,4 @@
-//! A policy of your own, tested and drawn.
+//! A policy of your own is tested and drawn.
 //!
 //! `cargo run --example test_a_policy`
 
@@ -16,13 +16,13 @@ struct Steps {
 
 impl Policy for Steps {
     fn schedule(&self, context: &RetryContext<'_>) -> Plan {
-        // Saturates: a test may ask for the four billionth step.
+        // It saturates, because a test may ask for the four billionth step.
         let backoff = self.step.saturating_mul(context.backoff_step.saturating_add(1)).min(self.cap);
         Window::between(backoff / 2, backoff).into()
     }
 }
 
-/// The same with a fault.
+/// The same policy with a fault: its windows close before they open.
 struct Faulty;
 
 impl Policy for Faulty {
@@ -35,19 +35,19 @@ impl Policy for Faulty {
 fn main() {
     let policy = Steps { step: Duration::from_millis(200), cap: Duration::from_secs(1) };
 
-    // The laws that every policy must keep. In a test, this line is all.
+    // Checks the laws that every policy must keep. A test needs only this line.
     assert_lawful(&policy);
     if let Err(violation) = check(&Faulty) {
         println!("{violation}\n");
     }
 
-    // A server by script, in virtual time.
+    // Plays the script of a server to the policy, in virtual time.
     let busy = Script::new().status(503).times(2).status(429).header("retry-after", "7").status(200);
     let transcript = busy.play(&policy, Session::new().max_attempts(4));
     println!("sent at {:?}\n", transcript.sent_at);
     assert_eq!(transcript.end, End::Accepted);
     assert!(transcript.sent_at[3] >= transcript.sent_at[2] + Duration::from_secs(7));
 
-    // When it sends again.
+    // Draws the windows of the resends.
     print!("{}", Plot::new(&policy));
 }

@@ -1,4 +1,4 @@
-//! A tonic client that calls again while the service is not there.
+//! A tonic client resends its call while the service is unavailable.
 //!
 //! `cargo run --example tonic`
 
@@ -24,7 +24,7 @@ async fn main() -> anyhow::Result<()> {
 
     let channel = ServiceBuilder::new()
         .layer(presets::grpc())
-        // Only because every call is unary: a stream must not go through it.
+        // This layer is for unary calls only: a stream must not pass through it.
         .layer(GrpcTrailersLayer::unary())
         .map_request(|request: http::Request<ReplayBody<_>>| request.map(tonic::body::Body::new))
         .service(channel);
@@ -35,7 +35,7 @@ async fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A service that is not there for the first two calls.
+/// A service that is unavailable for the first two calls.
 #[derive(Default)]
 struct Flaky {
     calls: AtomicU32,
@@ -58,7 +58,7 @@ impl Health for Flaky {
     }
 
     async fn watch(&self, _: Request<HealthCheckRequest>) -> Result<Response<Self::WatchStream>, Status> {
-        Err(Status::unimplemented("nothing to see"))
+        Err(Status::unimplemented("no watch"))
     }
 }
 

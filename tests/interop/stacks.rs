@@ -17,7 +17,7 @@ use tower_http_retry::policy::FixedDelay;
 use crate::support::A_SECOND;
 use crate::support::upstream::Upstream;
 
-/// What becomes of another layer beside the retry layer.
+/// The behaviour of another layer beside the retry layer.
 struct Row {
     layer: &'static str,
     outside: Fact,
@@ -35,10 +35,10 @@ const ROWS: &[Row] = &[
         outside: Fact("bounds all attempts and the waits between them; the last outcome is lost", || {
             Box::pin(bounds::timeout_outside())
         }),
-        inside: Fact("bounds each attempt; one that is cut is resent if it may be repeated", || {
+        inside: Fact("bounds each attempt; one that is cut is resent if the request is idempotent", || {
             Box::pin(bounds::timeout_inside())
         }),
-        right: "inside for an attempt; outside, or the layer's `deadline`, which keeps the last outcome, for all",
+        right: "inside for an attempt; outside, or the layer's `max_elapsed`, which keeps the last outcome, for all",
     },
     Row {
         layer: "`tower_http::timeout`",
@@ -46,7 +46,7 @@ const ROWS: &[Row] = &[
             Box::pin(bounds::http_timeout_outside())
         }),
         inside: Fact(
-            "bounds each attempt; its status, 408 or 504 say, counts as if the server had sent it",
+            "bounds each attempt; its status, 408 or 504 for example, counts as if the server had sent it",
             || Box::pin(bounds::http_timeout_inside()),
         ),
         right: "as above",
@@ -83,9 +83,10 @@ const ROWS: &[Row] = &[
     },
     Row {
         layer: "`tower::buffer`",
-        outside: Fact("queues requests; a request that waits for its resend holds no slot", || {
-            Box::pin(queues::buffer_outside())
-        }),
+        outside: Fact(
+            "queues requests; a request that waits for its resend takes no room in the queue",
+            || Box::pin(queues::buffer_outside()),
+        ),
         inside: Fact(
             "queues attempts, so that a resend comes behind those that came before it; what is in it need not be \
              `Clone`",
@@ -115,13 +116,13 @@ const ROWS: &[Row] = &[
             "a resend starts over at the first URL; needs the body mapped to one that is `Default`",
             || Box::pin(routes::redirect_inside()),
         ),
-        right: "outside: an error inside tells only of the last hop, and not that the first was answered",
+        right: "outside: an error inside is about the last hop only, and hides the answer of the first",
     },
     Row {
         layer: "`tower_http::trace`",
         outside: Fact("sees one request, and the last answer", || Box::pin(marks::trace_outside())),
-        inside: Fact("sees each attempt, and what came of it", || Box::pin(marks::trace_inside())),
-        right: "outside for what callers see, inside for what servers do; both may stand",
+        inside: Fact("sees each attempt and its outcome", || Box::pin(marks::trace_inside())),
+        right: "outside for the view of callers, inside for that of servers; both are possible",
     },
     Row {
         layer: "`tower_http::request_id`",
@@ -148,10 +149,10 @@ const ROWS: &[Row] = &[
         outside: Fact("a panic ends the session, and is answered with 500", || {
             Box::pin(bounds::panic_outside())
         }),
-        inside: Fact("a panic becomes a 500, and is resent if the request may be repeated", || {
+        inside: Fact("a panic becomes a 500, and is resent if the request is idempotent", || {
             Box::pin(bounds::panic_inside())
         }),
-        right: "outside: what panics once does so again",
+        right: "outside: a handler that panics once does so again",
     },
     Row {
         layer: "another `RetryLayer`",
@@ -197,13 +198,13 @@ fn page() -> String {
 const HEAD: &str = "\
 # Beside other layers
 
-What becomes of the layers of tower and tower-http beside the retry layer. *Outside* is above it, nearer to the caller,
-and sees a request once; *inside* is below it, nearer to the server, and sees every attempt. In a `ServiceBuilder` the
-outside comes first.
+This page tells what the layers of tower and tower-http do beside the retry layer. A layer *outside* is above it, nearer to the
+caller, and sees a request once. A layer *inside* is below it, nearer to the server, and sees every attempt. In a
+`ServiceBuilder` the outside comes first.
 
-Every cell is checked by a test, and this page is written by it: `tests/interop/stacks.rs`.
+The test `tests/interop/stacks.rs` checks every cell, and writes this page.
 
-| layer | outside of the retry layer | inside of it | right is |
+| layer | outside of the retry layer | inside of it | where to put it |
 |---|---|---|---|
 ";
 

@@ -8,10 +8,15 @@ use http_body_util::Full;
 use http_body_util::combinators::UnsyncBoxBody;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::{self, Client};
+use tower::timeout::{Timeout, TimeoutLayer};
 use tower::util::{BoxCloneService, BoxCloneSyncService};
 use tower::{BoxError, Layer, Service, ServiceBuilder, ServiceExt};
 use tower_http_retry::markers::Boxed;
-use tower_http_retry::{Policy, ReplayBody, Retry, RetryAfterFirst, RetryLayer};
+use tower_http_retry::pace::BoxedPacedRetry;
+use tower_http_retry::policy::{FixedDelay, LlmPolicy};
+use tower_http_retry::{
+    BoxedRetry, Pace, PacedRetry, Policy, ReplayBody, Retry, RetryAfterFirst, RetryLayer, presets,
+};
 
 use crate::support::server::Server;
 use crate::support::upstream::Upstream;
@@ -20,27 +25,59 @@ use crate::support::{A_SECOND, HandedOn, QUICKLY, Sent, assert_status, client, e
 type Default = RetryAfterFirst;
 type Hyper = Client<HttpConnector, ReplayBody<Full<Bytes>>>;
 
-/// A client of somebody's, over hyper-util, whose error is concrete.
-struct OverHyper {
-    client: Retry<Hyper, Default>,
+/// The fields that the documentation names, over a client whose error is concrete, and over the same client in a
+/// timeout layer, whose error is boxed. No line of the test but these types tells the compiler which is which.
+struct Fields {
+    plain: Retry<Hyper>,
+    with_policy: Retry<Hyper, FixedDelay>,
+    boxed: BoxedRetry<Timeout<Hyper>>,
+    boxed_with_policy: BoxedRetry<Timeout<Hyper>, FixedDelay>,
+    paced: PacedRetry<Hyper>,
+    paced_with_policy: PacedRetry<Hyper, LlmPolicy>,
+    boxed_paced: BoxedPacedRetry<Timeout<Hyper>>,
+    boxed_paced_with_policy: BoxedPacedRetry<Timeout<Hyper>, LlmPolicy>,
 }
 
-/// Another, over services whose error is boxed.
-struct OverBoxed {
-    client: Retry<Upstream, Default, Boxed>,
-}
-
-/// Both can be named, made and called.
+/// Each field can be named, made and called.
 #[tokio::test]
 async fn a_struct_field_names_the_service() {
+    let timeout = &TimeoutLayer::new(std::time::Duration::from_secs(5));
+    let fields = Fields {
+        plain: RetryLayer::default().layer(client()),
+        with_policy: ServiceBuilder::new().layer(RetryLayer::new(QUICKLY)).service(client()),
+        boxed: ServiceBuilder::new().layer(RetryLayer::default()).layer(timeout).service(client()),
+        boxed_with_policy: RetryLayer::new(QUICKLY).layer(timeout.layer(client())),
+        paced: RetryLayer::default().pace(Pace::per_authority()).layer(client()),
+        paced_with_policy: presets::llm().layer(client()),
+        boxed_paced: ServiceBuilder::new()
+            .layer(RetryLayer::default().pace(Pace::per_authority()))
+            .layer(timeout)
+            .service(client()),
+        boxed_paced_with_policy: ServiceBuilder::new().layer(presets::llm()).layer(timeout).service(client()),
+    };
+    let server = Server::statuses([200; 8]).await;
+    let get = || get(&server.uri("/"));
+    assert_status(&soon(fields.plain.oneshot(get())).await.unwrap(), 200);
+    assert_status(&soon(fields.with_policy.oneshot(get())).await.unwrap(), 200);
+    assert_status(&soon(fields.boxed.oneshot(get())).await.unwrap(), 200);
+    assert_status(&soon(fields.boxed_with_policy.oneshot(get())).await.unwrap(), 200);
+    assert_status(&soon(fields.paced.oneshot(get())).await.unwrap(), 200);
+    assert_status(&soon(fields.paced_with_policy.oneshot(get())).await.unwrap(), 200);
+    assert_status(&soon(fields.boxed_paced.oneshot(get())).await.unwrap(), 200);
+    assert_status(&soon(fields.boxed_paced_with_policy.oneshot(get())).await.unwrap(), 200);
+}
+
+/// The error of the inner service keeps its type.
+#[tokio::test]
+async fn the_error_keeps_its_type() {
     let server = Server::statuses([503, 200]).await;
-    let mut over_hyper = OverHyper { client: RetryLayer::default().layer(client()) };
-    let response = over_hyper.client.ready().await.unwrap().call(get(&server.uri("/")));
+    let mut concrete: Retry<Hyper> = RetryLayer::default().layer(client());
+    let response = concrete.ready().await.unwrap().call(get(&server.uri("/")));
     let response: Result<_, legacy::Error> = soon(response).await;
     assert_status(&response.unwrap(), 200);
 
-    let over_boxed = OverBoxed { client: RetryLayer::default().layer(Upstream::statuses([200])) };
-    let response: Result<_, BoxError> = over_boxed.client.clone().oneshot(get("/")).await;
+    let boxed: BoxedRetry<Upstream> = RetryLayer::default().layer(Upstream::statuses([200]));
+    let response: Result<_, BoxError> = boxed.oneshot(get("/")).await;
     assert_status(&response.unwrap(), 200);
 }
 

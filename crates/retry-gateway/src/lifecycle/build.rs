@@ -93,7 +93,12 @@ impl Gateway {
 }
 
 /// Returns the settings of the attempts that a route's requests make at one upstream.
-fn attempt_settings(route: &config::RouteConfig, name: &str, cluster: &Cluster, timers: &TimerPool) -> AttemptSettings {
+fn attempt_settings(
+    route: &config::RouteConfig,
+    name: &str,
+    cluster: &Cluster,
+    timers: &TimerPool,
+) -> AttemptSettings {
     let retry = route.retry.as_ref();
     let is_last = route.upstreams().last() == Some(name);
     AttemptSettings {
