@@ -164,7 +164,7 @@ where
                 continue;
             };
             let Some(state) = this.state else {
-                return G::outcome(attempt.poll(cx).map_ok(pass_on));
+                return wrap::<_, _, G, E>(attempt.poll(cx));
             };
             let entered = state.enter_resend_span();
             let mut outcome = attempt.poll(cx);
@@ -176,7 +176,7 @@ where
             state.observe(result);
             let Some(stage) = state.on_outcome(result, None) else {
                 self.end();
-                return G::outcome(outcome.map_ok(pass_on));
+                return wrap::<_, _, G, E>(outcome);
             };
             this.stage.set(stage);
             if let Poll::Ready(result) = outcome {
@@ -237,6 +237,21 @@ where
         let info = this.state.as_ref().and_then(RetryState::info);
         *this.state = None;
         this.stage.set(Stage::Done { info });
+    }
+}
+
+/// Wraps the outcome of an attempt for the caller. It is one `match`, so that the response is moved once.
+#[inline(always)]
+fn wrap<R: Body, T, G: PaceMode<T, E>, E>(
+    outcome: Poll<Result<Response<R>, T>>,
+) -> Poll<Result<Response<ResponseBody<R>>, G::Error>> {
+    match outcome {
+        Poll::Ready(Ok(response)) => {
+            let (head, body) = response.into_parts();
+            Poll::Ready(Ok(Response::from_parts(head, ResponseBody::new(body))))
+        }
+        Poll::Ready(Err(error)) => Poll::Ready(Err(G::error(PaceError::inner(error)))),
+        Poll::Pending => Poll::Pending,
     }
 }
 
