@@ -55,6 +55,16 @@ fn reqwest_uploads_its_stream_again() {
 }
 
 #[test]
+fn metrics_counts_resends_and_what_was_not_retried() {
+    let counted = [
+        "http_requests_total{gave_up=\"none\"} 1\n",
+        "http_requests_total{gave_up=\"not-idempotent\"} 1\n",
+        "http_resends_total{cause=\"throttled\"} 1\n",
+    ];
+    check("metrics", counted);
+}
+
+#[test]
 fn axum_layer_hides_two_conflicts() {
     check("axum_layer", ["read 1: conflict\nread 2: conflict\n200 OK: 42 in stock"]);
 }

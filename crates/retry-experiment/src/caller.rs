@@ -1,4 +1,4 @@
-//! The ways of calling.
+//! The strategies of calling.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -19,10 +19,10 @@ use tower_layer::Layer;
 use crate::plan::Plan;
 use crate::server::REQUEST_ID;
 
-/// A way of calling.
+/// A strategy of a client that calls the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Way {
+pub enum Strategy {
     /// Once, whatever comes back.
     NoRetry,
     /// Up to 13 times, at once.
@@ -35,13 +35,13 @@ pub enum Way {
     SlowStart,
 }
 
-impl Way {
+impl Strategy {
     /// All of them.
     pub const ALL: [Self; 5] = [Self::NoRetry, Self::Naive, Self::Ours, Self::Paced, Self::SlowStart];
 }
 
 /// As the table names it.
-impl fmt::Display for Way {
+impl fmt::Display for Strategy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::NoRetry => "no retry",
@@ -61,7 +61,7 @@ type HyperClient<B> = Client<HttpConnector, B>;
 /// Makes the request with this number.
 type Make = dyn Fn(u32) -> http::Result<Request<Full<Bytes>>> + Send + Sync;
 
-/// A client that makes requests of one kind in one way.
+/// A client that makes requests of one kind with one strategy.
 #[derive(Clone)]
 pub struct Caller {
     make: Arc<Make>,
@@ -78,19 +78,19 @@ enum Kind {
 type Layered<G> = Retry<HyperClient<ReplayBody<Full<Bytes>>>, RetryAfterFirst, Concrete, G>;
 
 impl Caller {
-    /// Calls a server in one of the experiment's ways.
-    pub(crate) fn new(way: Way, server: SocketAddr, plan: &Plan) -> Self {
+    /// Calls a server in one of the experiment's strategies.
+    pub(crate) fn new(strategy: Strategy, server: SocketAddr, plan: &Plan) -> Self {
         let plain = |tries| Kind::Plain { client: hyper_client(), tries };
         let paced =
             |pace| Kind::Paced(RetryLayer::default().pace(pace).seed(plan.seed).layer(hyper_client()));
-        let client = match way {
-            Way::NoRetry => plain(1),
-            Way::Naive => plain(NAIVE_TRIES),
-            Way::Ours => Kind::Layered(
+        let client = match strategy {
+            Strategy::NoRetry => plain(1),
+            Strategy::Naive => plain(NAIVE_TRIES),
+            Strategy::Ours => Kind::Layered(
                 RetryLayer::default().max_attempts(plan.attempts).seed(plan.seed).layer(hyper_client()),
             ),
-            Way::Paced => paced(Pace::per_authority()),
-            Way::SlowStart => paced(Pace::per_authority().slow_start()),
+            Strategy::Paced => paced(Pace::per_authority()),
+            Strategy::SlowStart => paced(Pace::per_authority().slow_start()),
         };
         let make = move |_| Request::get(format!("http://{server}/")).body(Full::default());
         Self { make: Arc::new(make), client }

@@ -1,9 +1,9 @@
-//! Calls four servers in five ways, and prints what it cost.
+//! Calls four servers in five strategies, and prints what it cost.
 
 use clap::Parser;
-use retry_experiment::{Options, Plan, Way, run};
+use retry_experiment::{Options, Plan, Strategy, run};
 
-/// Calls four servers on this machine in five ways, and prints what it cost.
+/// Calls four servers on this machine in five strategies, and prints what it cost.
 ///
 /// Every server answers 429 and `Retry-After: 1` to whom it does not serve, and does the counting:
 /// "wasted" are calls that served nobody, "early" are calls that came back before the second was over.
@@ -24,6 +24,7 @@ struct Cli {
 async fn main() -> anyhow::Result<()> {
     let Cli { options, attempts, seed } = Cli::parse();
     let plan = Plan { load: options.load, attempts, seed };
-    let rows = options.rows(&Way::ALL, async |shop, way, progress| run(shop, way, plan, progress).await);
+    let rows = options
+        .rows(&Strategy::ALL, async |shop, strategy, progress| run(shop, strategy, plan, progress).await);
     options.print(&rows.await?)
 }

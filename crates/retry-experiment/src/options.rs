@@ -1,4 +1,4 @@
-//! The command line of those who call these servers, whatever the way.
+//! The command line of those who call these servers, with any strategy.
 
 use std::fmt::Display;
 use std::io::{self, Write};
@@ -6,11 +6,11 @@ use std::io::{self, Write};
 use clap::Args;
 use serde::Serialize;
 
+use crate::limited_server::LimitedServer;
 use crate::plan::Load;
 use crate::progress::Progress;
 use crate::report::table;
 use crate::run::Row;
-use crate::shop::Shop;
 
 /// Which servers are called, how much, and how the outcome is printed.
 #[derive(Args, Clone, Copy, Debug)]
@@ -20,27 +20,27 @@ pub struct Options {
     pub load: Load,
     /// Call only this server.
     #[arg(long)]
-    pub server: Option<Shop>,
+    pub server: Option<LimitedServer>,
     /// Print the rows as JSON instead of a table.
     #[arg(long)]
     pub json: bool,
 }
 
 impl Options {
-    /// Calls each server in each of the ways, one after the other, with a bar on the standard error meanwhile.
+    /// Calls each server in each of the strategies, one after the other, with a bar on the standard error meanwhile.
     pub async fn rows<W: Copy + Display>(
         &self,
-        ways: &[W],
-        run: impl AsyncFn(Shop, W, &Progress) -> anyhow::Result<Row<W>>,
+        strategies: &[W],
+        run: impl AsyncFn(LimitedServer, W, &Progress) -> anyhow::Result<Row<W>>,
     ) -> anyhow::Result<Vec<Row<W>>> {
-        let shops = self.server.map_or(Shop::ALL.to_vec(), |shop| vec![shop]);
+        let shops = self.server.map_or(LimitedServer::ALL.to_vec(), |shop| vec![shop]);
         let requests: u64 = shops.iter().map(|shop| u64::from(self.load.requests_of(*shop))).sum();
-        let progress = Progress::new(requests.saturating_mul(ways.len() as u64))?;
-        let mut rows = Vec::with_capacity(shops.len() * ways.len());
+        let progress = Progress::new(requests.saturating_mul(strategies.len() as u64))?;
+        let mut rows = Vec::with_capacity(shops.len() * strategies.len());
         for shop in shops {
-            for way in ways {
-                progress.begin(format!("{}, {way}", shop.name()));
-                rows.push(run(shop, *way, &progress).await?);
+            for strategy in strategies {
+                progress.begin(format!("{}, {strategy}", shop.name()));
+                rows.push(run(shop, *strategy, &progress).await?);
             }
         }
         progress.clear();

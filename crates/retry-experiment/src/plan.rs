@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use crate::shop::Shop;
+use crate::limited_server::LimitedServer;
 
 /// What comes at a server, and how much of it a bucket serves.
 #[derive(Args, Clone, Copy, Debug)]
@@ -22,24 +22,28 @@ pub struct Load {
 }
 
 impl Load {
-    /// How many requests one way of calling makes of a server.
-    pub fn requests_of(&self, shop: Shop) -> u32 {
+    /// How many requests one strategy of calling makes of a server.
+    pub fn requests_of(&self, shop: LimitedServer) -> u32 {
         match shop {
-            Shop::Announced => self.requests.saturating_mul(2),
-            Shop::ThreeRefusals | Shop::ShutForASecond | Shop::Bucket => self.requests,
+            LimitedServer::Announced => self.requests.saturating_mul(2),
+            LimitedServer::ThreeRefusals | LimitedServer::ShutForASecond | LimitedServer::Bucket => {
+                self.requests
+            }
         }
     }
 
-    /// How many of them are under way at a time.
-    pub(crate) fn workers_of(&self, shop: Shop) -> u32 {
+    /// How many of them are under strategy at a time.
+    pub(crate) fn workers_of(&self, shop: LimitedServer) -> u32 {
         match shop {
-            Shop::Bucket => self.requests_of(shop),
-            Shop::ThreeRefusals | Shop::ShutForASecond | Shop::Announced => self.workers,
+            LimitedServer::Bucket => self.requests_of(shop),
+            LimitedServer::ThreeRefusals | LimitedServer::ShutForASecond | LimitedServer::Announced => {
+                self.workers
+            }
         }
     }
 }
 
-/// The load, and what is to be said about our own ways of calling.
+/// The load, and what is to be said about our own strategies of calling.
 #[derive(Clone, Copy, Debug)]
 pub struct Plan {
     /// The load.

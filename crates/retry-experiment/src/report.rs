@@ -18,13 +18,13 @@ pub fn dollars<W>(row: &Row<W>) -> f64 {
 /// All rows, in the order given.
 pub fn table<W: Display>(rows: &[Row<W>]) -> Table {
     let mut table = Table::new();
-    table
-        .load_style(UTF8_FULL_CONDENSED)
-        .set_header(["server", "way", "success", "calls", "wasted", "early", "cost", "p50", "p99", "wall"]);
+    table.load_style(UTF8_FULL_CONDENSED).set_header([
+        "server", "strategy", "success", "calls", "wasted", "early", "cost", "p50", "p99", "wall",
+    ]);
     for row in rows {
         table.add_row([
             row.shop.name().to_owned(),
-            row.way.to_string(),
+            row.strategy.to_string(),
             format!("{:.0} %", 100.0 * f64::from(row.served) / f64::from(row.requests)),
             row.server.calls.to_string(),
             row.wasted().to_string(),

@@ -1,4 +1,4 @@
-//! One server, called in one way by all workers.
+//! One server, called with one strategy by all workers.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -8,19 +8,19 @@ use anyhow::Context;
 use futures_util::future::try_join_all;
 use serde::Serialize;
 
-use crate::caller::{Caller, Way};
+use crate::caller::{Caller, Strategy};
+use crate::limited_server::LimitedServer;
 use crate::plan::Plan;
 use crate::progress::Progress;
 use crate::server::{Server, Tally};
-use crate::shop::Shop;
 
-/// What came of one server, called in one way.
+/// What came of one server, called with one strategy.
 #[derive(Clone, Debug, Serialize)]
 pub struct Row<W> {
     /// The server.
-    pub shop: Shop,
-    /// The way.
-    pub way: W,
+    pub shop: LimitedServer,
+    /// The strategy.
+    pub strategy: W,
     /// Requests that the callers made.
     pub requests: u32,
     /// Requests that the callers saw served.
@@ -43,17 +43,22 @@ impl<W> Row<W> {
 }
 
 /// Starts the server, makes all requests, and reads the server's books.
-pub async fn run(shop: Shop, way: Way, plan: Plan, progress: &Progress) -> anyhow::Result<Row<Way>> {
+pub async fn run(
+    shop: LimitedServer,
+    strategy: Strategy,
+    plan: Plan,
+    progress: &Progress,
+) -> anyhow::Result<Row<Strategy>> {
     let server = Server::start(shop, plan.load).await?;
-    let caller = Caller::new(way, server.address(), &plan);
-    measure(&server, way, caller, progress).await
+    let caller = Caller::new(strategy, server.address(), &plan);
+    measure(&server, strategy, caller, progress).await
 }
 
 /// Makes all requests that a server is for, and reads its books. The caller need not call the server itself, if
 /// only what it calls does.
 pub async fn measure<W>(
     server: &Server,
-    way: W,
+    strategy: W,
     caller: Caller,
     progress: &Progress,
 ) -> anyhow::Result<Row<W>> {
@@ -76,7 +81,7 @@ pub async fn measure<W>(
     let served = calls.iter().filter(|(served, _)| *served).count();
     Ok(Row {
         shop,
-        way,
+        strategy,
         requests,
         served: u32::try_from(served)?,
         server: server.tally(),

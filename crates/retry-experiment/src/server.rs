@@ -18,8 +18,8 @@ use serde::Serialize;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
+use crate::limited_server::{Announcement, Counter, LimitedServer, RETRY_AFTER};
 use crate::plan::Load;
-use crate::shop::{Announcement, Counter, RETRY_AFTER, Shop};
 
 /// What the server counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -37,15 +37,15 @@ pub(crate) const REQUEST_ID: &str = "x-request-id";
 
 /// A server that is running; it stops when this is dropped.
 pub struct Server {
-    shop: Shop,
+    shop: LimitedServer,
     load: Load,
     address: SocketAddr,
-    books: Arc<Mutex<Books>>,
+    books: Arc<Mutex<Ledger>>,
     accepting: JoinHandle<()>,
 }
 
-struct Books {
-    shop: Shop,
+struct Ledger {
+    shop: LimitedServer,
     load: Load,
     /// `None` until the first call.
     counter: Option<Counter>,
@@ -56,11 +56,11 @@ struct Books {
 
 impl Server {
     /// Starts one that has not been called yet.
-    pub async fn start(shop: Shop, load: Load) -> anyhow::Result<Self> {
+    pub async fn start(shop: LimitedServer, load: Load) -> anyhow::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
         let (tally, not_before) = (Tally::default(), HashMap::new());
-        let books = Arc::new(Mutex::new(Books { shop, load, counter: None, tally, not_before }));
+        let books = Arc::new(Mutex::new(Ledger { shop, load, counter: None, tally, not_before }));
         let accepting = tokio::spawn(accept(listener, Arc::clone(&books)));
         Ok(Self { shop, load, address, books, accepting })
     }
@@ -70,7 +70,7 @@ impl Server {
         self.address
     }
 
-    pub(crate) fn shop(&self) -> Shop {
+    pub(crate) fn shop(&self) -> LimitedServer {
         self.shop
     }
 
@@ -98,7 +98,7 @@ impl Drop for Server {
     }
 }
 
-async fn accept(listener: TcpListener, books: Arc<Mutex<Books>>) {
+async fn accept(listener: TcpListener, books: Arc<Mutex<Ledger>>) {
     while let Ok((socket, _)) = listener.accept().await {
         let books = Arc::clone(&books);
         let answer = service_fn(move |request: Request<Incoming>| {
@@ -111,7 +111,7 @@ async fn accept(listener: TcpListener, books: Arc<Mutex<Books>>) {
     }
 }
 
-impl Books {
+impl Ledger {
     /// What a call is answered.
     fn enter(&mut self, id: Bytes) -> Response<Empty<Bytes>> {
         let now = Instant::now();

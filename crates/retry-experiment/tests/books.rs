@@ -15,8 +15,9 @@ fn run(arguments: &[&str]) -> Vec<Value> {
 }
 
 #[track_caller]
-fn count(rows: &[Value], shop: &str, way: &str, counter: &str) -> u64 {
-    let row = rows.iter().find(|row| row["shop"] == shop && row["way"] == way).expect("a row for each");
+fn count(rows: &[Value], shop: &str, strategy: &str, counter: &str) -> u64 {
+    let row =
+        rows.iter().find(|row| row["shop"] == shop && row["strategy"] == strategy).expect("a row for each");
     row.pointer(counter).and_then(Value::as_u64).expect("a count")
 }
 
@@ -24,16 +25,16 @@ fn count(rows: &[Value], shop: &str, way: &str, counter: &str) -> u64 {
 fn ours_comes_back_no_earlier_than_asked_and_serves_everybody() {
     let rows = run(&["--seed", "7", "--rate", "80", "--burst", "15"]);
     assert_eq!(rows.len(), 20);
-    for way in ["ours", "paced", "slow-start"] {
+    for strategy in ["ours", "paced", "slow-start"] {
         for (shop, requests) in
             [("three-refusals", 100), ("shut-for-a-second", 100), ("bucket", 100), ("announced", 200)]
         {
-            assert_eq!(count(&rows, shop, way, "/served"), requests, "{shop} {way}");
-            assert_eq!(count(&rows, shop, way, "/server/successes"), requests, "{shop} {way}");
-            assert_eq!(count(&rows, shop, way, "/server/early"), 0, "{shop} {way}");
+            assert_eq!(count(&rows, shop, strategy, "/served"), requests, "{shop} {strategy}");
+            assert_eq!(count(&rows, shop, strategy, "/server/successes"), requests, "{shop} {strategy}");
+            assert_eq!(count(&rows, shop, strategy, "/server/early"), 0, "{shop} {strategy}");
         }
-        assert_eq!(count(&rows, "three-refusals", way, "/server/calls"), 103, "{way}");
-        assert!(count(&rows, "shut-for-a-second", way, "/server/calls") <= 110, "{way}");
+        assert_eq!(count(&rows, "three-refusals", strategy, "/server/calls"), 103, "{strategy}");
+        assert!(count(&rows, "shut-for-a-second", strategy, "/server/calls") <= 110, "{strategy}");
     }
     assert!(count(&rows, "bucket", "ours", "/server/calls") <= 250);
 }
@@ -43,14 +44,14 @@ fn ours_comes_back_no_earlier_than_asked_and_serves_everybody() {
 #[test]
 fn callers_who_wait_for_each_other_waste_hardly_a_call() {
     let rows = run(&["--server", "bucket"]);
-    for (way, calls) in [("paced", 210), ("slow-start", 130)] {
-        assert_eq!(count(&rows, "bucket", way, "/served"), 100, "{way}");
-        assert!(count(&rows, "bucket", way, "/server/calls") <= calls, "{rows:?}");
+    for (strategy, calls) in [("paced", 210), ("slow-start", 130)] {
+        assert_eq!(count(&rows, "bucket", strategy, "/served"), 100, "{strategy}");
+        assert!(count(&rows, "bucket", strategy, "/server/calls") <= calls, "{rows:?}");
     }
     let rows = run(&["--server", "announced"]);
-    for way in ["paced", "slow-start"] {
-        assert_eq!(count(&rows, "announced", way, "/served"), 200, "{way}");
-        assert!(count(&rows, "announced", way, "/server/calls") <= 205, "{rows:?}");
+    for strategy in ["paced", "slow-start"] {
+        assert_eq!(count(&rows, "announced", strategy, "/served"), 200, "{strategy}");
+        assert!(count(&rows, "announced", strategy, "/server/calls") <= 205, "{rows:?}");
     }
 }
 

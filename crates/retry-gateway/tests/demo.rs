@@ -17,7 +17,7 @@ struct Row {
     early: u64,
 }
 
-/// The rows of one server by their way, and what is said below them.
+/// The rows of one server by their strategy, and what is said below them.
 #[track_caller]
 fn table(server: &str) -> (BTreeMap<String, Row>, String) {
     let output = demo(&["--server", server, "--requests", "40"]);
@@ -41,16 +41,16 @@ const NAIVE: &str = "direct, 13 tries";
 #[track_caller]
 fn check(server: &str) -> BTreeMap<String, Row> {
     let (rows, text) = table(server);
-    assert_eq!(rows.len(), 5, "a row for each way");
-    for way in GATEWAYS {
-        assert_eq!(rows[way].early, 0, "{way}");
-        assert!(rows[way].wasted <= rows[NAIVE].wasted, "{way}");
+    assert_eq!(rows.len(), 5, "a row for each strategy");
+    for strategy in GATEWAYS {
+        assert_eq!(rows[strategy].early, 0, "{strategy}");
+        assert!(rows[strategy].wasted <= rows[NAIVE].wasted, "{strategy}");
     }
     assert!(rows[NAIVE].early > 0);
     assert_eq!(rows["direct, no retry"].early, 0);
     assert_eq!(rows["gateway, llm"].success, "100 %");
     assert!(text.contains("no call came early") && text.contains("`Idempotency-Key`"), "{text}");
-    let gave_up = GATEWAYS.iter().any(|way| rows[*way].success != "100 %");
+    let gave_up = GATEWAYS.iter().any(|strategy| rows[*strategy].success != "100 %");
     assert_eq!(text.contains("ran out of attempts"), gave_up, "{text}");
     rows
 }
@@ -65,10 +65,10 @@ fn three_refusals_cost_three_calls() {
 #[test]
 fn a_server_that_is_shut_is_left_alone_until_it_opens() {
     let rows = check("shut-for-a-second");
-    for way in GATEWAYS {
-        assert_eq!(rows[way].success, "100 %", "{way}");
+    for strategy in GATEWAYS {
+        assert_eq!(rows[strategy].success, "100 %", "{strategy}");
         // One for each worker.
-        assert!(rows[way].wasted <= 10, "{way}");
+        assert!(rows[strategy].wasted <= 10, "{strategy}");
     }
     assert!(rows[NAIVE].wasted > 100);
 }
@@ -90,6 +90,7 @@ fn a_limit_that_is_announced_is_not_met_at_all() {
 fn programs_get_json() {
     let output = demo(&["--server", "three-refusals", "--requests", "4", "--workers", "4", "--json"]);
     let rows: serde_json::Value = serde_json::from_slice(&output.stdout).expect("nothing else is printed");
-    let ways: Vec<_> = rows.as_array().unwrap().iter().map(|row| row["way"].as_str().unwrap()).collect();
-    assert_eq!(ways, ["no-retry", "naive", "default", "paced", "llm"]);
+    let strategies: Vec<_> =
+        rows.as_array().unwrap().iter().map(|row| row["strategy"].as_str().unwrap()).collect();
+    assert_eq!(strategies, ["no-retry", "naive", "default", "paced", "llm"]);
 }

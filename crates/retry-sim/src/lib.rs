@@ -18,5 +18,5 @@ pub use self::report::{Call, Report};
 pub use self::schedule::schedule_svg;
 pub use self::table::table;
 pub use self::trial::{Row, Trial};
-pub use self::way::Way;
+pub use self::way::Strategy;
 pub use self::world::World;

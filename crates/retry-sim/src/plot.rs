@@ -8,15 +8,15 @@ use plotters::prelude::*;
 use crate::bucket::Bucket;
 use crate::report::Report;
 use crate::trial::Trial;
-use crate::way::Way;
+use crate::way::Strategy;
 
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 
 /// Draws the calls that reach a bucket of 50 a second, burst 10, at which 100 requests come at once, as SVG.
 pub fn plot() -> anyhow::Result<String> {
     let trial = Trial::default();
-    let paced = Panel::new("With a pace", &trial.run(BUCKET, Way::Pace, SEED));
-    let alone = Panel::new("Without", &trial.run(BUCKET, Way::Unpaced, SEED));
+    let paced = Panel::new("With a pace", &trial.run(BUCKET, Strategy::Pace, SEED));
+    let alone = Panel::new("Without", &trial.run(BUCKET, Strategy::Unpaced, SEED));
     let latency = Duration::from_millis(*trial.latency_ms.end());
     let oracle = BUCKET.oracle_time(trial.requests, latency).as_secs_f64();
     let axes = Axes {

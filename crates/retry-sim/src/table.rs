@@ -5,7 +5,7 @@ use comfy_table::{CellAlignment, Table};
 
 use crate::bucket::Bucket;
 use crate::trial::{Row, Trial};
-use crate::way::Way;
+use crate::way::Strategy;
 
 /// The servers of the table. The last holds a single token, so that any two calls that happen to arrive at the
 /// same moment cost a refusal: no client that only hears the answers does well there.
@@ -20,7 +20,7 @@ const BUCKETS: [Bucket; 5] = [
 impl Trial {
     /// A row for each server of the table and each way of calling it.
     pub fn rows(&self) -> Vec<Row> {
-        BUCKETS.into_iter().flat_map(|bucket| Way::ALL.map(|way| self.row(bucket, way))).collect()
+        BUCKETS.into_iter().flat_map(|bucket| Strategy::ALL.map(|way| self.row(bucket, way))).collect()
     }
 }
 

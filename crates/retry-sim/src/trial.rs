@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::bucket::Bucket;
 use crate::report::Report;
-use crate::way::Way;
+use crate::way::Strategy;
 
 /// What all runs of a comparison have in common.
 #[derive(Clone, Debug)]
@@ -28,7 +28,7 @@ pub struct Row {
     /// The server.
     pub bucket: Bucket,
     /// The way.
-    pub way: Way,
+    pub way: Strategy,
     /// Requests that came at once.
     pub requests: u32,
     /// Requests that were served, in the worst run.
@@ -51,13 +51,13 @@ pub struct Row {
 
 impl Trial {
     /// A run.
-    pub fn run(&self, bucket: Bucket, way: Way, seed: u64) -> Report {
+    pub fn run(&self, bucket: Bucket, way: Strategy, seed: u64) -> Report {
         let world = way.world(bucket, self.requests);
         world.attempts(self.attempts).latency_ms(self.latency_ms.clone()).run(seed)
     }
 
     /// All runs, summed up.
-    pub fn row(&self, bucket: Bucket, way: Way) -> Row {
+    pub fn row(&self, bucket: Bucket, way: Strategy) -> Row {
         let reports: Vec<_> = (0..self.seeds.into()).map(|seed| self.run(bucket, way, seed)).collect();
         let calls = || reports.iter().map(|report| report.calls.len());
         let time = || reports.iter().map(|report| report.time);

@@ -9,7 +9,7 @@ use crate::world::World;
 /// A way of calling. The policy is the default, `RetryAfterFirst`, in all of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Way {
+pub enum Strategy {
     /// Callers wait for each other.
     Pace,
     /// They do so from the first request on.
@@ -18,7 +18,7 @@ pub enum Way {
     Unpaced,
 }
 
-impl Way {
+impl Strategy {
     /// All of them.
     pub const ALL: [Self; 3] = [Self::Pace, Self::SlowStart, Self::Unpaced];
 

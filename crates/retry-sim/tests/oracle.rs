@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use retry_sim::{Bucket, Call, Trial, Way};
+use retry_sim::{Bucket, Call, Strategy, Trial};
 
 const BUCKETS: [Bucket; 4] = [
     Bucket { rate: 10, burst: 10 },
@@ -18,7 +18,7 @@ const SEEDS: u32 = 20;
 fn everybody_is_served_for_little_more_than_the_oracle_needs() {
     for latency_ms in LATENCIES {
         for bucket in BUCKETS {
-            for way in [Way::Pace, Way::SlowStart] {
+            for way in [Strategy::Pace, Strategy::SlowStart] {
                 check(
                     &Trial { latency_ms: latency_ms.clone(), seeds: SEEDS, ..Trial::default() },
                     bucket,
@@ -30,7 +30,7 @@ fn everybody_is_served_for_little_more_than_the_oracle_needs() {
 }
 
 #[track_caller]
-fn check(trial: &Trial, bucket: Bucket, way: Way) {
+fn check(trial: &Trial, bucket: Bucket, way: Strategy) {
     let row = trial.row(bucket, way);
     let what = format!("{bucket}, {}, {:?} ms: {row:?}", way.name(), trial.latency_ms);
     assert_eq!(row.served, trial.requests, "{what}");
@@ -45,7 +45,7 @@ fn who_starts_slowly_finds_the_limit_with_fewer_calls() {
         let trial = Trial { latency_ms, ..Trial::default() };
         for (bucket, seed) in runs() {
             let [at_once, slowly] =
-                [Way::Pace, Way::SlowStart].map(|way| trial.run(bucket, way, seed).calls.len());
+                [Strategy::Pace, Strategy::SlowStart].map(|way| trial.run(bucket, way, seed).calls.len());
             assert!(slowly < at_once, "{bucket}, seed {seed}: {slowly} calls, and {at_once} at once");
         }
     }
@@ -55,7 +55,7 @@ fn who_starts_slowly_finds_the_limit_with_fewer_calls() {
 fn what_an_opening_taught_serves_in_the_next() {
     let trial = Trial { requests: 400, attempts: 4, ..Trial::default() };
     for (bucket, seed) in runs() {
-        let report = trial.run(bucket, Way::Pace, seed);
+        let report = trial.run(bucket, Strategy::Pace, seed);
         assert_eq!(report.served, 400, "{bucket}, seed {seed}");
         let later: Vec<_> = openings(report.calls).into_iter().skip(2).flatten().collect();
         let refused = later.iter().filter(|call| !call.served).count();
@@ -75,7 +75,7 @@ fn openings(mut calls: Vec<Call>) -> Vec<Vec<Call>> {
 fn nobody_comes_back_before_the_server_wants_it() {
     let trial = Trial::default();
     for (bucket, seed) in runs() {
-        for way in Way::ALL {
+        for way in Strategy::ALL {
             let mut calls = trial.run(bucket, way, seed).calls;
             calls.sort_by_key(|call| (call.request, call.attempt));
             for pair in calls.windows(2).filter(|pair| pair[0].request == pair[1].request) {
@@ -93,7 +93,7 @@ fn nobody_comes_back_before_the_server_wants_it() {
 fn the_same_seed_gives_the_same_run() {
     let trial = Trial::default();
     for bucket in BUCKETS {
-        for way in Way::ALL {
+        for way in Strategy::ALL {
             let [first, second, other] = [1, 1, 2].map(|seed| trial.run(bucket, way, seed));
             assert_eq!(first, second, "{bucket}, {}", way.name());
             assert_ne!(first, other, "{bucket}, {}", way.name());

@@ -130,6 +130,9 @@ impl<P, E, G> RetryLayer<P, E, G> {
     /// has no outcome, and so the layer's error changes from `E` to [`PaceError<E>`](crate::PaceError). A
     /// [`BoxError`](crate::BoxError) stays one, and contains a [`PaceRejection`](crate::pace::PaceRejection).
     ///
+    /// In a router of axum, put a `HandleErrorLayer` outside of the layer, because the layers of a router must not fail. See
+    /// [the guide](crate::guide::compile_errors#a-pace-stands-in-a-router-of-axum).
+    ///
     /// Pass a [`SharedPace`] to share it with other layers.
     pub fn pace(self, pace: impl Into<SharedPace>) -> RetryLayer<P, E, Paced> {
         let config = Config { pace: Some(pace.into()), ..self.config };

@@ -8,7 +8,7 @@ use anyhow::Context;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{Request, Uri};
 pub(crate) use retry_experiment::Options;
-use retry_experiment::{Caller, NAIVE_TRIES, Progress, Row, Shop, measure};
+use retry_experiment::{Caller, LimitedServer, NAIVE_TRIES, Progress, Row, measure};
 use retry_gateway::Server;
 use retry_gateway::config::{Config, PaceConfig, Profile, RouteConfig};
 use serde::Serialize;
@@ -100,7 +100,7 @@ pub(crate) async fn run(options: &Options) -> anyhow::Result<()> {
 
 /// Calls one server with one strategy.
 async fn row(
-    shop: Shop,
+    shop: LimitedServer,
     strategy: Strategy,
     options: &Options,
     progress: &Progress,
@@ -119,7 +119,7 @@ async fn row(
 
 /// Returns the table in a few sentences, each of them true for these rows.
 fn summary(rows: &[Row<Strategy>]) -> String {
-    let sum = |strategy| Totals::new(rows.iter().filter(|row| row.way == strategy));
+    let sum = |strategy| Totals::new(rows.iter().filter(|row| row.strategy == strategy));
     let (once, naive) = (sum(Strategy::NoRetry), sum(Strategy::Naive));
     let (default, paced, llm) = (sum(Strategy::Default), sum(Strategy::Paced), sum(Strategy::Llm));
     let early = match default.early + paced.early + llm.early {
@@ -175,8 +175,8 @@ mod tests {
 
     fn row(strategy: Strategy, served: u32, calls: u64, early: u64) -> Row<Strategy> {
         let server = Tally { calls, successes: served.into(), early };
-        let (shop, requests) = (Shop::Bucket, 10);
-        Row { shop, way: strategy, requests, served, server, p50_ms: 0, p99_ms: 0, wall_ms: 0 }
+        let (shop, requests) = (LimitedServer::Bucket, 10);
+        Row { shop, strategy, requests, served, server, p50_ms: 0, p99_ms: 0, wall_ms: 0 }
     }
 
     #[test]

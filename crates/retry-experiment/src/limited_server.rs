@@ -8,7 +8,7 @@ use serde::Serialize;
 /// How a server limits its callers. Whom it does not serve it answers 429 and `Retry-After: 1`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
 #[serde(rename_all = "kebab-case")]
-pub enum Shop {
+pub enum LimitedServer {
     /// Answers 429 to the first three calls.
     ThreeRefusals,
     /// Answers 429 to every call within a second of the first.
@@ -19,7 +19,7 @@ pub enum Shop {
     Announced,
 }
 
-impl Shop {
+impl LimitedServer {
     /// All of them.
     pub const ALL: [Self; 4] = [Self::ThreeRefusals, Self::ShutForASecond, Self::Bucket, Self::Announced];
 
@@ -47,7 +47,7 @@ pub(crate) struct Announcement {
 
 /// A shop that is open, and how full its bucket is.
 pub(crate) struct Counter {
-    shop: Shop,
+    shop: LimitedServer,
     rate: f64,
     burst: f64,
     opened: Instant,
@@ -58,7 +58,7 @@ pub(crate) struct Counter {
 
 impl Counter {
     /// Opens at the first call.
-    pub(crate) fn open(shop: Shop, rate: u32, burst: u32, now: Instant) -> Self {
+    pub(crate) fn open(shop: LimitedServer, rate: u32, burst: u32, now: Instant) -> Self {
         let burst = f64::from(burst);
         Self { shop, rate: f64::from(rate), burst, opened: now, calls: 0, tokens: burst, filled: now }
     }
@@ -67,9 +67,9 @@ impl Counter {
     pub(crate) fn serves(&mut self, now: Instant) -> bool {
         self.calls += 1;
         match self.shop {
-            Shop::ThreeRefusals => self.calls > 3,
-            Shop::ShutForASecond => now >= self.opened + Duration::from_secs(1),
-            Shop::Bucket | Shop::Announced => self.takes_a_token(now),
+            LimitedServer::ThreeRefusals => self.calls > 3,
+            LimitedServer::ShutForASecond => now >= self.opened + Duration::from_secs(1),
+            LimitedServer::Bucket | LimitedServer::Announced => self.takes_a_token(now),
         }
     }
 
@@ -78,7 +78,7 @@ impl Counter {
         let until_full = Duration::from_secs_f64((self.burst - self.tokens) / self.rate);
         let announcement =
             Announcement { limit: self.burst as u64, remaining: self.tokens as u64, until_full };
-        (self.shop == Shop::Announced).then_some(announcement)
+        (self.shop == LimitedServer::Announced).then_some(announcement)
     }
 
     fn takes_a_token(&mut self, now: Instant) -> bool {
