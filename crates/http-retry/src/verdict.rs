@@ -31,7 +31,7 @@ pub enum RetryCause {
 }
 
 impl RetryCause {
-    /// Returns the cause as one lower-case word, as traces and headers show it.
+    /// Returns the cause in lower case with hyphens, as traces and headers show it.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::NeverSent => "never-sent",
@@ -80,8 +80,8 @@ impl From<Window> for Plan {
     }
 }
 
-/// The ground on which a [`Session`](crate::Session) gave up although its last outcome was worth a retry. A [`Plan`] or a
-/// [`Decision`](crate::Decision) carries it.
+/// The ground on which a [`Session`](crate::Session) gave up, or did not retry an outcome that another request would have
+/// been retried for. A [`Plan`] or a [`Decision`](crate::Decision) carries it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum GiveUpReason {
@@ -111,7 +111,7 @@ pub enum GiveUpReason {
 }
 
 impl GiveUpReason {
-    /// Returns the reason as one lower-case word, as traces and headers show it.
+    /// Returns the reason in lower case with hyphens, as traces and headers show it.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Policy => "policy",

@@ -54,7 +54,7 @@ where
 #[diagnostic::on_unimplemented(
     message = "the retry layer cannot keep the body `{Self}` for a resend, because it is not a body of `Bytes`",
     label = "this is not a `Body<Data = Bytes>` with an error that converts into `BoxError`",
-    note = "wrap bytes that are there as a whole in `http_body_util::Full::from(..)`",
+    note = "wrap bytes in `http_body_util::Full::from(..)`, and write `Full::<Bytes>::default()` for no body",
     note = "convert the frames of a body with other data with `http_body_util::BodyExt::map_frame`: `frame.map_data(|mut data| data.copy_to_bytes(data.remaining()))`"
 )]
 pub trait BytesBody: Body<Data = Bytes, Error: Into<BoxError>> {}

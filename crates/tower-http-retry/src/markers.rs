@@ -1,4 +1,4 @@
-//! Type parameters of the layer that a user's own code never writes: the compiler infers them, and the aliases
+//! Type parameters of the layer that a user's own code rarely writes: the compiler infers them, and the aliases
 //! [`BoxedRetry`](crate::BoxedRetry), [`PacedRetry`](crate::PacedRetry) and
 //! [`BoxedPacedRetry`](crate::pace::BoxedPacedRetry) name them.
 
@@ -29,9 +29,9 @@ use crate::{BoxError, PaceError};
 /// ```
 #[diagnostic::on_unimplemented(
     message = "the retry layer cannot read the error `{Self}` of the service it wraps",
-    label = "the type of this service says that the inner error implements `Error`, or the error is of another kind",
-    note = "for a `BoxError`, write the type of the field as `BoxedRetry<S>` (or `BoxedPacedRetry<S>`), not `Retry<S>`",
-    note = "for any other type, implement `std::error::Error`, or convert it below the layer with `ServiceBuilder::map_err`"
+    label = "the inner service's error does not fit the type of this service",
+    note = "a `BoxError`, as below a timeout layer of tower, needs `BoxedRetry<S>` (or `pace::BoxedPacedRetry<S>`)",
+    note = "an error that implements `std::error::Error` needs `Retry<S>` (or `PacedRetry<S>`); convert any other below the layer with `ServiceBuilder::map_err`"
 )]
 pub trait ReadError<M> {
     /// Returns the error as a trait object, with its chain of sources.

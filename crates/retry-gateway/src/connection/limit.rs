@@ -1,4 +1,4 @@
-//! Limits on how many requests or connections there are at a time.
+//! The limit of connections that are open, and of requests in flight at an upstream (`max_requests`).
 
 use std::sync::Arc;
 

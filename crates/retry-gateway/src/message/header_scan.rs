@@ -5,7 +5,8 @@ use http::HeaderMap;
 /// The headers of a head that the proxy must act on. One pass over all headers costs less than a look-up of
 /// each name.
 ///
-/// A new hop-by-hop header or forwarding header is a new arm of [`note`](Self::note).
+/// A new hop-by-hop header or forwarding header is a new arm of [`note`](Self::note), a name in the tests of `forwarding`,
+/// and a name in `RESERVED_HEADERS` of the configuration.
 #[derive(Debug, Default)]
 pub(crate) struct HeaderScan {
     /// The number of hop-by-hop header lines.

@@ -1,4 +1,4 @@
-//! RouteConfig match: finds the route of a request.
+//! Finds the route of a request.
 
 use http::{HeaderMap, Method, Request};
 

@@ -34,7 +34,7 @@ impl AttemptError {
             Self::Paced(_) => "paced",
             Self::Framing => "bad framing",
             Self::Target => "bad target",
-            Self::Overflow => "no room",
+            Self::Overflow => "overflow",
         }
     }
 }
