@@ -78,7 +78,8 @@ async fn a_body_that_was_read_to_its_end_is_handed_back_whole_and_ends_cleanly()
     tokio::time::advance(Duration::from_secs(60)).await;
     let response = eventually(call).await.unwrap();
     let (head, mut body) = response.into_parts();
-    assert_eq!((body.size_hint().exact(), body.is_end_stream()), (Some(16), false));
+    // An exact hint becomes a `Content-Length` at the next hop of HTTP/1.1, which leaves no room for trailers.
+    assert_eq!((body.size_hint().lower(), body.size_hint().exact(), body.is_end_stream()), (16, None, false));
     check_whole(Response::from_parts(head, &mut body), GiveUpReason::MaxElapsed).await;
     // Again and again.
     for _ in 0..2 {

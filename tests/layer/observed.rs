@@ -6,14 +6,18 @@ use std::time::Duration;
 
 use http::{Method, Request};
 use http_body_util::Full;
-use tower::ServiceBuilder;
+use tower::{BoxError, Layer, ServiceBuilder, ServiceExt, service_fn};
 use tower_http_retry::observe::Event;
+use tower_http_retry::pace::SharedPace;
 use tower_http_retry::policy::{FixedDelay, NoRetry};
-use tower_http_retry::{GiveUpReason, Policy, RetryLayer};
+use tower_http_retry::{GiveUpReason, Pace, PaceLayer, Policy, RetryLayer};
 
 use crate::support::capture::Capture;
 use crate::support::upstream::Upstream;
-use crate::support::{A_SECOND, Answer, Sent, get, info, refused, request, reset, status, with_header};
+use crate::support::{
+    A_SECOND, Answer, Sent, assert_status, eventually, get, info, refused, request, reset, status,
+    with_header,
+};
 
 /// The events of one request, a line each.
 async fn events<P: Policy + 'static>(policy: P, upstream: Upstream, request: Sent) -> Vec<String> {
@@ -73,6 +77,33 @@ async fn giving_up_is_an_event_with_its_reason() {
     assert_eq!(events(A_SECOND, Upstream::statuses([503]), post()).await, expected);
     let expected = ["finished 1 0ns None None Some(NotIdempotent)"];
     assert_eq!(events(A_SECOND, Upstream::new(|_| Err::<Answer, _>(reset())), post()).await, expected);
+}
+
+/// A request that the pace rejects has its end too: before its first attempt, and after a response that was too long to keep.
+#[tokio::test(start_paused = true)]
+async fn a_rejection_by_the_pace_is_an_event() {
+    let lines = Arc::<Mutex<Vec<String>>>::default();
+    let log = Arc::clone(&lines);
+    let pace = SharedPace::from(Pace::per_authority());
+    let layer = RetryLayer::default().max_elapsed(Duration::from_secs(5)).pace(pace.clone());
+    let layer = layer.observe(move |event: &Event<'_>| {
+        if let Event::Finished { attempts, status, reason, .. } = event {
+            log.lock().unwrap().push(format!("{attempts} {status:?} {reason:?}"));
+        }
+    });
+    let long = || with_header(503, "retry-after", "1").map(|_| "a long page".repeat(10_000).into());
+    let client = layer.layer(Upstream::answers(move |_| long()));
+    // Another request is in flight, and its response closes the pace for a minute while the first one waits.
+    let slow = service_fn(|_: Sent| async {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        Ok::<_, BoxError>(with_header(429, "retry-after", "60"))
+    });
+    let other = tokio::spawn(PaceLayer::new(pace).layer(slow).oneshot(get("http://host.example/")));
+    tokio::task::yield_now().await;
+    client.clone().oneshot(get("http://host.example/")).await.unwrap_err();
+    assert_status(&eventually(other).await.unwrap().unwrap(), 429);
+    client.oneshot(get("http://host.example/")).await.unwrap_err();
+    assert_eq!(*lines.lock().unwrap(), ["1 None Some(MaxElapsed)", "0 None Some(MaxElapsed)"]);
 }
 
 #[tokio::test(start_paused = true)]

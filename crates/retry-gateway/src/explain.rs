@@ -10,6 +10,7 @@ use tower_http_retry::{
 };
 
 use crate::config::{FallbackConfig, RetryConfig, RetryMethods, RouteConfig};
+use crate::message::upgrade;
 use crate::proxy::policy::GatewayPolicy;
 
 /// A request and its outcome, to be explained.
@@ -54,7 +55,7 @@ fn write_explanation(text: &mut String, route: &RouteConfig, case: &Case, now: S
         }
     };
     let attempt = Attempt::new(1, &request, outcome);
-    let is_connect_or_upgrade = attempt.request.is_connect_or_upgrade();
+    let is_connect_or_upgrade = request.method() == Method::CONNECT || upgrade::is_forwarded(&request);
     let fallback = route.fallback.as_ref().filter(|_| !is_connect_or_upgrade);
     // The request goes on to the next upstream after an outcome that is worth a retry, even if there is none here.
     let is_never_sent = matches!(case.outcome, CaseOutcome::Failure(FailureKind::NeverSent));

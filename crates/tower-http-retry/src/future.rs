@@ -206,6 +206,9 @@ where
                         // The pace rejected the request, or the inner service failed when it was readied. Without
                         // a pace, its `poll_ready` reports that error to the caller.
                         unsent => {
+                            if let Some(state) = state {
+                                state.on_unsent(unsent.as_ref().err().copied());
+                            }
                             let error = unsent.map_or_else(PaceError::rejected, PaceError::inner);
                             return Poll::Ready(ControlFlow::Break(Err(error)));
                         }

@@ -94,7 +94,7 @@ pub enum Event<'a> {
     Finished {
         /// The head of the request.
         request: RequestHead<'a>,
-        /// The number of attempts.
+        /// The number of attempts. It is 0 for a request that a pace rejected before its first attempt.
         attempts: u32,
         /// The sum of the waits between attempts.
         waited: Duration,
@@ -121,13 +121,28 @@ impl<'a> Event<'a> {
         reason: Option<GiveUpReason>,
         result: &Result<Response<R>, E>,
     ) -> Self {
-        Self::Finished {
-            request,
-            attempts: session.number(),
-            waited: session.waited(),
-            status: result.as_ref().ok().map(Response::status),
-            cause: session.cause(),
-            reason,
-        }
+        let status = result.as_ref().ok().map(Response::status);
+        Self::ended(request, session, session.number(), reason, status)
+    }
+
+    /// Creates the event of a session that ends with an error before its next attempt.
+    pub(crate) fn not_sent(
+        request: RequestHead<'a>,
+        session: &Session,
+        attempts: u32,
+        reason: Option<GiveUpReason>,
+    ) -> Self {
+        Self::ended(request, session, attempts, reason, None)
+    }
+
+    fn ended(
+        request: RequestHead<'a>,
+        session: &Session,
+        attempts: u32,
+        reason: Option<GiveUpReason>,
+        status: Option<StatusCode>,
+    ) -> Self {
+        let (waited, cause) = (session.waited(), session.cause());
+        Self::Finished { request, attempts, waited, status, cause, reason }
     }
 }

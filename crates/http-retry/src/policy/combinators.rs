@@ -30,6 +30,14 @@ impl<P: Policy> Policy for RetryOn<P> {
         }
         verdict
     }
+
+    fn accept_reason(&self, attempt: &Attempt<'_>) -> Option<GiveUpReason> {
+        let would_apply = has_status(attempt, self.status) && !rules::server_forbids(&attempt.outcome);
+        if would_apply && !attempt.is_idempotent() {
+            return Some(GiveUpReason::NotIdempotent);
+        }
+        self.policy.accept_reason(attempt)
+    }
 }
 
 /// A policy that never retries one status. [`Policy::never_on`] creates it.
@@ -53,6 +61,10 @@ impl<P: Policy> Policy for NeverOn<P> {
             return Verdict::Accept;
         }
         self.policy.classify(attempt)
+    }
+
+    fn accept_reason(&self, attempt: &Attempt<'_>) -> Option<GiveUpReason> {
+        self.policy.accept_reason(attempt).filter(|_| !has_status(attempt, self.status))
     }
 }
 
@@ -106,7 +118,7 @@ where
         (self.scope)(head) && self.policy.is_retryable(head)
     }
 
-    forward!(policy: classify, schedule);
+    forward!(policy: classify, accept_reason, schedule);
 }
 
 impl<P: fmt::Debug, F> fmt::Debug for Only<P, F> {

@@ -13,6 +13,11 @@ macro_rules! forward {
             self.$field.classify(attempt)
         }
     };
+    (@accept_reason $field:ident) => {
+        fn accept_reason(&self, attempt: &$crate::Attempt<'_>) -> Option<$crate::GiveUpReason> {
+            self.$field.accept_reason(attempt)
+        }
+    };
     (@schedule $field:ident) => {
         fn schedule(&self, context: &$crate::RetryContext<'_>) -> $crate::Plan {
             self.$field.schedule(context)

@@ -72,7 +72,7 @@ impl Default for RetryAfterFirst {
 }
 
 impl<P: Policy> Policy for RetryAfterFirst<P> {
-    forward!(policy: is_retryable, classify);
+    forward!(policy: is_retryable, classify, accept_reason);
 
     fn schedule(&self, context: &RetryContext<'_>) -> Plan {
         match context.hint {

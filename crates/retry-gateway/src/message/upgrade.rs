@@ -5,6 +5,7 @@ use http::header::{self, HeaderMap, HeaderValue};
 use http::{Request, Response, StatusCode};
 use hyper::upgrade::{self, OnUpgrade};
 use hyper_util::rt::TokioIo;
+use tower_http_retry::RequestHead;
 
 use crate::connection::timeouts::ActiveRequest;
 use crate::message::headers::contains_token;
@@ -19,16 +20,10 @@ pub(crate) struct Upgrade {
 impl Upgrade {
     /// Takes the upgrade out of a request that asks for one (RFC 9110 section 7.8).
     pub(crate) fn from_request<B>(request: &mut Request<B>) -> Option<Self> {
-        let headers = request.headers();
-        let protocol = headers.get(header::UPGRADE)?.clone();
-        let is_requested =
-            headers.get_all(header::CONNECTION).iter().any(|value| contains_token(value, "upgrade"));
-        // h2c concerns this connection only, and the gateway does not offer it as an upgrade. An upstream
-        // that accepted it would get requests past all checks of the gateway, so a list that contains h2c is
-        // not forwarded either.
-        if !is_requested || contains_token(&protocol, "h2c") {
+        if !is_forwarded(request) {
             return None;
         }
+        let protocol = request.headers().get(header::UPGRADE)?.clone();
         Some(Self { protocol, client: upgrade::on(request) })
     }
 
@@ -60,5 +55,37 @@ impl Upgrade {
             drop(request);
         });
         None
+    }
+}
+
+/// Returns whether the gateway forwards the upgrade of a request. It forwards none to another version of HTTP: an upstream
+/// that accepted one would get requests past all checks of the gateway. So a list that contains h2c is not forwarded either.
+pub(crate) fn is_forwarded<B>(request: &Request<B>) -> bool {
+    let headers = request.headers();
+    let is_requested =
+        headers.get_all(header::CONNECTION).iter().any(|value| contains_token(value, "upgrade"));
+    let offers_h2c = headers.get_all(header::UPGRADE).iter().any(|value| contains_token(value, "h2c"));
+    is_requested && !offers_h2c && RequestHead::from(request).is_connect_or_upgrade()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_upgrade_that_leaves_http_is_forwarded() {
+        for (connection, upgrade, expected) in [
+            ("upgrade", "websocket", true),
+            ("keep-alive, Upgrade", "WebSocket", true),
+            ("keep-alive", "websocket", false),
+            ("upgrade", "h2c", false),
+            ("upgrade", "h2c, websocket", false),
+            ("upgrade", "HTTP/2.0", false),
+            ("upgrade", "http/1.1", false),
+            ("upgrade", "", false),
+        ] {
+            let request = Request::get("/").header("connection", connection).header("upgrade", upgrade);
+            assert_eq!(is_forwarded(&request.body(()).unwrap()), expected, "{connection}: {upgrade}");
+        }
     }
 }

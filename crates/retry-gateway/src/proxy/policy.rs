@@ -144,8 +144,8 @@ impl Policy for GatewayPolicy {
 
     fn accept_reason(&self, attempt: &Attempt<'_>) -> Option<GiveUpReason> {
         self.find_rule(attempt, || false, |_| true)?;
-        let unless_nested = self.find_rule(attempt, || false, |status| self.may_resend(attempt, status));
-        Some(if unless_nested.is_some() { GiveUpReason::Nested } else { GiveUpReason::NotIdempotent })
+        let is_nested = self.leaves_retry_to_client(attempt);
+        Some(if is_nested { GiveUpReason::Nested } else { GiveUpReason::NotIdempotent })
     }
 
     fn schedule(&self, context: &RetryContext<'_>) -> Plan {
@@ -353,7 +353,7 @@ mod tests {
         let policy = GatewayPolicy::new(&Profile::Default.retry(false));
         for (method, attempts_before, status, expected) in [
             ("POST", "1", 503, Some(NotIdempotent)),
-            ("POST", "2", 503, Some(NotIdempotent)),
+            ("POST", "2", 503, Some(Nested)),
             ("GET", "2", 503, Some(Nested)),
             ("GET", "2", 404, None),
             ("POST", "1", 404, None),

@@ -129,8 +129,14 @@ impl<R: Body> Body for ResponseBody<R> {
             return self.inner.size_hint();
         };
         let bytes = read.frames.iter().filter_map(Frame::data_ref).map(|data| data.remaining() as u64).sum();
-        if read.has_ended {
+        // An exact hint becomes a `Content-Length` at the next hop of HTTP/1.1, and such a message has no trailers.
+        if read.has_ended && !read.frames.iter().any(Frame::is_trailers) {
             return SizeHint::with_exact(bytes);
+        }
+        if read.has_ended {
+            let mut hint = SizeHint::new();
+            hint.set_lower(bytes);
+            return hint;
         }
         let rest = self.inner.size_hint();
         let mut hint = SizeHint::new();

@@ -79,8 +79,10 @@ where
             let future = match state.as_mut().project() {
                 OneshotStateProj::Called { future } => return future.poll(cx),
                 OneshotStateProj::Readying { service, request } => {
-                    ready!(service.poll_ready(cx))?;
+                    let ready = ready!(service.poll_ready(cx));
+                    // The request is taken before a failure is returned, so that a later poll sends nothing.
                     let request = request.take().expect("`Oneshot` polled after it failed");
+                    ready?;
                     service.call(request)
                 }
             };

@@ -142,6 +142,11 @@ where
             None => {
                 self.reason = Some(give_up_reason(rejection));
                 self.in_session_span(|| trace::rejected(rejection));
+                if let Some(observer) = &self.config.observer {
+                    let attempts = self.session.number();
+                    let event = Event::not_sent(self.snapshot.head(), &self.session, attempts, self.reason);
+                    observer.on_event(&event);
+                }
                 Err(PaceError::rejected(rejection))
             }
         }

@@ -241,6 +241,15 @@ where
         }
     }
 
+    /// Reports to the hook that the pace rejected the request before its first attempt, or that the inner service failed when
+    /// it was readied for it.
+    pub(super) fn on_unsent(&self, rejection: Option<PaceRejection>) {
+        if let Some(observer) = &self.config.observer {
+            let reason = rejection.map(give_up_reason);
+            observer.on_event(&Event::not_sent(self.snapshot.head(), &self.session, 0, reason));
+        }
+    }
+
     /// Traces the end of the session, and puts the info into the response's extensions.
     fn annotate<T>(&self, info: RetryInfo, result: &mut Result<Response<T>, S::Error>) {
         self.in_session_span(|| trace::session_ended(&info));

@@ -151,6 +151,18 @@ fn json_and_toml_give_the_same_settings() {
 fn an_error_names_the_field_the_value_and_the_allowed_values() {
     for (field, value, given, allowed) in [
         ("max_attempts", json!(0), "integer `0`", "a whole number from 1 to 4294967295"),
+        (
+            "attempt_header",
+            json!("content-length"),
+            "string \"content-length\"",
+            "not one that HTTP gives a meaning",
+        ),
+        (
+            "attempt_header",
+            json!("Host"),
+            "string \"Host\"",
+            "the name of a header such as \"x-retry-attempt\", and not one that HTTP gives a meaning",
+        ),
         ("max_attempts", json!(-1), "integer `-1`", "a whole number from 1 to 4294967295"),
         (
             "max_attempts",

@@ -146,3 +146,50 @@ fn classify_with_sees_the_effect_of_any_method() {
     check(&base().classify_with(by_idempotency), &[("POST", 200, ACCEPT), ("GET", 200, TRANSIENT)]);
     check(&base().classify_with(by_idempotency).any_method(), &[("POST", 200, TRANSIENT)]);
 }
+
+/// Counts what it classifies, as a circuit breaker does, and so gives no reason of its own.
+#[derive(Default)]
+struct Counting(std::sync::atomic::AtomicU32);
+
+impl Policy for Counting {
+    fn classify(&self, attempt: &Attempt<'_>) -> Verdict {
+        self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        base().classify(attempt)
+    }
+
+    fn accept_reason(&self, _: &Attempt<'_>) -> Option<GiveUpReason> {
+        None
+    }
+
+    fn schedule(&self, context: &RetryContext<'_>) -> Plan {
+        base().schedule(context)
+    }
+}
+
+#[test]
+fn a_combinator_asks_the_inner_policy_for_its_reason() {
+    let counting = Counting::default();
+    let policies: [&dyn Policy; 5] = [
+        &RetryAfterFirst::new(&counting),
+        &(&counting).retry_on(StatusCode::NOT_FOUND),
+        &(&counting).never_on(StatusCode::NOT_FOUND),
+        &(&counting).only(|_| true),
+        &(&counting).any_method(),
+    ];
+    let (post, busy) = (request("POST", "/"), response(503));
+    for policy in policies {
+        let attempt = Attempt::new(1, &post, ResponseHead::from(&busy));
+        assert_eq!(policy.accept_reason(&attempt), None);
+    }
+    assert_eq!(counting.0.into_inner(), 0, "a reason was looked for by classifying again");
+}
+
+#[test]
+fn a_combinator_has_a_reason_for_its_own_status() {
+    let (post, gone) = (request("POST", "/"), response(404));
+    let reason =
+        |policy: &dyn Policy| policy.accept_reason(&Attempt::new(1, &post, ResponseHead::from(&gone)));
+    assert_eq!(reason(&base()), None);
+    assert_eq!(reason(&base().retry_on(StatusCode::NOT_FOUND)), Some(GiveUpReason::NotIdempotent));
+    assert_eq!(reason(&base().retry_on(StatusCode::NOT_FOUND).never_on(StatusCode::NOT_FOUND)), None);
+}
