@@ -65,6 +65,9 @@ impl<P, E, G> RetryLayer<P, E, G> {
     /// first attempt pending; with a [pace](Self::pace), it counts from the call. `None` means no bound. An
     /// attempt in flight is not stopped: a timeout layer does that, outside of this layer for all attempts
     /// together, inside of it for each attempt.
+    ///
+    /// One resend can start later: if the failed response was too long to hold, and the inner service becomes ready only
+    /// after that time, there is no outcome left to return, and the layer sends the request late.
     pub fn max_elapsed(self, max_elapsed: impl Into<Option<Duration>>) -> Self {
         let max_elapsed = max_elapsed.into();
         self.with(|config| config.max_elapsed = max_elapsed)
