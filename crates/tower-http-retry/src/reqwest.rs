@@ -1,7 +1,6 @@
 //! A reqwest client as the inner service of the layer.
 
 use std::fmt;
-use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -93,20 +92,16 @@ pub trait ReqwestExt: Service<Request<reqwest::Body>> {
     /// # Errors
     ///
     /// Returns the service's error, or an error of reqwest if the URL of the request is not a URI.
-    fn execute<R>(
-        &self,
-        request: reqwest::Request,
-    ) -> impl Future<Output = Result<reqwest::Response, Self::Error>> + use<Self, R>
+    fn execute<R>(&self, request: reqwest::Request) -> ExecuteFuture<Self>
     where
         Self: Service<Request<reqwest::Body>, Response = Response<R>, Error: From<reqwest::Error>> + Clone,
         R: Into<reqwest::Body>,
     {
-        let mut service = self.clone();
-        async move {
-            let request = Request::try_from(request)?;
-            poll_fn(|cx| service.poll_ready(cx)).await?;
-            Ok(service.call(request).await?.into())
-        }
+        let state = match Request::try_from(request) {
+            Ok(request) => ExecuteState::Readying { service: self.clone(), request: Some(request) },
+            Err(error) => ExecuteState::Failed { error: Some(error.into()) },
+        };
+        ExecuteFuture { state }
     }
 }
 
@@ -127,6 +122,63 @@ impl From<ResponseBody<reqwest::Body>> for reqwest::Body {
         }
     }
 }
+
+pin_project! {
+    /// The future of [`ReqwestExt::execute`]. It owns a clone of the service.
+    #[must_use = "futures do nothing unless polled"]
+    pub struct ExecuteFuture<S>
+    where
+        S: Service<Request<reqwest::Body>>,
+    {
+        #[pin]
+        state: ExecuteState<S, S::Future, S::Error>,
+    }
+}
+
+pin_project! {
+    #[project = ExecuteStateProj]
+    enum ExecuteState<S, F, E> {
+        Readying { service: S, request: Option<Request<reqwest::Body>> },
+        Called { #[pin] response: F },
+        /// The URL of the request is not a URI.
+        Failed { error: Option<E> },
+    }
+}
+
+impl<S, R> Future for ExecuteFuture<S>
+where
+    S: Service<Request<reqwest::Body>, Response = Response<R>>,
+    R: Into<reqwest::Body>,
+{
+    type Output = Result<reqwest::Response, S::Error>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        loop {
+            let mut state = self.as_mut().project().state;
+            let response = match state.as_mut().project() {
+                ExecuteStateProj::Called { response } => return response.poll(cx).map_ok(Into::into),
+                ExecuteStateProj::Failed { error } => {
+                    return Poll::Ready(Err(error.take().expect(POLLED_AGAIN)));
+                }
+                ExecuteStateProj::Readying { service, request } => {
+                    let ready = ready!(service.poll_ready(cx));
+                    let request = request.take().expect(POLLED_AGAIN);
+                    ready?;
+                    service.call(request)
+                }
+            };
+            state.set(ExecuteState::Called { response });
+        }
+    }
+}
+
+impl<S: Service<Request<reqwest::Body>>> fmt::Debug for ExecuteFuture<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ExecuteFuture").finish_non_exhaustive()
+    }
+}
+
+const POLLED_AGAIN: &str = "`ExecuteFuture` polled after it resolved";
 
 pin_project! {
     /// The future of a [`ReqwestService`], which resolves with the response.
