@@ -1,9 +1,11 @@
 //! The facts of a client's connection: its address, its scheme, and whether the client is a trusted proxy.
 
 use std::net::IpAddr;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use http::HeaderValue;
+
+use crate::sync::lock;
 
 /// The facts of a client's connection that each of its requests needs.
 #[derive(Debug)]
@@ -83,6 +85,6 @@ impl ConnectionInfo {
     }
 
     fn host_cache(&self) -> MutexGuard<'_, Option<HostCache>> {
-        self.host_cache.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.host_cache)
     }
 }

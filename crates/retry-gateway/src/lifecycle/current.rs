@@ -1,7 +1,7 @@
 //! The state of the running gateway: the configuration in force, and what outlives a reload.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
 use arc_swap::{ArcSwap, Guard};
@@ -9,6 +9,7 @@ use arc_swap::{ArcSwap, Guard};
 use crate::config::Config;
 use crate::connection::limit::ConcurrencyLimit;
 use crate::proxy::state::Gateway;
+use crate::sync::lock;
 use crate::telemetry::status::{ConfigStatus, GatewayStatus};
 use crate::time::millis::millis;
 
@@ -91,7 +92,7 @@ impl RuntimeState {
     }
 
     fn with_config_status<T>(&self, change: impl FnOnce(&mut ConfigStatus) -> T) -> T {
-        change(&mut self.config_status.lock().unwrap_or_else(PoisonError::into_inner))
+        change(&mut lock(&self.config_status))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::atomic::AtomicU64;
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, OnceLock};
 
 use prometheus_client::encoding::{EncodeLabelSet, text};
 use prometheus_client::metrics::counter::Counter;
@@ -13,6 +13,7 @@ use prometheus_client::registry::{Registry, Unit};
 use tower_http_retry::{GiveUpReason, RetryCause, RetryInfo};
 
 use crate::connection::rejection::Rejection;
+use crate::sync::lock;
 use crate::telemetry::reason::FallbackReason;
 use crate::telemetry::status::{CounterStatus, UpstreamStatus};
 
@@ -185,7 +186,7 @@ impl Metrics {
     /// would otherwise never end. Counters stay.
     pub(crate) fn set_upstreams(&self, upstreams: &[UpstreamStatus]) {
         // The lock is held to the end, so that the set names exactly the upstreams whose gauges exist.
-        let mut with_gauges = self.with_gauges.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut with_gauges = lock(&self.with_gauges);
         let now: BTreeSet<_> =
             upstreams.iter().map(|upstream| UpstreamLabel { upstream: upstream.name.clone() }).collect();
         for removed in with_gauges.difference(&now) {

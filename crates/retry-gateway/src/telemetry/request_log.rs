@@ -1,13 +1,14 @@
 //! The log of one request while it is handled. The attempts write to it; the access log reads it at the end.
 
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use http::StatusCode;
 use smallvec::SmallVec;
 use tokio::time::Instant;
 
+use crate::sync::lock;
 use crate::telemetry::RequestSpan;
 use crate::time::millis::millis;
 
@@ -162,6 +163,6 @@ impl RequestLog {
     }
 
     fn with_records<T>(&self, change: impl FnOnce(&mut SmallVec<[AttemptRecord; 2]>) -> T) -> T {
-        change(&mut self.0.records.lock().unwrap_or_else(PoisonError::into_inner))
+        change(&mut lock(&self.0.records))
     }
 }

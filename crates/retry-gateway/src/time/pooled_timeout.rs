@@ -6,10 +6,12 @@
 //! timeout's length, and not once per request.
 
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, ready};
 
 use tokio::time::{Instant, Sleep};
+
+use crate::sync::lock;
 
 /// A pool of timers that timeouts of the same or a similar length share.
 #[derive(Clone, Debug, Default)]
@@ -42,7 +44,7 @@ impl TimerPool {
     }
 
     fn timers(&self) -> MutexGuard<'_, Vec<Pin<Box<Sleep>>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 }
 
