@@ -155,7 +155,7 @@ fn an_error_names_the_field_the_value_and_the_allowed_values() {
             "attempt_header",
             json!("content-length"),
             "string \"content-length\"",
-            "not one that HTTP gives a meaning",
+            "the name of a header such as \"x-retry-attempt\", and not one that HTTP gives a meaning",
         ),
         (
             "attempt_header",
