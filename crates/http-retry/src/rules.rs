@@ -66,7 +66,7 @@ pub struct Rule {
     pub source: &'static str,
 }
 
-/// The outcomes that a [`Rule`] matches.
+/// The outcomes that a [`Rule`] of the [standard rules](self) matches.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum OutcomeMatcher {
@@ -120,7 +120,7 @@ impl OutcomeMatcher {
     }
 }
 
-/// The requests that a [`Rule`] matches.
+/// The requests that a [`Rule`] of the [standard rules](self) matches.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum RequestMatcher {

@@ -1,4 +1,5 @@
 //! Bounds on the inner service and on the body, which make the compiler explain a mistake in words.
+//! [`compile_errors`](crate::guide::compile_errors) has the line to write for each.
 
 use bytes::Bytes;
 use http::{Request, Response};

@@ -1,4 +1,4 @@
-//! Reads from an error how far the request got.
+//! Reads from an error how far the request got, as a [`FailureKind`](crate::FailureKind).
 
 #[cfg(feature = "hyper")]
 mod hyper;

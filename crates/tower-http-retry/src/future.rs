@@ -1,4 +1,4 @@
-//! The future of one request: it sends, waits, readies the inner service, and sends again.
+//! The futures of one request, [`ResponseFuture`] and [`Oneshot`]: they send, wait, ready the inner service, and send again.
 
 mod delay;
 mod drain;

@@ -1,4 +1,5 @@
 //! Policies for gRPC, and a layer that reads the status of a unary call from its trailers.
+//! [`presets`](crate::presets) has layers that use them, and [`RetryLayer`](crate::RetryLayer) takes any of the policies.
 
 #[cfg(feature = "grpc")]
 mod body;

@@ -1,6 +1,6 @@
 //! Type parameters of the layer that a user's own code rarely writes: the compiler infers them, and the aliases
 //! [`BoxedRetry`](crate::BoxedRetry), [`PacedRetry`](crate::PacedRetry) and
-//! [`BoxedPacedRetry`](crate::pace::BoxedPacedRetry) name them.
+//! [`BoxedPacedRetry`](crate::pace::BoxedPacedRetry) name them. [`ReadError`] has an example.
 
 use std::error::Error;
 use std::task::Poll;

@@ -41,7 +41,7 @@ use http_retry::{GiveUpReason, RequestHead, RetryCause, RetryHint, Session};
 
 /// Receives the [`Event`]s of a layer's requests.
 ///
-/// Every `Fn(&Event<'_>)` implements it. The layer calls it in the task of the request, and so it must not block.
+/// Every `Fn(&Event<'_>)` implements it, as the [module](self) shows. The layer calls it in the task of the request, and so it must not block.
 pub trait Observe: Send + Sync {
     /// Receives one event.
     fn on_event(&self, event: &Event<'_>);
@@ -53,7 +53,7 @@ impl<F: Fn(&Event<'_>) + Send + Sync> Observe for F {
     }
 }
 
-/// An event of a request in a layer.
+/// An event of a request in a layer. The [module](self) has an example.
 ///
 /// A request that can be retried has any number of `WillResend` and `Resend`, and one `Finished` at its end. A request
 /// that can never be retried has only one `NotRetryable`. A request whose future is dropped has no `Finished`.

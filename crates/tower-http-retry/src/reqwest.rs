@@ -1,4 +1,4 @@
-//! A reqwest client as the inner service of the layer.
+//! A reqwest client as the inner service of the layer: [`ReqwestService`] has an example.
 
 use std::fmt;
 use std::pin::Pin;
@@ -124,7 +124,7 @@ impl From<ResponseBody<reqwest::Body>> for reqwest::Body {
 }
 
 pin_project! {
-    /// The future of [`ReqwestExt::execute`]. It owns a clone of the service.
+    /// The future of [`ReqwestExt::execute`], which [`ReqwestService`] shows. It owns a clone of the service.
     #[must_use = "futures do nothing unless polled"]
     pub struct ExecuteFuture<S>
     where

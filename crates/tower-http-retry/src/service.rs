@@ -82,6 +82,7 @@ impl<S, P, E, G> Retry<S, P, E, G> {
 
 /// A [`Retry`] over a service whose error is a [`BoxError`](crate::BoxError), as that of every client below a
 /// timeout layer of tower is. The field for the README's client is `BoxedRetry<Timeout<Client>>`.
+/// [`compile_errors`](crate::guide::compile_errors#a-field-names-the-wrong-kind-of-error) shows it.
 pub type BoxedRetry<S, P = RetryAfterFirst> = Retry<S, P, Boxed>;
 
 /// A [`Retry`] with a [pace](crate::RetryLayer::pace), over a service whose error implements

@@ -1,4 +1,4 @@
-//! Settings of a layer, as a configuration file contains them.
+//! Settings of a layer, as a configuration file contains them: see [`RetrySettings`].
 
 mod field;
 

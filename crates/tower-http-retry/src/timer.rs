@@ -1,4 +1,4 @@
-//! Clocks and sleeps. Floor 0 takes the time as an argument, and this module reads it.
+//! Clocks and sleeps: the [`Timer`] of a layer. The crate `http_retry` takes the time as an argument.
 
 use std::fmt;
 use std::pin::Pin;

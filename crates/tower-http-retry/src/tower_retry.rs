@@ -1,4 +1,4 @@
-//! A policy for tower's own `Retry` that decides as the layer does.
+//! A policy for tower's own `Retry` that decides as the layer does: see [`TowerPolicy`].
 
 use std::marker::PhantomData;
 use std::sync::Arc;

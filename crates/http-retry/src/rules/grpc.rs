@@ -26,7 +26,7 @@ pub fn classify(attempt: &Attempt<'_>) -> Verdict {
     matching(attempt).map_or(Accept, |rule| rule.verdict)
 }
 
-/// Returns the first rule that matches an attempt. `None` means that the outcome is accepted.
+/// Returns the first of the [rules for gRPC](self) that matches an attempt. `None` means that the outcome is accepted.
 pub fn matching(attempt: &Attempt<'_>) -> Option<&'static Rule> {
     match attempt.outcome {
         Outcome::Failure(_) => super::matching(attempt),

@@ -188,7 +188,7 @@ fn an_error_names_the_field_the_value_and_the_allowed_values() {
             "attempt_header",
             json!("two words"),
             "string \"two words\"",
-            "the name of a header such as \"x-retry-attempt\"",
+            "the name of a header such as \"x-retry-attempt\", and not one that HTTP gives a meaning",
         ),
         ("backoff.base", json!("1"), "string \"1\"", "a duration such as \"100ms\""),
         ("backoff.cap", json!(false), "boolean `false`", "a duration such as \"10s\""),
