@@ -2,6 +2,6 @@
 
 use std::error::Error;
 
-/// Any error, boxed as tower's middleware returns it. See [`ReadError`](crate::markers::ReadError). The layer reads it in [`Boxed`](crate::markers::Boxed)
-/// mode.
+/// Any error, boxed as tower's middleware returns it. The layer reads it in [`Boxed`](crate::markers::Boxed) mode, as
+/// [`ReadError`](crate::markers::ReadError) shows.
 pub type BoxError = Box<dyn Error + Send + Sync>;

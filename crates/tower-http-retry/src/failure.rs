@@ -1,4 +1,4 @@
-//! Reads from an error how far the request got, as a [`FailureKind`](crate::FailureKind).
+//! Reads from an error how far the request got, as a [`FailureKind`].
 
 #[cfg(feature = "hyper")]
 mod hyper;

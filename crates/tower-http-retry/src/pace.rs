@@ -1,4 +1,4 @@
-//! Callers who share a limit wait for each other: the queue of a [`Pace`](crate::Pace), with timers and wakers.
+//! Callers who share a limit wait for each other: the queue of a [`Pace`], with timers and wakers.
 //! [`PaceLayer`](crate::PaceLayer) is a pace alone, and [`RetryLayer::pace`](crate::RetryLayer::pace) adds one to retries.
 
 pub(crate) mod error;
