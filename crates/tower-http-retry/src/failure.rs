@@ -1,4 +1,4 @@
-//! Reads from an error how far the request got, as a [`FailureKind`].
+//! Reads from an error how far the request got: [`failure_kind`] returns a [`FailureKind`].
 
 #[cfg(feature = "hyper")]
 mod hyper;
