@@ -27,6 +27,7 @@ impl<S: Clone> CloneService for S {}
 /// Every `Service<Request<ReplayBody<B>>>` whose response is a [`http::Response`] implements it, and nothing
 /// else can. [`Retry::oneshot`](crate::Retry::oneshot) requires it, so that the compiler explains a service
 /// that takes something else.
+/// [The guide](crate::guide::compile_errors#the-clients-type-names-another-body) shows one.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not take `Request<ReplayBody<{B}>>`, which is what the retry layer sends",
     label = "this inner service is not a `Service<Request<ReplayBody<{B}>>>` that answers with a `http::Response`",
