@@ -33,6 +33,12 @@ impl AttemptHeader {
         Self { name: HeaderName::from_static("grpc-previous-rpc-attempts"), is_grpc: true }
     }
 
+    /// Returns whether HTTP gives a header of this name a meaning that the number of an attempt would break. Code that
+    /// reads the name from a configuration rejects such a name.
+    pub fn is_reserved(name: &HeaderName) -> bool {
+        RESERVED_HEADERS.contains(&name.as_str())
+    }
+
     /// Sets the header on the request of a resend, which carries its [`AttemptNumber`]. `retries` is the
     /// session's count.
     pub(crate) fn set<B>(&self, request: &mut Request<B>, retries: u32) {
@@ -50,6 +56,27 @@ impl From<HeaderName> for AttemptHeader {
         Self { name, is_grpc: false }
     }
 }
+
+/// Headers that control how a message is read or who may read it. The number of an attempt as their value would break the
+/// message: a `content-length` of 2 cuts the body of the first resend.
+const RESERVED_HEADERS: [&str; 16] = [
+    "authorization",
+    "connection",
+    "content-encoding",
+    "content-length",
+    "content-type",
+    "cookie",
+    "expect",
+    "host",
+    "idempotency-key",
+    "keep-alive",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
 
 #[cfg(test)]
 mod tests {

@@ -7,6 +7,7 @@ use http::uri::{Authority, PathAndQuery};
 use http::{HeaderName, HeaderValue, Method, StatusCode, Uri};
 use ipnet::IpNet;
 use toml::de::DeValue;
+use tower_http_retry::policy::AttemptHeader;
 
 use super::error::Invalid;
 use super::keywords::nearest;
@@ -142,7 +143,7 @@ pub(super) fn pace_key(value: &DeValue<'_>) -> Result<PaceKey, Invalid> {
 pub(super) fn attempt_header(value: &DeValue<'_>) -> Result<HeaderName, Invalid> {
     let allowed = "the name of a header, or false";
     let name = header_name(text(value, allowed)?).map_err(|invalid| invalid.allowed(allowed))?;
-    match RESERVED_HEADERS.contains(&name.as_str()) {
+    match AttemptHeader::is_reserved(&name) {
         true => Err(Invalid::new("a header that has another meaning").allowed(allowed)),
         false => Ok(name),
     }
@@ -252,25 +253,4 @@ const REGISTERED: &[&str] = &[
     "UPDATE",
     "UPDATEREDIRECTREF",
     "VERSION-CONTROL",
-];
-
-/// Headers that control how a message is read or who may read it. An attempt's number as their value would
-/// break it.
-const RESERVED_HEADERS: &[&str] = &[
-    "authorization",
-    "connection",
-    "content-encoding",
-    "content-length",
-    "content-type",
-    "cookie",
-    "expect",
-    "host",
-    "idempotency-key",
-    "keep-alive",
-    "proxy-authorization",
-    "proxy-connection",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
 ];

@@ -6,7 +6,7 @@ use http::HeaderMap;
 /// each name.
 ///
 /// A new hop-by-hop header or forwarding header is a new arm of [`note`](Self::note), a name in the tests of `forwarding`,
-/// and a name in `RESERVED_HEADERS` of the configuration.
+/// and a name that `AttemptHeader::is_reserved` knows.
 #[derive(Debug, Default)]
 pub(crate) struct HeaderScan {
     /// The number of hop-by-hop header lines.

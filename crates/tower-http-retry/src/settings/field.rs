@@ -11,6 +11,7 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, Unexpected, Visitor};
 
 use super::BudgetTable;
+use crate::policy::AttemptHeader;
 
 type FieldResult<'de, D, T> = Result<T, <D as Deserializer<'de>>::Error>;
 
@@ -70,32 +71,11 @@ pub(super) fn ignore_hints<'de, D: Deserializer<'de>>(input: D) -> FieldResult<'
 pub(super) fn attempt_header<'de, D: Deserializer<'de>>(input: D) -> FieldResult<'de, D, Option<HeaderName>> {
     let name = |value: FieldValue<'_>| {
         let name: HeaderName = value.text()?.parse().ok()?;
-        (!RESERVED_HEADERS.contains(&name.as_str())).then_some(name)
+        (!AttemptHeader::is_reserved(&name)).then_some(name)
     };
     let allowed = "the name of a header such as \"x-retry-attempt\", and not one that HTTP gives a meaning";
     parse_field(input, "attempt_header", allowed, name).map(Some)
 }
-
-/// Headers that control how a message is read or who may read it. The number of an attempt as their value would break the
-/// message: a `content-length` of 2 cuts the body of the first resend.
-const RESERVED_HEADERS: [&str; 16] = [
-    "authorization",
-    "connection",
-    "content-encoding",
-    "content-length",
-    "content-type",
-    "cookie",
-    "expect",
-    "host",
-    "idempotency-key",
-    "keep-alive",
-    "proxy-authorization",
-    "proxy-connection",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-];
 
 pub(super) fn base<'de, D: Deserializer<'de>>(input: D) -> FieldResult<'de, D, Option<Duration>> {
     parse_field(input, "backoff.base", "a duration such as \"100ms\"", |value| value.duration()).map(Some)
