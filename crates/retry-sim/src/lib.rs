@@ -4,6 +4,7 @@
 //! always gives the same run.
 
 mod bucket;
+pub mod grid;
 mod plot;
 mod report;
 mod schedule;

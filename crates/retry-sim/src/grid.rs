@@ -1,0 +1,10 @@
+//! The grid: the pace against servers of all kinds, drawn at random, beside a clairvoyant and the layer without a pace.
+
+mod outcome;
+mod scenario;
+
+pub use self::outcome::{CallOutcome, Outcome, RequestOutcome};
+pub use self::scenario::{
+    Announces, Arrivals, CallerFaults, HintSpec, Limit, Load, Noise, Outage, Quota, Scenario, ServerSpec,
+    TenantLoad,
+};

@@ -1,0 +1,171 @@
+//! A scenario of the grid: the server, the network, the load and the callers of one draw, as plain data.
+
+use std::time::Duration;
+
+/// One situation, which the grid plays with each strategy.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Scenario {
+    /// The server's behaviour.
+    pub server: ServerSpec,
+    /// The requests.
+    pub load: Load,
+    /// The mean round trip without the server's own time.
+    pub round_trip: Duration,
+    /// The jitter of each leg as a share of it: a leg takes `round_trip / 2 x (1 ± jitter)`, uniformly.
+    pub jitter: f64,
+    /// The largest number of attempts of a request.
+    pub max_attempts: u32,
+    /// The longest time from a request's arrival to the start of its last attempt.
+    pub max_elapsed: Option<Duration>,
+    /// Whether the key met its limit a minute before: the engine first sends twice the limit's burst, and then rests for 60 s.
+    pub warm: bool,
+    /// Misbehaviour of some of the callers.
+    pub callers: CallerFaults,
+}
+
+/// The requests of a scenario.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Load {
+    /// One stream of requests for each tenant.
+    pub tenants: Vec<TenantLoad>,
+    /// Whether each tenant has a key of its own. Otherwise all share one, and the pace is fair by tenant.
+    pub key_per_tenant: bool,
+}
+
+/// The requests of one tenant.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TenantLoad {
+    /// When the requests come.
+    pub arrivals: Arrivals,
+    /// The cost of a request in units: each draws from `1..=max_cost`, log-uniformly.
+    pub max_cost: u32,
+}
+
+/// When requests come.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Arrivals {
+    /// `requests` at once, at time 0.
+    Burst { requests: u32 },
+    /// `requests` in all by `workers`, each of which takes the next one when its own is done.
+    Closed { requests: u32, workers: u32 },
+    /// Poisson arrivals, in phases that follow each other: a rate a second, and how long it lasts.
+    Poisson { phases: Vec<(f64, Duration)> },
+}
+
+/// The behaviour of a server: a limit, a schedule of changes, refusals that have nothing to do with load, and how it
+/// answers.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ServerSpec {
+    /// The limit in force from each moment on. The first is at time 0. A key has a limit of its own.
+    pub limits: Vec<(Duration, Limit)>,
+    /// The median time for a served request.
+    pub service: Duration,
+    /// The sigma of its log-normal distribution; 0 for a fixed time. Refusals take no service time.
+    pub service_sigma: f64,
+    /// The hint of a refusal by the limit.
+    pub hint: HintSpec,
+    /// Refusals at random, whatever the load.
+    pub noise: Option<Noise>,
+    /// One request in this many is always refused with 429, however often it is sent.
+    pub poison_one_in: Option<u32>,
+    /// The hint of a poisoned request's refusal.
+    pub poison_hint: Option<Duration>,
+    /// Each request is refused with 429 this many times before the limit is asked. The hint is that of `hint`, or none.
+    pub refused_first: u32,
+    /// A time in which nothing is served.
+    pub outage: Option<Outage>,
+    /// What each answer announces.
+    pub announces: Announces,
+}
+
+/// A rule by which a server serves or refuses.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Limit {
+    /// It serves all.
+    None,
+    /// A token bucket.
+    Bucket { per_second: f64, burst: f64 },
+    /// GCRA (a virtual-scheduling leaky bucket), which holds `burst` at once.
+    Gcra { per_second: f64, burst: f64 },
+    /// At most `count` in any span of `window`. Where `counts_refused`, refused calls fill it as well.
+    Sliding { count: u32, window: Duration, counts_refused: bool },
+    /// At most `count` in each span of `window` from time 0 on.
+    Fixed { count: u32, window: Duration },
+    /// At most `limit` under way at a time.
+    Concurrent { limit: u32 },
+    /// A bucket of requests and one of units: both must have room. `None` for no limit of that kind.
+    Quotas { requests: Option<Quota>, units: Option<Quota> },
+}
+
+/// A token bucket that refills from 0 to `limit` within `window`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Quota {
+    /// The bucket's size.
+    pub limit: u32,
+    /// The time for a full refill.
+    pub window: Duration,
+}
+
+/// The hint of a refusal.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum HintSpec {
+    /// No hint.
+    None,
+    /// `Retry-After` in whole seconds: the time until the limit would serve one more, rounded up, and at least this.
+    Seconds { at_least: u64 },
+    /// `Retry-After` in whole seconds, always the same.
+    Fixed { seconds: u64 },
+    /// `retry-after-ms`: the exact time until one more would be served.
+    Milliseconds,
+    /// The true time multiplied by a factor (below 1: too short, above 1: too long), in whole seconds, at least 1.
+    Scaled { factor: f64 },
+}
+
+/// Refusals that have nothing to do with load.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Noise {
+    /// The share of calls that are refused, 0 to 1.
+    pub share: f64,
+    /// 429, 503 or 529.
+    pub status: u16,
+    /// The `Retry-After` of such a refusal, in whole seconds.
+    pub hint: Option<u64>,
+}
+
+/// A time in which the server serves nothing.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Outage {
+    /// Its start.
+    pub from: Duration,
+    /// Its end.
+    pub to: Duration,
+    /// 503 or 529 (or 429 for a window).
+    pub status: u16,
+    /// The `Retry-After` of its answers, in whole seconds.
+    pub hint: Option<u64>,
+}
+
+/// What the head of each answer says of quotas.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Announces {
+    /// Nothing.
+    Nothing,
+    /// OpenAI's `x-ratelimit-{limit,remaining,reset}-{requests,tokens}`: the reset is the time until full again, a Go duration.
+    OpenAi,
+    /// Anthropic's `anthropic-ratelimit-{requests,input-tokens}-{limit,remaining,reset}`, RFC 3339, until full again; tokens are
+    /// rounded to 1 % of the limit.
+    Anthropic,
+    /// IETF `RateLimit` and `RateLimit-Policy`: the reset is the end of a window.
+    Ietf,
+}
+
+/// Misbehaviour of callers.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct CallerFaults {
+    /// The share of waiting callers that are never polled again once they wait in the queue, but keep their place.
+    pub unpolled: f64,
+    /// The share of callers that are dropped at a random time of up to 5 s after they came, at whatever they do then.
+    pub dropped: f64,
+    /// The share of responses whose body is never read. (The head has been settled by then.)
+    pub stalled: f64,
+}
