@@ -1,12 +1,15 @@
 //! Compares ways of calling a server with a limit, in virtual time.
 
+mod grid_commands;
+
 use std::fs;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context;
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, ValueEnum};
 use http_retry::ExponentialBackoff;
 use http_retry::testing::Plot;
 use retry_sim::{Trial, plot, schedule_svg, table};
@@ -44,9 +47,18 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Plays many draws of each family, and prints whether the promises of the pace hold.
+    ///
+    /// The exit status is 1 if one does not hold. The first number of a cell is the median draw, the second the
+    /// worst.
+    Grid(grid_commands::GridArgs),
+    /// Plays one draw of a family, and prints its parameters, figures, promises and the trace of the pace.
+    One(grid_commands::OneArgs),
     /// Draws the calls that reach a server, with a pace and without, as SVG.
     Plot {
-        /// Where to.
+        /// The situation.
+        name: PlotName,
+        /// The file to write.
         file: PathBuf,
     },
     /// Draws when an exponential backoff sends again, as SVG.
@@ -65,7 +77,14 @@ enum Command {
     },
 }
 
-fn main() -> anyhow::Result<()> {
+/// A situation that can be drawn.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum PlotName {
+    /// 100 requests at once for a bucket.
+    Burst,
+}
+
+fn main() -> anyhow::Result<ExitCode> {
     match Args::parse().command {
         Command::Table { requests, attempts, seeds, latency, json } => {
             let rows = Trial { requests, attempts, seeds, latency_ms: latency }.rows();
@@ -75,7 +94,9 @@ fn main() -> anyhow::Result<()> {
                 println!("{}", table(&rows));
             }
         }
-        Command::Plot { file } => {
+        Command::Grid(args) => return grid_commands::grid(&args),
+        Command::One(args) => grid_commands::one(&args)?,
+        Command::Plot { name: PlotName::Burst, file } => {
             write(&file, &plot()?)?;
         }
         Command::Schedule { file, base, cap, resends } => {
@@ -83,7 +104,7 @@ fn main() -> anyhow::Result<()> {
             write(&file, &schedule_svg(&Plot::with_resends(&policy, resends)))?;
         }
     }
-    Ok(())
+    Ok(ExitCode::SUCCESS)
 }
 
 fn write(file: &Path, svg: &str) -> anyhow::Result<()> {
