@@ -59,7 +59,12 @@ pub(crate) fn grid(args: &GridArgs) -> anyhow::Result<ExitCode> {
             println!("Other promises that do not hold:\n\n{others}\n");
         }
         println!("{}\n", verdict_table(&reports));
-        println!("{held} of {} families hold. Seeds {} and up, {} draws.", reports.len(), args.seed, args.draws);
+        println!(
+            "{held} of {} families hold. Seeds {} and up, {} draws.",
+            reports.len(),
+            args.seed,
+            args.draws
+        );
     }
     Ok(if holds { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -70,7 +75,10 @@ pub(crate) fn one(args: &OneArgs) -> anyhow::Result<()> {
     let (seeds, settings): (Vec<_>, Vec<_>) =
         args.settings.iter().cloned().partition(|setting| setting.name == "seed");
     let seed = seeds.last().map_or(Ok(1), |setting| {
-        setting.value.parse().map_err(|_| anyhow::anyhow!("seed cannot be {:?}; it is a whole number", setting.value))
+        setting
+            .value
+            .parse()
+            .map_err(|_| anyhow::anyhow!("seed cannot be {:?}; it is a whole number", setting.value))
     })?;
     let (draw, runs) = DrawReport::new(family, seed, &settings, true)?;
     println!("{}\n", family.about);

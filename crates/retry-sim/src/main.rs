@@ -84,8 +84,16 @@ enum PlotName {
     Burst,
 }
 
-fn main() -> anyhow::Result<ExitCode> {
-    match Args::parse().command {
+/// The exit status is 1 if a promise of the grid does not hold, and 2 after an error.
+fn main() -> ExitCode {
+    run(Args::parse().command).unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::from(2)
+    })
+}
+
+fn run(command: Command) -> anyhow::Result<ExitCode> {
+    match command {
         Command::Table { requests, attempts, seeds, latency, json } => {
             let rows = Trial { requests, attempts, seeds, latency_ms: latency }.rows();
             if json {

@@ -10,7 +10,7 @@ fn the_plot_is_what_the_command_draws() {
     let drawn = plot().unwrap();
     assert!(
         page("pace.svg") == drawn,
-        "draw it again: cargo run --release -p retry-sim -- plot docs/pace.svg"
+        "draw it again: cargo run --release -p retry-sim -- plot burst docs/pace.svg"
     );
 }
 

@@ -132,8 +132,9 @@ impl Draw {
     fn uniform(&self, name: &str) -> f64 {
         let bytes = self.family.bytes().chain([0]).chain(name.bytes());
         // FNV-1a, whose result is the same on all machines.
-        let hash = bytes
-            .fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3));
+        let hash = bytes.fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)
+        });
         Xoshiro256PlusPlus::seed_from_u64(hash ^ self.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15)).random()
     }
 

@@ -77,17 +77,16 @@ impl Family {
     /// Plays a scenario in all manners.
     pub fn play(case: Case, seed: u64, trace: bool) -> Runs {
         let scenario = &case.scenario;
-        let play = |scenario: &Scenario, strategy, trace| {
-            Run::new(run::run(scenario, strategy, seed, trace), scenario)
-        };
+        let play = |scenario: &Scenario, strategy| Run::new(run::run(scenario, strategy, seed), scenario);
+        let pace = if trace { run::run_traced } else { run::run };
         let has_faults = scenario.callers != CallerFaults::default();
         let clean = Scenario { callers: CallerFaults::default(), ..scenario.clone() };
         Runs {
             floor: Run::new(floor::floor(scenario, seed), scenario),
-            alone: play(scenario, Strategy::Alone, false),
-            pace: play(scenario, Strategy::Pace, trace),
-            slow: play(scenario, Strategy::PaceSlowStart, false),
-            without_faults: has_faults.then(|| play(&clean, Strategy::Pace, false)),
+            alone: play(scenario, Strategy::Alone),
+            pace: Run::new(pace(scenario, Strategy::Pace, seed), scenario),
+            slow: play(scenario, Strategy::PaceSlowStart),
+            without_faults: has_faults.then(|| play(&clean, Strategy::Pace)),
             case,
         }
     }

@@ -78,7 +78,8 @@ impl Run {
     /// order.
     pub fn waits(&self, filter: impl Fn(&RequestOutcome) -> bool) -> Vec<f64> {
         let requests = self.outcome.requests.iter();
-        let selected = requests.filter(|request| request.is_served && !request.is_faulty && !request.is_poison);
+        let selected =
+            requests.filter(|request| request.is_served && !request.is_faulty && !request.is_poison);
         let mut waits: Vec<_> = selected.filter(|r| filter(r)).map(|r| self.wait(r)).collect();
         waits.sort_by(f64::total_cmp);
         waits
@@ -102,7 +103,8 @@ impl Run {
 
     /// When the last request that had waited longer than `wait` was done; 0 if none had.
     pub fn queue_gone(&self, wait: f64) -> f64 {
-        let requests = self.outcome.requests.iter().filter(|request| !request.is_faulty && !request.is_poison);
+        let requests =
+            self.outcome.requests.iter().filter(|request| !request.is_faulty && !request.is_poison);
         let late = requests.filter(|request| self.wait(request) > wait);
         late.map(|request| request.finished).max().unwrap_or_default().as_secs_f64()
     }

@@ -1,5 +1,7 @@
 //! The contract's promises as checks of one draw.
 
+use std::time::Duration;
+
 use serde::Serialize;
 
 use super::figures::Run;
@@ -103,7 +105,7 @@ impl Runs {
         if !self.case.scenario.warm {
             let (slow, pace) = (&self.slow.figures, &self.pace.figures);
             let requests = slow.requests as f64;
-            let first = self.slow.first_round(std::time::Duration::ZERO);
+            let first = self.slow.first_round(Duration::ZERO);
             checks.push(Check::count("slow start: refused first", first, 0.15 * requests + 4.0));
             let time = 1.2 * pace.time + 1.0 + 8.0 * patience(&self.case.scenario);
             checks.push(Check::seconds("slow start: T", slow.time, time));
@@ -111,15 +113,10 @@ impl Runs {
         checks
     }
 
-    /// The requests that neither the clairvoyant nor the layer without a pace serves, and those that refusals at
-    /// random may hit as often as the attempts allow.
+    /// The requests that neither the clairvoyant nor the layer without a pace serves. All runs of a draw have the same
+    /// luck, so this holds where refusals are random too.
     fn unserved_allowed(&self) -> f64 {
-        let best = unserved(&self.floor).min(unserved(&self.alone)) as f64;
-        let scenario = &self.case.scenario;
-        let share = scenario.server.noise.map_or(0.0, |noise| noise.share);
-        let attempts = i32::try_from(scenario.max_attempts).unwrap_or(i32::MAX);
-        let expected = self.pace.figures.requests as f64 * share.powi(attempts);
-        best + (expected + 3.0 * expected.sqrt()).floor()
+        unserved(&self.floor).min(unserved(&self.alone)) as f64
     }
 
     /// The smaller of the two ratios of time and of refused calls to those of the layer without a pace, less a
@@ -129,10 +126,7 @@ impl Runs {
         if alone.served < pace.served || pace.refused <= alone.refused {
             return 0.0;
         }
-        // Refusals at random differ from run to run.
-        let refused = alone.refused as f64;
-        let noise = self.case.scenario.server.noise.map_or(0.0, |_| 3.0 * refused.sqrt() + 1.0);
-        let calls = pace.refused as f64 / (1.02 * refused + noise).max(ROUNDING);
+        let calls = pace.refused as f64 / (1.02 * alone.refused as f64).max(ROUNDING);
         let time = pace.time / (1.02 * alone.time + 0.05);
         calls.min(time)
     }

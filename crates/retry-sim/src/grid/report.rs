@@ -82,7 +82,12 @@ impl FamilyReport {
     pub fn new(family: &Family, draws: &[DrawReport]) -> Self {
         let mut names: Vec<_> = draws.iter().flat_map(|draw| &draw.checks).map(|check| check.name).collect();
         let mut seen = Vec::new();
-        names.retain(|name| !seen.contains(name) && { seen.push(*name); true });
+        names.retain(|name| {
+            !seen.contains(name) && {
+                seen.push(*name);
+                true
+            }
+        });
         let checks = names.iter().filter_map(|name| CheckReport::new(family, name, draws));
         let mut checks: Vec<_> = checks.collect();
         checks.sort_by(|a, b| a.is_held.cmp(&b.is_held).then(b.severity().total_cmp(&a.severity())));
@@ -99,9 +104,9 @@ impl FamilyReport {
 
 impl CheckReport {
     fn new(family: &Family, name: &'static str, draws: &[DrawReport]) -> Option<Self> {
-        let checks = draws.iter().filter_map(|draw| {
-            Some((draw.seed, draw.checks.iter().find(|check| check.name == name)?))
-        });
+        let checks = draws
+            .iter()
+            .filter_map(|draw| Some((draw.seed, draw.checks.iter().find(|check| check.name == name)?)));
         let checks: Vec<_> = checks.collect();
         let count = |filter: fn(&Check) -> bool| checks.iter().filter(|(_, check)| filter(check)).count();
         let (seed, worst) = checks.iter().max_by(|a, b| a.1.severity().total_cmp(&b.1.severity()))?;
@@ -132,7 +137,8 @@ impl StrategyReport {
             Spread::new(draws.iter().map(|draw| value(&draw.figures[index])).collect())
         };
         let ratios = |to: usize| {
-            let comparable = draws.iter().filter(|draw| draw.figures[to].served >= draw.figures[index].served);
+            let comparable =
+                draws.iter().filter(|draw| draw.figures[to].served >= draw.figures[index].served);
             let ratio = |draw: &DrawReport| draw.figures[index].time / draw.figures[to].time.max(1e-9);
             Spread::new(comparable.map(ratio).collect())
         };
@@ -161,7 +167,7 @@ impl Unit {
     /// A value in this unit, as text.
     pub fn text(self, value: f64) -> String {
         match self {
-            _ if !value.is_finite() => "any".to_owned(),
+            _ if !value.is_finite() => "without end".to_owned(),
             Self::Seconds => format!("{value:.3} s"),
             Self::Count => format!("{value:.0}"),
             Self::Ratio => format!("{value:.3}"),

@@ -71,7 +71,12 @@ impl Sweep {
             Ok(Err(_)) | Err(_) => {
                 eprintln!("the draw ended with a panic: retry-sim one {} seed={seed}", family.name);
                 let panicked = Check::count("panics", 1, 0.0);
-                DrawReport { seed, parameters: Vec::new(), figures: Default::default(), checks: vec![panicked] }
+                DrawReport {
+                    seed,
+                    parameters: Vec::new(),
+                    figures: Default::default(),
+                    checks: vec![panicked],
+                }
             }
         }
     }

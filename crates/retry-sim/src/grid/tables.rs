@@ -10,7 +10,16 @@ use super::sweep::{DrawReport, STRATEGIES};
 /// The figures of each family and each strategy: the median draw, and the worst.
 pub fn figures_table(reports: &[FamilyReport]) -> Table {
     let header = [
-        "family", "draws", "strategy", "T, s", "/ floor", "/ alone", "refused", "p50 W, s", "p99 W, s", "held %",
+        "family",
+        "draws",
+        "strategy",
+        "T, s",
+        "/ floor",
+        "/ alone",
+        "refused",
+        "p50 W, s",
+        "p99 W, s",
+        "held %",
         "unserved %",
     ];
     let mut table = table(&header, 3);

@@ -8,11 +8,13 @@ fn set(settings: &[(&str, &str)]) -> Vec<Setting> {
 fn a_parameter_s_text_gives_its_value_again() {
     for seed in 0..200 {
         let mut first = Draw::new("x", seed, &[]);
-        let drawn = (first.number("rate", 5.0, 1e3), first.time("service", 1e-3, 60.0), first.count("n", 1, 9));
+        let drawn =
+            (first.number("rate", 5.0, 1e3), first.time("service", 1e-3, 60.0), first.count("n", 1, 9));
         let texts: Vec<_> = first.finish().unwrap().iter().map(ToString::to_string).collect();
         let pairs: Vec<_> = texts.iter().map(|text| text.split_once('=').unwrap()).collect();
         let mut again = Draw::new("x", seed + 1, &set(&pairs));
-        let repeated = (again.number("rate", 5.0, 1e3), again.time("service", 1e-3, 60.0), again.count("n", 1, 9));
+        let repeated =
+            (again.number("rate", 5.0, 1e3), again.time("service", 1e-3, 60.0), again.count("n", 1, 9));
         again.finish().unwrap();
         assert_eq!(drawn, repeated, "{texts:?}");
     }
@@ -52,7 +54,11 @@ fn check_problem(name: &str, value: &str, message: &str) {
 
 #[test]
 fn a_setting_that_is_not_allowed_is_an_error_that_names_what_is() {
-    check_problem("rat", "1", "this draw of x has no parameter \"rat\"; it has seed, rate, load, window, hint");
+    check_problem(
+        "rat",
+        "1",
+        "this draw of x has no parameter \"rat\"; it has seed, rate, load, window, hint",
+    );
     check_problem("rate", "fast", "rate cannot be \"fast\"; allowed: 0.05 to 100000");
     check_problem("rate", "NaN", "rate cannot be \"NaN\"; allowed: 0.05 to 100000");
     check_problem("load", "heavy", "load cannot be \"heavy\"; allowed: burst, closed");

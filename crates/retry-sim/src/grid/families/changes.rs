@@ -103,7 +103,11 @@ fn judge_changed(runs: &Runs) -> Vec<Check> {
     vec![
         Check::seconds("T", pace.time, 1.15 * floor + 5.0).aim(1.05 * floor + 5.0),
         Check::count("refused", pace.refused, 0.05 * calls).aim(0.015 * calls),
-        Check::seconds("queue gone", gone(&runs.pace), gone(&runs.floor).max(runs.case.to.as_secs_f64()) + 15.0),
+        Check::seconds(
+            "queue gone",
+            gone(&runs.pace),
+            gone(&runs.floor).max(runs.case.to.as_secs_f64()) + 15.0,
+        ),
     ]
 }
 
@@ -139,8 +143,9 @@ fn judge_outage(runs: &Runs) -> Vec<Check> {
     let lasts = (to - from).as_secs_f64();
     let late = hint.max(lasts / 8.0);
     let calls = runs.pace.outcome.calls.iter();
-    let first = calls.filter(|call| call.is_served && call.reached_at >= to).map(|call| call.reached_at).min();
-    let first = first.unwrap_or(Duration::MAX).saturating_sub(to).as_secs_f64();
+    let first =
+        calls.filter(|call| call.is_served && call.reached_at >= to).map(|call| call.reached_at).min();
+    let first = first.map_or(f64::INFINITY, |first| (first - to).as_secs_f64());
     let meanwhile = runs.pace.refused(|call| (from..to).contains(&call.reached_at));
     let requests = runs.pace.outcome.requests.iter();
     let waiting = requests.filter(|request| request.arrived < to && request.finished > to).count();

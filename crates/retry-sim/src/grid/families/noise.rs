@@ -117,7 +117,7 @@ fn judge_on_bucket(runs: &Runs) -> Vec<Check> {
     let (pace, floor, h) = (&runs.pace.figures, runs.floor.figures.time, runs.case.hint);
     let calls = pace.calls as f64;
     let noise = calls * runs.case.scenario.server.noise.map_or(0.0, |noise| noise.share);
-    // The share of a short load is less than what it takes to know a limit at all, and chance has its share.
+    // Chance does not refuse exactly its share, and 2 % of a short load are less than what it takes to know a limit.
     let refused = noise + 3.0 * noise.sqrt() + (0.02 * calls).max(10.0);
     vec![
         Check::seconds("T", pace.time, 1.06 * floor + h + 1.0).aim(1.03 * floor + h + 1.0),

@@ -109,14 +109,13 @@ fn draw_short(draw: &mut Draw) -> Case {
     let workers = draw.count("workers", 10, 1_000);
     let requests = window_requests(draw, count).max(workers);
     let load = common::closed(draw, requests.min(5 * count), workers.min(5 * count));
-    let server =
-        common::server(Limit::Fixed { count, window }, service, HintSpec::Fixed { seconds });
+    let server = common::server(Limit::Fixed { count, window }, service, HintSpec::Fixed { seconds });
     let case = common::case(draw, server, load, Key::Either, seconds as f64);
     let scenario = Scenario { max_attempts: 3, ..case.scenario };
     Case { scenario, to: window, ..case }
 }
 
-/// Each window that is spent is an outage until its end.
+/// Each window that is used up is an outage until its end.
 fn judge_short(runs: &Runs) -> Vec<Check> {
     let (pace, floor, h) = (&runs.pace.figures, runs.floor.figures.time, runs.case.hint);
     let window = runs.case.to.as_secs_f64();
