@@ -1,7 +1,9 @@
 //! The grid: the pace against servers of all kinds, drawn at random, beside a clairvoyant and the layer without a pace.
 
+mod draws;
 mod outcome;
 mod scenario;
+mod server;
 
 pub use self::outcome::{CallOutcome, Outcome, RequestOutcome};
 pub use self::scenario::{
