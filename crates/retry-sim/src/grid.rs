@@ -2,6 +2,7 @@
 
 mod draws;
 mod driver;
+mod floor;
 mod load;
 mod network;
 mod outcome;
@@ -9,6 +10,7 @@ mod run;
 mod scenario;
 mod server;
 
+pub use self::floor::floor;
 pub use self::outcome::{CallOutcome, Outcome, RequestOutcome};
 pub use self::run::{Strategy, run, run_traced};
 pub use self::scenario::{
