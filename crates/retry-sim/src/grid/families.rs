@@ -12,9 +12,9 @@ mod windows;
 
 use std::time::Duration;
 
-use super::draw::{Draw, Parameter, Setting};
 use super::figures::Run;
 use super::must::{Check, Runs};
+use super::parameters::{Draw, Parameter, Setting};
 use super::{CallerFaults, Scenario, Strategy, floor, run};
 
 /// One kind of situation, with the ranges of its parameters and its promises.

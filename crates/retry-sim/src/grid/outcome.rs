@@ -13,6 +13,8 @@ pub struct Outcome {
     pub held: Duration,
     /// Samples of the pace's own state over time, if the run was traced.
     pub trace: Vec<String>,
+    /// Whether the run was ended by its bound of events or of time, and not by its load.
+    pub is_cut_short: bool,
 }
 
 /// What came of one request.

@@ -6,10 +6,10 @@ use std::thread;
 
 use serde::Serialize;
 
-use super::draw::Setting;
 use super::families::Family;
 use super::figures::Figures;
 use super::must::{Check, Runs};
+use super::parameters::Setting;
 
 /// The draws of a sweep.
 #[derive(Clone, Debug)]

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::super::draw::Draw;
 use super::super::figures::Run;
 use super::super::must::{Check, Runs};
+use super::super::parameters::Draw;
 use super::super::{HintSpec, Limit, Outage, ServerSpec};
 use super::common::{self, Key};
 use super::{Case, Family};

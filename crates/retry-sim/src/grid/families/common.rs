@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::super::draw::Draw;
+use super::super::parameters::Draw;
 use super::super::{
     Announces, Arrivals, CallerFaults, HintSpec, Limit, Load, Scenario, ServerSpec, TenantLoad,
 };

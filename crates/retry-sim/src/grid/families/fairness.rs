@@ -1,7 +1,7 @@
 //! Tenants who share a key, and keys that share nothing.
 
-use super::super::draw::Draw;
 use super::super::must::{Check, Runs};
+use super::super::parameters::Draw;
 use super::super::{Arrivals, Load};
 use super::common::{self, Key};
 use super::{Case, Family};

@@ -1,7 +1,7 @@
 //! Callers that misbehave: futures that are never polled again, callers that are dropped, bodies that nobody reads.
 
-use super::super::draw::Draw;
 use super::super::must::{Check, Runs};
+use super::super::parameters::Draw;
 use super::super::{CallerFaults, Scenario};
 use super::common::{self, Key};
 use super::{Case, Family};

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::super::draw::Draw;
 use super::super::must::{Check, Runs, patience};
+use super::super::parameters::Draw;
 use super::super::{HintSpec, Limit};
 use super::common::{self, Key};
 use super::{Case, Family};

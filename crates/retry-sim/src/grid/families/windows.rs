@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::super::draw::Draw;
 use super::super::must::{Check, Runs};
+use super::super::parameters::Draw;
 use super::super::{HintSpec, Limit, Load, Scenario};
 use super::common::{self, Key};
 use super::{Case, Family};
