@@ -98,3 +98,6 @@ impl Family {
         checks
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -174,3 +174,6 @@ impl Unit {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -115,13 +115,13 @@ fn draw_outage(draw: &mut Draw) -> Case {
     let lasts = draw.time("lasts", 2.0, 300.0);
     let status = if draw.word("status", &["503", "529"]) == "503" { 503 } else { 529 };
     let hint = common::hint_or_none(draw);
-    let service = common::service(draw);
-    let from = Duration::from_secs(2);
+    let service = draw.time("service", 0.05, 0.5);
+    let from = Duration::from_secs(1);
     let load = match draw.word("load", &["closed", "poisson"]) {
         "closed" => {
             let workers = draw.count("workers", 4, 200);
             // A worker is done with so many before the outage at most, and has some left.
-            let before = (from.as_secs_f64() / (service.as_secs_f64() + 0.002)).min(25.0);
+            let before = (from.as_secs_f64() / service.as_secs_f64()).min(20.0);
             common::closed(draw, workers * (before as u32 + 4), workers)
         }
         _ => {

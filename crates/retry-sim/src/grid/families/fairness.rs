@@ -1,5 +1,7 @@
 //! Tenants who share a key, and keys that share nothing.
 
+use std::time::Duration;
+
 use super::super::must::{Check, Runs};
 use super::super::parameters::Draw;
 use super::super::{Arrivals, Load};
@@ -56,15 +58,20 @@ fn judge_tenants(runs: &Runs) -> Vec<Check> {
     ]
 }
 
-/// Jain's index over what each tenant got, as a share of what it can have.
+/// Jain's index over what each tenant got, as a share of what it can have. Requests that come so late that they may
+/// still wait for their hint at the end do not count.
 fn jain(runs: &Runs) -> f64 {
     let end = runs.case.to;
+    let last = end.saturating_sub(Duration::from_secs_f64(runs.case.hint + 1.0));
     let tenants = runs.case.scenario.load.tenants.len();
     let mut came = vec![0.0; tenants];
     let mut served = vec![0.0; tenants];
-    for request in runs.pace.outcome.requests.iter().filter(|request| request.arrived < end) {
-        came[request.tenant] += 1.0;
-        served[request.tenant] += f64::from(u8::from(request.is_served && request.finished <= end));
+    for request in &runs.pace.outcome.requests {
+        let is_counted = request.arrived < if request.tenant == 0 { end } else { last };
+        if is_counted {
+            came[request.tenant] += 1.0;
+            served[request.tenant] += f64::from(u8::from(request.is_served && request.finished <= end));
+        }
     }
     let others: f64 = came.iter().skip(1).sum();
     came[0] = (runs.case.rate * end.as_secs_f64() - others).max(1.0);
