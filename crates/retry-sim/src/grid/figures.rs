@@ -13,8 +13,8 @@ pub struct Run {
     pub outcome: Outcome,
     /// Its figures.
     pub figures: Figures,
-    /// The mean round trip.
-    round_trip: f64,
+    /// The wait of each request that was served: the time from its arrival to the send that was served.
+    waits: Vec<Option<Duration>>,
     /// The longest time of an answer on its path back.
     longest_return: Duration,
 }
@@ -32,9 +32,9 @@ pub struct Figures {
     pub refused: usize,
     /// The time from the first arrival to the last answer.
     pub time: f64,
-    /// The median of the time beyond service time and round trip.
+    /// The median of the waits, which are the times beyond service time and round trip.
     pub p50: f64,
-    /// The 99th percentile of it.
+    /// The 99th percentile of them.
     pub p99: f64,
     /// The share of `time` in which the pace held at least one request.
     pub held: f64,
@@ -44,8 +44,11 @@ impl Run {
     /// Measures an outcome.
     pub fn new(outcome: Outcome, scenario: &Scenario) -> Self {
         let longest_return = scenario.round_trip.mul_f64(0.5 * (1.0 + scenario.jitter));
-        let round_trip = scenario.round_trip.as_secs_f64();
-        let mut run = Self { outcome, figures: Figures::default(), round_trip, longest_return };
+        let mut waits = vec![None; outcome.requests.len()];
+        for call in outcome.calls.iter().filter(|call| call.is_served) {
+            waits[call.request] = Some(call.sent_at.saturating_sub(outcome.requests[call.request].arrived));
+        }
+        let mut run = Self { outcome, figures: Figures::default(), waits, longest_return };
         run.figures = run.measure();
         run
     }
@@ -74,21 +77,22 @@ impl Run {
         self.outcome.calls.iter().filter(|call| !call.is_served && filter(call)).count()
     }
 
-    /// The time beyond service time and round trip, of the served requests that `filter` selects, in ascending
-    /// order.
+    /// The waits of the served requests that `filter` selects, in ascending order.
     pub fn waits(&self, filter: impl Fn(&RequestOutcome) -> bool) -> Vec<f64> {
-        let requests = self.outcome.requests.iter();
-        let selected =
-            requests.filter(|request| request.is_served && !request.is_faulty && !request.is_poison);
-        let mut waits: Vec<_> = selected.filter(|r| filter(r)).map(|r| self.wait(r)).collect();
+        let mut waits: Vec<_> = self
+            .served()
+            .filter(|(request, _)| filter(request))
+            .map(|(_, wait)| wait.as_secs_f64())
+            .collect();
         waits.sort_by(f64::total_cmp);
         waits
     }
 
-    /// The time of one request beyond service time and round trip.
-    pub fn wait(&self, request: &RequestOutcome) -> f64 {
-        let whole = request.finished.saturating_sub(request.arrived).as_secs_f64();
-        whole - request.service.as_secs_f64() - self.round_trip
+    /// The requests that were served, but for poisoned ones and those of faulty callers, each with its wait.
+    fn served(&self) -> impl Iterator<Item = (&RequestOutcome, Duration)> {
+        let requests = self.outcome.requests.iter().zip(&self.waits);
+        let requests = requests.filter_map(|(request, wait)| Some((request, (*wait)?)));
+        requests.filter(|(request, _)| request.is_served && !request.is_faulty && !request.is_poison)
     }
 
     /// The refused calls that were sent before a caller could know of the first refusal at or after `from`.
@@ -101,12 +105,10 @@ impl Run {
         self.refused(|call| call.reached_at >= from && call.sent_at <= heard)
     }
 
-    /// When the last request that had waited longer than `wait` was done; 0 if none had.
-    pub fn queue_gone(&self, wait: f64) -> f64 {
-        let requests =
-            self.outcome.requests.iter().filter(|request| !request.is_faulty && !request.is_poison);
-        let late = requests.filter(|request| self.wait(request) > wait);
-        late.map(|request| request.finished).max().unwrap_or_default().as_secs_f64()
+    /// When the last request that had waited longer than `seconds` was done; 0 if none had.
+    pub fn queue_gone(&self, seconds: f64) -> f64 {
+        let late = self.served().filter(|(_, wait)| wait.as_secs_f64() > seconds);
+        late.map(|(request, _)| request.finished).max().unwrap_or_default().as_secs_f64()
     }
 
     /// The longest time by which a call was sent too early, in seconds.
@@ -122,7 +124,7 @@ impl Run {
 }
 
 /// A quantile of sorted values; 0 if there are none.
-pub fn quantile(sorted: &[f64], share: f64) -> f64 {
+pub(super) fn quantile(sorted: &[f64], share: f64) -> f64 {
     let index = (sorted.len() as f64 * share).ceil() as usize;
     sorted.get(index.saturating_sub(1)).copied().unwrap_or_default()
 }

@@ -144,7 +144,7 @@ impl Runs {
 }
 
 /// How long a sender waits for a refusal before it counts a call as served, where no refusal was timed yet.
-pub fn patience(scenario: &Scenario) -> f64 {
+pub(super) fn patience(scenario: &Scenario) -> f64 {
     (4.0 * scenario.round_trip.as_secs_f64()).clamp(0.05, 1.0)
 }
 

@@ -42,16 +42,30 @@ pub(super) fn server(limit: Limit, service: Duration, hint: HintSpec) -> ServerS
 
 /// The scenario of a server and its load, with the ranges that all families have in common.
 pub(super) fn case(draw: &mut Draw, server: ServerSpec, load: Load, key: Key, hint: f64) -> Case {
+    case_with_spread(draw, server, load, key, hint, f64::INFINITY)
+}
+
+/// The same, where calls that are sent at the same time reach the server within `spread` seconds of each other.
+pub(super) fn case_with_spread(
+    draw: &mut Draw,
+    server: ServerSpec,
+    load: Load,
+    key: Key,
+    hint: f64,
+    spread: f64,
+) -> Case {
     let warm = match key {
         Key::Cold => false,
         Key::Warm => true,
         Key::Either => draw.word("key", &["cold", "warm"]) == "warm",
     };
+    let round_trip = draw.time("round_trip", 0.002, 0.15);
+    let jitter = draw.share("jitter", 0.0, (spread / round_trip.as_secs_f64()).min(0.8));
     let scenario = Scenario {
         server,
         load,
-        round_trip: draw.time("round_trip", 0.002, 0.15),
-        jitter: draw.share("jitter", 0.0, 0.8),
+        round_trip,
+        jitter,
         max_attempts: draw.count("attempts", 4, 6),
         max_elapsed: None,
         warm,

@@ -115,7 +115,10 @@ fn draw_tiny(draw: &mut Draw) -> Case {
     let requests = draw.count("requests", (2 * workers).max(20), 1_000);
     let load = common::closed(draw, requests, workers);
     let server = common::server(limit, service, HintSpec::Seconds { at_least: hint.into() });
-    let case = common::case(draw, server, load, Key::Either, f64::from(hint));
+    // Calls that the network spreads over more slots than the bucket has tokens meet it as if they came at random,
+    // and then no sender holds this family's promises.
+    let spread = f64::from(burst) / rate;
+    let case = common::case_with_spread(draw, server, load, Key::Either, f64::from(hint), spread);
     Case { rate, ..case }
 }
 

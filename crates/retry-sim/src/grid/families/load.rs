@@ -104,7 +104,7 @@ fn judge_near(runs: &Runs) -> Vec<Check> {
     let gone = |run: &super::Run| (run.queue_gone(h + 1.0) - fall).max(0.0);
     let refused = (0.75 * alone.refused as f64).max(10.0);
     vec![
-        Check::seconds("p50 W", pace.p50, floor.p50.max(0.0) + 0.3).aim(floor.p50.max(0.0) + 0.05),
+        Check::seconds("p50 W", pace.p50, floor.p50 + 0.3).aim(floor.p50 + 0.05),
         Check::seconds("p99 W", pace.p99, floor.p99 + (h + 0.5).max(1.5)).aim(alone.p99),
         Check::count("refused", pace.refused, refused),
         Check::seconds("queue gone", gone(&runs.pace), gone(&runs.floor) + 3.0),
@@ -142,6 +142,6 @@ fn judge_over(runs: &Runs) -> Vec<Check> {
         // A share of a short load is less than what it takes to know a limit at all.
         Check::count("refused after the first round", later, (0.02 * calls).max(10.0))
             .aim((0.01 * calls).max(10.0)),
-        Check::seconds("p50 W", pace.p50, 1.2 * floor.p50.max(0.0) + h),
+        Check::seconds("p50 W", pace.p50, 1.2 * floor.p50 + h),
     ]
 }

@@ -14,7 +14,7 @@ pub(super) const FAMILIES: &[Family] = &[
         about: "0.01 to 2 % of calls are refused at random.",
         draw: |draw| draw_noise(draw, 0.0001, 0.02),
         judge: |runs| {
-            let alone = runs.alone.figures.p50.max(0.0);
+            let alone = runs.alone.figures.p50;
             let mut checks = judge_noise(runs, 1.05, 1.0, 0.05, alone + 0.001);
             let untouched = runs.pace.waits(|request| request.refused == 0);
             let p99 = super::super::figures::quantile(&untouched, 0.99);
