@@ -9,6 +9,8 @@ mod outcome;
 mod run;
 mod scenario;
 mod server;
+#[cfg(test)]
+mod testing;
 
 pub use self::floor::floor;
 pub use self::outcome::{CallOutcome, Outcome, RequestOutcome};
