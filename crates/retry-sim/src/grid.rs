@@ -16,6 +16,8 @@ mod scenario;
 mod server;
 mod sweep;
 mod tables;
+#[cfg(test)]
+mod testing;
 
 pub use self::families::{Case, Family};
 pub use self::figures::{Figures, Run};

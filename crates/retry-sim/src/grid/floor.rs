@@ -62,6 +62,11 @@ impl<'a> Clairvoyant<'a> {
         for request in self.source.first() {
             self.add(request);
         }
+        self.play_added()
+    }
+
+    /// Plays the requests that were added, and those that follow them.
+    fn play_added(mut self) -> Outcome {
         while let Some(Reverse((reach, index))) = self.attempts.pop() {
             self.attempt(index, reach);
         }
@@ -183,3 +188,6 @@ impl PlannedRequest {
 
 /// The longest hint for which the default policy waits.
 const LONGEST_HINT: Duration = Duration::from_secs(120);
+
+#[cfg(test)]
+mod tests;

@@ -152,3 +152,6 @@ fn log_uniform(largest: u32, unit: f64) -> u32 {
 
 /// The latest time after its arrival at which a caller is dropped.
 const LONGEST_UNTIL_DROPPED: Duration = Duration::from_secs(5);
+
+#[cfg(test)]
+mod tests;

@@ -53,3 +53,6 @@ fn play(scenario: &Scenario, strategy: Strategy, seed: u64, is_traced: bool) -> 
 
 /// The longest time of a run.
 pub(super) const LONGEST_RUN: Duration = Duration::from_secs(24 * 60 * 60);
+
+#[cfg(test)]
+mod tests;

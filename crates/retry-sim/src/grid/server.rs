@@ -173,3 +173,6 @@ impl<'a> Server<'a> {
         Duration::try_from_secs_f64(service.as_secs_f64() * factor).unwrap_or(Duration::MAX)
     }
 }
+
+#[cfg(test)]
+mod tests;

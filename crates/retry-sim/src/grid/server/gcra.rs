@@ -17,7 +17,7 @@ pub(super) struct Gcra {
 impl Gcra {
     /// Creates a schedule with room for so many calls at once, and otherwise for the whole burst. A burst is at least one call.
     pub(super) fn new(per_second: f64, burst: f64, since: Duration, tokens: Option<f64>) -> Self {
-        let (burst, interval) = (burst.max(1.0), 1e9 / per_second);
+        let (burst, interval) = (burst.max(1.0), 1e9 / per_second.max(SLOWEST));
         let missing = tokens.map_or(0.0, |tokens| burst - tokens.min(burst));
         Self { burst, interval, due: nanos(since) + missing * interval }
     }
@@ -64,3 +64,6 @@ impl LimitState for Gcra {
 fn nanos(time: Duration) -> f64 {
     time.as_nanos() as f64
 }
+
+/// The slowest rate, at which a second call comes after 30 years. A rate of 0 would make the interval infinite.
+const SLOWEST: f64 = 1e-9;
