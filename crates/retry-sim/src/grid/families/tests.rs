@@ -63,4 +63,4 @@ fn names_are_unique() {
     assert_eq!(names.len(), count);
 }
 
-const SEEDS: u64 = 8;
+const SEEDS: u64 = 4;
