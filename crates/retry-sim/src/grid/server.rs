@@ -98,12 +98,8 @@ impl<'a> Server<'a> {
     /// avoids do not count: see [`is_refused_anyway`](Self::is_refused_anyway). A call that is never served has
     /// [`Duration::MAX`].
     pub(super) fn first_served(&self, now: Duration, call: &Call) -> Duration {
-        let limit = &self.keys[call.key];
-        let by_limit = limit.first_served(now, call.cost);
-        match self.out_of_outage(by_limit) {
-            at if at == by_limit => at,
-            end => limit.first_served(end, call.cost),
-        }
+        // A limit that has room still has it at the end of the outage, because nothing came.
+        self.out_of_outage(self.keys[call.key].first_served(now, call.cost))
     }
 
     /// Returns the first moment from `now` on that is not in the outage.

@@ -2,7 +2,7 @@ mod brute_force;
 
 use super::*;
 use crate::grid::testing::{allows, assert_near, limits, scenario, secs, served_at};
-use crate::grid::{Arrivals, HintSpec, Limit, Noise, Outage};
+use crate::grid::{Arrivals, HintSpec, Limit, Noise, Outage, TenantLoad};
 
 /// Returns when the last answer comes.
 fn end(outcome: &Outcome) -> Duration {
@@ -95,6 +95,15 @@ fn a_closed_loop_takes_its_next_request_when_one_is_done() {
     let arrivals: Vec<_> = outcome.requests.iter().map(|request| request.arrived.as_secs_f64()).collect();
     assert_eq!(arrivals, [0.0, 0.0, 0.0, 0.0, 1.5, 1.5, 1.5, 1.5, 3.0, 3.0]);
     assert_near(end(&outcome), 4.5);
+
+    // The requests of another tenant come between.
+    let arrivals = Arrivals::Poisson { phases: vec![(5.0, secs(4.0))] };
+    scenario.load.tenants.push(TenantLoad { arrivals, max_cost: 1 });
+    let outcome = floor(&scenario, 1);
+    assert!(outcome.requests.len() > 20 && outcome.requests.is_sorted_by_key(|request| request.arrived));
+    for call in &outcome.calls {
+        assert_eq!(call.reached_at - outcome.requests[call.request].arrived, secs(0.25));
+    }
 }
 
 #[test]

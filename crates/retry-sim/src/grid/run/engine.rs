@@ -234,3 +234,6 @@ impl<'a> Engine<'a> {
 const MAX_EVENTS: u64 = 20_000_000;
 /// The shortest time after which a timer rings.
 const SHORTEST_TIMER: Duration = Duration::from_micros(1);
+
+#[cfg(test)]
+mod tests;
