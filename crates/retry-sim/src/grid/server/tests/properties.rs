@@ -76,7 +76,9 @@ fn a_call_is_served_at_the_first_moment_that_the_server_names_and_not_before() {
             let mut at = Duration::ZERO;
             for number in 0..calls {
                 at += secs(rng.random::<f64>().powi(3) * 0.2);
-                servers.each_mut().map(|server| server.arrive(at, &call(number, 1)));
+                for server in &mut servers {
+                    server.arrive(at, &call(number, 1));
+                }
             }
             let first = servers[0].first_served(at, &call(calls, 1));
             let earlier = first.saturating_sub(Duration::from_micros(1));
