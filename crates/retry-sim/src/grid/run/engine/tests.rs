@@ -4,10 +4,9 @@ use crate::grid::{Arrivals, Limit};
 
 /// Takes the next event, and returns the stage of the first caller after it.
 fn advance(engine: &mut Engine<'_>) -> (f64, Stage) {
-    let (at, caller, event) = engine.agenda.pop().expect("an event is left");
-    engine.now = at;
-    engine.handle(caller, event);
-    (at.as_secs_f64(), engine.callers[0].stage)
+    engine.now = engine.next_time().expect("an event is left");
+    engine.advance();
+    (engine.now.as_secs_f64(), engine.callers[0].stage)
 }
 
 #[test]
@@ -15,9 +14,7 @@ fn a_timer_that_is_set_again_rings_at_its_last_time_only() {
     let mut scenario = scenario(Limit::None, Arrivals::Burst { requests: 1 });
     scenario.server.refused_first = 1;
     let mut engine = Engine::new(&scenario, None, 1);
-    for request in engine.source.first() {
-        engine.schedule_arrival(request);
-    }
+    engine.begin();
     // It comes, is sent, is refused, and waits for its hint, which it never reaches.
     for stage in [Stage::InFlight, Stage::InFlight, Stage::Backoff] {
         assert_eq!(advance(&mut engine), (0.0, stage));
@@ -35,9 +32,7 @@ fn a_timer_that_is_set_again_rings_at_its_last_time_only() {
 fn a_timer_moves_time_on() {
     let scenario = scenario(Limit::None, Arrivals::Burst { requests: 1 });
     let mut engine = Engine::new(&scenario, None, 1);
-    for request in engine.source.first() {
-        engine.schedule_arrival(request);
-    }
+    engine.begin();
     advance(&mut engine);
     engine.set_timer(0, Some(Duration::ZERO));
     assert!(engine.callers[0].timer > Some(engine.now));
@@ -48,9 +43,7 @@ fn a_wait_beyond_the_deadline_is_recorded() {
     let mut scenario = scenario(Limit::None, Arrivals::Burst { requests: 1 });
     scenario.max_elapsed = Some(secs(4.0));
     let mut engine = Engine::new(&scenario, None, 1);
-    for request in engine.source.first() {
-        engine.schedule_arrival(request);
-    }
+    engine.begin();
     advance(&mut engine);
     let caller = &mut engine.callers[0];
     for (now, overrun) in [(3.0, 0.0), (4.0, 0.0), (6.5, 2.5), (5.0, 2.5)] {
