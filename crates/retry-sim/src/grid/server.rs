@@ -41,7 +41,7 @@ pub(super) struct Call {
     pub(super) key: usize,
     /// The cost in units.
     pub(super) cost: u32,
-    /// Whether the server refuses the request always.
+    /// `true` if the server refuses the request always.
     pub(super) is_poison: bool,
 }
 
@@ -50,7 +50,7 @@ pub(super) struct Call {
 pub(super) struct Reply {
     /// The head of the answer.
     pub(super) response: Rc<Response<()>>,
-    /// Whether the call is served.
+    /// `true` if the call is served.
     pub(super) is_served: bool,
     /// The time that it takes, which is zero for a refusal.
     pub(super) service: Duration,
@@ -94,8 +94,8 @@ impl<'a> Server<'a> {
         }
     }
 
-    /// Returns the first moment from `now` on at which this call would be served if no other call came. Refusals that no time
-    /// avoids do not count: see [`is_refused_anyway`](Self::is_refused_anyway). A call that is never served has
+    /// Returns the first moment from `now` on at which this call would be served if no other call came. Refusals that
+    /// no time avoids do not count: see [`is_refused_anyway`](Self::is_refused_anyway). A call that is never served has
     /// [`Duration::MAX`].
     pub(super) fn first_served(&self, now: Duration, call: &Call) -> Duration {
         // A limit that has room still has it at the end of the outage, because nothing came.

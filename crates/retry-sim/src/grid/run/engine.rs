@@ -20,7 +20,7 @@ use crate::grid::network::{Network, wall_at_start};
 use crate::grid::server::Server;
 use crate::grid::{Outcome, Scenario};
 
-/// A run that is under way.
+/// The state of a run.
 #[derive(Debug)]
 pub(super) struct Engine<'a> {
     scenario: &'a Scenario,
@@ -41,7 +41,7 @@ pub(super) struct Engine<'a> {
     stop_rule: Option<StopRule>,
     /// The number of served calls since the first refusal.
     served_after_refusal: Option<u32>,
-    /// Whether requests end with the answers to the calls that are under way.
+    /// `true` if requests end with the answers to the calls that are in flight.
     is_stopping: bool,
     is_traced: bool,
     outcome: Outcome,

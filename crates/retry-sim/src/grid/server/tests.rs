@@ -7,8 +7,8 @@ use super::*;
 use crate::grid::testing::{assert_near, secs, server};
 use crate::grid::{Limit, Outage, Quota};
 
-/// Sends calls one after the other, each at a time in seconds and with a cost, and returns the number of served ones for each
-/// entry.
+/// Sends calls one after the other, each at a time in seconds and with a cost, and returns the number of served ones
+/// for each entry.
 fn served(spec: &ServerSpec, calls: &[(f64, u32, u32)]) -> Vec<u32> {
     let mut server = new_server(spec);
     let mut number = 0;
