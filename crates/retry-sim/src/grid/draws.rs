@@ -22,9 +22,9 @@ pub(super) enum Purpose {
     Arrivals,
     /// The cost of a request.
     Cost,
-    /// `true` if a caller is never polled again.
+    /// The choice of callers that are never polled again.
     Unpolled,
-    /// `true` if a caller is dropped.
+    /// The choice of callers that are dropped.
     Dropped,
     /// The time at which it is dropped.
     DroppedAfter,
@@ -32,7 +32,7 @@ pub(super) enum Purpose {
     CallTransit,
     /// The jitter of its answer.
     AnswerTransit,
-    /// `true` if a call is refused at random.
+    /// The choice of calls that are refused at random.
     Noise,
     /// The service time of a request.
     Service,
