@@ -7,8 +7,9 @@ use rand::rngs::Xoshiro256PlusPlus;
 
 /// The source of all random numbers of a run.
 ///
-/// Each number belongs to a purpose, a request and an attempt, and is computed from them and the seed alone. So a strategy that
-/// sends fewer calls meets the same network, the same service times and the same luck as the one that it is compared with.
+/// Each number belongs to a purpose, a request and an attempt, and is computed from them and the seed alone. So a
+/// strategy that sends fewer calls meets the same network, the same service times and the same luck as the one that it
+/// is compared with.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Draws {
     seed: u64,
@@ -21,17 +22,17 @@ pub(super) enum Purpose {
     Arrivals,
     /// The cost of a request.
     Cost,
-    /// Whether a caller is never polled again.
+    /// The choice of callers that are never polled again.
     Unpolled,
-    /// Whether a caller is dropped.
+    /// The choice of callers that are dropped.
     Dropped,
-    /// When it is dropped.
+    /// The time at which it is dropped.
     DroppedAfter,
     /// The jitter of a call on its path to the server.
     CallTransit,
     /// The jitter of its answer.
     AnswerTransit,
-    /// Whether a call is refused at random.
+    /// The choice of calls that are refused at random.
     Noise,
     /// The service time of a request.
     Service,

@@ -65,7 +65,8 @@ impl Driver {
         self.tickets[caller] = Some(self.pace.enter(head).ends_at(deadline));
     }
 
-    /// Sets the earliest time of the next attempt, of which there were `attempts` before. The caller is not in the queue.
+    /// Sets the earliest time of the next attempt, of which there were `attempts` before. The caller is not in the
+    /// queue.
     pub(super) fn schedule(&mut self, caller: usize, not_before: Duration, _attempts: u32) {
         let not_before = self.origin + not_before;
         self.tickets[caller] = self.tickets[caller].map(|ticket| ticket.not_before(not_before));

@@ -11,23 +11,23 @@ use super::run::LONGEST_RUN;
 use super::server::{Call, Reply, Server};
 use super::{CallOutcome, Outcome, RequestOutcome, Scenario};
 
-/// Plays a scenario for callers that know the server's limits. The requests for a key go in order, each so that it reaches the
-/// server at the first moment at which the server serves it.
+/// Plays a scenario for callers that know the server's limits. The requests for a key go in order, each so that it
+/// reaches the server at the first moment at which the server serves it.
 ///
-/// Refusals that no time avoids happen to them too. They obey the hint of such a refusal, and then send at once. Callers that are
-/// never polled again do not occur, because the clairvoyant has no queue.
+/// Refusals that no time avoids happen to them too. They obey the hint of such a refusal, and then send at once.
+/// Callers that are never polled again do not occur, because the clairvoyant has no queue.
 pub fn floor(scenario: &Scenario, seed: u64) -> Outcome {
     Clairvoyant::new(scenario, Draws::new(seed)).play()
 }
 
-/// A run of the clairvoyant that is under way.
+/// The state of a run of the clairvoyant.
 struct Clairvoyant<'a> {
     scenario: &'a Scenario,
     source: RequestSource<'a>,
     network: Network,
     server: Server<'a>,
-    /// The attempts by the time at which they reach the server if they do not wait for it. Requests have an index here in the
-    /// order in which they were created.
+    /// The attempts by the time at which they reach the server if they do not wait for it. Requests have an index here
+    /// in the order in which they were created.
     attempts: BinaryHeap<Reverse<(Duration, usize)>>,
     requests: Vec<PlannedRequest>,
     /// The time of the last served call of each key. None overtakes it.

@@ -12,7 +12,7 @@ use super::{Arrivals, RequestOutcome, Scenario, TenantLoad};
 pub(super) struct ArrivingRequest {
     /// The identity for its random numbers, the same with each strategy.
     pub(super) identity: u64,
-    /// When it comes.
+    /// The time at which it comes.
     pub(super) arrived: Duration,
     /// The index of its tenant.
     pub(super) tenant: usize,
@@ -20,11 +20,11 @@ pub(super) struct ArrivingRequest {
     pub(super) key: usize,
     /// Its cost in units.
     pub(super) cost: u32,
-    /// Whether the server refuses it always.
+    /// `true` if the server refuses it always.
     pub(super) is_poison: bool,
-    /// Whether its caller is never polled again once it waits for the pace.
+    /// `true` if its caller is never polled again once it waits for the pace.
     pub(super) is_unpolled: bool,
-    /// When its caller is dropped.
+    /// The time at which its caller is dropped, if it is.
     pub(super) dropped_at: Option<Duration>,
 }
 
@@ -43,8 +43,8 @@ impl<'a> RequestSource<'a> {
         Self { scenario, draws, taken: vec![0; scenario.load.tenants.len()] }
     }
 
-    /// Returns the requests that come whatever happens, in the order of time: all of the open loads, and the first ones of the
-    /// workers of closed loops.
+    /// Returns the requests that come whatever happens, in the order of time: all of the open loads, and the first ones
+    /// of the workers of closed loops.
     pub(super) fn first(&mut self) -> Vec<ArrivingRequest> {
         let scenario = self.scenario;
         let mut requests = Vec::new();
@@ -53,7 +53,7 @@ impl<'a> RequestSource<'a> {
                 requests.push(self.take(tenant, at));
             }
         }
-        // Tenants whose requests come at the same time take turns.
+        // Tenants whose requests come at the same time alternate.
         requests.sort_by_key(|request| (request.arrived, request.identity as u32, request.tenant));
         requests
     }

@@ -1,4 +1,4 @@
-//! What came of one run of a scenario.
+//! The outcome of one run of a scenario.
 
 use std::time::Duration;
 
@@ -9,28 +9,29 @@ pub struct Outcome {
     pub requests: Vec<RequestOutcome>,
     /// Each call, in the order in which the calls reached the server.
     pub calls: Vec<CallOutcome>,
-    /// The time in which at least one caller that would otherwise have sent waited for the pace alone (not for its own hint).
+    /// The time in which at least one caller that would otherwise have sent waited for the pace alone (not for its own
+    /// hint).
     pub held: Duration,
     /// Samples of the pace's own state over time, if the run was traced.
     pub trace: Vec<String>,
-    /// Whether the run was ended by its bound of events or of time, and not by its load.
+    /// `true` if the run was ended by its bound of events or of time, and not by its load.
     pub is_cut_short: bool,
 }
 
-/// What came of one request.
+/// The outcome of one request.
 #[derive(Clone, Copy, Debug)]
 pub struct RequestOutcome {
     /// The index of its tenant.
     pub tenant: usize,
-    /// Whether the server refuses it always.
+    /// `true` if the server refuses it always.
     pub is_poison: bool,
-    /// Whether the caller was dropped or is never polled.
+    /// `true` if the caller was dropped or is never polled.
     pub is_faulty: bool,
-    /// When it came.
+    /// The time at which it came.
     pub arrived: Duration,
-    /// When its last answer came, or when it was given up.
+    /// The time at which its last answer came, or at which it was given up.
     pub finished: Duration,
-    /// Whether it was served.
+    /// `true` if it was served.
     pub is_served: bool,
     /// The service time of the call that served it.
     pub service: Duration,
@@ -38,7 +39,7 @@ pub struct RequestOutcome {
     pub calls: u32,
     /// The number of refused calls.
     pub refused: u32,
-    /// Whether the pace rejected it without a send.
+    /// `true` if the pace rejected it without a send.
     pub is_rejected: bool,
     /// The longest overrun of its own deadline: how long after `arrived + max_elapsed` it still waited.
     pub overrun: Duration,
@@ -49,14 +50,14 @@ pub struct RequestOutcome {
 pub struct CallOutcome {
     /// The request's index.
     pub request: usize,
-    /// Which attempt at it; 1 is the original.
+    /// The number of the attempt; 1 is the original.
     pub attempt: u32,
-    /// When it was sent.
+    /// The time at which it was sent.
     pub sent_at: Duration,
-    /// When it reached the server.
+    /// The time at which it reached the server.
     pub reached_at: Duration,
-    /// Whether it was served.
+    /// `true` if it was served.
     pub is_served: bool,
-    /// How long it was sent before the time that the last refusal of its own request named; 0 in all runs.
+    /// The time by which it was sent before the time that the last refusal of its own request named; 0 in all runs.
     pub early: Duration,
 }

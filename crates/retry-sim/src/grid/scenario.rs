@@ -11,13 +11,13 @@ pub struct Scenario {
     pub load: Load,
     /// The mean round trip without the server's own time.
     pub round_trip: Duration,
-    /// The jitter of each leg as a share of it: a leg takes `round_trip / 2 x (1 ± jitter)`, uniformly.
+    /// The jitter of each direction as a share of its time: it takes `round_trip / 2 x (1 ± jitter)`, uniformly.
     pub jitter: f64,
     /// The largest number of attempts of a request.
     pub max_attempts: u32,
     /// The longest time from a request's arrival to the start of its last attempt.
     pub max_elapsed: Option<Duration>,
-    /// Whether the key met its limit a minute before: the engine first sends twice the limit's burst, and then rests for 60 s.
+    /// `true` if the key met its limit a minute before: twice the limit's burst comes first, and a rest of 60 s follows.
     pub warm: bool,
     /// Misbehaviour of some of the callers.
     pub callers: CallerFaults,
@@ -28,28 +28,39 @@ pub struct Scenario {
 pub struct Load {
     /// One stream of requests for each tenant.
     pub tenants: Vec<TenantLoad>,
-    /// Whether each tenant has a key of its own. Otherwise all share one, and the pace is fair by tenant.
+    /// `true` if each tenant has a key of its own. Otherwise all share one, and the pace is fair by tenant.
     pub key_per_tenant: bool,
 }
 
 /// The requests of one tenant.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TenantLoad {
-    /// When the requests come.
+    /// Their arrivals.
     pub arrivals: Arrivals,
     /// The cost of a request in units: each draws from `1..=max_cost`, log-uniformly.
     pub max_cost: u32,
 }
 
-/// When requests come.
+/// The arrivals of requests.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Arrivals {
     /// `requests` at once, at time 0.
-    Burst { requests: u32 },
+    Burst {
+        /// Their number.
+        requests: u32,
+    },
     /// `requests` in all by `workers`, each of which takes the next one when its own is done.
-    Closed { requests: u32, workers: u32 },
-    /// Poisson arrivals, in phases that follow each other: a rate a second, and how long it lasts.
-    Poisson { phases: Vec<(f64, Duration)> },
+    Closed {
+        /// Their number.
+        requests: u32,
+        /// The number of workers.
+        workers: u32,
+    },
+    /// Poisson arrivals, in phases that follow each other.
+    Poisson {
+        /// The rate of each phase a second, and its length.
+        phases: Vec<(f64, Duration)>,
+    },
 }
 
 /// The behaviour of a server: a limit, a schedule of changes, refusals that have nothing to do with load, and how it
@@ -74,7 +85,7 @@ pub struct ServerSpec {
     pub refused_first: u32,
     /// A time in which nothing is served.
     pub outage: Option<Outage>,
-    /// What each answer announces.
+    /// The announcement in each answer.
     pub announces: Announces,
 }
 
@@ -84,17 +95,47 @@ pub enum Limit {
     /// It serves all.
     None,
     /// A token bucket.
-    Bucket { per_second: f64, burst: f64 },
+    Bucket {
+        /// The tokens that it earns in a second.
+        per_second: f64,
+        /// The tokens that it holds.
+        burst: f64,
+    },
     /// GCRA (a virtual-scheduling leaky bucket), which holds `burst` at once.
-    Gcra { per_second: f64, burst: f64 },
-    /// At most `count` in any span of `window`. Where `counts_refused`, refused calls fill it as well.
-    Sliding { count: u32, window: Duration, counts_refused: bool },
+    Gcra {
+        /// The calls that it serves in a second.
+        per_second: f64,
+        /// The calls that it serves at once.
+        burst: f64,
+    },
+    /// At most `count` in any span of `window`.
+    Sliding {
+        /// The largest number of calls.
+        count: u32,
+        /// The length of a span.
+        window: Duration,
+        /// `true` if refused calls fill it as well.
+        counts_refused: bool,
+    },
     /// At most `count` in each span of `window` from time 0 on.
-    Fixed { count: u32, window: Duration },
-    /// At most `limit` under way at a time.
-    Concurrent { limit: u32 },
-    /// A bucket of requests and one of units: both must have room. `None` for no limit of that kind.
-    Quotas { requests: Option<Quota>, units: Option<Quota> },
+    Fixed {
+        /// The largest number of calls.
+        count: u32,
+        /// The length of a span.
+        window: Duration,
+    },
+    /// At most `limit` in flight at a time.
+    Concurrent {
+        /// The largest number of calls.
+        limit: u32,
+    },
+    /// A bucket of requests and one of units. Both must have room.
+    Quotas {
+        /// The quota of requests, if there is one.
+        requests: Option<Quota>,
+        /// The quota of units, if there is one.
+        units: Option<Quota>,
+    },
 }
 
 /// A token bucket that refills from 0 to `limit` within `window`.
@@ -112,13 +153,22 @@ pub enum HintSpec {
     /// No hint.
     None,
     /// `Retry-After` in whole seconds: the time until the limit would serve one more, rounded up, and at least this.
-    Seconds { at_least: u64 },
+    Seconds {
+        /// The shortest hint.
+        at_least: u64,
+    },
     /// `Retry-After` in whole seconds, always the same.
-    Fixed { seconds: u64 },
+    Fixed {
+        /// The hint.
+        seconds: u64,
+    },
     /// `retry-after-ms`: the exact time until one more would be served.
     Milliseconds,
     /// The true time multiplied by a factor (below 1: too short, above 1: too long), in whole seconds, at least 1.
-    Scaled { factor: f64 },
+    Scaled {
+        /// The factor.
+        factor: f64,
+    },
 }
 
 /// Refusals that have nothing to do with load.
@@ -145,15 +195,16 @@ pub struct Outage {
     pub hint: Option<u64>,
 }
 
-/// What the head of each answer says of quotas.
+/// The announcement of quotas in the head of each answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Announces {
     /// Nothing.
     Nothing,
-    /// OpenAI's `x-ratelimit-{limit,remaining,reset}-{requests,tokens}`: the reset is the time until full again, a Go duration.
+    /// OpenAI's `x-ratelimit-{limit,remaining,reset}-{requests,tokens}`: the reset is the time until full again, a Go
+    /// duration.
     OpenAi,
-    /// Anthropic's `anthropic-ratelimit-{requests,input-tokens}-{limit,remaining,reset}`, RFC 3339, until full again; tokens are
-    /// rounded to 1 % of the limit.
+    /// Anthropic's `anthropic-ratelimit-{requests,input-tokens}-{limit,remaining,reset}`: the reset is when it is full
+    /// again, as RFC 3339, and tokens are rounded to 1 % of the limit.
     Anthropic,
     /// IETF `RateLimit` and `RateLimit-Policy`: the reset is the end of a window.
     Ietf,

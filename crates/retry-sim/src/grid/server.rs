@@ -41,7 +41,7 @@ pub(super) struct Call {
     pub(super) key: usize,
     /// The cost in units.
     pub(super) cost: u32,
-    /// Whether the server refuses the request always.
+    /// `true` if the server refuses the request always.
     pub(super) is_poison: bool,
 }
 
@@ -50,7 +50,7 @@ pub(super) struct Call {
 pub(super) struct Reply {
     /// The head of the answer.
     pub(super) response: Rc<Response<()>>,
-    /// Whether the call is served.
+    /// `true` if the call is served.
     pub(super) is_served: bool,
     /// The time that it takes, which is zero for a refusal.
     pub(super) service: Duration,
@@ -94,16 +94,12 @@ impl<'a> Server<'a> {
         }
     }
 
-    /// Returns the first moment from `now` on at which this call would be served if no other call came. Refusals that no time
-    /// avoids do not count: see [`is_refused_anyway`](Self::is_refused_anyway). A call that is never served has
+    /// Returns the first moment from `now` on at which this call would be served if no other call came. Refusals that
+    /// no time avoids do not count: see [`is_refused_anyway`](Self::is_refused_anyway). A call that is never served has
     /// [`Duration::MAX`].
     pub(super) fn first_served(&self, now: Duration, call: &Call) -> Duration {
-        let limit = &self.keys[call.key];
-        let by_limit = limit.first_served(now, call.cost);
-        match self.out_of_outage(by_limit) {
-            at if at == by_limit => at,
-            end => limit.first_served(end, call.cost),
-        }
+        // A limit that has room still has it at the end of the outage, because nothing came.
+        self.out_of_outage(self.keys[call.key].first_served(now, call.cost))
     }
 
     /// Returns the first moment from `now` on that is not in the outage.

@@ -50,8 +50,8 @@ pub(super) fn limits() -> [Limit; 7] {
     ]
 }
 
-/// Returns whether a limit allows calls that are served at these times, which ascend, and that take `service` each. It counts them
-/// without any state of a server.
+/// Returns whether a limit allows calls that are served at these times, which ascend, and that take `service` each. It
+/// counts them without any state of a server.
 pub(super) fn allows(limit: &Limit, times: &[f64], service: f64) -> bool {
     (1..=times.len()).all(|count| allows_last(limit, &times[..count], service))
 }

@@ -2,7 +2,7 @@ mod brute_force;
 
 use super::*;
 use crate::grid::testing::{allows, assert_near, limits, scenario, secs, served_at};
-use crate::grid::{Arrivals, HintSpec, Limit, Noise, Outage};
+use crate::grid::{Arrivals, HintSpec, Limit, Noise, Outage, Strategy, TenantLoad, run};
 
 /// Returns when the last answer comes.
 fn end(outcome: &Outcome) -> Duration {
@@ -95,6 +95,15 @@ fn a_closed_loop_takes_its_next_request_when_one_is_done() {
     let arrivals: Vec<_> = outcome.requests.iter().map(|request| request.arrived.as_secs_f64()).collect();
     assert_eq!(arrivals, [0.0, 0.0, 0.0, 0.0, 1.5, 1.5, 1.5, 1.5, 3.0, 3.0]);
     assert_near(end(&outcome), 4.5);
+
+    // The requests of another tenant come between.
+    let arrivals = Arrivals::Poisson { phases: vec![(5.0, secs(4.0))] };
+    scenario.load.tenants.push(TenantLoad { arrivals, max_cost: 1 });
+    let outcome = floor(&scenario, 1);
+    assert!(outcome.requests.len() > 20 && outcome.requests.is_sorted_by_key(|request| request.arrived));
+    for call in &outcome.calls {
+        assert_eq!(call.reached_at - outcome.requests[call.request].arrived, secs(0.25));
+    }
 }
 
 #[test]
@@ -162,4 +171,25 @@ fn a_request_that_cannot_be_served_in_time_is_not_sent() {
 
     let never = scenario(Limit::Bucket { per_second: 0.0, burst: 1.0 }, Arrivals::Burst { requests: 3 });
     assert_eq!(floor(&never, 1).calls.len(), 1);
+}
+
+#[test]
+fn no_strategy_is_done_earlier() {
+    let phases = vec![(40.0, secs(5.0)), (15.0, secs(5.0))];
+    // Callers without a pace fill the window of this one with their refused calls for ever.
+    let is_sure = |limit: &Limit| !matches!(limit, Limit::Sliding { counts_refused: true, .. });
+    for limit in limits().into_iter().filter(is_sure) {
+        for seed in 0..5 {
+            let mut scenario = scenario(limit.clone(), Arrivals::Poisson { phases: phases.clone() });
+            scenario.server.service = secs(0.1);
+            scenario.server.refused_first = 1;
+            scenario.max_attempts = 1_000;
+            let floor = floor(&scenario, seed);
+            for strategy in Strategy::ALL {
+                let outcome = run(&scenario, strategy, seed);
+                assert_eq!(served_at(&outcome).len(), served_at(&floor).len(), "{strategy:?} {limit:?}");
+                assert!(end(&outcome) >= end(&floor), "{strategy:?} {limit:?}");
+            }
+        }
+    }
 }

@@ -18,13 +18,14 @@ pub(super) struct Caller {
     pub(super) head: Rc<Request<()>>,
     pub(super) session: Session,
     pub(super) stage: Stage,
-    /// When its timer rings. It has one timer only, so that a caller which the pace forgets to wake sleeps on.
+    /// The time at which its timer rings. It has one timer only, so that a caller which the pace forgets to wake sleeps
+    /// on.
     pub(super) timer: Option<Duration>,
-    /// When it would send if there were no pace: at its arrival, or after its hint or backoff.
+    /// The time at which it would send without a pace: at its arrival, or after its hint or backoff.
     pub(super) ready_at: Duration,
     /// The time that its last refusal named.
     pub(super) hint_ends: Option<Duration>,
-    /// When its last call left.
+    /// The time at which its last call left.
     pub(super) sent_at: Duration,
     /// The server's answer to the call, on its path to the caller.
     pub(super) reply: Option<Reply>,
@@ -40,7 +41,7 @@ pub(super) enum Stage {
     Queued,
     /// It has a place in the queue, and is never polled again.
     Abandoned,
-    /// A call is under way.
+    /// A call is in flight.
     InFlight,
     /// Its request is over.
     Done,
@@ -71,7 +72,7 @@ impl Caller {
         }
     }
 
-    /// Returns the call that is under way.
+    /// Returns the call that is in flight.
     pub(super) fn call(&self) -> Call {
         Call {
             request: self.request.identity,

@@ -3,6 +3,7 @@
 mod attempt;
 mod queue;
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use http_retry::{ClockReading, RequestHead};
@@ -19,7 +20,7 @@ use crate::grid::network::{Network, wall_at_start};
 use crate::grid::server::Server;
 use crate::grid::{Outcome, Scenario};
 
-/// A run that is under way.
+/// The state of a run.
 #[derive(Debug)]
 pub(super) struct Engine<'a> {
     scenario: &'a Scenario,
@@ -28,8 +29,8 @@ pub(super) struct Engine<'a> {
     /// The number of events and wakes until now.
     events: u64,
     source: RequestSource<'a>,
-    /// The requests of the arrivals in the agenda, by their index.
-    arriving: Vec<ArrivingRequest>,
+    /// The requests that come next, in the order of time.
+    arriving: VecDeque<ArrivingRequest>,
     callers: Vec<Caller>,
     heads: RequestHeads,
     network: Network,
@@ -40,7 +41,7 @@ pub(super) struct Engine<'a> {
     stop_rule: Option<StopRule>,
     /// The number of served calls since the first refusal.
     served_after_refusal: Option<u32>,
-    /// Whether requests end with the answers to the calls that are under way.
+    /// `true` if requests end with the answers to the calls that are in flight.
     is_stopping: bool,
     is_traced: bool,
     outcome: Outcome,
@@ -66,7 +67,7 @@ impl<'a> Engine<'a> {
             agenda: Agenda::default(),
             events: 0,
             source: RequestSource::new(scenario, draws),
-            arriving: Vec::new(),
+            arriving: VecDeque::new(),
             callers: Vec::new(),
             heads: RequestHeads::default(),
             network: Network::new(scenario, draws),
@@ -94,26 +95,43 @@ impl<'a> Engine<'a> {
 
     /// Plays the run to its end, and returns the pace as it is then.
     pub(super) fn play(mut self) -> (Outcome, Option<Driver>) {
-        for request in self.source.first() {
-            self.schedule_arrival(request);
-        }
-        while let Some((at, caller, event)) = self.agenda.pop() {
+        self.begin();
+        while let Some(at) = self.next_time() {
             if at > LONGEST_RUN || self.events > MAX_EVENTS {
                 self.outcome.is_cut_short = true;
                 break;
             }
             self.now = at;
             self.events += 1;
-            self.handle(caller, event);
+            self.advance();
             self.wake();
             self.stop_by_rule();
         }
         self.end()
     }
 
+    fn begin(&mut self) {
+        self.arriving = self.source.first().into();
+    }
+
+    /// Returns the time of the next arrival or event.
+    fn next_time(&self) -> Option<Duration> {
+        let arrival = self.arriving.front().map(|request| request.arrived);
+        arrival.into_iter().chain(self.agenda.next_time()).min()
+    }
+
+    /// Takes what happens now: an arrival, or otherwise an event.
+    fn advance(&mut self) {
+        if let Some(request) = self.arriving.pop_front_if(|request| request.arrived <= self.now) {
+            return self.arrive(request);
+        }
+        if let Some((caller, event)) = self.agenda.pop() {
+            self.handle(caller, event);
+        }
+    }
+
     fn handle(&mut self, caller: usize, event: Event) {
         match event {
-            Event::Arrive => self.arrive(caller),
             Event::Timer => self.ring(caller),
             Event::Reach => self.reach(caller),
             Event::Answer => self.receive(caller),
@@ -121,17 +139,12 @@ impl<'a> Engine<'a> {
         }
     }
 
-    fn schedule_arrival(&mut self, request: ArrivingRequest) {
-        self.agenda.schedule(request.arrived, self.arriving.len(), Event::Arrive);
-        self.arriving.push(request);
-    }
-
     /// Creates the caller of a request that comes.
-    fn arrive(&mut self, index: usize) {
+    fn arrive(&mut self, request: ArrivingRequest) {
         if self.is_stopping {
             return;
         }
-        let (request, index) = (self.arriving[index], self.callers.len());
+        let index = self.callers.len();
         let head = self.heads.of(request.tenant, request.cost);
         let caller = Caller::new(self.scenario, request, head, self.origin(), self.driver.is_some());
         if let Some(at) = request.dropped_at {
@@ -178,7 +191,8 @@ impl<'a> Engine<'a> {
         caller.outcome.finished = self.now;
         let tenant = caller.request.tenant;
         if let Some(request) = self.source.next(tenant, self.now) {
-            self.schedule_arrival(request);
+            // It comes now, so no other request comes before it.
+            self.arriving.push_front(request);
         }
     }
 
@@ -234,3 +248,6 @@ impl<'a> Engine<'a> {
 const MAX_EVENTS: u64 = 20_000_000;
 /// The shortest time after which a timer rings.
 const SHORTEST_TIMER: Duration = Duration::from_micros(1);
+
+#[cfg(test)]
+mod tests;

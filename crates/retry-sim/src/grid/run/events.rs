@@ -7,8 +7,6 @@ use std::time::Duration;
 /// An event of one caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Event {
-    /// The request with this index comes.
-    Arrive,
     /// The caller's own timer rings, unless it has set another one since.
     Timer,
     /// Its call reaches the server.
@@ -44,9 +42,14 @@ impl Agenda {
         self.entries.push(Entry { at, number: self.scheduled, caller, event });
     }
 
-    /// Returns the next event, its time and its caller.
-    pub(super) fn pop(&mut self) -> Option<(Duration, usize, Event)> {
-        self.entries.pop().map(|entry| (entry.at, entry.caller as usize, entry.event))
+    /// Returns the time of the next event.
+    pub(super) fn next_time(&self) -> Option<Duration> {
+        self.entries.peek().map(|entry| entry.at)
+    }
+
+    /// Takes the next event, and returns it with its caller.
+    pub(super) fn pop(&mut self) -> Option<(usize, Event)> {
+        self.entries.pop().map(|entry| (entry.caller as usize, entry.event))
     }
 }
 

@@ -185,6 +185,8 @@ fn a_warm_up_leaves_nothing_but_what_the_pace_has_learned() {
         format!("{:?}", played(&warm, Strategy::Alone)),
         format!("{:?}", played(&cold, Strategy::Alone))
     );
+    let origin = warm_up::warm_up(&warm, Driver::new(&warm, false), 1).origin();
+    assert!((secs(60.0)..secs(100.0)).contains(&origin), "{origin:?}");
     let (warm, cold) = (played(&warm, Strategy::Pace), played(&cold, Strategy::Pace));
     assert_eq!((warm.requests.len(), warm.requests[0].arrived), (200, Duration::ZERO));
     assert_ne!(format!("{:?}", warm.calls), format!("{:?}", cold.calls));

@@ -1,4 +1,4 @@
-//! A limit of calls that are under way at a time.
+//! A limit of calls that are in flight at a time.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -6,16 +6,16 @@ use std::time::Duration;
 
 use super::limit::LimitState;
 
-/// At most so many calls under way.
+/// At most so many calls in flight.
 #[derive(Debug)]
 pub(super) struct Concurrent {
     limit: usize,
-    /// The ends of the calls under way, and of some earlier ones. A call's end is known when it begins.
+    /// The ends of the calls in flight, and of some earlier ones. A call's end is known when it begins.
     ends: BinaryHeap<Reverse<Duration>>,
 }
 
 impl Concurrent {
-    /// Creates a limit with no call under way. It has room for at least one.
+    /// Creates a limit with no call in flight. It has room for at least one.
     pub(super) fn new(limit: u32) -> Self {
         Self { limit: limit.max(1) as usize, ends: BinaryHeap::new() }
     }

@@ -15,7 +15,8 @@ pub(super) struct Gcra {
 }
 
 impl Gcra {
-    /// Creates a schedule with room for so many calls at once, and otherwise for the whole burst. A burst is at least one call.
+    /// Creates a schedule with room for so many calls at once, and otherwise for the whole burst. A burst is at least
+    /// one call.
     pub(super) fn new(per_second: f64, burst: f64, since: Duration, tokens: Option<f64>) -> Self {
         let (burst, interval) = (burst.max(1.0), 1e9 / per_second.max(SLOWEST));
         let missing = tokens.map_or(0.0, |tokens| burst - tokens.min(burst));

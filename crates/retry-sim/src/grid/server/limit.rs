@@ -13,11 +13,11 @@ use crate::grid::Limit;
 
 /// The state of a limit for one key. Its calls come in the order of time.
 pub(super) trait LimitState: fmt::Debug {
-    /// Returns the first moment from `now` on at which a call of this cost is served if no other call comes before. A call
-    /// that is never served has [`Duration::MAX`].
+    /// Returns the first moment from `now` on at which a call of this cost is served if no other call comes before. A
+    /// call that is never served has [`Duration::MAX`].
     fn free_at(&self, now: Duration, cost: u32) -> Duration;
 
-    /// Takes the room of a served call, which is under way until `ends_at`.
+    /// Takes the room of a served call, which is in flight until `ends_at`.
     fn serve(&mut self, now: Duration, cost: u32, ends_at: Duration);
 
     /// Records a refused call.
@@ -70,7 +70,8 @@ impl LimitState for Unlimited {
     fn serve(&mut self, _now: Duration, _cost: u32, _ends_at: Duration) {}
 }
 
-/// Creates the state of a limit from `since` on. A bucket that takes the place of another one starts with the other's `tokens`.
+/// Creates the state of a limit from `since` on. A bucket that takes the place of another one starts with the other's
+/// `tokens`.
 pub(super) fn state_of(limit: &Limit, since: Duration, tokens: Option<f64>) -> Box<dyn LimitState> {
     match *limit {
         Limit::None => Box::new(Unlimited),

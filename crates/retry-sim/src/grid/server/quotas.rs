@@ -6,8 +6,8 @@ use super::bucket::Bucket;
 use super::limit::{Announced, LimitState};
 use crate::grid::Quota;
 
-/// A bucket of requests and one of units. A call is served if both have room, and a call that costs more than a whole bucket
-/// takes all of it.
+/// A bucket of requests and one of units. A call is served if both have room, and a call that costs more than a whole
+/// bucket takes all of it.
 #[derive(Debug)]
 pub(super) struct Quotas {
     requests: Option<Bucket>,

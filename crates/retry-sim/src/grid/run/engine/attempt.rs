@@ -47,8 +47,8 @@ impl Engine<'_> {
         self.agenda.schedule(answered_at, caller, Event::Answer);
     }
 
-    /// Receives the head of an answer, which comes at the end of the service time. The caller reports it to the others, and
-    /// then decides for itself.
+    /// Receives the head of an answer, which comes at the end of the service time. The caller reports it to the others,
+    /// and then decides for itself.
     pub(super) fn receive(&mut self, caller: usize) {
         let (reading, now) = (self.reading(), self.now);
         let state = &mut self.callers[caller];
