@@ -118,7 +118,18 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
     (
         "retry-sim",
-        &["anyhow", "clap", "comfy-table", "http", "http-retry", "plotters", "rand", "serde", "serde_json"],
+        &[
+            "anyhow",
+            "clap",
+            "comfy-table",
+            "http",
+            "http-retry",
+            "jiff",
+            "plotters",
+            "rand",
+            "serde",
+            "serde_json",
+        ],
     ),
 ];
 
