@@ -40,6 +40,7 @@ fn check(config: &Config) {
             request: HeaderMap::new(),
             outcome: CaseOutcome::Response(StatusCode::SERVICE_UNAVAILABLE, HeaderMap::new()),
         };
-        assert!(!explain(route, &case, SystemTime::UNIX_EPOCH).is_empty());
+        let upstream = config.upstreams.get(&route.upstream);
+        assert!(!explain(route, upstream, &case, SystemTime::UNIX_EPOCH).is_empty());
     }
 }

@@ -49,22 +49,33 @@ fn schedule(response: &Response<()>, read: Option<(RetryHint, &'static str)>, no
     if let (Plan::Resend(window), Some(asked)) = (policy.schedule(&context), asked) {
         assert!(window.earliest >= asked && asked <= LONGEST, "{window:?} after {asked:?}");
         assert!(window.latest <= asked + Duration::from_secs(5), "{window:?} after {asked:?}");
+        if asked.is_zero() {
+            assert!(window.latest >= Duration::from_millis(100), "{window:?} is a hot loop");
+        }
     }
 }
 
-/// The next caller goes at the latest when the longest hold is over.
+/// The next caller goes once the longest stop is over, however often it is polled until then.
 fn hold(response: &Response<()>, wall: SystemTime) {
-    let mut pace = Pace::per(|_| ()).longest(LONGEST);
+    let pace = Pace::per(|_| ()).longest(LONGEST);
     let request = Request::new(());
     let head = RequestHead::from(&request);
-    let first = pace.enter(&head);
-    let Admission::Go(pass) = pace.poll(&first, Duration::ZERO) else { panic!("nobody holds it") };
-    pace.observe(pass, &ResponseHead::from(response), ClockReading::new(Duration::ZERO, wall));
-    let second = pace.enter(&head);
-    if let Admission::Wait(until) = pace.poll(&second, Duration::ZERO) {
-        assert!(until.is_some_and(|until| until <= LONGEST), "{until:?}");
-        assert!(matches!(pace.poll(&second, LONGEST), Admission::Go(_)));
+    let Admission::Go(permit) = pace.poll(&mut pace.ticket(&head), Duration::ZERO, None) else { panic!("nobody holds it") };
+    pace.settle(permit, &ResponseHead::from(response), || ClockReading::new(Duration::ZERO, wall));
+    let mut ticket = pace.ticket(&head);
+    let mut now = Duration::ZERO;
+    for _ in 0..1_000 {
+        match pace.poll(&mut ticket, now, None) {
+            Admission::Go(permit) => return pace.lose(permit, now),
+            Admission::Wait { until, .. } => {
+                assert!(until > now, "the next poll is now, at {now:?}");
+                now = until;
+            }
+            Admission::Rejected(rejection) => panic!("{rejection:?}"),
+        }
+        assert!(now <= LONGEST + Duration::from_secs(1), "still held at {now:?}");
     }
+    panic!("too many polls until {now:?}");
 }
 
 const LONGEST: Duration = Duration::from_secs(120);
@@ -97,4 +108,13 @@ const NAMES: &[&str] = &[
     "anthropic-ratelimit-tokens-remaining",
     "anthropic-ratelimit-tokens-reset",
     "x-should-retry",
+    "x-rate-limit-remaining",
+    "x-rate-limit-reset",
+    "x-ratelimit-remaining-tokens-minute",
+    "x-ratelimit-reset-tokens-minute",
+    "x-ratelimit-reset-after",
+    "x-ratelimit-reset-ms",
+    "x-ratelimit-next",
+    "beta-retry-after",
+    "zendesk-ratelimit-tickets",
 ];

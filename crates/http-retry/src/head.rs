@@ -1,16 +1,16 @@
 //! The heads of requests and responses, which are all that a policy sees. It never sees a body.
 
+pub(crate) mod credential;
+mod response;
 mod snapshot;
 mod standard_names;
 
 use std::fmt;
 
 use http::uri::Authority;
-use http::{
-    Extensions, HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, header,
-    request, response,
-};
+use http::{Extensions, HeaderMap, HeaderValue, Method, Request, Uri, header, request};
 
+pub use self::response::ResponseHead;
 pub use self::snapshot::HeadSnapshot;
 use self::snapshot::{HeaderLine, HeaderLines};
 
@@ -49,6 +49,16 @@ impl<'a> RequestHead<'a> {
         self.method
     }
 
+    /// Returns whether the method is idempotent by RFC 9110 section 9.2.2, or safe by IANA's registry of methods.
+    ///
+    /// The methods that are safe without being in RFC 9110 are PROPFIND, REPORT, SEARCH and QUERY. Those that the registry calls
+    /// idempotent but not safe, such as COPY, MOVE and MKCOL, do not count: a lost answer makes their second attempt fail.
+    /// Unknown methods do not count either.
+    pub fn has_idempotent_method(&self) -> bool {
+        self.method.is_idempotent()
+            || matches!(self.method.as_str(), "PROPFIND" | "REPORT" | "SEARCH" | "QUERY")
+    }
+
     /// Returns the authority that the request is for, as `host` or `host:port`, without user and password. It comes from
     /// the URI, or else from the `Host` header.
     pub fn authority(&self) -> Option<&'a str> {
@@ -81,13 +91,19 @@ impl<'a> RequestHead<'a> {
         }
     }
 
+    /// Returns the query of the target, without its question mark.
+    pub fn query(&self) -> Option<&'a str> {
+        match self.form {
+            Form::Parts(uri, _) => uri.query(),
+            Form::Snapshot(head) => head.query(),
+        }
+    }
+
     /// Returns the first value of a header if it is visible ASCII. The case of `name` does not matter.
     ///
     /// The result is `None` if the header is absent or has other bytes; [`headers`](Self::headers) returns those too.
     pub fn header(&self, name: &str) -> Option<&'a str> {
-        let value = self.values(name).next()?;
-        let is_text = |byte: &u8| matches!(byte, b'\t' | 0x20..=0x7e);
-        std::str::from_utf8(value).ok().filter(|_| value.iter().all(is_text))
+        self.values(name).next().and_then(visible_ascii)
     }
 
     /// Returns every header line in order, as lower-case name and raw value.
@@ -111,6 +127,39 @@ impl<'a> RequestHead<'a> {
         let lines = lines.into_iter().flatten();
         let lines = lines.filter(move |line| line.name.eq_ignore_ascii_case(name.as_bytes()));
         map.map(HeaderValue::as_bytes).chain(lines.map(|line| line.value))
+    }
+
+    /// Calls `each` with every header line, as [`headers`](Self::headers) returns them.
+    #[inline]
+    pub(crate) fn each_header(&self, mut each: impl FnMut(&'a str, &'a [u8])) {
+        match self.form {
+            Form::Parts(_, headers) => {
+                headers.iter().for_each(|(name, value)| each(name.as_str(), value.as_bytes()));
+            }
+            Form::Snapshot(_) => self.headers().for_each(|(name, value)| each(name, value)),
+        }
+    }
+
+    /// Returns the [`authority`](Self::authority) as raw bytes, of which a `Host` header may have any, and with user and password.
+    #[inline]
+    pub(crate) fn authority_bytes(&self) -> Option<&'a [u8]> {
+        let host = match self.form {
+            Form::Parts(uri, headers) if uri.authority().is_none() => {
+                headers.get(header::HOST).map(HeaderValue::as_bytes)
+            }
+            _ => None,
+        };
+        self.authority_bytes_or(host)
+    }
+
+    /// Returns the same as [`authority_bytes`](Self::authority_bytes), with the value of the first `Host` header, which the
+    /// caller has read.
+    #[inline]
+    pub(crate) fn authority_bytes_or(&self, host: Option<&'a [u8]>) -> Option<&'a [u8]> {
+        let Form::Parts(uri, _) = self.form else {
+            return self.authority().map(str::as_bytes);
+        };
+        uri.authority().map(|authority| authority.as_str().as_bytes()).or(host)
     }
 
     /// Returns whether the request is a CONNECT or asks for an upgrade to another protocol (RFC 9110 sections 9.3.6 and
@@ -161,6 +210,12 @@ impl<'a> RequestHead<'a> {
     }
 }
 
+/// Returns a header value as text if it is visible ASCII.
+fn visible_ascii(value: &[u8]) -> Option<&str> {
+    let is_text = |byte: &u8| matches!(byte, b'\t' | 0x20..=0x7e);
+    std::str::from_utf8(value).ok().filter(|_| value.iter().all(is_text))
+}
+
 impl<'a, B> From<&'a Request<B>> for RequestHead<'a> {
     fn from(request: &'a Request<B>) -> Self {
         Self {
@@ -202,145 +257,5 @@ impl fmt::Debug for RequestHead<'_> {
     }
 }
 
-/// The head of a response, read-only.
-///
-/// ```
-/// use http::Response;
-/// use http_retry::ResponseHead;
-///
-/// let response = Response::builder().status(500).header("x-should-retry", "false").body(()).unwrap();
-/// let head = ResponseHead::from(&response);
-/// assert_eq!((head.status().as_u16(), head.should_retry()), (500, Some(false)));
-/// ```
-#[derive(Clone, Copy)]
-pub struct ResponseHead<'a> {
-    status: StatusCode,
-    headers: &'a HeaderMap,
-    extensions: &'a Extensions,
-}
-
-impl<'a> ResponseHead<'a> {
-    /// Returns the status code.
-    pub fn status(&self) -> StatusCode {
-        self.status
-    }
-
-    /// Returns the headers.
-    pub fn headers(&self) -> &'a HeaderMap {
-        self.headers
-    }
-
-    /// Returns the server's explicit answer whether the client should retry, if it gives one. It stands in
-    /// `x-should-retry` or `stripe-should-retry` and is exactly `true` or `false` (OpenAI, Anthropic and Stripe SDKs). One
-    /// `false` outranks every `true`.
-    pub fn should_retry(&self) -> Option<bool> {
-        let lines = SHOULD_RETRY.iter().flat_map(|name| self.headers.get_all(name));
-        let answers = lines.filter_map(|value| match value.as_bytes() {
-            b"true" => Some(true),
-            b"false" => Some(false),
-            _ => None,
-        });
-        answers.min()
-    }
-
-    /// Returns the extension of type `T` that an inner layer attached to the response.
-    pub fn extension<T: Send + Sync + 'static>(&self) -> Option<&'a T> {
-        self.extensions.get()
-    }
-}
-
-impl<'a, B> From<&'a Response<B>> for ResponseHead<'a> {
-    fn from(response: &'a Response<B>) -> Self {
-        Self { status: response.status(), headers: response.headers(), extensions: response.extensions() }
-    }
-}
-
-impl<'a> From<&'a response::Parts> for ResponseHead<'a> {
-    fn from(parts: &'a response::Parts) -> Self {
-        Self { status: parts.status, headers: &parts.headers, extensions: &parts.extensions }
-    }
-}
-
-impl fmt::Debug for ResponseHead<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ResponseHead").field("status", &self.status).finish_non_exhaustive()
-    }
-}
-
-static SHOULD_RETRY: [HeaderName; 2] =
-    [HeaderName::from_static("x-should-retry"), HeaderName::from_static("stripe-should-retry")];
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[track_caller]
-    fn check(uri: &str, host_header: Option<&str>, authority: &str, host: &str) {
-        let mut request = Request::get(uri).body(()).unwrap();
-        if let Some(value) = host_header {
-            request.headers_mut().insert(header::HOST, value.parse().unwrap());
-        }
-        let head = RequestHead::from(&request);
-        assert_eq!((head.authority(), head.host()), (Some(authority), Some(host)), "{uri} {host_header:?}");
-        assert!(!format!("{head:?}").contains("secret"), "{head:?}");
-    }
-
-    #[track_caller]
-    fn check_upgrade<const N: usize>(lines: [&str; N], expected: bool) {
-        let mut request =
-            Request::get("http://host.example/").header("connection", "Upgrade").body(()).unwrap();
-        for line in lines {
-            request.headers_mut().append(header::UPGRADE, line.parse().unwrap());
-        }
-        let snapshot = HeadSnapshot::new(&request);
-        for head in [RequestHead::from(&request), RequestHead::from(&snapshot)] {
-            assert_eq!(
-                (head.is_connect_or_upgrade(), head.looked_over().is_connect_or_upgrade()),
-                (expected, expected),
-                "{lines:?}"
-            );
-        }
-    }
-
-    #[test]
-    fn an_upgrade_to_another_or_an_unknown_protocol_counts() {
-        check_upgrade([" ,"], true);
-        check_upgrade(["websocket"], true);
-        check_upgrade(["WebSocket"], true);
-        check_upgrade(["TLS/1.2, HTTP/1.1"], true);
-        check_upgrade(["connect-udp"], true);
-        check_upgrade(["h2"], true);
-        check_upgrade(["h2cx"], true);
-        check_upgrade(["h2c, websocket"], true);
-        check_upgrade(["h2c", "IRC/6.9"], true);
-        check_upgrade(["h2c websocket"], true);
-    }
-
-    #[test]
-    fn an_upgrade_to_another_version_of_http_does_not_count() {
-        check_upgrade([], false);
-        check_upgrade(["h2c"], false);
-        check_upgrade(["H2C"], false);
-        check_upgrade([" ,\th2c , HTTP/2.0,"], false);
-        check_upgrade(["h2c", "http/3.0"], false);
-        check_upgrade(["HTTP"], false);
-    }
-
-    #[test]
-    fn connect_counts_with_any_upgrade_header() {
-        let request = Request::connect("host.example:443").header("upgrade", "h2c").body(()).unwrap();
-        assert!(RequestHead::from(&request).is_connect_or_upgrade());
-    }
-
-    #[test]
-    fn the_authority_has_no_password_and_the_host_no_port() {
-        check("http://host.example/", None, "host.example", "host.example");
-        check("http://host.example:80/", Some("other"), "host.example:80", "host.example");
-        check("http://user:secret@host.example:80/", None, "host.example:80", "host.example");
-        check("http://[::1]:80/", None, "[::1]:80", "[::1]");
-        check("http://[::1]/", None, "[::1]", "[::1]");
-        check("/", Some("host.example:80"), "host.example:80", "host.example");
-        check("/", Some("user:secret@host.example:80"), "host.example:80", "host.example");
-        check("/", Some("::1"), "::1", "::1");
-    }
-}
+mod tests;

@@ -1,16 +1,17 @@
 //! The server's wish about the next attempt, read from the headers of a response.
 
-mod anthropic;
+pub(crate) mod announced;
+mod body;
 mod clock;
 mod date;
 mod duration;
+mod family;
+mod lines;
 mod milliseconds;
 mod number;
-mod openai;
 mod pushback;
 mod quota;
 mod rate_limit;
-mod reset;
 mod retry_after;
 #[cfg(feature = "grpc")]
 mod retry_info;
@@ -20,7 +21,7 @@ use std::time::{Duration, SystemTime};
 
 use http::HeaderMap;
 
-pub(crate) use self::openai::Refill;
+pub use self::body::BodyHint;
 use crate::ResponseHead;
 
 /// The server's wish about the time of the next attempt.
@@ -59,23 +60,28 @@ impl RetryHint {
     /// | `retry-after-ms` | ms, whole or decimal | OpenAI, Azure |
     /// | `x-ms-retry-after-ms` | ms | Azure |
     /// | `x-amz-retry-after` | ms | AWS |
-    /// | `Retry-After` | s, whole or decimal, or an HTTP-date | RFC 9110 section 10.2.3 |
-    /// | `RateLimit` | `"name";r=0;t=30`, in s; without `t`, the `w` of the same name in `RateLimit-Policy` | draft-ietf-httpapi-ratelimit-headers-10 |
-    /// | `RateLimit-Reset` | s, an epoch in s (above 10^9) or ms (above 10^12), RFC 3339, or an HTTP-date | draft-06, GitLab |
-    /// | `x-ratelimit-reset` | as for `RateLimit-Reset` | GitHub, OpenRouter |
-    /// | `x-ratelimit-reset-requests`, `-tokens` | `6m0s`, a Go duration | OpenAI |
-    /// | `anthropic-ratelimit-*-reset` | RFC 3339 | Anthropic |
-    /// | `x-ratelimit-retry-after` | s, whole or decimal, RFC 3339, or an HTTP-date | Symfony |
+    /// | `Retry-After` | s, whole or decimal, or a date | RFC 9110 section 10.2.3 |
+    /// | `RateLimit` | `"name";r=0;t=30`, in s; without `t`, the `w` of the same name in `RateLimit-Policy`. Or `limit=9, remaining=0, reset=30` | draft-ietf-httpapi-ratelimit-headers-10 and -07 |
+    /// | all families of rate limits | as below | their vendors' documentation |
+    ///
+    /// A header belongs to a family if its name has a word for a limit (`ratelimit`, `rate-limit`, `limit`, `quota`), and
+    /// `reset`, `retry-after` or a final `next`. Its value is a number of seconds, an epoch in s (above 10^9) or ms (above
+    /// 10^12), a Go duration, a time span as .NET writes it, RFC 3339, or a date. A name with `ms` or `milliseconds`
+    /// counts those, but not one with Microsoft's prefix `x-ms-` alone. A number behind `retry-after`, `reset-after` or
+    /// `reset-in` is never an epoch. A header may also have all of a quota in its value, as in
+    /// `total=100; remaining=0; resets=55`.
+    ///
+    /// A quota counts if it is used up: its `r` is 0, or the header with `remaining` in the place of `reset` is 0. The longest
+    /// delay of those counts. If none is used up and the status is 429 or 509, those count that have no such header. At last
+    /// a header counts that has no kind in its name, such as `x-ratelimit-reset`, because the rest was too small for the
+    /// request. A quota whose reset is not in the future gives no hint: the header is wrong, or another quota is used up.
     ///
     /// A date or an epoch is compared with the response's own `Date`, or with `now` without one. Decimals are rounded
-    /// up to a millisecond. If a header has several lines, or a family has several quotas, the longest delay counts.
-    ///
-    /// A quota counts if it is used up: its `r` is 0, or the header with `remaining` in the place of `reset` is 0.
-    /// `RateLimit-Reset`, `x-ratelimit-reset` and `x-ratelimit-retry-after` also count on a 429, regardless of the rest of
-    /// the quota, because the rest was too small for the request. A quota whose reset is not in the future gives no hint:
-    /// the header is wrong, or another quota is used up.
+    /// up to a millisecond. Of several values, whether in several lines or in one, the longest delay counts. Dates have the
+    /// forms of HTTP, of the Internet Message Format or of RFC 3339, and their weekday may be wrong.
     ///
     /// A header with a delay of zero counts only if no other header has a longer delay. gRPC's pushback counts in any case.
+    /// Where no header has a hint, that of a [`BodyHint`] counts.
     ///
     /// A value that is malformed, negative, empty or not ASCII gives no hint, except in gRPC's pushback. A value that is too
     /// large for the unit becomes the longest possible delay.
@@ -84,20 +90,10 @@ impl RetryHint {
     }
 
     /// Reads the hint as [`read`](Self::read) does, and returns it with the name of its header, in lower case as in the
-    /// list there.
+    /// list there. Headers of families have their own names if those are common, and else `anthropic-ratelimit-*-reset` or
+    /// `*-ratelimit-*-reset`. The name is `body` for a [`BodyHint`].
     pub fn read_with_header(response: &ResponseHead<'_>, now: SystemTime) -> Option<(Self, &'static str)> {
-        let present = present(response.headers());
-        if present == 0 {
-            return None;
-        }
-        let present = HEADERS.iter().enumerate().filter(|(index, _)| present & 1 << index != 0);
-        let mut hints = present.filter_map(|(_, (name, parse))| Some((parse(name, response, now)?, *name)));
-        let is_now = |(hint, name): &(Self, &str)| *hint == Self::After(Duration::ZERO) && *name != PUSHBACK;
-        let first = hints.next()?;
-        if is_now(&first) {
-            return Some(hints.find(|hint| !is_now(hint)).unwrap_or(first));
-        }
-        Some(first)
+        read(response, now).map(|reading| (reading.hint, reading.header))
     }
 
     /// Returns the shortest wait before the next attempt, and `None` for [`Never`](Self::Never).
@@ -109,8 +105,45 @@ impl RetryHint {
     }
 }
 
-/// A function that parses the header with a name, or the headers of a family.
-type HintParser = fn(&str, &ResponseHead<'_>, SystemTime) -> Option<RetryHint>;
+/// A hint, and the header that it was read from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Reading {
+    pub(crate) hint: RetryHint,
+    pub(crate) header: &'static str,
+    /// `true` if the hint is finer than a second. A date is not, because the fractions come from our clock.
+    pub(crate) is_precise: bool,
+}
+
+/// Reads the hint of a response.
+pub(crate) fn read(response: &ResponseHead<'_>, now: SystemTime) -> Option<Reading> {
+    let in_headers = read_headers(response, now);
+    match in_headers {
+        Some(Reading { hint: RetryHint::After(Duration::ZERO), header, .. }) if header != PUSHBACK => {
+            body::read(response).or(in_headers)
+        }
+        Some(_) => in_headers,
+        None => body::read(response),
+    }
+}
+
+fn read_headers(response: &ResponseHead<'_>, now: SystemTime) -> Option<Reading> {
+    let present = present(response.headers());
+    if present == 0 {
+        return None;
+    }
+    let present = HEADERS.iter().enumerate().filter(|(index, _)| present & 1 << index != 0);
+    let mut readings = present.filter_map(|(_, (name, parse))| parse(name, response, now));
+    let is_now =
+        |reading: &Reading| reading.hint == RetryHint::After(Duration::ZERO) && reading.header != PUSHBACK;
+    let first = readings.next()?;
+    if is_now(&first) {
+        return Some(readings.find(|reading| !is_now(reading)).unwrap_or(first));
+    }
+    Some(first)
+}
+
+/// A function that parses the header with a name, or the headers of all families.
+type HintParser = fn(&'static str, &ResponseHead<'_>, SystemTime) -> Option<Reading>;
 
 /// The headers that may have a hint. Earlier ones outrank later ones.
 const HEADERS: &[(&str, HintParser)] = &[
@@ -122,13 +155,11 @@ const HEADERS: &[(&str, HintParser)] = &[
     ("x-amz-retry-after", milliseconds::parse),
     (RETRY_AFTER, retry_after::parse),
     ("ratelimit", rate_limit::parse),
-    ("ratelimit-reset", reset::parse),
-    ("x-ratelimit-reset", reset::parse),
-    (openai::REQUESTS, openai::parse),
-    (openai::TOKENS, openai::parse),
-    ("anthropic-ratelimit-*-reset", anthropic::parse),
-    ("x-ratelimit-retry-after", reset::parse_delay),
+    (FAMILIES, family::parse),
 ];
+
+/// The name under which [`HEADERS`] has all families. No header has it.
+const FAMILIES: &str = "*";
 
 /// Returns the [`HEADERS`] that a response has, as one bit for each index. Most are absent, and one pass over all names
 /// costs less than a search for each.
@@ -137,37 +168,11 @@ fn present(headers: &HeaderMap) -> u32 {
     indices.fold(0, |present, index| present | 1 << index)
 }
 
-/// Returns the index of a header in [`HEADERS`].
+/// Returns the index of a header in [`HEADERS`]. All families have the last one.
 fn index(name: &str) -> Option<usize> {
-    let may_match = FIRST_LETTERS & first_letter_bit(name) != 0;
-    may_match.then(|| HEADERS.iter().position(|(pattern, _)| matches(pattern, name)))?
+    let named = HEADERS.iter().position(|(other, _)| *other == name);
+    named.or_else(|| family::may_have_hint(name).then_some(HEADERS.len() - 1))
 }
-
-/// Returns whether a name equals the pattern, or belongs to the family that the pattern describes with a `*`.
-fn matches(pattern: &str, name: &str) -> bool {
-    let is_in_family = |(start, end)| name.starts_with(start) && name.ends_with(end);
-    pattern == name
-        || (first_letter_bit(pattern) == first_letter_bit(name)
-            && pattern.split_once('*').is_some_and(is_in_family))
-}
-
-/// Returns one bit for the first letter of a name. Most names that give no hint differ in it already.
-const fn first_letter_bit(name: &str) -> u32 {
-    match name.as_bytes() {
-        [first, ..] => 1 << (*first & 31),
-        [] => 0,
-    }
-}
-
-/// The first letters of all [`HEADERS`], as bits.
-const FIRST_LETTERS: u32 = {
-    let (mut letters, mut index) = (0, 0);
-    while index < HEADERS.len() {
-        letters |= first_letter_bit(HEADERS[index].0);
-        index += 1;
-    }
-    letters
-};
 
 /// The header of gRPC's pushback, which is the only hint that is meant for a single caller.
 pub(crate) const PUSHBACK: &str = "grpc-retry-pushback-ms";
@@ -176,18 +181,28 @@ const RETRY_AFTER: &str = "retry-after";
 #[cfg(feature = "grpc")]
 const DETAILS: &str = "grpc-status-details-bin";
 
-/// A time of this century, against which a date is parsed if only its validity matters. At the epoch itself the `26` of a
-/// two-digit year would mean 1926.
-const SOME_TIME: Duration = Duration::from_secs(1_767_225_600);
+/// Returns whether a response names a time that can be read, in a header that is not about a quota or in its body.
+pub(crate) fn has_time(response: &ResponseHead<'_>) -> bool {
+    // The time itself does not matter, and so the clock does not either.
+    let now = SystemTime::UNIX_EPOCH;
+    let has_header = |(name, parse): &(&'static str, HintParser)| {
+        response.headers().contains_key(*name) && parse(name, response, now).is_some()
+    };
+    let is_quota = |name: &str| name == FAMILIES || name == "ratelimit";
+    HEADERS.iter().filter(|(name, _)| !is_quota(name)).any(has_header)
+        || family::has_time(response.headers(), now)
+        || body::read(response).is_some()
+}
 
-/// Returns whether a response has a valid `Retry-After`.
-pub(crate) fn has_retry_after(response: &ResponseHead<'_>) -> bool {
-    retry_after::parse(RETRY_AFTER, response, SystemTime::UNIX_EPOCH + SOME_TIME).is_some()
+/// Returns whether a refusal, such as a 403, is that of a limit: a quota is used up, or the response names a time.
+pub(crate) fn is_of_limit(response: &ResponseHead<'_>) -> bool {
+    announced::is_any_gone(response) || has_time(response)
 }
 
 /// Returns whether a pushback tells this caller not to try again.
 pub(crate) fn is_pushed_back(response: &ResponseHead<'_>) -> bool {
-    pushback::parse(PUSHBACK, response, SystemTime::UNIX_EPOCH) == Some(RetryHint::Never)
+    let reading = pushback::parse(PUSHBACK, response, SystemTime::UNIX_EPOCH);
+    reading.is_some_and(|reading| reading.hint == RetryHint::Never)
 }
 
 /// Returns whether a response has a hint that gRPC defines: a pushback, or a valid `RetryInfo`.
@@ -197,33 +212,12 @@ pub(crate) fn has_grpc_hint(response: &ResponseHead<'_>) -> bool {
     pushback::parse(PUSHBACK, response, now).or_else(|| retry_info::parse(DETAILS, response, now)).is_some()
 }
 
-/// Returns whether `x-ratelimit-remaining` is 0.
-pub(crate) fn is_quota_gone(response: &ResponseHead<'_>) -> bool {
-    quota::remaining(response.headers(), "x-ratelimit-remaining") == Some(quota::Remaining::Nothing)
-}
-
-/// Returns the time until the last of the used-up quotas resets, regardless of the status.
-///
-/// A quota that refills continuously does not count if its size is known: see [`refill`].
-pub(crate) fn window(response: &ResponseHead<'_>, now: SystemTime) -> Option<Duration> {
-    let is_known = refill(response).is_some();
-    let windows =
-        HEADERS.iter().filter(|(name, _)| WINDOWS.contains(name) || (*name == openai::REQUESTS && !is_known));
-    windows.filter_map(|(name, parse)| parse(name, response, now)?.delay()).max()
-}
-
-/// Returns the state of a quota that refills continuously, as OpenAI's quota of requests does.
-pub(crate) fn refill(response: &ResponseHead<'_>) -> Option<Refill> {
-    openai::refill(response.headers())
-}
-
-/// The headers that give the time at which a used-up quota resets.
-const WINDOWS: [&str; 5] =
-    ["ratelimit", "ratelimit-reset", "x-ratelimit-reset", openai::TOKENS, "anthropic-ratelimit-*-reset"];
-
-/// Returns the longest delay among the lines of a header.
-fn longest(headers: &HeaderMap, name: &str, parse: impl Fn(&[u8]) -> Option<Duration>) -> Option<Duration> {
-    headers.get_all(name).iter().filter_map(|value| parse(trim(value.as_bytes()))).max()
+/// Returns whether a response has a valid `google.rpc.RetryInfo` whose delay is not zero.
+#[cfg(feature = "grpc")]
+pub(crate) fn has_retry_info(response: &ResponseHead<'_>) -> bool {
+    let reading = retry_info::parse(DETAILS, response, SystemTime::UNIX_EPOCH);
+    let delay = reading.and_then(|reading| reading.hint.delay());
+    delay.is_some_and(|delay| !delay.is_zero())
 }
 
 /// Removes the optional white space of RFC 9110 section 5.6.3, and no other.

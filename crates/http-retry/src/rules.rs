@@ -23,7 +23,7 @@ use std::cell::LazyCell;
 use crate::GrpcCode;
 use crate::RetryCause::{NeverSent, Throttled, Timeout, Transient, Unprocessed};
 use crate::Verdict::{self, Accept, Retry};
-use crate::{Attempt, FailureKind, Outcome, hint};
+use crate::{Attempt, FailureKind, Outcome, ResponseHead, hint};
 
 /// Classifies an attempt by the [standard rules](self).
 pub fn classify(attempt: &Attempt<'_>) -> Verdict {
@@ -37,6 +37,17 @@ pub fn classify(attempt: &Attempt<'_>) -> Verdict {
 /// Returns the first of the [standard rules](self) that matches an attempt. `None` means that the outcome is accepted.
 pub fn matching(attempt: &Attempt<'_>) -> Option<&'static Rule> {
     first_match(RULES, attempt)
+}
+
+/// Returns the rule by which a response is the refusal of a limit: the one that resends any request as
+/// [`Throttled`], although the server does not ask for it in so many words. `None` if the response
+/// is no such refusal.
+pub fn limit(response: &ResponseHead<'_>) -> Option<&'static Rule> {
+    let outcome = Outcome::Response(*response);
+    RULES.iter().find(|rule| {
+        matches!((rule.request, rule.verdict), (RequestMatcher::Any, Retry(Throttled)))
+            && rule.outcome.matches(&outcome, || None)
+    })
 }
 
 fn first_match(rules: &'static [Rule], attempt: &Attempt<'_>) -> Option<&'static Rule> {
@@ -74,10 +85,12 @@ pub enum OutcomeMatcher {
     Failed(FailureKind),
     /// A response with one of these statuses.
     Status(&'static [u16]),
-    /// A response with one of these statuses that also has a valid `Retry-After`.
-    StatusWithRetryAfter(&'static [u16]),
-    /// A response with one of these statuses in which `x-ratelimit-remaining` is 0.
-    StatusWithQuotaExhausted(&'static [u16]),
+    /// A response with one of these statuses that also names a time for the next attempt, as `Retry-After` does. The reset of
+    /// a quota is no such time.
+    StatusWithTime(&'static [u16]),
+    /// A response with one of these statuses that is the refusal of a limit: it announces a quota of which nothing is left, in
+    /// any family of rate-limit headers, or names a time for the next attempt.
+    StatusOfLimit(&'static [u16]),
     /// A response with one of these statuses in which `x-should-retry` or `stripe-should-retry` is exactly `true`.
     StatusWithShouldRetry(&'static [u16]),
     /// A 4xx or 5xx response in which `x-should-retry` or `stripe-should-retry` is exactly `true`.
@@ -105,8 +118,8 @@ impl OutcomeMatcher {
         match self {
             Self::Failed(_) => false,
             Self::Status(statuses) => has_status(statuses),
-            Self::StatusWithRetryAfter(statuses) => has_status(statuses) && hint::has_retry_after(head),
-            Self::StatusWithQuotaExhausted(statuses) => has_status(statuses) && hint::is_quota_gone(head),
+            Self::StatusWithTime(statuses) => has_status(statuses) && hint::has_time(head),
+            Self::StatusOfLimit(statuses) => has_status(statuses) && hint::is_of_limit(head),
             Self::StatusWithShouldRetry(statuses) => has_status(statuses) && should_retry() == Some(true),
             Self::ShouldRetry => (400..600).contains(&status) && should_retry() == Some(true),
             Self::ShouldNotRetry => should_retry() == Some(false),
@@ -155,7 +168,7 @@ impl RequestMatcher {
 #[rustfmt::skip]
 pub const RULES: &[Rule] = {
     use OutcomeMatcher::{
-        Failed, ShouldNotRetry, ShouldRetry, Status, StatusWithQuotaExhausted, StatusWithRetryAfter, StatusWithShouldRetry,
+        Failed, ShouldNotRetry, ShouldRetry, Status, StatusOfLimit, StatusWithShouldRetry, StatusWithTime,
     };
     use RequestMatcher::{Any, ExpectsContinue, FirstAttempt, HasIdempotencyKey, Idempotent};
 
@@ -176,8 +189,13 @@ pub const RULES: &[Rule] = {
         rule(Status(&[502, 504]), Idempotent, Retry(Transient), "RFC 9110 sections 15.6.3 and 15.6.5"),
         rule(Status(&[500, 520, 521, 522, 523, 524]), Idempotent, Retry(Transient), "practice of most clients"),
         rule(Status(&[409]), HasIdempotencyKey, Retry(Transient), "draft-ietf-httpapi-idempotency-key-header-06"),
-        rule(StatusWithQuotaExhausted(&[403]), Any, Retry(Throttled), "GitHub"),
-        rule(StatusWithRetryAfter(&[413]), Any, Retry(Throttled), "RFC 9110 section 15.5.14"),
+        rule(StatusOfLimit(&[403]), Any, Retry(Throttled), "GitHub, primary and secondary rate limits"),
+        rule(StatusOfLimit(&[509]), Any, Retry(Throttled), "limits on bandwidth, as 429"),
+        rule(StatusWithTime(&[413]), Any, Retry(Throttled), "RFC 9110 section 15.5.14"),
+        rule(StatusWithTime(&[423]), Any, Retry(Throttled), "RFC 4918 section 11.3, with a time as 429"),
+        rule(StatusWithTime(&[449]), Any, Retry(Throttled), "Azure Cosmos DB, with a time as 429"),
+        rule(StatusWithTime(&[529]), Any, Retry(Throttled), "Anthropic, with a time as 429"),
+        rule(StatusWithTime(&[400]), Any, Retry(Throttled), "a limit that names a time, as 429"),
         rule(Status(&[417]), ExpectsContinue, Retry(Unprocessed), "RFC 9110 section 10.1.1"),
     ]
 };
@@ -192,57 +210,4 @@ const fn rule(
 }
 
 #[cfg(test)]
-mod tests {
-    use http::{Request, Response};
-
-    use super::*;
-    use crate::ResponseHead;
-
-    #[track_caller]
-    fn check_413(retry_after: &str, expected: Verdict) {
-        let request = Request::post("http://api.example/").body(()).unwrap();
-        let response = Response::builder().status(413).header("retry-after", retry_after).body(()).unwrap();
-        let attempt = Attempt::new(1, &request, ResponseHead::from(&response));
-        assert_eq!(classify(&attempt), expected, "{retry_after}");
-    }
-
-    #[test]
-    fn a_413_is_retried_with_a_valid_retry_after_of_any_form() {
-        for value in [
-            "120",
-            "Thu, 01 Jan 2026 00:00:30 GMT",
-            "Thursday, 01-Jan-26 00:00:30 GMT",
-            "Thu Jan  1 00:00:30 2026",
-        ] {
-            check_413(value, Retry(Throttled));
-        }
-        for value in ["", "soon", "-1"] {
-            check_413(value, Accept);
-        }
-    }
-
-    #[test]
-    fn no_status_below_400_is_retried_regardless_of_headers() {
-        let request = Request::get("http://api.example/").body(()).unwrap();
-        for status in 100..400 {
-            for value in ["true", "false", ""] {
-                let response = Response::builder().status(status).header("x-should-retry", value);
-                let response = response.header("retry-after", "1").header("x-ratelimit-remaining", "0");
-                let response = response.body(()).unwrap();
-                let attempt = Attempt::new(1, &request, ResponseHead::from(&response));
-                assert_eq!(
-                    matching(&attempt).map_or(Accept, |rule| rule.verdict),
-                    Accept,
-                    "{status} {value}"
-                );
-            }
-        }
-    }
-
-    #[test]
-    fn each_rule_has_a_source() {
-        for rule in RULES {
-            assert!(!rule.source.is_empty(), "{rule:?}");
-        }
-    }
-}
+mod tests;

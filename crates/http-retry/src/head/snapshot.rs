@@ -138,6 +138,11 @@ impl HeadSnapshot {
         Some(text(authority)).filter(|authority| !authority.is_empty())
     }
 
+    pub(super) fn query(&self) -> Option<&str> {
+        let [_, _, target, _] = self.pieces();
+        text(target).split_once('?').map(|(_, query)| query)
+    }
+
     pub(super) fn path(&self) -> &str {
         let [scheme, _, target, _] = self.pieces();
         match text(target).split('?').next() {

@@ -1,23 +1,45 @@
-//! Durations as Go prints them: `1h2m3s`, `2m59.56s`, `12ms`.
+//! Durations as Go prints them, `1h2m3s` or `12ms`, and as .NET does, `00:01:30`.
 
 use std::str;
 use std::time::Duration;
 
 use super::whole_millis;
 
-/// Parses a sequence of numbers with units. It rounds up to a millisecond and saturates.
+/// Parses a sequence of numbers with units, or a time span. It rounds up to a millisecond and saturates.
 ///
-/// The grammar is that of Go, without signs and without a bare `0`.
+/// The grammar of a sequence is that of Go, without signs and without a bare `0`, and with days.
 pub(super) fn parse(value: &[u8]) -> Option<Duration> {
-    let mut rest = str::from_utf8(value).ok().filter(|text| !text.is_empty())?;
-    let mut nanos = 0_u128;
+    let text = str::from_utf8(value).ok().filter(|text| !text.is_empty())?;
+    units(text).or_else(|| time_span(text)).map(whole_millis)
+}
+
+fn units(text: &str) -> Option<u128> {
+    let (mut rest, mut nanos) = (text, 0_u128);
     while !rest.is_empty() {
         let (number, after) = rest.split_at(rest.find(|c| !is_number(c))?);
         let (unit, after) = after.split_at(after.find(is_number).unwrap_or(after.len()));
         nanos = nanos.saturating_add(nanos_of(number, nanos_in(unit)?)?);
         rest = after;
     }
-    Some(whole_millis(nanos))
+    Some(nanos)
+}
+
+/// Parses `[d.]hh:mm:ss[.fraction]`, the form of a `TimeSpan` of .NET.
+fn time_span(text: &str) -> Option<u128> {
+    let mut parts = text.split(':');
+    let (days, minutes, seconds) = (parts.next()?, parts.next()?, parts.next()?);
+    if parts.next().is_some() {
+        return None;
+    }
+    let (days, hours) = days.split_once('.').unwrap_or(("0", days));
+    let is_whole = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    if ![days, hours, minutes].into_iter().all(is_whole) || !seconds.chars().all(is_number) {
+        return None;
+    }
+    let parts = [(days, "d"), (hours, "h"), (minutes, "m"), (seconds, "s")];
+    parts
+        .into_iter()
+        .try_fold(0_u128, |sum, (number, unit)| Some(sum.saturating_add(nanos_of(number, nanos_in(unit)?)?)))
 }
 
 fn is_number(c: char) -> bool {
@@ -26,6 +48,7 @@ fn is_number(c: char) -> bool {
 
 fn nanos_in(unit: &str) -> Option<u128> {
     Some(match unit {
+        "d" => 86_400_000_000_000,
         "h" => 3_600_000_000_000,
         "m" => 60_000_000_000,
         "s" => 1_000_000_000,
@@ -73,6 +96,29 @@ mod tests {
         check("24h0m0s", 86_400_000);
         check("1m1m", 120_000);
         check("0s", 0);
+        check("1d0h30m", 88_200_000);
+    }
+
+    #[test]
+    fn a_time_span_is_read() {
+        check("00:00:05", 5_000);
+        check("01:02:03.0001", 3_723_001);
+        check("2.00:00:01", 172_801_000);
+        check("0:90:00", 5_400_000);
+        check(&format!("{}:00:00", "9".repeat(400)), u64::MAX);
+        for value in [
+            "00:05",
+            "00:00:00:05",
+            ":00:05",
+            "00::05",
+            "00:00:",
+            "-00:00:05",
+            "00:00:5s",
+            "00:0.5:00",
+            "a:b:c",
+        ] {
+            check(value, None);
+        }
     }
 
     #[test]
@@ -105,7 +151,7 @@ mod tests {
     #[test]
     fn anything_else_is_no_duration() {
         for value in [
-            "", "0", "60", ".", "s", "ms", ".s", "1.2.3s", "-1s", "+1s", "1 s", "1s ", "1d", "1S", "1sec",
+            "", "0", "60", ".", "s", "ms", ".s", "1.2.3s", "-1s", "+1s", "1 s", "1s ", "1w", "1S", "1sec",
             "1e3s", "1m30", "1s,2s", "1\u{e9}", "inf",
         ] {
             check(value, None);

@@ -3,12 +3,14 @@
 use std::time::SystemTime;
 
 use super::number::{self, Unit};
-use super::{RetryHint, longest};
+use super::{Reading, RetryHint, lines};
 use crate::ResponseHead;
 
-/// Parses the longest delay among the lines of the header.
-pub(super) fn parse(name: &str, head: &ResponseHead<'_>, _: SystemTime) -> Option<RetryHint> {
-    longest(head.headers(), name, |value| number::parse(value, Unit::Milliseconds)).map(RetryHint::After)
+/// Parses the longest delay among the values of the header.
+pub(super) fn parse(header: &'static str, head: &ResponseHead<'_>, _: SystemTime) -> Option<Reading> {
+    let delays =
+        lines::values(head.headers(), header).filter_map(|value| number::parse(value, Unit::Milliseconds));
+    Some(Reading { hint: RetryHint::After(delays.max()?), header, is_precise: true })
 }
 
 #[cfg(test)]
@@ -21,6 +23,7 @@ mod tests {
             check(HintedResponse::default().with(name, "1500"), name, 1_500);
             check(HintedResponse::default().with(name, "0.5"), name, 1);
             check(HintedResponse::default().with(name, "7").with(name, "9").with(name, "soon"), name, 9);
+            check(HintedResponse::default().with(name, "7, 9, soon"), name, 9);
             check(HintedResponse::default().with(name, "-100"), name, None);
             check(HintedResponse::default().with(name, ""), name, None);
         }

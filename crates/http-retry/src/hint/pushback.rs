@@ -3,18 +3,17 @@
 use std::str;
 use std::time::{Duration, SystemTime};
 
-use super::{RetryHint, trim};
+use super::{Reading, RetryHint, trim};
 use crate::ResponseHead;
 
 /// Parses the delay in milliseconds. A negative number, and any value that is not a 32-bit number, means not to try again
 /// (gRPC A6). Several lines that differ mean the same, because they are not one number.
-pub(super) fn parse(name: &str, head: &ResponseHead<'_>, _: SystemTime) -> Option<RetryHint> {
-    let mut lines = head.headers().get_all(name).iter().map(|value| millis(trim(value.as_bytes())));
+pub(super) fn parse(header: &'static str, head: &ResponseHead<'_>, _: SystemTime) -> Option<Reading> {
+    let mut lines = head.headers().get_all(header).iter().map(|value| millis(trim(value.as_bytes())));
     let first = lines.next()?;
-    if lines.any(|line| line != first) {
-        return Some(RetryHint::Never);
-    }
-    Some(first.map_or(RetryHint::Never, RetryHint::After))
+    let is_one_number = lines.all(|line| line == first);
+    let hint = first.filter(|_| is_one_number).map_or(RetryHint::Never, RetryHint::After);
+    Some(Reading { hint, header, is_precise: true })
 }
 
 fn millis(value: &[u8]) -> Option<Duration> {

@@ -1,11 +1,10 @@
-//! The rest of a quota, and the hint of a used-up one.
-
-use std::time::Duration;
+//! The rest of a quota.
 
 use http::HeaderMap;
 
+use super::lines;
 use super::number::{self, Unit};
-use super::{RetryHint, trim};
+use super::trim;
 
 /// The rest of a quota.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,20 +13,15 @@ pub(super) enum Remaining {
     Something,
 }
 
-/// Parses the rest of a quota from its header. Returns `None` if no line is a number. The smallest line counts.
+/// Parses the rest of a quota from its header. Returns `None` if no value is a number. The smallest value counts, without the
+/// parameters that may follow it.
 pub(super) fn remaining(headers: &HeaderMap, name: &str) -> Option<Remaining> {
-    let lines = headers.get_all(name).iter();
-    // Only zero matters, so the unit does not.
-    let smallest = lines.filter_map(|value| number::parse(trim(value.as_bytes()), Unit::Seconds)).min()?;
-    Some(if smallest.is_zero() { Remaining::Nothing } else { Remaining::Something })
-}
-
-/// Returns the hint of a used-up quota that resets after `delay`.
-///
-/// A delay of zero gives no hint. Either the header is wrong (Azure sends zero for quotas that it does not know), or
-/// another quota is used up, and an immediate attempt would fail.
-pub(super) fn hint_after(delay: Duration) -> Option<RetryHint> {
-    (!delay.is_zero()).then_some(RetryHint::After(delay))
+    let numbers = lines::values(headers, name).filter_map(|value| {
+        let value = value.split(|byte| *byte == b';').next()?;
+        // Only zero matters, so the unit does not.
+        number::parse(trim(value), Unit::Seconds)
+    });
+    Some(if numbers.min()?.is_zero() { Remaining::Nothing } else { Remaining::Something })
 }
 
 #[cfg(test)]
@@ -51,6 +45,8 @@ mod tests {
         check(&["000"], Remaining::Nothing);
         check(&["0.0"], Remaining::Nothing);
         check(&["5", "0"], Remaining::Nothing);
+        check(&["5, 0"], Remaining::Nothing);
+        check(&["0;w=21600"], Remaining::Nothing);
     }
 
     #[test]
@@ -62,7 +58,7 @@ mod tests {
 
     #[test]
     fn any_other_value_is_ignored() {
-        for lines in [&[][..], &[""], &["-1"], &["none"], &["0, 0"]] {
+        for lines in [&[][..], &[""], &["-1"], &["none"], &[";"]] {
             check(lines, None);
         }
     }

@@ -7,7 +7,7 @@ use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use prost::Message;
 
-use super::{RetryHint, longest};
+use super::{Reading, RetryHint, lines};
 use crate::ResponseHead;
 use crate::outcome::GRPC_STATUS;
 
@@ -16,17 +16,17 @@ use crate::outcome::GRPC_STATUS;
 ///
 /// The header counts only beside a `grpc-status`, because it has the details of that status. The server sends both in the
 /// head (*Trailers-Only*), or a layer moves the trailers there. A head without a status does not end a gRPC call.
-pub(super) fn parse(name: &str, head: &ResponseHead<'_>, _: SystemTime) -> Option<RetryHint> {
+pub(super) fn parse(header: &'static str, head: &ResponseHead<'_>, _: SystemTime) -> Option<Reading> {
     if !head.headers().contains_key(&GRPC_STATUS) {
         return None;
     }
-    let longest_of_line = |line: &[u8]| line.split(|byte| *byte == b',').filter_map(delay).max();
-    longest(head.headers(), name, longest_of_line).map(RetryHint::After)
+    let delay = lines::values(head.headers(), header).filter_map(delay).max()?;
+    Some(Reading { hint: RetryHint::After(delay), header, is_precise: delay.subsec_nanos() != 0 })
 }
 
 /// Returns the longest delay among the details of one value, which is a [`Status`] in base64.
 fn delay(value: &[u8]) -> Option<Duration> {
-    let status = Status::decode(&*BASE64.decode(super::trim(value)).ok()?).ok()?;
+    let status = Status::decode(&*BASE64.decode(value).ok()?).ok()?;
     let infos = status.details.iter().filter(|detail| detail.type_url.ends_with(RETRY_INFO));
     infos.filter_map(|detail| RetryInfo::decode(&*detail.value).ok()?.retry_delay?.to_duration()).max()
 }

@@ -10,6 +10,7 @@ use crate::{Attempt, ClockReading, Decision, RetryAfterFirst, Session};
 const HINT_HEADERS: &[&str] = &[
     "anthropic-ratelimit-requests-reset",
     "anthropic-ratelimit-tokens-reset",
+    "beta-retry-after",
     "date",
     "ratelimit",
     "ratelimit-policy",
@@ -22,6 +23,11 @@ const HINT_HEADERS: &[&str] = &[
     "x-ratelimit-reset-requests",
     "x-ratelimit-reset-tokens",
     "x-ratelimit-retry-after",
+    "x-rate-limit-reset",
+    "x-ratelimit-next",
+    "x-ratelimit-reset-ms",
+    "x-ratelimit-reset-tokens-minute",
+    "zendesk-ratelimit-tickets",
 ];
 
 /// The headers with the rest of a quota.
@@ -32,6 +38,8 @@ const REMAINING: &[&str] = &[
     "x-ratelimit-remaining",
     "x-ratelimit-remaining-requests",
     "x-ratelimit-remaining-tokens",
+    "x-ratelimit-remaining-tokens-minute",
+    "x-rate-limit-remaining",
 ];
 
 /// Any bytes that a header may have, and values that are almost valid.
@@ -43,6 +51,9 @@ fn value() -> impl Strategy<Value = HeaderValue> {
         |[0-9]{4}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-6][0-9]:[0-6][0-9](\\.[0-9]{1,12})?(Z|[+-][0-2][0-9]:[0-6][0-9])\
         |(Sun|Mon|Thu), [0-3][0-9] (Jan|Feb|Dec) [0-9]{4} [0-2][0-9]:[0-6][0-9]:[0-6][0-9] GMT\
         |(Sunday|Monday|Thursday), [0-3][0-9]-(Jan|Feb|Dec)-[0-9]{2} [0-2][0-9]:[0-6][0-9]:[0-6][0-9] GMT\
+        |total=9; remaining=[0-9]; resets=[0-9]{1,12}\
+        |[0-9]{1,3}(, ?([0-9]{1,3}|soon)){1,3}\
+        |(Sun|Thu), [0-9] (Jan|Feb) [0-9]{4} [0-2][0-9]:[0-6][0-9]:[0-6][0-9] ([+-][0-2][0-9]{3}|UT|EST)\
         |(\"a\"|a|\\(a b\\))(;(r|t|w|q)=-?[0-9]{1,16}(\\.[0-9])?){0,3}(, \"a\";r=0(;t=[0-9]{1,15})?)?";
     let likely = likely.prop_map(String::into_bytes);
     prop_oneof![1 => bytes, 2 => likely].prop_map(|bytes| HeaderValue::from_bytes(&bytes).unwrap())
@@ -107,6 +118,48 @@ proptest! {
             session.resend();
             prop_assert_eq!(session.waited(), delay);
         }
+    }
+
+    /// Joined lines are no earlier than any of them, in any order.
+    #[test]
+    fn a_joined_line_is_as_late_as_the_latest_of_its_values(
+        values in prop::collection::vec(0..2_000_000_000_u32, 1..5),
+        name in prop::sample::select(vec!["retry-after", "retry-after-ms", "x-ratelimit-reset", "x-rate-limit-reset-ms"]),
+        wall in wall(),
+    ) {
+        let read = |value: &str| {
+            let response = HintedResponse::default().with(name, value);
+            RetryHint::read(&ResponseHead::from(&response.0), wall).and_then(RetryHint::delay)
+        };
+        let joined: Vec<_> = values.iter().map(u32::to_string).collect();
+        let longest = joined.iter().filter_map(|value| read(value)).max();
+        prop_assert_eq!(read(&joined.join(", ")), longest);
+    }
+
+    /// A hint is never earlier than what any used-up quota announces. No kind is a word of time, such as `at`.
+    #[test]
+    fn a_hint_is_as_late_as_the_latest_reset_of_a_used_up_quota(
+        resets in prop::collection::vec(("k[a-z]{0,7}", 1..900_000_u32, any::<bool>(), 0..4_u8), 1..8),
+        status in prop::sample::select(vec![200, 403, 429, 503]),
+    ) {
+        let mut response = HintedResponse::new(status);
+        let mut longest = None;
+        for (kind, seconds, is_gone, form) in &resets {
+            let value = match form {
+                0 => seconds.to_string(),
+                1 => format!("{seconds}s"),
+                2 => (NEW_YEAR.as_secs() + u64::from(*seconds)).to_string(),
+                _ => (NEW_YEAR.as_millis() + 1_000 * u128::from(*seconds)).to_string(),
+            };
+            let name = |word| format!("x-rate-limit-{word}-{kind}");
+            if response.0.headers().contains_key(name("reset")) {
+                continue;
+            }
+            response = response.with(&name("reset"), &value);
+            response = response.with(&name("remaining"), if *is_gone { "0" } else { "5" });
+            longest = longest.max(is_gone.then_some(Duration::from_secs(u64::from(*seconds))));
+        }
+        prop_assert_eq!(response.hint().and_then(|(hint, _)| hint.delay()), longest);
     }
 
     /// A parsed delay is rounded to whole milliseconds, and saturates at `u64::MAX` of them.
