@@ -53,10 +53,10 @@ impl<'a> Attempt<'a> {
         Self { assume_idempotent, ..self }
     }
 
-    /// Returns whether the request is idempotent: by its method (RFC 9110 section 9.2.2), by its `Idempotency-Key`, or
-    /// because the caller [declares](Self::assume_idempotent) it.
+    /// Returns whether the request is idempotent: by its [method](RequestHead::has_idempotent_method), by its
+    /// `Idempotency-Key`, or because the caller [declares](Self::assume_idempotent) it.
     pub fn is_idempotent(&self) -> bool {
-        self.assume_idempotent || self.request.method().is_idempotent() || self.has_idempotency_key()
+        self.assume_idempotent || self.request.has_idempotent_method() || self.has_idempotency_key()
     }
 
     /// Returns whether the request has a valid `Idempotency-Key` (draft-ietf-httpapi-idempotency-key-header-06).
@@ -135,6 +135,19 @@ impl<'a> RetryContext<'a> {
             backoff_step: 0,
             previous_delay: None,
         }
+    }
+
+    /// Returns whether the outcome is a refusal of this caller, such as a 429, for which an early resend would be one more
+    /// request too many. A 503 is none, because it says that the server is unwell.
+    pub(crate) fn is_refusal(&self) -> bool {
+        let status = self.attempt.outcome.response().map(|head| head.status().as_u16());
+        self.cause == RetryCause::Throttled && status.is_some_and(|status| status >= 400 && status != 503)
+    }
+
+    /// Returns whether the outcome is a refusal that cost the server no work and that spares its other callers. A 529 is none,
+    /// because it says that the server is overloaded.
+    pub(crate) fn is_cheap_refusal(&self) -> bool {
+        self.is_refusal() && self.attempt.outcome.response().is_some_and(|head| head.status().as_u16() != 529)
     }
 
     /// Sets the server's hint.

@@ -2,6 +2,10 @@
 
 mod bucket;
 mod cost;
+#[cfg(feature = "fleet")]
+mod fleet;
+#[cfg(feature = "fleet")]
+mod purse;
 #[cfg(feature = "grpc")]
 mod throttling;
 

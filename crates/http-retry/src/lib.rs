@@ -51,6 +51,8 @@
 //!
 //! No feature is on by default. A feature adds API and changes no behaviour.
 //!
+//! * `fleet` adds `Pace::fleet` and `Budget::fleet`, by which several processes share one limit and one retry budget through a
+//!   store, and the arithmetic of that store.
 //! * `grpc` adds `Grpc`, `GrpcRetryPolicy` and `Budget::throttling`, and reads a `google.rpc.RetryInfo` as a [`RetryHint`].
 //! * `service-config` parses the JSON of a gRPC service config, or parts of it.
 //! * `testing` helps the author of a policy with laws that every policy must obey, a plot of its schedule as text, and
@@ -58,6 +60,8 @@
 
 mod attempt;
 mod budget;
+#[cfg(feature = "fleet")]
+pub mod fleet;
 #[cfg(feature = "grpc")]
 mod grpc;
 mod head;
@@ -78,9 +82,9 @@ pub use self::budget::{Budget, RetryCost, Withdrawal};
 #[cfg(feature = "grpc")]
 pub use self::grpc::{GrpcCode, ServiceConfigError};
 pub use self::head::{HeadSnapshot, RequestHead, ResponseHead};
-pub use self::hint::RetryHint;
+pub use self::hint::{BodyHint, RetryHint};
 pub use self::outcome::{Failure, FailureKind, Outcome};
-pub use self::pace::{Admission, Pace, PaceRejection, Permit, Ticket};
+pub use self::pace::{Admission, Pace, PaceRejection, PaceReport, Permit, Settlement, Ticket, Why};
 #[cfg(feature = "service-config")]
 pub use self::policy::GrpcServiceConfig;
 pub use self::policy::{

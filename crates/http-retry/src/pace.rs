@@ -1,255 +1,293 @@
-//! Callers who share a limit, and wait for each other: who may send, and when.
+//! The pace: requests that share a limit of a server wait for each other.
 
-mod allowance;
-mod flow;
-mod gate;
-mod line;
-mod news;
+mod at_a_time;
+mod by_attempt;
+mod constants;
+mod early_probe;
+mod entry_cache;
+mod evidence;
+#[cfg(feature = "fleet")]
+mod fleet;
+mod hashed;
+mod in_flight;
+mod key_entry;
+mod key_hash;
+mod key_state;
+mod key_table;
+mod lazy_box;
+mod learned_limit;
+mod limit_estimate;
+mod nanos;
+mod opening;
+mod quota;
+mod rate_controller;
+mod refusal_time;
+mod room;
+mod row;
+#[cfg(feature = "fleet")]
+mod seam;
+mod share;
+mod stop;
+#[cfg(test)]
+mod tests;
 mod ticket;
+mod traffic;
+mod wait_queue;
+mod wakers;
+mod why;
 
-use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::hash::{BuildHasher, DefaultHasher, Hash, Hasher, RandomState};
+use std::task::Waker;
 use std::time::Duration;
 
 use http::HeaderName;
 
-use self::gate::Gate;
-use self::news::News;
-pub use self::ticket::{Admission, PaceRejection, Permit, Ticket};
+use self::key_table::KeyTable;
+pub use self::ticket::{Admission, PaceRejection, Permit, Settlement, Ticket};
+pub use self::why::{PaceReport, Why};
 use crate::{ClockReading, RequestHead, ResponseHead};
 
-/// Holds the requests for a key while the server wants quiet, and lets them go again one after the other, as fast
-/// as the server seems to allow.
+/// Lets requests that share a limit of a server wait for each other.
 ///
 /// ```
 /// use std::time::Duration;
 /// use http_retry::Pace;
 ///
-/// let pace = Pace::per_authority().longest(Duration::from_secs(60)).slow_start();
+/// let pace = Pace::per_credential().longest(Duration::from_secs(60)).slow_start();
 /// # let _ = pace;
 /// ```
 ///
-/// # What it hears
-///
-/// | response | what follows for all who call with the same key |
-/// |---|---|
-/// | 429, 529, 403 with nothing left of the quota, 503 with a hint | nobody sends until the [hint](crate::RetryHint); without one, for 500 ms, and twice as long each time |
-/// | any other in which `RateLimit` and its like say that nothing is left | nobody sends until the reset |
-/// | any with OpenAI's `x-ratelimit-*-requests` | as many as are left, and then `(limit - remaining) / reset` a second |
-/// | any other | the server is fine |
-///
-/// With the feature `grpc`, a 200 whose head says that a gRPC call failed with `RESOURCE_EXHAUSTED` or `UNAVAILABLE` counts as
-/// a 503. gRPC's pushback is meant for one caller, and is no hint here.
-///
-/// Where nobody is served three times in a row, the server does not keep the times that it names, and the wait is also at
-/// least 500 ms, and twice as long each time. No wait is longer than [`longest`](Self::longest).
-///
-/// # What follows a closed gate
-///
-/// One request goes first, and the others wait for its answer. If it is served, 80 % of those go that went through
-/// the last time before the server refused one, a millisecond apart. Then, after a first refusal,
-/// one at a time, two, and so on, as in TCP's slow start; and after the next, as many a second as that opening has
-/// shown that the server serves, and a few more with each that is served (AIMD). While the gate is open, one a second
-/// goes at least, whatever was refused before and whoever does not answer.
+#[doc = include_str!("pace/rules.md")]
 ///
 /// # How to drive it
 ///
-/// Without I/O and without a clock: time is an argument, and counts from any moment that all calls agree on. A
-/// caller [`enter`](Self::enter)s, [`poll`](Self::poll)s until it is its [`Admission`], and tells what came of it with
-/// [`observe`](Self::observe), or else with [`lose`](Self::lose). One that gives up [`leave`](Self::leave)s. After
-/// each of these calls, [`wake`](Self::wake) names those who should poll again.
+/// A pace has no clock, no timer and no task. Time is an argument, and counts from any moment that all calls agree on.
+///
+/// 1. [`ticket`](Self::ticket) makes the ticket of a request.
+/// 2. [`poll`](Self::poll) asks whether the request may be sent. A request that waits is polled again at the time that the
+///    answer names, and whenever its waker is woken.
+/// 3. A request that is sent has a [`Permit`]. [`settle`](Self::settle) reports the head of the answer, and
+///    [`lose`](Self::lose) reports that no answer will come.
+/// 4. A request that waits no more [`leave`](Self::leave)s.
 pub struct Pace {
-    key: Box<KeyOf>,
+    key: Box<HashOf>,
+    tenant: Option<Box<HashOf>>,
+    cost: Option<Box<CostOf>>,
     hasher: RandomState,
-    terms: Terms,
-    keys: usize,
-    waiters: usize,
-    gates: HashMap<Key, Gate>,
-    waiting: usize,
-    tickets: u64,
-    wakes: VecDeque<Ticket>,
+    table: KeyTable,
 }
 
-type KeyOf = dyn Fn(&RequestHead<'_>, &mut DefaultHasher) + Send + Sync;
+type HashOf = dyn Fn(&RequestHead<'_>, &mut DefaultHasher) + Send + Sync;
+type CostOf = dyn Fn(&RequestHead<'_>) -> u32 + Send + Sync;
 
-/// Requests with the same key share a limit. It is a hash, so that no secret is kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Key(u64);
-
-/// What all keys have in common.
-#[derive(Debug)]
-struct Terms {
+/// The settings that all keys share.
+#[derive(Clone, Copy, Debug)]
+struct Settings {
     longest: Duration,
     slow_start: bool,
+    keys: usize,
+    waiters: usize,
+    has_tenants: bool,
 }
 
 impl Pace {
-    /// How long a key is held at most, unless [`longest`](Self::longest) says otherwise.
+    /// The default of [`longest`](Self::longest): 120 s.
     pub const LONGEST: Duration = Duration::from_secs(120);
 
-    /// Requests to the same authority, host and port, share a limit.
+    /// Creates a pace in which requests to the same authority (host and port) share a limit. The case of letters makes no
+    /// difference (RFC 3986 section 3.2.2).
     pub fn per_authority() -> Self {
-        Self::keyed(hash_authority)
+        Self::keyed(key_hash::authority)
     }
 
-    /// Requests to the same authority with the same value of a header share a limit: `AUTHORIZATION`, or
-    /// whatever else the server counts by. Those without the header share one too.
+    /// Creates a pace in which requests to the same authority with the same credential share a limit. The places of a
+    /// credential are those of [`RequestHead::each_credential`]. Requests without one share a limit as well.
+    pub fn per_credential() -> Self {
+        Self::keyed(key_hash::credential)
+    }
+
+    /// Creates a pace in which requests to the same authority with the same value of a header share a limit. Requests without
+    /// the header share a limit as well.
     pub fn per_header(name: HeaderName) -> Self {
-        Self::keyed(move |head, hasher| {
-            hash_authority(head, hasher);
-            for (_, value) in head.headers().filter(|(header, _)| *header == name.as_str()) {
-                value.hash(hasher);
-            }
-        })
+        Self::keyed(move |head, hasher| key_hash::header(head, &name, hasher))
     }
 
-    /// Requests for which `key` returns the same share a limit.
+    /// Creates a pace in which requests share a limit if `key` returns the same value for them. The pace saves a hash of it
+    /// with a secret of its own, and never the value. The authority is part of the key only if `key` returns it.
     pub fn per<K: Hash>(key: impl Fn(&RequestHead<'_>) -> K + Send + Sync + 'static) -> Self {
         Self::keyed(move |head, hasher| key(head).hash(hasher))
     }
 
     fn keyed(key: impl Fn(&RequestHead<'_>, &mut DefaultHasher) + Send + Sync + 'static) -> Self {
-        Self {
-            key: Box::new(key),
-            hasher: RandomState::new(),
-            terms: Terms { longest: Self::LONGEST, slow_start: false },
+        let settings = Settings {
+            longest: Self::LONGEST,
+            slow_start: false,
             keys: 10_000,
             waiters: 10_000,
-            gates: HashMap::new(),
-            waiting: 0,
-            tickets: 0,
-            wakes: VecDeque::new(),
-        }
+            has_tenants: false,
+        };
+        let (tenant, cost) = (None, None);
+        Self { key: Box::new(key), tenant, cost, hasher: RandomState::new(), table: KeyTable::new(settings) }
     }
 
-    /// Sets how long a key is held at most, whatever the server asks: a wrong hint, or a hostile one, must not
-    /// hold all callers for a day. One request may go after that, and the server can ask again.
+    /// Sets the tenant of a request. Tenants that wait for the same key share it equally, by deficit round robin (Shreedhar
+    /// and Varghese, 1995), each by the [costs](Self::cost) of its requests. Within a tenant, the request that came first goes
+    /// first. Without this, all requests belong to one tenant. A key knows 1,024 tenants apart, and puts further ones
+    /// together.
+    pub fn fair_by<K: Hash>(self, tenant: impl Fn(&RequestHead<'_>) -> K + Send + Sync + 'static) -> Self {
+        let tenant: Box<HashOf> = Box::new(move |head, hasher| tenant(head).hash(hasher));
+        let settings = Settings { has_tenants: true, ..*self.table.settings() };
+        Self { tenant: Some(tenant), table: self.table.with(settings), ..self }
+    }
+
+    /// Sets the cost of a request in units of the server's announced quotas, for example in tokens. 0 counts as 1, which is
+    /// the cost without this. A quota of requests counts each request once, whatever its cost.
+    ///
+    /// The pace takes the cost from the announced quotas when it admits the request, and gives it back if the request is
+    /// refused or lost. It does not read from answers how much they used.
+    pub fn cost(self, cost: impl Fn(&RequestHead<'_>) -> u32 + Send + Sync + 'static) -> Self {
+        Self { cost: Some(Box::new(cost)), ..self }
+    }
+
+    /// Sets the longest time for which one hint of the server holds back all requests with a key. The default is
+    /// [`LONGEST`](Self::LONGEST). A longer hint holds back the refused request alone. At an announced quota, at least one
+    /// request goes in each such time.
     pub fn longest(self, longest: Duration) -> Self {
-        Self { terms: Terms { longest, ..self.terms }, ..self }
+        self.with(|settings| settings.longest = longest)
     }
 
-    /// Begins with four sends at a time for a key that nobody has heard from, and doubles that with each round
-    /// that is served. A burst of callers then finds the limit with a handful of calls, and not with all of them.
+    /// Starts a new key with four requests in flight, and lets that number grow by half with each round that is served. A
+    /// burst then meets an unknown limit with fewer refused calls. A request that the server does not refuse for some time
+    /// counts as served here, so slow answers do not slow the start.
     pub fn slow_start(self) -> Self {
-        Self { terms: Terms { slow_start: true, ..self.terms }, ..self }
+        self.with(|settings| settings.slow_start = true)
     }
 
-    /// Sets how many keys are known at a time; 0 means 1. The default is 10,000. One that nobody uses is
-    /// forgotten to make room, and if there is none, requests with a new key are [refused](PaceRejection::Keys).
+    /// Sets the largest number of keys. The default is 10,000, and 0 counts as 1. A full table forgets a key that no request
+    /// uses. If all are in use, requests with a new key go without a pace, and [`unpaced`](Self::unpaced) counts them.
     pub fn keys(self, keys: usize) -> Self {
-        Self { keys: keys.max(1), ..self }
+        self.with(|settings| settings.keys = keys.max(1))
     }
 
-    /// Sets how many callers may wait at a time, of all keys together; the default is 10,000. Beyond that they
-    /// are [refused](PaceRejection::Waiters).
+    /// Sets the largest number of requests that wait, over all keys. The default is 10,000. A quarter of it may wait for one
+    /// key, and with [`fair_by`](Self::fair_by) a quarter of that for one tenant, both rounded up. Beyond that, the pace
+    /// rejects the request with [`PaceRejection::Full`], or instead the newest one of a tenant that has more waiters.
     pub fn waiters(self, waiters: usize) -> Self {
-        Self { waiters, ..self }
+        self.with(|settings| settings.waiters = waiters)
     }
 
-    /// The next ticket, for a request that came just now. It may be polled at once.
-    pub fn enter(&mut self, head: &RequestHead<'_>) -> Ticket {
-        let mut hasher = self.hasher.build_hasher();
-        (self.key)(head, &mut hasher);
-        let key = Key(hasher.finish());
-        self.tickets += 1;
-        Ticket { key, number: self.tickets, not_before: Duration::ZERO, ends_at: None }
+    fn with(self, change: impl FnOnce(&mut Settings)) -> Self {
+        let mut settings = *self.table.settings();
+        change(&mut settings);
+        Self { table: self.table.with(settings), ..self }
     }
 
-    /// Whether it is the ticket's turn; if not, the caller is in line from now on.
-    pub fn poll(&mut self, ticket: &Ticket, now: Duration) -> Admission {
-        if !self.gates.contains_key(&ticket.key) && !self.make_room(now) {
-            return Admission::Rejected(PaceRejection::Keys);
+    /// Creates the ticket of a request that came just now. This runs the functions of [`per`](Self::per),
+    /// [`fair_by`](Self::fair_by) and [`cost`](Self::cost), outside of all locks.
+    #[inline]
+    pub fn ticket(&self, head: &RequestHead<'_>) -> Ticket {
+        let hash = |of: &HashOf| {
+            let mut hasher = self.hasher.build_hasher();
+            of(head, &mut hasher);
+            hasher.finish()
+        };
+        let tenant = self.tenant.as_deref().map_or(0, hash);
+        let cost = self.cost.as_deref().map_or(1, |cost| cost(head).max(1));
+        let key = hash(&*self.key);
+        #[cfg(feature = "fleet")]
+        self.note_key(key, head);
+        Ticket::new(key, tenant, cost)
+    }
+
+    /// Admits a request at once if its key is free, so that no request waits for it and no refusal is known. It returns `None`
+    /// otherwise, and then [`poll`](Self::poll) decides. The request does not join the queue.
+    ///
+    /// Most requests are of this kind, and a caller can send them before it makes anything that a wait needs.
+    #[inline]
+    pub fn admit_free(&self, ticket: &mut Ticket, now: Duration) -> Option<Permit> {
+        self.table.admit_free(ticket, now)
+    }
+
+    /// Asks whether a request may be sent now. A request that has to wait joins the queue, and the pace wakes `waker` if it
+    /// should be polled before the time that the answer names. Without a waker, it is admitted at that time or later.
+    ///
+    /// The next request in the queue is offered a slot first. If it is not polled within 20 ms, the slot goes to one behind
+    /// it, and the request keeps its place.
+    pub fn poll(&self, ticket: &mut Ticket, now: Duration, waker: Option<&Waker>) -> Admission {
+        self.table.poll(ticket, now, waker)
+    }
+
+    /// Takes a request out of the queue. It does nothing if the request does not wait.
+    pub fn leave(&self, ticket: &mut Ticket, now: Duration) {
+        self.table.leave(ticket, now);
+    }
+
+    /// Returns whether a permit may still be used. All requests may have been stopped while the inner service got ready: then
+    /// the permit is [lost](Self::lose), and the ticket is polled again. It keeps its place in the queue.
+    pub fn still_valid(&self, permit: &Permit, now: Duration) -> bool {
+        self.table.still_valid(permit, now)
+    }
+
+    /// Reports the head of the answer to a request that was sent, and returns what it meant. `clock` is read only if the head
+    /// says something, or if requests with the key may have to wait.
+    pub fn settle(
+        &self,
+        permit: Permit,
+        head: &ResponseHead<'_>,
+        clock: impl FnOnce() -> ClockReading,
+    ) -> Settlement {
+        self.table.settle(permit, head, clock)
+    }
+
+    /// Reports that no answer will come: the call failed, its caller is gone, or it was never sent.
+    pub fn lose(&self, permit: Permit, now: Duration) {
+        self.table.lose(permit, now);
+    }
+
+    /// Gives back a permit at once, because the request cannot be sent yet. The request keeps its place in the queue for the
+    /// next poll, and the attempt does not count.
+    pub fn give_back(&self, ticket: &mut Ticket, permit: Permit, now: Duration) {
+        ticket.attempts = permit.attempts;
+        ticket.previous = permit.previous;
+        if permit.attempts == 0 {
+            ticket.first = None;
         }
-        let gate = self.gates.entry(ticket.key).or_insert_with(|| Gate::new(&self.terms, now));
-        if gate.is_idle(now) && now.saturating_sub(gate.touched()) > MEMORY {
-            *gate = Gate::new(&self.terms, now);
-        }
-        let others = self.waiting - gate.waiting();
-        let turn = gate.poll(*ticket, now, self.waiting < self.waiters, &mut self.wakes);
-        self.waiting = others + gate.waiting();
-        turn
+        self.table.lose(permit, now);
     }
 
-    /// Whether the server has not asked for quiet since the turn came: the send that a pass is for may have had to
-    /// wait for something else. If it has, the pass is [lost](Self::lose), and the caller polls its ticket again.
-    pub fn still_lets(&self, pass: &Permit, now: Duration) -> bool {
-        self.gates.get(&pass.key).is_none_or(|gate| gate.is_open(now))
-    }
-
-    /// The caller waits no more.
-    pub fn leave(&mut self, ticket: &Ticket) {
-        if let Some(gate) = self.gates.get_mut(&ticket.key) {
-            let others = self.waiting - gate.waiting();
-            gate.leave(ticket, &mut self.wakes);
-            self.waiting = others + gate.waiting();
-        }
-    }
-
-    /// This came of a send.
-    pub fn observe(&mut self, pass: Permit, head: &ResponseHead<'_>, now: ClockReading) {
-        let news = News::read(head, now.wall);
-        if let Some(gate) = self.gates.get_mut(&pass.key) {
-            let others = self.waiting - gate.waiting();
-            gate.hear(&pass, &news, &self.terms, now.monotonic, &mut self.wakes);
-            self.waiting = others + gate.waiting();
-        }
-    }
-
-    /// Nothing came of a send: it failed, or its caller is gone. If the others waited for its answer, the next
-    /// of them goes.
-    pub fn lose(&mut self, pass: Permit) {
-        if let Some(gate) = self.gates.get_mut(&pass.key) {
-            gate.lose(&pass, &mut self.wakes);
-        }
-    }
-
-    /// The next caller who should poll again, once for each reason.
-    pub fn wake(&mut self) -> Option<Ticket> {
-        self.wakes.pop_front()
-    }
-
-    /// How many callers wait, of all keys together.
+    /// Returns the number of requests that wait, over all keys.
     pub fn waiting(&self) -> usize {
-        self.waiting
+        self.table.waiting()
     }
 
-    /// Whether there is room for a new key. Where it has to be made, all that were quiet for a while go, so that
-    /// a flood of new keys does not have to look for one each.
-    fn make_room(&mut self, now: Duration) -> bool {
-        if self.gates.len() < self.keys {
-            return true;
-        }
-        self.gates.retain(|_, gate| !gate.is_idle(now) || now.saturating_sub(gate.touched()) < QUIET);
-        if self.gates.len() >= self.keys {
-            self.gates.retain(|_, gate| !gate.is_idle(now));
-        }
-        self.gates.len() < self.keys
+    /// Returns the number of requests that went without a pace, because the table of keys was full.
+    pub fn unpaced(&self) -> u64 {
+        self.table.unpaced()
     }
-}
 
-/// Whatever its case (RFC 3986 section 3.2.2).
-fn hash_authority(head: &RequestHead<'_>, hasher: &mut DefaultHasher) {
-    for byte in head.authority().unwrap_or_default().bytes() {
-        byte.to_ascii_lowercase().hash(hasher);
+    /// Returns the number of keys in the table.
+    pub fn key_count(&self) -> usize {
+        self.table.len()
+    }
+
+    /// Describes the keys at which anything is known, those with the longest queues first, and at most `most` of them.
+    pub fn reports(&self, now: Duration, most: usize) -> Vec<PaceReport> {
+        self.table.reports(now, most)
+    }
+
+    /// Describes the key of a ticket. The report of a key that is not in the table is empty.
+    pub fn report(&self, ticket: &Ticket, now: Duration) -> PaceReport {
+        self.table.report(ticket, now)
     }
 }
 
 impl fmt::Debug for Pace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Pace")
-            .field("longest", &self.terms.longest)
-            .field("slow_start", &self.terms.slow_start)
-            .field("keys", &self.gates.len())
-            .field("waiting", &self.waiting)
+            .field("settings", self.table.settings())
+            .field("keys", &self.key_count())
+            .field("waiting", &self.waiting())
             .finish_non_exhaustive()
     }
 }
-
-/// What was learned of a key that nobody uses is forgotten after this.
-const MEMORY: Duration = Duration::from_secs(600);
-/// What nobody used for this long is the first to go when there is no room.
-const QUIET: Duration = Duration::from_secs(10);
-
-#[cfg(test)]
-mod tests;

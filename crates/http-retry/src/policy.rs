@@ -30,6 +30,7 @@ pub use self::grpc::Grpc;
 pub use self::llm::LlmPolicy;
 pub use self::no_retry::NoRetry;
 pub use self::retry_after_first::RetryAfterFirst;
+pub(crate) use self::retry_after_first::THROTTLED_BASE;
 #[cfg(feature = "service-config")]
 pub use self::service_config::GrpcServiceConfig;
 #[cfg(feature = "grpc")]

@@ -1,14 +1,20 @@
 //! The retry loop without I/O. It takes an outcome and returns a decision.
 
 mod admit;
+mod clock_reading;
+mod decision;
+mod report;
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use http::StatusCode;
 use rand::Rng;
 
 use self::admit::{DelaySource, PendingRetry, is_transparent};
-use crate::{Attempt, Budget, GiveUpReason, Outcome, Policy, RetryCause, RetryContext, RetryHint, Verdict};
+pub use self::clock_reading::ClockReading;
+pub use self::decision::Decision;
+use crate::policy::THROTTLED_BASE;
+use crate::{Attempt, Budget, Outcome, Policy, RetryCause, RetryContext, RetryHint, Verdict, hint};
 
 /// The state of one request across its attempts, without I/O, clock or randomness of its own.
 ///
@@ -59,6 +65,8 @@ pub struct Session {
     is_paced: bool,
     started: Option<Duration>,
     number: u32,
+    /// The attempts that were probes for others, and do not count.
+    uncounted: u32,
     /// `None` until an outcome is worth a retry. Few are, and the box keeps the future of every request small.
     state: Option<Box<RetryState>>,
 }
@@ -66,6 +74,8 @@ pub struct Session {
 /// The state that a session needs once an outcome was worth a retry.
 #[derive(Debug, Default)]
 struct RetryState {
+    /// The part of the time that does not count by which `max_elapsed` was extended.
+    paused: Duration,
     backoff_step: u32,
     immediate_resend_used: bool,
     previous_delay: Option<Duration>,
@@ -76,59 +86,12 @@ struct RetryState {
     pending: Option<PendingRetry>,
 }
 
-/// The answer of a [`Session`] to an outcome.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[must_use = "a session only decides; the caller waits and sends"]
-pub enum Decision {
-    /// The outcome is final, and goes to the caller.
-    Accept,
-    /// The outcome is final for this reason, and goes to the caller. It was worth a retry, or would have been for an
-    /// idempotent request.
-    GiveUp(GiveUpReason),
-    /// The next attempt starts after this delay.
-    Wait(Duration),
-}
-
-impl Decision {
-    /// Returns the reason for which the session gave up, if it did.
-    pub fn reason(self) -> Option<GiveUpReason> {
-        match self {
-            Self::GiveUp(reason) => Some(reason),
-            Self::Accept | Self::Wait(_) => None,
-        }
-    }
-}
-
-/// A reading of the two clocks that a [`Session`] needs.
-#[derive(Clone, Copy, Debug)]
-#[non_exhaustive]
-pub struct ClockReading {
-    /// The monotonic time since a point that all users of a session and its budget share.
-    pub monotonic: Duration,
-    /// The wall clock, for dates.
-    pub wall: SystemTime,
-    /// The monotonic time at which the session began, for a session without [`Session::started`].
-    #[doc(hidden)]
-    pub started: Option<Duration>,
-}
-
-impl ClockReading {
-    /// Creates a reading of both clocks.
-    pub const fn new(monotonic: Duration, wall: SystemTime) -> Self {
-        Self { monotonic, wall, started: None }
-    }
-
-    /// Sets the time at which the session began. A caller that converts the time of another clock does so only when a session
-    /// reads the clock.
-    #[doc(hidden)]
-    pub fn started(self, monotonic: impl Into<Option<Duration>>) -> Self {
-        Self { started: monotonic.into(), ..self }
-    }
-}
-
 impl Session {
     /// The default of [`max_attempts`](Self::max_attempts).
     pub const MAX_ATTEMPTS: u32 = 3;
+
+    /// The largest number of attempts that [`leave_uncounted`](Self::leave_uncounted) leaves out of the count.
+    pub const MAX_UNCOUNTED: u32 = 8;
 
     /// The default of [`max_elapsed`](Self::max_elapsed).
     pub const MAX_ELAPSED: Duration = Duration::from_secs(60);
@@ -143,6 +106,7 @@ impl Session {
             is_paced: false,
             started: None,
             number: 1,
+            uncounted: 0,
             state: None,
         }
     }
@@ -187,31 +151,21 @@ impl Session {
             .map_or(0, |state| state.pending.as_ref().map_or(state.retries, |pending| pending.retries))
     }
 
-    /// Returns the sum of the waits before the attempts that were sent.
-    pub fn waited(&self) -> Duration {
-        self.state.as_ref().map_or(Duration::ZERO, |state| state.waited)
+    /// Leaves the last attempt out of the count against [`max_attempts`](Self::max_attempts), because it was refused on behalf
+    /// of all requests that wait for a [`Pace`](crate::Pace). It was a probe, or it was a trial: one of the first eight attempts
+    /// of its request, sent at a limit that the pace tries to exceed for the requests that wait.
+    /// [`Settlement::is_uncounted`](crate::Settlement::is_uncounted) says so. At most [`MAX_UNCOUNTED`](Self::MAX_UNCOUNTED),
+    /// which is 8, attempts of a session are left out.
+    pub fn leave_uncounted(&mut self) {
+        self.uncounted = (self.uncounted + 1).min(Self::MAX_UNCOUNTED);
     }
 
-    /// Returns the cause of the last outcome that was worth a retry.
-    pub fn cause(&self) -> Option<RetryCause> {
-        self.state.as_ref()?.cause
-    }
-
-    /// Returns the hint in the last outcome that was worth a retry.
-    pub fn hint(&self) -> Option<RetryHint> {
-        self.state.as_ref()?.hint.map(|(hint, _)| hint)
-    }
-
-    /// Returns the header of that hint, by its name in the list of [`RetryHint::read`].
-    pub fn hint_header(&self) -> Option<&'static str> {
-        self.state.as_ref()?.hint.map(|(_, header)| header)
-    }
-
-    /// Returns the time after which nothing may be sent, in the time of [`ClockReading::monotonic`]. It is `None` before the
-    /// session has begun, or without a bound.
-    #[inline]
-    pub fn gives_up_at(&self) -> Option<Duration> {
-        Some(self.started?.saturating_add(self.max_elapsed?))
+    /// Returns the token of the admitted resend to its budget. The resend is a probe of a [`Pace`](crate::Pace), which is sent
+    /// on behalf of all requests that wait, and so it costs nothing.
+    pub fn waive_cost(&mut self) {
+        if let Some(pending) = self.state.as_mut().and_then(|state| state.pending.as_mut()) {
+            pending.withdrawal = None;
+        }
     }
 
     /// Decides whether a resend follows an outcome, and when. The steps are classify, schedule and admit.
@@ -241,6 +195,10 @@ impl Session {
         // The connection speaks another protocol after a 101, so the request cannot be sent again.
         if matches!(attempt.outcome, Outcome::Response(head) if head.status() == StatusCode::SWITCHING_PROTOCOLS)
         {
+            return Decision::Accept;
+        }
+        // A peer that got a tunnel's head may have left HTTP. What it never got can go to another one.
+        if cause != RetryCause::NeverSent && attempt.request.is_connect_or_upgrade() {
             return Decision::Accept;
         }
         self.decide_retry(policy, attempt, cause, budget, clock(), rng)
@@ -297,6 +255,11 @@ impl Session {
         state.retries = pending.retries;
         match pending.source {
             DelaySource::Protocol => state.immediate_resend_used = true,
+            DelaySource::Redispatch => {}
+            // A hint that is shorter than any backoff does not show that the server is well again.
+            DelaySource::Server if state.hint.is_none_or(|(hint, header)| is_short(hint, header)) => {
+                state.backoff_step = state.backoff_step.saturating_add(1);
+            }
             DelaySource::Server => state.backoff_step = 0,
             DelaySource::Policy => {
                 state.backoff_step = state.backoff_step.saturating_add(1);
@@ -325,6 +288,9 @@ impl Session {
     ) -> RetryContext<'a> {
         let state = self.state.get_or_insert_default();
         state.cause = Some(cause);
+        let added = reading.paused.saturating_sub(state.paused);
+        state.paused = reading.paused;
+        self.max_elapsed = self.max_elapsed.map(|max_elapsed| max_elapsed.saturating_add(added));
         state.hint = match attempt.outcome {
             Outcome::Response(head) if self.heeds_hints => RetryHint::read_with_header(&head, reading.wall),
             Outcome::Response(_) | Outcome::Failure(_) => None,
@@ -346,6 +312,12 @@ impl Session {
     fn immediate_resend_used(&self) -> bool {
         self.state.as_ref().is_some_and(|state| state.immediate_resend_used)
     }
+}
+
+/// Returns whether a hint is shorter than the backoff after a refusal without a hint. gRPC's pushback begins a new backoff in
+/// any case (gRPC A6).
+fn is_short(hint: RetryHint, header: &str) -> bool {
+    header != hint::PUSHBACK && hint.delay().is_some_and(|delay| delay < THROTTLED_BASE)
 }
 
 /// Returns the decision on an accepted outcome, with a reason if only the request prevents a retry.

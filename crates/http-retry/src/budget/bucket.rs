@@ -29,6 +29,9 @@ pub(super) struct Bucket {
     /// The size of the bucket, in thousandths of a token.
     capacity: u32,
     word: AtomicU64,
+    /// Takes the place of the word if a fleet shares the budget.
+    #[cfg(feature = "fleet")]
+    purse: Option<Box<super::purse::Purse>>,
 }
 
 /// The content of a bucket.
@@ -45,7 +48,26 @@ impl Bucket {
         let tokens = settings.capacity.unwrap_or(settings.min_per_second.saturating_mul(10).max(100));
         let capacity = tokens.saturating_mul(1_000);
         let full = Level { thousandths: capacity, accrued_at: 0 };
-        Self { settings, capacity, word: AtomicU64::new(full.to_word()) }
+        Self {
+            settings,
+            capacity,
+            word: AtomicU64::new(full.to_word()),
+            #[cfg(feature = "fleet")]
+            purse: None,
+        }
+    }
+
+    /// Creates a bucket that a fleet shares.
+    #[cfg(feature = "fleet")]
+    pub(super) fn of_fleet(settings: BudgetSettings, id: crate::fleet::Id) -> Self {
+        let bucket = Self::new(settings);
+        let purse = super::purse::Purse::new(id, settings, bucket.capacity);
+        Self { purse: Some(Box::new(purse)), ..bucket }
+    }
+
+    #[cfg(feature = "fleet")]
+    pub(super) fn purse(&self) -> Option<&super::purse::Purse> {
+        self.purse.as_deref()
     }
 
     pub(super) fn settings(&self) -> BudgetSettings {
@@ -60,6 +82,10 @@ impl Bucket {
     /// Returns the tokens in the bucket, in thousandths.
     #[inline]
     pub(super) fn thousandths(&self) -> u32 {
+        #[cfg(feature = "fleet")]
+        if let Some(purse) = &self.purse {
+            return purse.tokens();
+        }
         Level::from_word(self.word.load(Ordering::Relaxed)).thousandths
     }
 
@@ -67,6 +93,10 @@ impl Bucket {
     pub(super) fn withdraw(&self, cost: u32, now: Duration) -> bool {
         if self.settings.throttles {
             return self.thousandths() > self.capacity / 2;
+        }
+        #[cfg(feature = "fleet")]
+        if let Some(purse) = &self.purse {
+            return purse.withdraw(cost.into(), now);
         }
         let now = wrapping_millis(now);
         let after = |level| {
@@ -80,16 +110,28 @@ impl Bucket {
     /// Returns whether the bucket is full and failures take nothing out, so that an accepted outcome changes nothing.
     #[inline]
     pub(super) fn is_full(&self) -> bool {
+        #[cfg(feature = "fleet")]
+        if let Some(purse) = &self.purse {
+            return purse.is_full();
+        }
         !self.settings.throttles && self.thousandths() >= self.capacity
     }
 
     /// Adds the reward of one success.
     pub(super) fn deposit(&self) {
+        #[cfg(feature = "fleet")]
+        if let Some(purse) = &self.purse {
+            return purse.deposit();
+        }
         self.add(self.settings.reward);
     }
 
     /// Adds the tokens of a withdrawal that was not committed.
     pub(super) fn refund(&self, thousandths: u32) {
+        #[cfg(feature = "fleet")]
+        if let Some(purse) = &self.purse {
+            return purse.refund(thousandths.into());
+        }
         if !self.settings.throttles {
             self.add(thousandths);
         }

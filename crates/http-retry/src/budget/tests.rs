@@ -1,3 +1,6 @@
+#[cfg(feature = "fleet")]
+mod fleet;
+
 use std::sync::Barrier;
 use std::thread;
 
@@ -121,8 +124,8 @@ fn clones_share_one_bucket_and_a_setter_starts_another() {
 fn the_cost_follows_the_cause() {
     use RetryCause::*;
     for (cause, hinted, first, expected) in [
-        (NeverSent, false, true, RetryCost::QUARTER),
-        (NeverSent, false, false, RetryCost::ONE),
+        (NeverSent, false, true, RetryCost::FREE),
+        (NeverSent, false, false, RetryCost::FREE),
         (Unprocessed, false, true, RetryCost::QUARTER),
         (Unprocessed, false, false, RetryCost::ONE),
         (Throttled, true, true, RetryCost::QUARTER),

@@ -1,176 +1,212 @@
-mod announced;
-mod bounds;
-mod crowd;
-mod deadlines;
-mod extremes;
-mod fairness;
-mod gate;
-mod hints;
-mod keys;
-mod learning;
-mod probe;
-mod properties;
-mod server;
-mod slow_start;
-mod wakes;
+//! The promises of the pace, through its public API.
 
+mod bad_input;
+mod fairness;
+mod fallen_limit;
+mod faults;
+#[cfg(feature = "fleet")]
+mod fleet;
+mod full_queue;
+mod keys;
+mod long_stop;
+mod memory;
+mod offers;
+mod open_sends;
+mod properties;
+mod recovery;
+mod wakers;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::task::{Wake, Waker};
 use std::time::SystemTime;
 
-use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
+use http::{Request, Response};
 
 use super::*;
 
-type Lines<'a> = &'a [(&'a str, &'a str)];
-
-/// Callers who are driven by hand. Time moves only by the test.
-struct Hand {
-    pace: Pace,
-    now: Duration,
-}
-
-impl Hand {
-    fn new(pace: Pace) -> Self {
-        Self { pace, now: Duration::ZERO }
-    }
-
-    /// A pace that one call has taught to keep quiet for a second.
-    fn closed(pace: Pace) -> Self {
-        let mut hand = Self::new(pace);
-        hand.close(&[("retry-after", "1")]);
-        hand
-    }
-
-    /// One call that is refused.
-    #[track_caller]
-    fn close(&mut self, lines: Lines<'_>) {
-        let ticket = self.enter();
-        let pass = self.go(&ticket);
-        self.hear(pass, 429, lines);
-    }
-
-    fn enter(&mut self) -> Ticket {
-        self.pace.enter(&(&request("https://api.example/")).into())
-    }
-
-    /// A newcomer who is in line, or else it fails.
-    #[track_caller]
-    fn enter_and_wait(&mut self) -> Ticket {
-        let ticket = self.enter();
-        self.wait(&ticket);
-        ticket
-    }
-
-    fn poll(&mut self, ticket: &Ticket) -> Admission {
-        self.pace.poll(ticket, self.now)
-    }
-
-    #[track_caller]
-    fn go(&mut self, ticket: &Ticket) -> Permit {
-        match self.poll(ticket) {
-            Admission::Go(pass) => pass,
-            other => panic!("{other:?} at {:?}", self.now),
-        }
-    }
-
-    /// A newcomer who is first in line goes as soon as they may.
-    #[track_caller]
-    fn go_in_time(&mut self) -> Permit {
-        let ticket = self.enter();
-        loop {
-            match self.poll(&ticket) {
-                Admission::Go(pass) => return pass,
-                Admission::Wait(Some(until)) if until > self.now => self.now = until,
-                other => panic!("{other:?} at {:?}", self.now),
-            }
-        }
-    }
-
-    /// Until when it is told to wait.
-    #[track_caller]
-    fn wait(&mut self, ticket: &Ticket) -> Option<Duration> {
-        match self.poll(ticket) {
-            Admission::Wait(until) => until,
-            other => panic!("{other:?} at {:?}", self.now),
-        }
-    }
-
-    #[track_caller]
-    fn refused(&mut self, ticket: &Ticket) -> PaceRejection {
-        match self.poll(ticket) {
-            Admission::Rejected(refusal) => refusal,
-            other => panic!("{other:?} at {:?}", self.now),
-        }
-    }
-
-    fn hear(&mut self, pass: Permit, status: u16, lines: Lines<'_>) {
-        self.pace.observe(pass, &(&answer(status, lines)).into(), moment(self.now));
-    }
-
-    /// All who are woken, in their order.
-    fn wakes(&mut self) -> Vec<Ticket> {
-        std::iter::from_fn(|| self.pace.wake()).collect()
-    }
-
-    /// When a newcomer may go who leaves again.
-    #[track_caller]
-    fn opening(&mut self) -> Duration {
-        let ticket = self.enter();
-        match self.poll(&ticket) {
-            Admission::Go(pass) => {
-                self.pace.lose(pass);
-                self.now
-            }
-            Admission::Wait(until) => {
-                self.pace.leave(&ticket);
-                until.expect("others are in line")
-            }
-            Admission::Rejected(refusal) => panic!("{refusal}"),
-        }
-    }
-}
-
-fn request(uri: &str) -> Request<()> {
-    Request::get(uri).body(()).unwrap()
-}
-
-fn answer(status: u16, lines: Lines<'_>) -> Response<()> {
-    let mut response = Response::new(());
-    *response.status_mut() = StatusCode::from_u16(status).unwrap();
-    for (name, value) in lines {
-        let value = HeaderValue::from_str(value).unwrap();
-        response.headers_mut().append(HeaderName::try_from(*name).unwrap(), value);
-    }
-    response
-}
-
-/// The wall clock starts with the year 2026.
-fn moment(now: Duration) -> ClockReading {
-    let wall = SystemTime::UNIX_EPOCH + Duration::from_secs(1_767_225_600);
-    ClockReading::new(now, wall.checked_add(now).unwrap_or(wall))
-}
+const TENANT: &str = "x-tenant";
+/// An hour after the moment from which times count.
+const START: Duration = Duration::from_secs(3_600);
 
 fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }
 
-const NANO: Duration = Duration::from_nanos(1);
-
-#[test]
-fn all_parts_may_be_shared_between_threads() {
-    fn check<T: Send + Sync>() {}
-    check::<Pace>();
-    check::<Ticket>();
-    check::<Permit>();
-    check::<Admission>();
-    check::<PaceRejection>();
+fn secs(secs: u64) -> Duration {
+    Duration::from_secs(secs)
 }
 
-#[test]
-fn a_pace_says_what_it_is_set_to_and_how_many_wait() {
-    let mut hand = Hand::closed(Pace::per_authority().slow_start());
-    hand.enter_and_wait();
-    assert_eq!(
-        format!("{:?}", hand.pace),
-        "Pace { longest: 120s, slow_start: true, keys: 1, waiting: 1, .. }"
-    );
+/// A ticket of a request to `http://key/` from a tenant.
+fn ticket(pace: &Pace, key: &str, tenant: &str) -> Ticket {
+    let request = Request::get(format!("http://{key}/")).header(TENANT, tenant).body(()).unwrap();
+    pace.ticket(&RequestHead::from(&request))
+}
+
+fn fair(pace: Pace) -> Pace {
+    pace.fair_by(|head| head.header(TENANT).map(str::to_owned))
+}
+
+fn response(status: u16, retry_after: Option<u64>) -> Response<()> {
+    let response = Response::builder().status(status);
+    match retry_after {
+        Some(secs) => response.header("retry-after", secs),
+        None => response,
+    }
+    .body(())
+    .unwrap()
+}
+
+fn settle(pace: &Pace, permit: Permit, response: &Response<()>, now: Duration) -> Settlement {
+    pace.settle(permit, &ResponseHead::from(response), || ClockReading::new(now, SystemTime::UNIX_EPOCH))
+}
+
+#[track_caller]
+fn go(pace: &Pace, ticket: &mut Ticket, now: Duration) -> Permit {
+    match pace.poll(ticket, now, None) {
+        Admission::Go(permit) => permit,
+        other => panic!("no permit: {other:?}"),
+    }
+}
+
+#[track_caller]
+fn wait(pace: &Pace, ticket: &mut Ticket, now: Duration) -> (Duration, Why) {
+    match pace.poll(ticket, now, None) {
+        Admission::Wait { until, why } => (until, why),
+        other => panic!("no wait: {other:?}"),
+    }
+}
+
+#[track_caller]
+fn rejected(pace: &Pace, ticket: &mut Ticket, now: Duration) -> PaceRejection {
+    match pace.poll(ticket, now, None) {
+        Admission::Rejected(rejection) => rejection,
+        other => panic!("no rejection: {other:?}"),
+    }
+}
+
+/// Sends calls of a key and refuses them all, until the key is stopped. Returns the time then, and when the stop ends.
+fn stop(pace: &Pace, key: &str, now: Duration, hint: u64) -> (Duration, Duration) {
+    let refusal = response(429, Some(hint));
+    let mut now = now;
+    for _ in 0..20 {
+        let mut permits = Vec::new();
+        for _ in 0..20 {
+            if let Admission::Go(permit) = pace.poll(&mut ticket(pace, key, "stopper"), now, None) {
+                permits.push(permit);
+            }
+            now += ms(10);
+        }
+        for permit in permits {
+            settle(pace, permit, &refusal, now);
+        }
+        now += ms(200);
+        // The answers are judged after a while, by whoever asks.
+        let mut asks = ticket(pace, key, "stopper");
+        if let Admission::Go(permit) = pace.poll(&mut asks, now, None) {
+            settle(pace, permit, &refusal, now);
+        }
+        pace.leave(&mut asks, now);
+        if let Some(left) = pace.report(&ticket(pace, key, ""), now).stopped_for {
+            return (now, now + left);
+        }
+    }
+    panic!("the key does not stop");
+}
+
+/// A waker that says whether it was woken.
+#[derive(Debug, Default)]
+struct Flag(AtomicBool);
+
+impl Flag {
+    fn new() -> (Arc<Self>, Waker) {
+        let flag = Arc::new(Self::default());
+        (Arc::clone(&flag), Waker::from(flag))
+    }
+
+    /// Returns whether it was woken since the last call.
+    fn take(&self) -> bool {
+        self.0.swap(false, SeqCst)
+    }
+}
+
+impl Wake for Flag {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, SeqCst);
+    }
+}
+
+/// A request that waits, polled like a task: when it is woken, and at its time.
+struct Caller {
+    name: String,
+    ticket: Ticket,
+    flag: Arc<Flag>,
+    waker: Waker,
+    until: Duration,
+}
+
+impl Caller {
+    fn new(pace: &Pace, key: &str, name: &str) -> Self {
+        let (flag, waker) = Flag::new();
+        Self { name: name.to_owned(), ticket: ticket(pace, key, name), flag, waker, until: Duration::ZERO }
+    }
+
+    /// Polls, and returns the answer unless the request waits.
+    fn poll(&mut self, pace: &Pace, now: Duration) -> Option<Result<Permit, PaceRejection>> {
+        match pace.poll(&mut self.ticket, now, Some(&self.waker)) {
+            Admission::Wait { until, .. } => {
+                self.until = until;
+                None
+            }
+            Admission::Go(permit) => Some(Ok(permit)),
+            Admission::Rejected(rejection) => Some(Err(rejection)),
+        }
+    }
+}
+
+/// Polls all callers like tasks, with a server that serves each call within 10 ms, until none waits. Returns the names in the
+/// order in which they were admitted, and the time.
+#[track_caller]
+fn drain(
+    pace: &Pace,
+    mut callers: Vec<Caller>,
+    mut now: Duration,
+    longest: Duration,
+) -> (Vec<String>, Duration) {
+    let served = response(200, None);
+    let (mut order, mut polls) = (Vec::new(), 0_u64);
+    let (end, most_polls) = (now + longest, 2_000 * (callers.len() as u64 + 1));
+    while !callers.is_empty() {
+        let mut index = 0;
+        let mut permits = Vec::new();
+        while index < callers.len() {
+            let caller = &mut callers[index];
+            let is_woken = caller.flag.take();
+            if !is_woken && caller.until > now {
+                index += 1;
+                continue;
+            }
+            polls += 1;
+            match caller.poll(pace, now) {
+                None => index += 1,
+                Some(Err(rejection)) => panic!("{}: {rejection}", caller.name),
+                Some(Ok(permit)) => {
+                    permits.push(permit);
+                    order.push(callers.remove(index).name);
+                }
+            }
+        }
+        for permit in permits {
+            settle(pace, permit, &served, now + ms(10));
+            now += ms(10);
+        }
+        let is_woken = callers.iter().any(|caller| caller.flag.0.load(SeqCst));
+        let next = callers.iter().map(|caller| caller.until).min().unwrap_or(now);
+        if !is_woken {
+            now = now.max(next);
+        }
+        assert!(now <= end, "{} still wait after {longest:?}", callers.len());
+        assert!(polls <= most_polls, "{} still wait after {polls} polls", callers.len());
+    }
+    (order, now)
 }

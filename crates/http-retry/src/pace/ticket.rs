@@ -1,119 +1,175 @@
-//! What a caller holds while it waits, and while its request is under way.
+//! The types that a caller holds while its request waits, and while it is in flight.
 
-use std::cmp::Ordering;
 use std::error::Error;
 use std::fmt;
-use std::hash::{Hash, Hasher};
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::Key;
+use super::Why;
+use super::key_entry::KeyEntry;
+use super::nanos::Nanos;
 
-/// A place in line. Those that came first go first: tickets are ordered so. A request that is sent again keeps its
-/// place by keeping its ticket.
+/// A request that wants to be sent. It keeps its place in the queue when it is sent again.
 ///
 /// [`Pace`](crate::Pace) shows how one is used.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub struct Ticket {
-    pub(super) key: Key,
-    pub(super) number: u64,
+    pub(super) key: u64,
+    pub(super) tenant: u64,
+    pub(super) cost: u32,
     pub(super) not_before: Duration,
-    pub(super) ends_at: Option<Duration>,
+    pub(super) deadline: Option<Duration>,
+    pub(super) attempts: u32,
+    /// The first and the last send of the request.
+    pub(super) first: Option<u64>,
+    pub(super) previous: Option<Previous>,
+    /// The order of arrival among the requests that waited; 0 before the request waits.
+    pub(super) number: u64,
+    /// The key in whose queue the request waits.
+    pub(super) queued: Option<Arc<KeyEntry>>,
+    /// The time at which the key opens, as it was known when the request was rejected.
+    pub(super) opens_at: Option<Nanos>,
 }
 
 impl Ticket {
-    /// Sets when the request may be sent at the earliest, whatever the gate says. Until then it stands in
-    /// nobody's way. To change it of a ticket that is in line, leave first.
-    pub fn not_before(self, moment: Duration) -> Self {
-        Self { not_before: moment, ..self }
+    #[inline]
+    pub(super) fn new(key: u64, tenant: u64, cost: u32) -> Self {
+        let (not_before, deadline) = (Duration::ZERO, None);
+        Self {
+            key,
+            tenant,
+            cost,
+            not_before,
+            deadline,
+            attempts: 0,
+            first: None,
+            previous: None,
+            number: 0,
+            queued: None,
+            opens_at: None,
+        }
     }
 
-    /// Sets when the caller gives up. As soon as it is known that it cannot go before, it is
-    /// [refused](PaceRejection::Deadline).
-    pub fn ends_at(self, moment: impl Into<Option<Duration>>) -> Self {
-        Self { ends_at: moment.into(), ..self }
+    /// Sets the earliest time at which the request may be sent: the end of its own hint or backoff. The request must not be in
+    /// the queue: [`leave`](crate::Pace::leave) first.
+    pub fn not_before(&mut self, time: Duration) {
+        self.not_before = time;
+    }
+
+    /// Sets the time after which the request must not be sent. A request whose wait is known to end later is rejected with
+    /// [`PaceRejection::TooLong`].
+    pub fn deadline(&mut self, time: impl Into<Option<Duration>>) {
+        self.deadline = time.into();
+    }
+
+    /// Returns the time at which the key opens again, if the pace knew it when it last rejected the request: the end of a stop,
+    /// or the reset of a quota that is used up. A request with the same key is not served earlier.
+    pub fn opens_at(&self) -> Option<Duration> {
+        self.opens_at.map(Nanos::get)
+    }
+
+    /// Returns whether the request may not be sent any more, or not before its deadline.
+    #[inline]
+    pub(super) fn is_too_late(&self, now: Duration) -> bool {
+        self.deadline.is_some_and(|deadline| deadline < now.max(self.not_before))
     }
 }
 
-impl PartialEq for Ticket {
-    fn eq(&self, other: &Self) -> bool {
-        self.number == other.number
-    }
-}
-
-impl Eq for Ticket {}
-
-impl PartialOrd for Ticket {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Ticket {
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.number.cmp(&other.number)
-    }
-}
-
-impl Hash for Ticket {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.number.hash(state);
-    }
-}
-
-/// Whether it is a ticket's turn: what [`Pace::poll`](crate::Pace::poll) says, as [`Pace`](crate::Pace) shows.
+/// The answer of [`Pace::poll`](crate::Pace::poll).
 #[derive(Debug)]
-#[must_use = "a pass that is dropped must be lost: see `Pace::lose`"]
+#[must_use = "a permit that is dropped must be lost: see `Pace::lose`"]
 pub enum Admission {
-    /// Send.
+    /// The request is sent now.
     Go(Permit),
-    /// Not yet. Poll again when woken, or at this moment at the latest if there is one: the first in line watches
-    /// the clock for all.
-    Wait(Option<Duration>),
-    /// Not at all. The caller is not in line any more.
+    /// The request waits. It is polled again when it is woken, and at the time `until` at the latest.
+    Wait {
+        /// The time of the next poll.
+        until: Duration,
+        /// The reason of the wait.
+        why: Why,
+    },
+    /// The request is not sent, and is not in the queue any more.
     Rejected(PaceRejection),
 }
 
-/// A send that is under way. [`Pace`](crate::Pace) shows what becomes of it.
+/// A request that may be sent, or is in flight. [`Pace::settle`](crate::Pace::settle) or [`Pace::lose`](crate::Pace::lose)
+/// takes it back.
 #[derive(Debug)]
-#[must_use = "the others may wait for what comes of this: `Pace::observe` or `Pace::lose` takes it back"]
+#[must_use = "other requests may wait for the answer: `Pace::settle` or `Pace::lose` takes the permit back"]
 pub struct Permit {
-    pub(super) key: Key,
-    pub(super) number: u64,
+    /// `None` where the table of keys was full, so that the request goes without a pace.
+    pub(super) entry: Option<Arc<KeyEntry>>,
+    /// The place among the sends of the key.
+    pub(super) ordinal: u64,
     pub(super) sent_at: Duration,
-    /// Whether others were waiting when it left.
-    pub(super) is_pressed: bool,
+    pub(super) cost: u32,
+    /// Which stop the request probes, if it does.
+    pub(super) probe: Option<u32>,
+    /// `true` if the quotas count the request among those in flight. Those of a free key are not counted.
+    pub(super) is_reserved: bool,
+    /// The attempts before this one.
+    pub(super) attempts: u32,
+    /// The other calls in flight when this one left.
+    pub(super) others: u32,
+    /// The first send of the request, and the last one before this.
+    pub(super) first: u64,
+    pub(super) previous: Option<Previous>,
 }
 
-/// Why a request was not let through.
+/// The attempt before.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Previous {
+    pub(super) ordinal: u64,
+    /// The refused calls of the key until it was sent.
+    pub(super) refused: u32,
+}
+
+impl Permit {
+    /// Returns whether the request probes whether the server serves again, while others wait for the answer.
+    pub fn is_probe(&self) -> bool {
+        self.probe.is_some()
+    }
+}
+
+/// The meaning of an answer for the pace: the result of [`Pace::settle`](crate::Pace::settle).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Settlement {
+    /// `true` if the server refused the request because of a limit, or because it is overloaded.
+    pub is_refused: bool,
+    /// `true` if the request was refused on behalf of all that wait: it was a probe, or it tried whether the server serves
+    /// more than is known. The attempt should not count among the caller's own: see
+    /// [`Session::leave_uncounted`](crate::Session::leave_uncounted).
+    pub is_uncounted: bool,
+}
+
+/// The reason for which a request was not sent.
 ///
 /// ```
 /// use http_retry::PaceRejection;
 ///
-/// let status = |refusal| match refusal {
-///     PaceRejection::Deadline => 504,
+/// let status = |rejection| match rejection {
+///     PaceRejection::TooLong => 504,
 ///     _ => 503,
 /// };
-/// assert_eq!((status(PaceRejection::Deadline), status(PaceRejection::Waiters)), (504, 503));
-/// assert_eq!(PaceRejection::Waiters.as_str(), "waiters");
+/// assert_eq!((status(PaceRejection::TooLong), status(PaceRejection::Full)), (504, 503));
+/// assert_eq!(PaceRejection::Full.as_str(), "full");
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum PaceRejection {
-    /// As many wait as may.
-    Waiters,
-    /// As many keys are in use as can be.
-    Keys,
-    /// It would have been sent too late.
-    Deadline,
+    /// The queue is full: of the key, of the tenant, or over all keys.
+    Full,
+    /// The wait ends after the deadline of the request.
+    TooLong,
 }
 
 impl PaceRejection {
-    /// The refusal as one lower-case word, as traces and headers show it.
+    /// Returns the reason as one lower-case word, as traces and headers show it.
     pub fn as_str(self) -> &'static str {
         match self {
-            Self::Waiters => "waiters",
-            Self::Keys => "keys",
-            Self::Deadline => "deadline",
+            Self::Full => "full",
+            Self::TooLong => "too_long",
         }
     }
 }
@@ -121,9 +177,8 @@ impl PaceRejection {
 impl fmt::Display for PaceRejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Waiters => "too many requests wait for the server to want more",
-            Self::Keys => "too many servers want fewer requests",
-            Self::Deadline => "the server wants no request before the deadline",
+            Self::Full => "too many requests wait for the server's limit",
+            Self::TooLong => "the wait for the server's limit ends after the request's deadline",
         })
     }
 }

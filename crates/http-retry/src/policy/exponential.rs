@@ -103,6 +103,8 @@ pub enum Jitter {
     Full,
     /// `[d/2, d]`. No resend starts at once.
     Equal,
+    /// `[d/4, d]`. No resend starts at once, and the window is wide enough for a crowd that was refused together.
+    UpperThreeQuarters,
     /// `[(1 - f) d, (1 + f) d]`, with `f` from 0 to 1. A value outside becomes the nearer end, and not-a-number becomes 0.
     Proportional(f64),
 }
@@ -114,6 +116,7 @@ impl Jitter {
             Self::None => Window::exactly(backoff),
             Self::Full => Window::up_to(backoff),
             Self::Equal => Window::between(backoff / 2, backoff),
+            Self::UpperThreeQuarters => Window::between(backoff / 4, backoff),
             Self::Proportional(fraction) => {
                 let fraction = if fraction.is_nan() { 0.0 } else { fraction.clamp(0.0, 1.0) };
                 // `Duration::mul_f64` panics if the product overflows.

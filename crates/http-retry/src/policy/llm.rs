@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use crate::{Attempt, ExponentialBackoff, Outcome, Policy, RetryAfterFirst, RetryCause, Verdict, rules};
+use crate::{
+    Attempt, ExponentialBackoff, Jitter, Outcome, Policy, RetryAfterFirst, RetryCause, Verdict, rules,
+};
 
 /// The policy for APIs of language models. Their requests are all POST, and a repeated completion costs money but changes
 /// nothing.
@@ -10,7 +12,8 @@ use crate::{Attempt, ExponentialBackoff, Outcome, Policy, RetryAfterFirst, Retry
 /// Beyond the standard [`rules`] it retries 408, 409, 429 and 5xx except 501 and 505 for any method, as the SDKs of OpenAI
 /// and Anthropic do. If the connection broke after the request was sent, the completion may have been made and paid for,
 /// so only an [idempotent](Attempt::is_idempotent) request is sent again. The policy obeys `x-should-retry: false`. It
-/// waits as long as a hint of up to 120 s asks. Without a hint the backoff doubles from 500 ms up to 8 s, with full jitter.
+/// waits as long as a hint of up to 120 s asks. Without a hint the backoff doubles from 500 ms up to 8 s, with full jitter, and no
+/// earlier than a quarter of it after a 429 or 529.
 ///
 /// ```
 /// use http::{Request, Response, StatusCode};
@@ -33,7 +36,8 @@ impl LlmPolicy {
     /// Creates the policy with the numbers above.
     pub const fn new() -> Self {
         let backoff = ExponentialBackoff::new(Duration::from_millis(500), Duration::from_secs(8));
-        Self { policy: RetryAfterFirst::new(backoff) }
+        let throttled = backoff.jitter(Jitter::UpperThreeQuarters);
+        Self { policy: RetryAfterFirst::new(backoff).throttled_backoff(throttled) }
     }
 }
 

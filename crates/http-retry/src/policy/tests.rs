@@ -1,4 +1,5 @@
 mod combinators;
+mod crowd;
 mod windows;
 
 use std::time::Duration;

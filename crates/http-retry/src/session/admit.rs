@@ -25,6 +25,9 @@ pub(super) enum DelaySource {
     Protocol,
     /// The server named the delay in a hint.
     Server,
+    /// The policy sends an attempt again at once that was never sent, because another server may take it. The backoff does
+    /// not begin yet.
+    Redispatch,
     /// The policy scheduled it.
     Policy,
 }
@@ -62,6 +65,9 @@ impl Session {
             _ if context.cause == RetryCause::Unprocessed && !self.immediate_resend_used() => {
                 Ok((Window::exactly(Duration::ZERO), DelaySource::Protocol))
             }
+            _ if context.cause == RetryCause::NeverSent && window.latest.is_zero() => {
+                Ok((window, DelaySource::Redispatch))
+            }
             _ => Ok((window, DelaySource::Policy)),
         }
     }
@@ -78,7 +84,9 @@ impl Session {
         let has_attempts_left = match pending.source {
             // This resend does not count, but a limit of one attempt excludes it too.
             DelaySource::Protocol => self.max_attempts > 1,
-            DelaySource::Server | DelaySource::Policy => context.attempts_used < self.max_attempts,
+            DelaySource::Server | DelaySource::Redispatch | DelaySource::Policy => {
+                context.attempts_used.saturating_sub(self.uncounted) < self.max_attempts
+            }
         };
         if !has_attempts_left {
             return Err(GiveUpReason::MaxAttempts);
@@ -92,7 +100,8 @@ impl Session {
             return Err(GiveUpReason::MaxElapsed);
         }
         if let Some(budget) = budget {
-            let cost = RetryCost::new(context.cause, pending.source == DelaySource::Server, self.number == 1);
+            let is_cheap = pending.source == DelaySource::Server || context.is_cheap_refusal();
+            let cost = RetryCost::new(context.cause, is_cheap, self.number == 1);
             let withdrawal = budget.withdraw(cost, reading.monotonic).ok_or(GiveUpReason::Budget)?;
             pending.withdrawal = Some(withdrawal.into_owned());
         }

@@ -6,6 +6,7 @@ mod pushback;
 
 use std::collections::BTreeSet;
 use std::sync::Mutex;
+use std::time::SystemTime;
 
 use http::{Request, Response};
 use rand::{SeedableRng, rngs::SmallRng};
@@ -13,8 +14,8 @@ use rand::{SeedableRng, rngs::SmallRng};
 use self::CaseOutcome::{Failure, Hint, Pushback, Status};
 use super::*;
 use crate::{
-    BodyState, DecorrelatedJitter, ExponentialBackoff, FailureKind, FixedDelay, Plan, ResponseHead,
-    RetryAfterFirst, Window, policy_fn,
+    BodyState, DecorrelatedJitter, ExponentialBackoff, FailureKind, FixedDelay, GiveUpReason, Plan,
+    ResponseHead, RetryAfterFirst, Window, policy_fn,
 };
 
 /// The outcome of an attempt.
@@ -121,6 +122,31 @@ fn a_switch_of_protocols_ends_the_session_with_every_policy() {
 }
 
 #[test]
+fn an_upgrade_is_sent_again_only_if_it_was_never_sent() {
+    let request = Request::get("/").header("connection", "upgrade").header("upgrade", "websocket");
+    let request = request.body(()).unwrap();
+    for (kind, expected) in [
+        (FailureKind::NeverSent, wait(10)),
+        (FailureKind::Unprocessed, Decision::Accept),
+        (FailureKind::Timeout, Decision::Accept),
+        (FailureKind::MaybeProcessed, Decision::Accept),
+    ] {
+        let policy = FixedDelay::new(ms(10)).classify_with(move |_| {
+            Verdict::Retry(match kind {
+                FailureKind::NeverSent => RetryCause::NeverSent,
+                FailureKind::Unprocessed => RetryCause::Unprocessed,
+                _ => RetryCause::Transient,
+            })
+        });
+        let reading = || ClockReading::new(ms(0), SystemTime::UNIX_EPOCH);
+        let attempt = Attempt::new(1, &request, kind);
+        let decision =
+            Session::new().decide(&policy, &attempt, None, reading, &mut SmallRng::seed_from_u64(1));
+        assert_eq!(decision, expected, "{kind:?}");
+    }
+}
+
+#[test]
 fn a_window_before_the_hint_is_moved_to_the_hint_with_its_width() {
     let (first, last) = delays(&ExponentialBackoff::new(ms(100), ms(100)), &Hint(429, 1_000));
     assert!((ms(1_000)..ms(1_001)).contains(&first), "{first:?}");
@@ -142,9 +168,7 @@ fn a_window_around_the_hint_is_moved_too() {
 #[test]
 fn a_hint_counts_on_every_retryable_status() {
     for status in [408, 413, 425, 429, 500, 502, 503, 504, 529] {
-        // Only a `Retry-After` makes a 413 retryable.
-        let expected = if status == 413 { Decision::Accept } else { wait(300) };
-        check(&FixedDelay::new(ms(0)), Session::new(), &[(Hint(status, 300), expected)]);
+        check(&FixedDelay::new(ms(0)), Session::new(), &[(Hint(status, 300), wait(300))]);
     }
 }
 
@@ -216,6 +240,19 @@ fn all_attempts_but_the_immediate_resend_count() {
     ];
     check(&policy, Session::new().max_attempts(9), &timeline);
     assert_eq!(*seen.lock().unwrap(), [(1, 1), (2, 2), (3, 3), (4, 3), (5, 4)]);
+}
+
+#[test]
+fn what_was_never_sent_and_goes_out_again_at_once_leaves_the_backoff_where_it_is() {
+    let backoff = ExponentialBackoff::new(ms(10), ms(1_000)).jitter(crate::Jitter::None);
+    let policy = policy_fn(move |context| match context.cause {
+        RetryCause::NeverSent if context.attempt.number < 3 => Window::exactly(ms(0)).into(),
+        _ => backoff.schedule(context),
+    });
+    let never_sent = || Failure(FailureKind::NeverSent);
+    let timeline =
+        [(never_sent(), wait(0)), (never_sent(), wait(0)), (never_sent(), wait(10)), (Status(503), wait(20))];
+    check(&policy, Session::new().max_attempts(9), &timeline);
 }
 
 #[test]
@@ -326,4 +363,24 @@ fn a_hint_of_zero_leaves_the_time_to_the_policy_and_its_backoff_grows() {
     let now = || Hint(503, 0);
     let timeline = [(now(), wait(100)), (now(), wait(200)), (now(), wait(400)), (now(), wait(800))];
     check(&policy, Session::new().max_attempts(9), &timeline);
+}
+
+#[test]
+fn a_time_that_does_not_count_moves_the_end() {
+    let second = Duration::from_secs(1);
+    let mut session = Session::new().max_elapsed(second * 2);
+    let request = Request::put("/").body(()).unwrap();
+    let response = Response::builder().status(503).body(()).unwrap();
+    let mut decide = |at: u32, paused: u32| {
+        let attempt = Attempt::new(session.number(), &request, Outcome::from(ResponseHead::from(&response)));
+        let reading =
+            || ClockReading::new(second * at, SystemTime::UNIX_EPOCH).started(second).paused(second * paused);
+        let policy = FixedDelay::new(ms(70));
+        let decision = session.decide(&policy, &attempt, None, reading, &mut SmallRng::seed_from_u64(1));
+        session.resend();
+        (decision, session.gives_up_at().unwrap().as_secs())
+    };
+    // The upload took 8 of the 9 seconds.
+    assert_eq!(decide(10, 8), (wait(70), 11));
+    assert_eq!(decide(20, 8), (Decision::GiveUp(GiveUpReason::MaxElapsed), 11));
 }

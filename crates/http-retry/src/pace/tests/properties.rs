@@ -1,188 +1,250 @@
-//! What holds whatever happens, in any order.
+//! The promises that hold in any order of events.
+
+mod events;
+
+use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
-use super::crowd::Crowd;
-use super::server::quota;
+use self::events::{Answer, BACK, Event, Hint, events};
 use super::*;
 
-const LONGEST: Duration = Duration::from_millis(4_000);
+const KEYS: [&str; 3] = ["a", "b", "c"];
+const TENANTS: [&str; 3] = ["x", "y", "z"];
+const LONGEST: Duration = Duration::from_secs(20);
+/// The longest gap between two slots, beside a stop.
+const SLOT: Duration = Duration::from_secs(120);
 
-#[derive(Clone, Debug)]
-enum Event {
-    /// With a time of its own, and a deadline, both from now.
-    Enter {
-        not_before: u64,
-        ends_at: Option<u64>,
-    },
-    /// Somebody who waits polls without being told.
-    Poll(prop::sample::Index),
-    Leave(prop::sample::Index),
-    Hear(prop::sample::Index, Answer),
-    /// A resend that keeps its ticket.
-    Resend(prop::sample::Index),
-    Lose(prop::sample::Index),
-    Advance(u64),
+struct Waiting {
+    key: usize,
+    ticket: Ticket,
+    not_before: Duration,
+    deadline: Option<Duration>,
+    until: Duration,
 }
 
-#[derive(Clone, Copy, Debug)]
-enum Answer {
-    Fine,
-    Throttled,
-    Hinted(u64),
-    UsedUp(u64),
-    Quota { limit: u64, remaining: u64, reset: u64 },
+struct InFlight {
+    request: Waiting,
+    permit: Permit,
 }
 
-impl Answer {
-    fn response(self) -> Response<()> {
-        match self {
-            Self::Fine => answer(200, &[]),
-            Self::Throttled => answer(429, &[]),
-            Self::Hinted(millis) => answer(429, &[("retry-after-ms", &millis.to_string())]),
-            Self::UsedUp(seconds) => answer(200, &[("ratelimit", &format!("a;r=0;t={seconds}"))]),
-            Self::Quota { limit, remaining, reset } => {
-                quota(200, limit, remaining.min(limit), &format!("{reset}ms"))
+/// A pace, and what must be true of it.
+struct Model {
+    pace: Pace,
+    now: Duration,
+    /// The latest time that was told to the pace.
+    latest: Duration,
+    waiting: Vec<Waiting>,
+    in_flight: Vec<InFlight>,
+}
+
+impl Model {
+    fn new(slow_start: bool) -> Self {
+        let pace = fair(Pace::per_authority()).longest(LONGEST);
+        let pace = if slow_start { pace.slow_start() } else { pace };
+        Self { pace, now: START, latest: START, waiting: Vec::new(), in_flight: Vec::new() }
+    }
+
+    fn come(&mut self, key: usize, tenant: usize, deadline: Option<u64>) {
+        let deadline = deadline.map(|millis| self.now + ms(millis));
+        let mut ticket = ticket(&self.pace, KEYS[key], TENANTS[tenant]);
+        ticket.deadline(deadline);
+        let (not_before, until) = (Duration::ZERO, Duration::ZERO);
+        self.poll(Waiting { key, ticket, not_before, deadline, until });
+    }
+
+    fn poll(&mut self, mut request: Waiting) {
+        let now = self.now;
+        match self.pace.poll(&mut request.ticket, now, Some(Waker::noop())) {
+            Admission::Go(permit) => {
+                assert!(now >= request.not_before, "{:?} before the own hint", request.not_before - now);
+                assert!(request.deadline.is_none_or(|deadline| now <= deadline), "after the deadline");
+                self.in_flight.push(InFlight { request, permit });
             }
+            Admission::Wait { until, .. } => {
+                let own = request.not_before.max(self.latest);
+                let longest = own.saturating_add(LONGEST.max(SLOT) + secs(2));
+                assert!(until > now, "a wait that is over");
+                assert!(until <= longest, "a wait until {until:?} at {now:?}");
+                let deadline = request.deadline.map(|deadline| deadline.max(now) + ms(1));
+                assert!(deadline.is_none_or(|deadline| until <= deadline), "a wait beyond the deadline");
+                self.waiting.push(Waiting { until, ..request });
+            }
+            Admission::Rejected(PaceRejection::TooLong) => assert!(request.deadline.is_some()),
+            Admission::Rejected(other) => panic!("{other}"),
         }
     }
 
-    /// How long nobody may go after that, at the least.
-    fn quiet(self) -> Duration {
-        let asked = match self {
-            Self::Fine | Self::Quota { .. } => Duration::ZERO,
-            Self::Throttled => ms(500),
-            Self::Hinted(millis) => ms(millis),
-            Self::UsedUp(seconds) => Duration::from_secs(seconds),
+    fn settle(&mut self, InFlight { mut request, permit }: InFlight, answer: Answer) {
+        let head = Response::builder().status(answer.status);
+        let (head, hint) = match answer.hint {
+            Hint::None => (head, None),
+            Hint::Millis(millis) => (head.header("retry-after-ms", millis), Some(ms(millis))),
+            Hint::Seconds(seconds) => (head.header("retry-after", seconds), Some(secs(seconds))),
+            Hint::Century => (head.header("retry-after", 3_155_760_000_u64), Some(secs(3_155_760_000))),
         };
-        asked.min(LONGEST)
+        let settlement = settle(&self.pace, permit, &head.body(()).unwrap(), self.now);
+        assert_eq!(settlement.is_refused, answer.status != 200);
+        if settlement.is_refused && answer.comes_again {
+            request.not_before = self.now + hint.unwrap_or(ms(500));
+            request.ticket.not_before(request.not_before);
+            self.poll(request);
+        }
     }
-}
 
-fn answers() -> impl Strategy<Value = Answer> {
-    prop_oneof![
-        4 => Just(Answer::Fine),
-        1 => Just(Answer::Throttled),
-        2 => (1..6_000_u64).prop_map(Answer::Hinted),
-        1 => (1..6_u64).prop_map(Answer::UsedUp),
-        1 => (1..20_u64, 0..20_u64, 0..10_000_u64)
-            .prop_map(|(limit, remaining, reset)| Answer::Quota { limit, remaining, reset }),
-    ]
-}
+    fn take_waiting(&mut self, index: usize) -> Option<Waiting> {
+        let len = self.waiting.len();
+        (len > 0).then(|| self.waiting.swap_remove(index % len))
+    }
 
-/// With deadlines, or without any.
-fn events(is_hurried: bool) -> impl Strategy<Value = Vec<Event>> {
-    let not_before = prop_oneof![3 => Just(0), 1 => 0..3_000_u64];
-    let end = prop_oneof![2 => Just(None), 1 => (0..5_000_u64).prop_map(Some)];
-    let end = end.prop_map(move |end| end.filter(|_| is_hurried));
-    let index = any::<prop::sample::Index>;
-    let event = prop_oneof![
-        6 => (not_before, end).prop_map(|(not_before, ends_at)| Event::Enter { not_before, ends_at }),
-        1 => index().prop_map(Event::Poll),
-        1 => index().prop_map(Event::Leave),
-        4 => (index(), answers()).prop_map(|(index, answer)| Event::Hear(index, answer)),
-        1 => index().prop_map(Event::Resend),
-        1 => index().prop_map(Event::Lose),
-        4 => prop_oneof![0..50_u64, 0..1_500_u64].prop_map(Event::Advance),
-    ];
-    prop::collection::vec(event, 0..150)
-}
+    fn take_in_flight(&mut self, index: usize) -> Option<InFlight> {
+        let len = self.in_flight.len();
+        (len > 0).then(|| self.in_flight.swap_remove(index % len))
+    }
 
-/// The crowd asserts the order, the deadlines and how many wait; here it is asserted that nobody goes while the
-/// server wants quiet, and that nobody is forgotten.
-fn play(pace: Pace, waiters: usize, events: Vec<Event>) {
-    let mut crowd = Crowd::new(pace.longest(LONGEST).waiters(waiters));
-    let mut closed_until = Duration::ZERO;
-    for event in events {
-        let under_way = crowd.under_way.len();
+    fn apply(&mut self, event: Event) {
         match event {
-            Event::Enter { not_before, ends_at } => {
-                let (start, end) = (crowd.now + ms(not_before), ends_at.map(|end| crowd.now + ms(end)));
-                let ticket = crowd.enter().not_before(start).ends_at(end);
-                crowd.poll(&ticket);
-            }
+            Event::Come { key, tenant, deadline } => self.come(key, tenant, deadline),
+            Event::Burst { key, count } => (0..count).for_each(|index| self.come(key, index % 2, None)),
             Event::Poll(index) => {
-                if let Some(ticket) = waiter(&crowd, index) {
-                    crowd.poll(&ticket);
+                if let Some(request) = self.take_waiting(index) {
+                    self.poll(request);
+                }
+            }
+            Event::Settle(index, answer) => {
+                if let Some(sent) = self.take_in_flight(index) {
+                    self.settle(sent, answer);
+                }
+            }
+            Event::SettleAll(answer) => {
+                for sent in std::mem::take(&mut self.in_flight) {
+                    self.settle(sent, answer);
+                }
+            }
+            Event::Lose(index) => {
+                if let Some(sent) = self.take_in_flight(index) {
+                    self.pace.lose(sent.permit, self.now);
+                }
+            }
+            Event::GiveBack(index) => {
+                if let Some(InFlight { mut request, permit }) = self.take_in_flight(index) {
+                    self.pace.give_back(&mut request.ticket, permit, self.now);
+                    self.poll(request);
                 }
             }
             Event::Leave(index) => {
-                if let Some(ticket) = waiter(&crowd, index) {
-                    crowd.line.remove(&ticket);
-                    crowd.pace.leave(&ticket);
-                    crowd.settle();
+                if let Some(mut request) = self.take_waiting(index) {
+                    self.pace.leave(&mut request.ticket, self.now);
                 }
             }
-            Event::Hear(index, answer) if under_way > 0 => {
-                let (_, pass) = crowd.under_way.remove(index.index(under_way));
-                closed_until = closed_until.max(crowd.now + answer.quiet());
-                crowd.pace.observe(pass, &(&answer.response()).into(), moment(crowd.now));
-                crowd.settle();
+            Event::Step(millis) => self.now += ms(millis),
+            Event::Jump(seconds) => self.now += secs(seconds),
+            Event::Back(millis) => {
+                self.now = (self.now - ms(millis)).max(self.latest.saturating_sub(ms(BACK)))
             }
-            Event::Resend(index) if under_way > 0 => {
-                let (ticket, pass) = crowd.under_way.remove(index.index(under_way));
-                closed_until = closed_until.max(crowd.now + ms(700));
-                let response = Answer::Hinted(700).response();
-                crowd.pace.observe(pass, &(&response).into(), moment(crowd.now));
-                crowd.settle();
-                crowd.poll(&ticket);
-            }
-            Event::Lose(index) if under_way > 0 => {
-                let (_, pass) = crowd.under_way.remove(index.index(under_way));
-                crowd.pace.lose(pass);
-                crowd.settle();
-            }
-            Event::Hear(..) | Event::Resend(_) | Event::Lose(_) => {}
-            Event::Advance(millis) => crowd.advance_to(crowd.now + ms(millis)),
         }
-        let latest = crowd.under_way.iter().skip(under_way).map(|(_, pass)| pass.sent_at).min();
-        assert!(
-            latest.is_none_or(|sent| sent >= closed_until),
-            "{latest:?}, but closed until {closed_until:?}"
-        );
-        assert!(crowd.pace.waiting() <= waiters);
+        self.latest = self.latest.max(self.now);
+        self.check_counts();
     }
-    finish(crowd);
-}
 
-fn waiter(crowd: &Crowd, index: prop::sample::Index) -> Option<Ticket> {
-    let count = crowd.line.len();
-    (count > 0).then(|| *crowd.line.keys().nth(index.index(count)).unwrap())
-}
-
-/// From now on the server is fine.
-fn finish(mut crowd: Crowd) {
-    let waiting: Vec<_> = crowd.line.keys().copied().collect();
-    let start = crowd.now;
-    crowd.refusals.clear();
-    crowd.run(|_| (Answer::Fine.response(), ms(10)));
-    for ticket in waiting {
-        let is_refused =
-            crowd.refusals.contains(&(ticket, PaceRejection::Deadline)) && ticket.ends_at.is_some();
-        assert!(crowd.served.contains(&ticket.number) || is_refused, "forgotten: {ticket:?}");
+    fn check_counts(&self) {
+        assert_eq!(self.pace.waiting(), self.waiting.len());
+        let mut counts = BTreeMap::new();
+        for request in &self.waiting {
+            counts.entry(request.key).or_insert((0, 0)).0 += 1;
+        }
+        for sent in &self.in_flight {
+            counts.entry(sent.request.key).or_insert((0, 0)).1 += 1;
+        }
+        for (index, key) in KEYS.iter().enumerate() {
+            let report = self.pace.report(&ticket(&self.pace, key, ""), self.now);
+            let counted = (report.waiting, report.in_flight);
+            assert_eq!(counted, counts.get(&index).copied().unwrap_or_default(), "key {key}");
+        }
     }
-    assert_eq!(crowd.pace.waiting(), 0);
-    // What an announced quota makes of the longest time, for each at the worst.
-    let longest = LONGEST * 200 + Duration::from_secs(200);
-    assert!(crowd.now - start <= longest, "{:?}", crowd.now - start);
+
+    /// The server serves each call within 20 ms, and each request polls at its own time only. Requests that wait for a century
+    /// give up.
+    fn serve_all(&mut self) {
+        self.now = self.latest;
+        let served = Answer { status: 200, hint: Hint::None, comes_again: false };
+        let begin = self.now;
+        let mut polls = 0_u64;
+        let far = self.now + secs(3_600);
+        for mut request in std::mem::take(&mut self.waiting) {
+            match request.not_before > far {
+                true => self.pace.leave(&mut request.ticket, self.now),
+                false => self.waiting.push(request),
+            }
+        }
+        loop {
+            for sent in std::mem::take(&mut self.in_flight) {
+                self.settle(sent, served);
+            }
+            let Some(next) = self.waiting.iter().map(|request| request.until).min() else {
+                return;
+            };
+            self.now = self.now.max(next);
+            self.latest = self.now;
+            let (due, waiting) =
+                std::mem::take(&mut self.waiting).into_iter().partition(|request| request.until <= self.now);
+            self.waiting = waiting;
+            polls += due.len() as u64;
+            due.into_iter().for_each(|request| self.poll(request));
+            if !self.in_flight.is_empty() {
+                self.now += ms(20);
+                self.latest = self.now;
+            }
+            let (left, took) = (self.waiting.len(), self.now - begin);
+            assert!(took < secs(1_800), "{left} still wait after {took:?}");
+            assert!(polls < 100_000, "{left} still wait after {polls} polls");
+        }
+    }
+
+    /// All give up, and no answer comes.
+    fn end_all(&mut self) {
+        for mut request in std::mem::take(&mut self.waiting) {
+            self.pace.leave(&mut request.ticket, self.now);
+        }
+        for sent in std::mem::take(&mut self.in_flight) {
+            self.pace.lose(sent.permit, self.now);
+        }
+        self.check_counts();
+    }
+
+    /// A key of which nothing was heard for long is free again, after a few calls.
+    fn check_free(&mut self) {
+        self.now = self.latest + secs(900);
+        for key in KEYS {
+            for _ in 0..100 {
+                let permit = go(&self.pace, &mut ticket(&self.pace, key, "x"), self.now);
+                self.now += ms(20);
+                settle(&self.pace, permit, &response(200, None), self.now);
+            }
+            let report = self.pace.report(&ticket(&self.pace, key, ""), self.now);
+            assert_eq!(report.why, None, "{report}");
+        }
+        assert_eq!(self.pace.reports(self.now, 10), []);
+    }
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(96))]
+
     #[test]
-    fn nobody_goes_too_early_or_out_of_turn_or_is_forgotten(
-        events in events(false),
-        is_slow in any::<bool>(),
-        waiters in prop_oneof![3 => Just(1_000), 1 => 0..10_usize],
-    ) {
-        let pace = Pace::per_authority();
-        play(if is_slow { pace.slow_start() } else { pace }, waiters, events);
+    fn all_are_served_once_the_server_serves(events in events(), slow_start in any::<bool>()) {
+        let mut model = Model::new(slow_start);
+        events.into_iter().for_each(|event| model.apply(event));
+        model.serve_all();
+        model.check_counts();
+        model.check_free();
     }
 
     #[test]
-    fn nor_where_some_have_no_time_to_lose(
-        events in events(true),
-        waiters in prop_oneof![3 => Just(1_000), 1 => 0..10_usize],
-    ) {
-        play(Pace::per_authority(), waiters, events);
+    fn nothing_is_left_when_all_give_up(events in events(), slow_start in any::<bool>()) {
+        let mut model = Model::new(slow_start);
+        events.into_iter().for_each(|event| model.apply(event));
+        model.end_all();
+        model.check_free();
     }
 }

@@ -83,6 +83,41 @@ fn the_cheapest_check_comes_first_and_a_resend_that_cannot_be_sent_costs_nothing
     }
 }
 
+/// A refused probe of a pace does not count, eight times at most.
+#[test]
+fn attempts_that_are_left_uncounted_do_not_count() {
+    let policy = FixedDelay::new(ms(5));
+    for (uncounted, sends) in [(0, 2), (1, 3), (8, 10), (9, 10), (100, 10)] {
+        let mut retry_loop = RetryLoop::new(&policy, Session::new().max_attempts(2));
+        let mut left = uncounted;
+        let decision = loop {
+            if left > 0 {
+                left -= 1;
+                retry_loop.session.leave_uncounted();
+            }
+            match retry_loop.decide(&Status(503)) {
+                Decision::Wait(_) => retry_loop.session.resend(),
+                decision => break decision,
+            };
+        };
+        assert_eq!((decision, retry_loop.session.number()), (GONE, sends), "{uncounted} uncounted");
+        assert_eq!(retry_loop.session.uncounted(), uncounted.min(8));
+    }
+}
+
+#[test]
+fn a_resend_whose_cost_is_waived_costs_nothing() {
+    let policy = FixedDelay::new(ms(5));
+    let mut retry_loop = RetryLoop::new(&policy, Session::new());
+    let budget = Budget::percent(0).min_per_second(0).capacity(5);
+    retry_loop.budget = Some(budget.clone());
+    retry_loop.session.waive_cost();
+    assert_eq!((retry_loop.decide(&Status(503)), budget.tokens()), (wait(5), 4.0));
+    retry_loop.session.waive_cost();
+    assert_eq!(budget.tokens(), 5.0);
+    assert_eq!((retry_loop.session.resend(), budget.tokens()), (2, 5.0));
+}
+
 #[test]
 fn a_delay_beyond_max_elapsed_gives_up_at_once() {
     let policy = RetryAfterFirst::new(FixedDelay::new(ms(400))).spread(0.0);
@@ -183,10 +218,12 @@ fn the_cost_of_a_resend_depends_on_its_cause_and_its_number() {
     const NEVER_SENT: CaseOutcome = Failure(FailureKind::NeverSent);
     let policy = FixedDelay::new(ms(0));
     for (outcomes, expected) in [
-        (&[NEVER_SENT, NEVER_SENT][..], 250 + 1_000),
+        (&[NEVER_SENT, NEVER_SENT][..], 0),
+        (&[Status(500), NEVER_SENT], 1_000),
         (&[UNPROCESSED, UNPROCESSED], 250 + 1_000),
         (&[Status(500), UNPROCESSED], 1_000 + 1_000),
-        (&[Status(429), Hint(429, 1)], 1_000 + 250),
+        (&[Status(429), Hint(429, 1)], 250 + 250),
+        (&[Status(503), Status(529)], 1_000 + 1_000),
         (&[Hint(429, 1), Hint(503, 1)], 250 + 250),
         (&[Hint(500, 1), Failure(FailureKind::MaybeProcessed)], 1_000 + 1_000),
         (&[Failure(FailureKind::Timeout)], 2_000),
@@ -200,6 +237,20 @@ fn the_cost_of_a_resend_depends_on_its_cause_and_its_number() {
         }
         assert_eq!(10_000.0 - budget.tokens() * 1_000.0, f64::from(expected), "{outcomes:?}");
     }
+}
+
+#[test]
+fn an_empty_budget_pays_for_what_was_never_sent() {
+    let policy = FixedDelay::new(ms(0));
+    let mut retry_loop = RetryLoop::new(&policy, Session::new().max_attempts(3));
+    let budget = Budget::percent(0).min_per_second(0).capacity(1);
+    budget.withdraw(crate::RetryCost::ONE, Duration::ZERO).unwrap().commit();
+    retry_loop.budget = Some(budget);
+    for _ in 0..2 {
+        retry_loop.expect(&Failure(FailureKind::NeverSent), wait(0));
+        retry_loop.session.resend();
+    }
+    retry_loop.expect(&Failure(FailureKind::NeverSent), Decision::GiveUp(GiveUpReason::MaxAttempts));
 }
 
 #[test]

@@ -1,0 +1,214 @@
+//! The script `publish`: a member shares with all others what it has learned of a key.
+
+use super::{
+    MAX_BURST, MAX_COUNT, MAX_GAP, MAX_GROW, MAX_QUIET, MAX_SERIAL, PROBE, PaceEntry, THOUSAND, bound,
+    numbers,
+};
+
+numbers! {
+    /// A member's news of a key for all others.
+    PublishQuestion {
+        /// The serial that the member knows, or 0.
+        serial,
+        /// [`News::QUIET`], [`News::ANNOUNCED`], [`News::OPENED`] or [`News::PROBING`].
+        kind,
+        /// The time, from now, before which no member sends. It is for a quiet only.
+        quiet,
+        /// The distance of two slots, or 0 if it is as it was.
+        gap,
+        /// The slots that may be taken at once, in thousandths, or 0 if they are as they were.
+        burst,
+        /// The millionths of the gap by which each served send shortens it.
+        grow,
+        /// The number of slots that may go at once from now on, and 1 more. 0 means that it is as it was.
+        left,
+        /// 1 if a refusal is the reason, or 0.
+        refused,
+    }
+}
+
+numbers! {
+    /// The answer to a [`PublishQuestion`].
+    PublishAnswer {
+        /// 1 if the entry was written, or 0.
+        written,
+        /// The time, from now, before which no member sends, or 0.
+        quiet,
+        /// The distance of two slots, or 0 if no rate is known.
+        gap,
+        /// The slots that may be taken at once, in thousandths.
+        burst,
+        /// The serial of the entry.
+        serial,
+    }
+}
+
+numbers! {
+    /// The news that all members hear of a key.
+    News {
+        /// The serial of the entry. Slots of another serial are void.
+        serial,
+        /// [`QUIET`](Self::QUIET), [`ANNOUNCED`](Self::ANNOUNCED), [`OPENED`](Self::OPENED) or [`PROBING`](Self::PROBING).
+        kind,
+        /// The time, from now, before which no member sends, or until which the probe is believed. Otherwise 0.
+        until,
+        /// The distance of two slots, or 0 if no rate is known.
+        gap,
+        /// The slots that may be taken at once, in thousandths.
+        burst,
+    }
+}
+
+impl News {
+    /// No member sends for some time.
+    pub const QUIET: i64 = 1;
+    /// The rate is another one, or few slots are left.
+    pub const ANNOUNCED: i64 = 2;
+    /// The quiet is over.
+    pub const OPENED: i64 = 3;
+    /// A member probes. This does not change the serial.
+    pub const PROBING: i64 = 4;
+}
+
+impl PublishQuestion {
+    fn bounded(&self) -> Self {
+        Self {
+            serial: bound(self.serial, 0, MAX_SERIAL),
+            kind: self.kind,
+            quiet: bound(self.quiet, 0, MAX_QUIET),
+            gap: bound(self.gap, 0, MAX_GAP),
+            burst: if self.burst == 0 { 0 } else { bound(self.burst, THOUSAND, MAX_BURST) },
+            grow: bound(self.grow, 0, MAX_GROW),
+            left: bound(self.left, 0, MAX_COUNT),
+            refused: self.refused,
+        }
+    }
+}
+
+/// Writes what a member has learned, if it knows the entry's serial or a later one. A quiet is written if it is later than that of
+/// the entry, whatever the serial. Each of them but `PROBING` raises the serial, which makes the slots void that are out.
+///
+/// Without an entry, a quiet and a known gap make one; nothing else does.
+pub fn publish(
+    slot: &mut Option<PaceEntry>,
+    now: i64,
+    member: i64,
+    question: &PublishQuestion,
+) -> (PublishAnswer, Option<News>) {
+    let question = question.bounded();
+    let is_quiet = question.kind == News::QUIET && question.quiet > 0;
+    let makes = is_quiet || (question.gap > 0 && question.kind != News::PROBING);
+    let entry = match slot {
+        Some(entry) => {
+            entry.move_to(now);
+            entry
+        }
+        None if makes => {
+            slot.insert(PaceEntry::new(now, question.gap, question.burst.max(THOUSAND), question.serial))
+        }
+        None => return (PublishAnswer::default(), None),
+    };
+    let is_current = question.serial >= entry.serial;
+    let until = match question.kind {
+        News::QUIET if is_quiet && now + question.quiet > entry.quiet => {
+            entry.write_quiet(now, member, &question)
+        }
+        News::ANNOUNCED if is_current && entry.quiet == 0 => entry.write_announced(now, &question),
+        News::OPENED if is_current => entry.write_opened(now, &question),
+        News::PROBING if entry.probe == member && entry.quiet > 0 && entry.quiet <= now => {
+            entry.probe_ends = now + PROBE;
+            Some(PROBE)
+        }
+        _ => None,
+    };
+    let answer = PublishAnswer {
+        written: i64::from(until.is_some()),
+        quiet: if entry.quiet > now { entry.quiet - now } else { 0 },
+        gap: entry.gap,
+        burst: entry.burst,
+        serial: entry.serial,
+    };
+    let news = until.map(|until| News {
+        serial: entry.serial,
+        kind: question.kind,
+        until,
+        gap: entry.gap,
+        burst: entry.burst,
+    });
+    (answer, news)
+}
+
+/// Each of these returns the time of the news, from now.
+impl PaceEntry {
+    fn write_quiet(&mut self, now: i64, member: i64, question: &PublishQuestion) -> Option<i64> {
+        if self.quiet == 0 {
+            self.since = now;
+        } else if self.probe == member {
+            self.streak += 1;
+        }
+        self.quiet = now + question.quiet;
+        self.write_rate(question);
+        self.note_refusal(now);
+        self.probe = 0;
+        self.probe_ends = 0;
+        self.tat = self.quiet;
+        self.void(question.serial);
+        Some(question.quiet)
+    }
+
+    fn write_announced(&mut self, now: i64, question: &PublishQuestion) -> Option<i64> {
+        self.write_rate(question);
+        self.grow = question.grow;
+        if question.refused == 1 {
+            self.note_refusal(now);
+        }
+        self.restart(now, question, self.tat);
+        Some(0)
+    }
+
+    fn write_opened(&mut self, now: i64, question: &PublishQuestion) -> Option<i64> {
+        self.write_rate(question);
+        self.grow = question.grow;
+        self.quiet = 0;
+        self.since = 0;
+        self.streak = 0;
+        self.probe = 0;
+        self.probe_ends = 0;
+        self.passed = 0;
+        self.refused_at = 0;
+        self.opened = now;
+        // Without a number, one slot is free at once.
+        self.restart(now, question, now);
+        Some(0)
+    }
+
+    fn write_rate(&mut self, question: &PublishQuestion) {
+        if question.gap > 0 {
+            self.gap = question.gap;
+            self.carry = 0;
+        }
+        if question.burst > 0 {
+            self.burst = question.burst;
+        }
+    }
+
+    fn note_refusal(&mut self, now: i64) {
+        if self.refused_at == 0 {
+            self.refused_at = now;
+        }
+    }
+
+    /// Makes the slots void that are out, and sets the next free slot: to `tat`, but not more than a gap from now, because no
+    /// later slot is taken any more, and not before the slots that are left.
+    fn restart(&mut self, now: i64, question: &PublishQuestion, tat: i64) {
+        self.void(question.serial);
+        self.tat = tat.min(now + self.gap);
+        if question.left > 0 {
+            let left = now - (question.left - 2) * self.gap;
+            self.tat = if question.kind == News::OPENED { left } else { left.max(self.tat) };
+        }
+        if self.gap > 0 {
+            self.lapse(now);
+        }
+    }
+}

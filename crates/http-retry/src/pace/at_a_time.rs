@@ -1,0 +1,228 @@
+//! A limit of how many calls may be in flight at a time.
+
+use std::time::Duration;
+
+use super::constants::ENOUGH_FAULTS;
+use super::lazy_box::{AtRest, LazyBox};
+use super::nanos::Nanos;
+
+/// The limit of how many at a time, if the key has one.
+#[derive(Debug, Default)]
+pub(super) struct AtATime {
+    limit: Option<Box<Limit>>,
+    evidence: LazyBox<Evidence>,
+}
+
+#[derive(Debug)]
+struct Limit {
+    most: f64,
+    claimed_at: Duration,
+    /// `true` once a call has passed since the claim.
+    has_passed: bool,
+    /// The time until which refusals of the crowd that met the limit arrive.
+    learns_until: Duration,
+    cut_at: Duration,
+    /// The calls that passed since the last change.
+    passed: f64,
+    /// `true` until the first refusal after the claim: the first measure is too low, because answers came meanwhile.
+    is_first: bool,
+    /// The most that were in flight, and the refused and all answers of calls that left beside clearly fewer.
+    claimed: f64,
+    refused: f64,
+    answers: f64,
+    /// All refusals since the claim, and the requests that were found to be at fault since.
+    all_refused: u32,
+    faults: u32,
+}
+
+/// The numbers of other calls in flight when calls were served, and when calls were refused.
+#[derive(Clone, Copy, Debug, Default)]
+struct Evidence {
+    most_passed: u32,
+    passed: u32,
+    least_refused: u32,
+    refused: u32,
+    refused_at: Nanos,
+}
+
+impl AtATime {
+    /// Returns the limit.
+    pub(super) fn most(&self) -> Option<f64> {
+        self.limit.as_ref().map(|limit| limit.most)
+    }
+
+    pub(super) fn is_known(&self) -> bool {
+        self.limit.is_some()
+    }
+
+    /// Frees the evidence for a limit, after the key was not used for a while.
+    pub(super) fn release_rested(&mut self) {
+        self.evidence.reset();
+    }
+
+    /// Returns whether one more call may go beside so many in flight.
+    pub(super) fn has_room(&self, in_flight: u64) -> bool {
+        self.limit.as_ref().is_none_or(|limit| (in_flight as f64) < limit.most.floor().max(1.0))
+    }
+
+    /// Forgets a claim that nothing supports: no call is in flight any more, and none has passed since.
+    /// Returns when the claim was made.
+    pub(super) fn forget_if_closed(&mut self, in_flight: u64) -> Option<Duration> {
+        let is_closed = |limit: &mut Box<Limit>| in_flight == 0 && !limit.has_passed;
+        self.limit.take_if(is_closed).map(|limit| limit.claimed_at)
+    }
+
+    /// Claims a limit of as many as are in flight when the crowd that met it is known.
+    pub(super) fn claim(&mut self, in_flight: u64, learns_until: Duration, claimed_at: Duration) {
+        let most = (in_flight as f64).max(1.0);
+        let (cut_at, is_first, passed) = (learns_until, true, 0.0);
+        let (claimed, refused, answers) = (most, 0.0, 0.0);
+        let (has_passed, all_refused, faults) = (false, 0, 0);
+        self.limit = Some(Box::new(Limit {
+            most,
+            claimed_at,
+            has_passed,
+            learns_until,
+            cut_at,
+            passed,
+            is_first,
+            claimed,
+            refused,
+            answers,
+            all_refused,
+            faults,
+        }));
+    }
+
+    /// Notes the refusal of a call that left beside so many others, while no limit is known.
+    /// Refusals of one crowd are one case.
+    pub(super) fn note_refused(&mut self, others: u32, refusal_time: Duration, now: Duration) {
+        let evidence = &mut *self.evidence;
+        evidence.least_refused =
+            if evidence.refused == 0 { others } else { evidence.least_refused.min(others) };
+        if evidence.refused == 0 || now > evidence.refused_at.get().saturating_add(refusal_time * 4) {
+            evidence.refused += 1;
+            evidence.refused_at = now.into();
+        }
+        evidence.forget();
+    }
+
+    /// Returns whether calls were refused beside so many others, and served beside fewer, in so many cases that nothing
+    /// else explains it.
+    pub(super) fn is_plain(&self) -> bool {
+        let Evidence { most_passed, passed, least_refused, refused, .. } = *self.evidence;
+        refused >= PLAIN && passed >= PLAIN && least_refused >= 1 && most_passed < least_refused
+    }
+
+    /// Counts a request that was found to be at fault. Returns whether the claim is dropped, because it came of such refusals.
+    pub(super) fn found_fault(&mut self) -> bool {
+        let Some(limit) = &mut self.limit else {
+            return false;
+        };
+        limit.faults += 1;
+        let is_dropped = limit.faults >= u32::from(ENOUGH_FAULTS) && 2 * limit.faults >= limit.all_refused;
+        if is_dropped {
+            self.limit = None;
+            self.evidence.reset();
+        }
+        is_dropped
+    }
+
+    /// Counts a call that passed beside so many others, and lets the limit grow by an eighth after some rounds.
+    pub(super) fn passed(&mut self, others: u32, sent_at: Duration, is_pressed: bool) {
+        if let Some(evidence) = self.evidence.present_mut().filter(|evidence| evidence.refused > 0) {
+            evidence.most_passed = evidence.most_passed.max(others);
+            evidence.passed += 1;
+            evidence.forget();
+        }
+        let Some(limit) = &mut self.limit else {
+            return;
+        };
+        limit.has_passed = true;
+        if sent_at < limit.learns_until {
+            return;
+        }
+        limit.claimed = limit.claimed.max(f64::from(others) + 1.0);
+        limit.answers += limit.low(others);
+        limit.passed += f64::from(u8::from(is_pressed));
+        let rounds = if limit.is_first { FIRST_ROUNDS } else { ROUNDS };
+        if limit.passed >= rounds * limit.most {
+            limit.most += (limit.most / 8.0).max(0.5);
+            limit.passed = 0.0;
+        }
+    }
+
+    /// Lowers the limit after the refusal of a call that left beside so many others, when so many are in flight. Returns
+    /// the share of refused calls if there is no such limit: fewer are in flight, and calls are refused all the same.
+    pub(super) fn refused(
+        &mut self,
+        others: u32,
+        in_flight: u64,
+        sent_at: Duration,
+        now: Duration,
+    ) -> Option<f64> {
+        let limit = self.limit.as_mut()?;
+        limit.all_refused += 1;
+        if now <= limit.learns_until {
+            limit.most = limit.most.min((in_flight as f64).max(1.0));
+            limit.claimed = limit.most;
+            return None;
+        }
+        if sent_at < limit.cut_at {
+            return None;
+        }
+        limit.answers += limit.low(others);
+        limit.refused += limit.low(others);
+        let share = limit.refused / limit.answers.max(1.0);
+        if limit.refused >= TESTED && share > NONE_REFUSED {
+            self.limit = None;
+            self.evidence.reset();
+            return Some(share);
+        }
+        let most = f64::from(others).min(limit.most);
+        limit.most = most.max(0.9 * limit.most).max(1.0);
+        limit.cut_at = now;
+        limit.passed = 0.0;
+        limit.is_first = false;
+        None
+    }
+}
+
+impl Limit {
+    /// Returns 1 for a call that left beside so few others that no such limit would refuse it.
+    fn low(&self, others: u32) -> f64 {
+        f64::from(u8::from(f64::from(others) + 1.0 < LOW * self.claimed))
+    }
+}
+
+impl Evidence {
+    /// Begins anew after a while, because a limit may change.
+    fn forget(&mut self) {
+        if self.refused + self.passed > FORGETS {
+            *self = Self::default();
+        }
+    }
+}
+
+impl AtRest for Evidence {
+    const REST: &'static Self =
+        &Self { most_passed: 0, passed: 0, least_refused: 0, refused: 0, refused_at: Nanos::ZERO };
+
+    fn is_at_rest(&self) -> bool {
+        self.passed == 0 && self.refused == 0
+    }
+}
+
+/// Calls beside this part of what was served before are not refused by a limit of how many at a time.
+const LOW: f64 = 0.8;
+/// The refusals of such calls after which the claim is dropped, if they are more than this share.
+const TESTED: f64 = 4.0;
+const NONE_REFUSED: f64 = 0.01;
+/// The cases of refused and of served calls that make a limit of how many at a time plain, whatever their hints.
+const PLAIN: u32 = 5;
+/// The calls after which the evidence is collected anew.
+const FORGETS: u32 = 200;
+/// The rounds without a refusal after which the limit grows.
+const ROUNDS: f64 = 8.0;
+/// The rounds after which it grows before its first refusal.
+const FIRST_ROUNDS: f64 = 1.0;

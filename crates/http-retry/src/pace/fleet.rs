@@ -1,0 +1,85 @@
+//! A pace that shares its limits with the other members of a fleet.
+
+use std::hash::{DefaultHasher, Hasher};
+use std::task::Waker;
+use std::time::Duration;
+
+use super::seam::Seam;
+use super::{Pace, Ticket};
+use crate::RequestHead;
+use crate::fleet::{Id, StoreEvent, StoreRequest, UnreachableReason};
+
+impl Pace {
+    /// Shares the limits of this pace with the paces of the same name in a fleet. `id` is [`Store::id`](crate::fleet::Store::id)
+    /// of the fleet's store. A `lease` is from 50 ms to 2 s, and 200 ms serve most.
+    ///
+    /// A key of which no answer has spoken goes as without a fleet. For others, the pace makes
+    /// [requests](Self::next_store_request) and hears [events](Self::on_store_event); a request of a caller never waits for the
+    /// store if the member's own share would let it go. The keys of all members must hash alike: the kinds that are built in
+    /// do, and [`per`](Self::per) does for text, bytes and numbers, between members of one release on the same kind of machine.
+    pub fn fleet(
+        mut self,
+        name: &str,
+        lease: Duration,
+        id: impl Fn(&[u8]) -> Id + Send + Sync + 'static,
+    ) -> Self {
+        self.table.seam = Some(Box::new(Seam::new(name, lease, Box::new(id))));
+        self
+    }
+
+    /// Returns the next request to the store, if one is due.
+    pub fn next_store_request(&self, now: Duration) -> Option<StoreRequest> {
+        self.table.next_store_request(now)
+    }
+
+    /// Returns when the next request to the store is due, if any is. The pace wakes `waker` if one is due earlier.
+    pub fn next_store_request_at(&self, waker: Option<&Waker>) -> Option<Duration> {
+        self.table.next_store_request_at(waker)
+    }
+
+    /// Takes in an event of the store. An answer to a request that the pace did not make counts for nothing, but that of a
+    /// [`Join`](crate::fleet::StoreCommand::Join) tells the number of members.
+    pub fn on_store_event(&self, event: &StoreEvent, now: Duration) {
+        self.table.on_store_event(event, now);
+    }
+
+    /// Gives all slots back, because this member leaves the fleet. The requests for that are due at once.
+    pub fn leave_fleet(&self, now: Duration) {
+        self.table.leave_fleet(now);
+    }
+
+    /// Returns why the store does not answer, or `None` while it does.
+    pub fn store_unreachable(&self) -> Option<UnreachableReason> {
+        self.table.seam.as_deref().and_then(Seam::reason)
+    }
+
+    /// Returns the id of a ticket's key in the store, if a request of the key came lately.
+    pub fn id_of_key(&self, ticket: &Ticket) -> Option<Id> {
+        self.table.seam.as_deref()?.id_of(ticket.key)
+    }
+
+    /// Notes the id of a key that a request has.
+    pub(super) fn note_key(&self, key: u64, head: &RequestHead<'_>) {
+        let Some(seam) = self.table.seam.as_deref() else {
+            return;
+        };
+        let news = seam.note(key, self.table.settings().keys, || {
+            // Two halves, because one is too short to tell all keys of a fleet apart.
+            let half = |salt: u8| {
+                let mut hasher = DefaultHasher::new();
+                hasher.write_u8(salt);
+                (self.key)(head, &mut hasher);
+                hasher.finish().to_le_bytes()
+            };
+            let mut bytes = [0; 16];
+            bytes[..8].copy_from_slice(&half(0));
+            bytes[8..].copy_from_slice(&half(1));
+            bytes
+        });
+        if let Some((news, at)) = news {
+            if let Some(id) = seam.id_of(key) {
+                self.table.hear_news(key, id, &news, at);
+            }
+        }
+    }
+}

@@ -1,0 +1,56 @@
+use super::*;
+
+const PATIENCE: Duration = Duration::from_millis(140);
+
+fn ms(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+/// Sends so many calls, one each millisecond.
+fn sent(count: u64) -> InFlight {
+    let mut in_flight = InFlight::default();
+    (0..count).for_each(|ordinal| in_flight.sent(ordinal, ms(ordinal)));
+    in_flight
+}
+
+#[test]
+fn an_outcome_is_news_once() {
+    let mut in_flight = sent(3);
+    assert_eq!(in_flight.unknown(), 3);
+    assert!(in_flight.known(1) && !in_flight.known(1));
+    assert!(!in_flight.known(3), "it was never sent");
+    assert_eq!(in_flight.unknown(), 2);
+    assert!(in_flight.known(0) && in_flight.known(2));
+    assert_eq!(in_flight.unknown(), 0);
+}
+
+#[test]
+fn silence_acquits_in_the_order_of_the_sends_and_not_too_early() {
+    let mut in_flight = sent(3);
+    assert!(in_flight.known(1));
+    assert_eq!(in_flight.next_acquitted(PATIENCE, PATIENCE - ms(1)), None);
+    assert_eq!(in_flight.next_acquitted(PATIENCE, PATIENCE), Some((0, ms(0))));
+    assert_eq!(in_flight.next_acquitted(PATIENCE, PATIENCE), None);
+    assert_eq!(in_flight.next_acquitted(PATIENCE, Duration::MAX), Some((2, ms(2))));
+    assert_eq!((in_flight.next_acquitted(PATIENCE, Duration::MAX), in_flight.unknown()), (None, 0));
+    assert!(!in_flight.known(2), "its outcome is no news any more");
+}
+
+#[test]
+fn nothing_is_kept_of_calls_that_are_known() {
+    let mut in_flight = sent(10_000);
+    (0..10_000).rev().for_each(|ordinal| assert!(in_flight.known(ordinal)));
+    assert_eq!((in_flight.sends.len(), in_flight.unknown()), (0, 0));
+    assert!(in_flight.sends.capacity() <= 64);
+}
+
+#[test]
+fn a_clock_that_goes_back_acquits_nothing_twice() {
+    let mut in_flight = InFlight::default();
+    in_flight.sent(0, Duration::MAX);
+    in_flight.sent(1, ms(5));
+    assert_eq!(in_flight.next_acquitted(PATIENCE, ms(10_000)), None);
+    assert_eq!(in_flight.next_acquitted(PATIENCE, Duration::MAX), Some((0, Duration::MAX)));
+    assert_eq!(in_flight.next_acquitted(PATIENCE, ms(10_000)), Some((1, ms(5))));
+    assert_eq!(in_flight.unknown(), 0);
+}

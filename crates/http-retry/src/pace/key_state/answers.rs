@@ -1,0 +1,221 @@
+//! The answers of a key: whether a call was served or refused, for which reason, and which quotas are announced.
+
+use std::sync::atomic::Ordering::Relaxed;
+
+use super::{Context, KeyState, SentCall};
+use crate::pace::Settlement;
+use crate::pace::constants::{MAX_AT_FAULT, MOST_REFUSED, MOST_TRIALS};
+use crate::pace::evidence::{Announced, Evidence, Refusal, Scope, Unit};
+use crate::pace::in_flight::InFlight;
+use crate::pace::quota::Source;
+use crate::pace::rate_controller::Refused;
+use crate::pace::refusal_time::RefusalTime;
+use crate::pace::wakers::Wakers;
+use crate::{ClockReading, ResponseHead};
+
+impl KeyState {
+    /// Takes in the head of an answer.
+    pub(in crate::pace) fn settle(
+        &mut self,
+        call: &SentCall,
+        head: &ResponseHead<'_>,
+        reading: ClockReading,
+        context: Context<'_>,
+        wakers: &mut Wakers,
+    ) -> Settlement {
+        let was_free = self.is_free();
+        if was_free {
+            self.refusal_time = RefusalTime::default();
+            if let Some(traffic) = self.traffic.present_mut() {
+                traffic.in_flight = InFlight::default();
+            }
+        }
+        self.advance(context);
+        context.entry.settled.fetch_add(1, Relaxed);
+        let is_news = self.known(call.ordinal) || call.ordinal < self.watched_from || was_free;
+        let evidence = Evidence::read(head, reading.wall);
+        self.hear_quotas(call, &evidence, context);
+        let settlement = match evidence.refusal {
+            None => {
+                self.served(call, is_news, context);
+                Settlement::default()
+            }
+            Some(refusal) => {
+                if was_free {
+                    self.control.passed_while_free(call.ordinal, self.watched_from);
+                    self.watched_from = context.entry.sends.load(Relaxed);
+                }
+                let is_uncounted = self.refused(call, &refusal, &evidence.announced, is_news, context);
+                Settlement { is_refused: true, is_uncounted }
+            }
+        };
+        if self.is_free() {
+            self.watched_from = context.entry.sends.load(Relaxed);
+        }
+        self.offer(context, wakers);
+        settlement
+    }
+
+    fn served(&mut self, call: &SentCall, is_news: bool, context: Context<'_>) {
+        self.by_attempt.served(call.attempts);
+        if is_news {
+            self.pass(call.ordinal, context);
+        }
+        self.at_a_time.passed(call.others, call.sent_at, !self.traffic.queue.is_empty());
+    }
+
+    /// Takes in a refusal. Returns whether it does not count among the attempts of its request.
+    fn refused(
+        &mut self,
+        call: &SentCall,
+        refusal: &Refusal,
+        announced: &[Announced],
+        is_news: bool,
+        context: Context<'_>,
+    ) -> bool {
+        let now = context.now;
+        // A patience that was a guess may have been too short.
+        let is_news = is_news || !self.refusal_time.is_known();
+        self.refusal_time.refused_after(now.saturating_sub(call.sent_at));
+        let hint = refusal.hint.filter(|hint| *hint <= context.settings.longest);
+        let is_server = refusal.scope == Scope::Server;
+        let SentCall { ordinal, sent_at, previous, .. } = *call;
+        let previous = previous.map(|previous| previous.ordinal);
+        let refused = Refused { ordinal, sent_at, hint, is_precise: refusal.is_precise, is_server, previous };
+        let moment = self.moment(context);
+        let is_probe = self.control.stop_ref().is_some_and(|stop| Some(stop.number()) == call.probe);
+        let depends_on_attempt = self.by_attempt.refused(call.attempts);
+        if is_probe {
+            context.entry.refused.fetch_add(1, Relaxed);
+            return self.control.probe_refused(&refused, &moment);
+        }
+        let is_at_fault = self.is_at_fault(call, context);
+        if !is_at_fault {
+            context.entry.refused.fetch_add(1, Relaxed);
+        }
+        if !is_news || refusal.scope == Scope::Request || depends_on_attempt || is_at_fault {
+            self.control.refused_for_itself();
+            return false;
+        }
+        if !is_server && self.traffic.quotas.is_known(now) {
+            self.traffic.quotas.refused(hint, announced, now);
+            self.control.refused_for_itself();
+            return false;
+        }
+        if !is_server && self.refused_at_a_time(call, refusal, context) {
+            self.control.refused_for_itself();
+            return false;
+        }
+        // A send that tries for more than is known to be served does so for all who wait, for their own hint or for a slot. If
+        // it is sent again and nothing was served in between, it asks whether the limit still refuses, as a probe does.
+        let is_for_all = !self.traffic.queue.is_empty() || !is_server && self.control.is_in_row(previous);
+        let is_trial = call.attempts < MOST_TRIALS && is_for_all && self.control.is_trial(sent_at);
+        self.control.refused(&refused, &moment);
+        is_trial
+    }
+
+    /// Returns whether the refusal is the request's own fault: it was refused before, others were served since, and few are
+    /// refused. From then on each refusal of it is, because requests at fault may be the only ones that are left.
+    fn is_at_fault(&mut self, call: &SentCall, context: Context<'_>) -> bool {
+        let Some(previous) = call.previous.filter(|_| call.probe.is_none()) else {
+            return false;
+        };
+        let refused = u64::from(context.entry.refused.load(Relaxed).saturating_sub(previous.refused));
+        let calls = call.ordinal.saturating_sub(previous.ordinal);
+        let is_beside_served =
+            calls >= refused + 2 && refused * 4 <= calls && self.control.short_share() < MOST_REFUSED;
+        if self.traffic.at_fault.contains(&call.first) {
+            return true;
+        }
+        if is_beside_served {
+            if self.traffic.at_fault.len() == MAX_AT_FAULT {
+                self.traffic.at_fault.pop_front();
+            }
+            self.traffic.at_fault.push_back(call.first);
+            self.found_fault(context);
+        }
+        is_beside_served
+    }
+
+    /// Takes back what the first refusal of a request at fault had meant for the others.
+    fn found_fault(&mut self, context: Context<'_>) {
+        let moment = self.moment(context);
+        self.control.found_fault(&moment);
+        if self.at_a_time.found_fault() {
+            self.control.dropped(self.control.long_share(), &moment);
+        }
+    }
+
+    /// Takes in a refusal that may mean too many at a time. Returns whether a limit of how many at a time explains it.
+    fn refused_at_a_time(&mut self, call: &SentCall, refusal: &Refusal, context: Context<'_>) -> bool {
+        let (now, in_flight) = (context.now, context.entry.in_flight());
+        if self.at_a_time.is_known() {
+            if let Some(share) = self.at_a_time.refused(call.others, in_flight, call.sent_at, now) {
+                self.control.dropped(share, &self.moment(context));
+            }
+            return true;
+        }
+        self.at_a_time.note_refused(call.others, self.refusal_time.get(), now);
+        let is_claim =
+            refusal.hint.is_none() && self.control.limit().is_none() && self.control.nearly_means_limit(now);
+        let is_plain = self.at_a_time.is_plain();
+        if in_flight == 0 || !is_claim && !is_plain {
+            return false;
+        }
+        if is_plain {
+            self.control.forget_limit();
+        }
+        self.at_a_time.claim(in_flight, now + self.refusal_time.get() * 2, call.sent_at);
+        self.control.explained();
+        true
+    }
+
+    fn hear_quotas(&mut self, call: &SentCall, evidence: &Evidence, context: Context<'_>) {
+        let now = context.now;
+        if let Some(traffic) = self.traffic.present_mut() {
+            traffic.finish(call);
+            match evidence.refusal {
+                Some(_) => traffic.quotas.give_back(call.cost, now),
+                None => traffic.quotas.settle(call.cost, None, now),
+            }
+        }
+        for announced in &evidence.announced {
+            let in_flight_after = match announced.unit {
+                Unit::Requests => context
+                    .entry
+                    .in_flight()
+                    .min(context.entry.sends.load(Relaxed).saturating_sub(call.ordinal + 1))
+                    as f64,
+                Unit::Units => 0.0,
+            };
+            let source = Source { order: call.ordinal, sent_at: call.sent_at, in_flight_after };
+            self.traffic.quotas.hear(announced, source, context.settings.longest, now);
+        }
+    }
+
+    /// Records that the outcome of a send is known. Returns `true` if nothing was known of it before.
+    fn known(&mut self, ordinal: u64) -> bool {
+        self.traffic.present_mut().is_some_and(|traffic| traffic.in_flight.known(ordinal))
+    }
+
+    /// Takes back a send that will have no answer.
+    pub(in crate::pace) fn lose(&mut self, call: &SentCall, context: Context<'_>, wakers: &mut Wakers) {
+        self.advance(context);
+        context.entry.settled.fetch_add(1, Relaxed);
+        let is_new = self.known(call.ordinal);
+        if let Some(traffic) = self.traffic.present_mut() {
+            traffic.finish(call);
+            traffic.quotas.give_back(call.cost, context.now);
+        }
+        if call.probe.is_some()
+            && self.control.stop_ref().is_some_and(|stop| Some(stop.number()) == call.probe)
+        {
+            self.control.probe_lost();
+        } else if is_new {
+            self.control.given_back();
+            #[cfg(feature = "fleet")]
+            self.give_back_to_lease(call.sent_at, context.now);
+        }
+        self.offer(context, wakers);
+    }
+}

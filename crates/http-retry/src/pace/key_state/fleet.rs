@@ -1,0 +1,237 @@
+//! A key of a member of a fleet: it shares what it learns, and hears what the others have learned.
+
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use super::{Context, KeyState};
+use crate::fleet::entry::News;
+use crate::fleet::{Answer, Id, StoreCommand};
+use crate::pace::Why;
+use crate::pace::constants::LONGEST_WAIT;
+use crate::pace::rate_controller::Slot;
+use crate::pace::seam::{Heard, LeaseState, Moment};
+use crate::pace::stop::Stop;
+use crate::pace::wakers::Wakers;
+
+impl KeyState {
+    fn lease_moment(&self, context: Context<'_>) -> Option<Moment> {
+        let seam = context.seam?;
+        let (settled, refused) = (context.entry.settled.load(Relaxed), context.entry.refused.load(Relaxed));
+        Some(Moment {
+            now: context.now,
+            lease: seam.lease,
+            members: seam.members(),
+            waiting: self.traffic.queue.due_len(),
+            served: settled.saturating_sub(refused.into()),
+            stopped_until: self.control.stop_ref().map(Stop::until),
+            is_reachable: seam.is_reachable(),
+        })
+    }
+
+    /// Returns whether the store may know the key.
+    pub(in crate::pace) fn is_shared(&self) -> bool {
+        self.lease.is_some()
+    }
+
+    /// Shares what the key has learned. Returns when it has a request for the store.
+    pub(in crate::pace) fn share(&mut self, context: Context<'_>) -> Option<Duration> {
+        if self.is_free() {
+            // The key has forgotten all, so no answer has spoken of it.
+            self.lease = None;
+            return None;
+        }
+        let limit = self.control.limit().filter(|limit| !limit.is_search());
+        let limit = limit.map(|limit| (limit.rate(), limit.burst()));
+        let until = self.control.stop_ref().map(Stop::until);
+        if self.lease.is_none() && (limit.is_some() || until.is_some()) {
+            self.lease = context.seam.and_then(|seam| {
+                let id = seam.id_of(context.entry.key)?;
+                Some(Box::new(LeaseState::new(id, seam.is_reachable(), context.now)))
+            });
+        }
+        let moment = self.lease_moment(context)?;
+        let lease = self.lease.as_mut()?;
+        lease.assume_share(moment.members);
+        match (until, lease.quiet_until) {
+            (Some(until), known) if known.is_none_or(|known| until > known + INSTANT) => {
+                lease.tell_quiet(until);
+            }
+            (None, Some(_)) => lease.tell_opened(limit.map_or(1.0, |(_, burst)| burst * FIRST_PART)),
+            _ => {}
+        }
+        if let Some((rate, burst)) = limit.filter(|_| until.is_none()) {
+            let is_cut = rate < CUT * lease.own_rate;
+            // While it is alone, one request goes at a time, whatever the burst.
+            let is_burst_cut = lease.is_joined() && burst < SMALLER * lease.own_burst;
+            if is_cut || is_burst_cut || lease.own_rate == 0.0 || rate > GROWN * lease.own_rate {
+                lease.tell_limit(rate, burst, is_cut || lease.own_rate == 0.0);
+            }
+        }
+        lease.request_at(&moment)
+    }
+
+    /// Makes the next request to the store, if one is due.
+    pub(in crate::pace) fn store_request(
+        &mut self,
+        number: u64,
+        context: Context<'_>,
+    ) -> Option<(Id, StoreCommand)> {
+        self.advance(context);
+        let moment = self.lease_moment(context)?;
+        let lease = self.lease.as_mut()?;
+        lease.next_request(number, &moment).map(|command| (lease.id, command))
+    }
+
+    /// Takes in an answer of the store.
+    pub(in crate::pace) fn hear_answer(
+        &mut self,
+        number: u64,
+        answer: &Answer,
+        context: Context<'_>,
+        wakers: &mut Wakers,
+    ) {
+        self.advance(context);
+        let Some(moment) = self.lease_moment(context) else {
+            return;
+        };
+        let Some(lease) = &mut self.lease else {
+            return;
+        };
+        let was_joined = lease.is_joined();
+        let heard = match answer {
+            Answer::Lease(answer) => lease.hear_lease(number, answer, &moment),
+            Answer::Publish(answer) => lease.hear_published(number, answer, &moment),
+            _ => {
+                lease.hear_failed(number, context.now);
+                None
+            }
+        };
+        if was_joined && !lease.is_joined() {
+            self.control.begin_alone(context.now);
+        }
+        self.take_in(heard, context, wakers);
+    }
+
+    /// Takes in news of another member.
+    pub(in crate::pace) fn hear_news(
+        &mut self,
+        id: Id,
+        news: &News,
+        context: Context<'_>,
+        wakers: &mut Wakers,
+    ) {
+        self.advance(context);
+        let is_reachable = context.seam.is_none_or(|seam| seam.is_reachable());
+        let lease =
+            self.lease.get_or_insert_with(|| Box::new(LeaseState::new(id, is_reachable, context.now)));
+        lease.assume_share(context.seam.map_or(1, |seam| seam.members()));
+        let Some(moment) = self.lease_moment(context) else {
+            return;
+        };
+        let heard = self.lease.as_mut().and_then(|lease| lease.hear_news(news, &moment));
+        self.take_in(heard, context, wakers);
+    }
+
+    fn take_in(&mut self, heard: Option<Heard>, context: Context<'_>, wakers: &mut Wakers) {
+        let heard = heard.unwrap_or_default();
+        let moment = self.moment(context);
+        if let Some((rate, burst)) = heard.limit {
+            self.control.hear_limit(rate, burst, context.now);
+        }
+        if let Some(scale) = heard.scale {
+            self.control.scale_limit(&scale);
+        }
+        if let Some(until) = heard.stop {
+            self.control.hear_stop(until, &moment);
+        }
+        if heard.is_open {
+            let members = context.seam.map_or(1, |seam| seam.members());
+            self.control.hear_opened(members, &moment);
+        }
+        self.offer(context, wakers);
+    }
+
+    /// The store does not answer any more.
+    pub(in crate::pace) fn store_unreachable(&mut self, context: Context<'_>, wakers: &mut Wakers) {
+        self.advance(context);
+        if let Some(lease) = &mut self.lease {
+            if lease.is_joined() {
+                self.control.begin_alone(context.now);
+            }
+            lease.unreachable();
+        }
+        self.offer(context, wakers);
+    }
+
+    /// The store answers again.
+    pub(in crate::pace) fn store_reachable(&mut self, context: Context<'_>) {
+        let until = self.control.stop_ref().map(Stop::until);
+        if let Some(lease) = &mut self.lease {
+            lease.reachable(until, context.now);
+        }
+    }
+
+    /// Gives all slots back to the store.
+    pub(in crate::pace) fn leave_fleet(&mut self) {
+        if let Some(lease) = &mut self.lease {
+            lease.leave();
+        }
+    }
+
+    pub(super) fn sent_in_lease(&mut self, is_probe: bool, now: Duration) {
+        if let Some(lease) = &mut self.lease {
+            lease.sent(is_probe, now);
+        }
+    }
+
+    pub(super) fn give_back_to_lease(&mut self, sent_at: Duration, now: Duration) {
+        if let Some(lease) = &mut self.lease {
+            lease.given_back(sent_at, now);
+        }
+    }
+
+    pub(super) fn tidy_lease(&mut self, context: Context<'_>) {
+        let Some(moment) = self.lease.as_ref().and_then(|_| self.lease_moment(context)) else {
+            return;
+        };
+        if let Some(lease) = &mut self.lease {
+            let was_joined = lease.is_joined();
+            lease.tidy(&moment);
+            if was_joined && !lease.is_joined() {
+                self.control.begin_alone(context.now);
+            }
+            if lease.is_short(context.now) {
+                self.control.is_short_of_slots(context.now);
+            }
+        }
+    }
+
+    /// Returns when the next request may go, by the slots in hand and the right to probe.
+    pub(super) fn leased_slot(&self, slot: Slot, now: Duration) -> Slot {
+        let Some(lease) = &self.lease else {
+            return slot;
+        };
+        if let Some(stop) = self.control.stop_ref() {
+            let is_early = lease.is_joined() && stop.until() > now;
+            return if is_early {
+                Slot { at: stop.until(), why: Why::Stopped, probe: Some(stop.number()) }
+            } else if slot.probe.is_some() && slot.why == Why::Probe && !lease.may_probe(now) {
+                Slot { at: now + LONGEST_WAIT, why: Why::Probe, probe: None }
+            } else {
+                slot
+            };
+        }
+        Slot { at: lease.slot_at(slot.at, LONGEST_WAIT, now), ..slot }
+    }
+}
+
+/// Times of the store are whole microseconds, so two that are nearer are the same.
+const INSTANT: Duration = Duration::from_millis(1);
+/// The part of the burst that goes at once after a probe.
+const FIRST_PART: f64 = crate::pace::constants::FIRST_OPENING;
+/// A rate below this part of the known one was cut.
+const CUT: f64 = 0.995;
+/// A burst below this part of the known one was cut.
+const SMALLER: f64 = 0.9;
+/// A rate above this part of the known one is worth a message to all.
+const GROWN: f64 = 1.1;

@@ -1,0 +1,297 @@
+//! A limit that was learned: a token bucket like the server's own.
+
+#[cfg(feature = "fleet")]
+mod fleet;
+
+use std::time::Duration;
+
+use super::constants::{
+    AIM, BELOW, BEYOND, CALM, ENOUGH_FAULTS, FEW_IN_FLIGHT, GROWTH, GROWTH_DOUBLES, GROWTH_SLOWER,
+    MAX_CONFIRMED, MAX_GROWTH,
+};
+use super::nanos::Nanos;
+use super::rate_controller::Moment;
+
+/// The bucket of one key as far as it is known.
+#[derive(Clone, Debug)]
+pub(super) struct LearnedLimit {
+    /// In calls a second.
+    rate: f64,
+    /// The calls that go at once.
+    burst: f64,
+    /// The calls that may go now. Below 0 after an overshoot.
+    level: f64,
+    level_at: Nanos,
+    /// The time of the last cut.
+    cut_at: Nanos,
+    /// The time since the last cut in which requests waited.
+    pressed: f64,
+    /// Since when the level is full, if it is.
+    full_from: Option<Nanos>,
+    /// When the level was last full for a while, and how many left since; the largest number if it never was.
+    full_at: Nanos,
+    since_full: u32,
+    /// The cuts that confirmed the rate.
+    confirmed: u8,
+    /// `true` while the rate is only known to be at least this. It doubles each round until a refusal.
+    is_search: bool,
+    /// `true` if the search doubles its rate each second round only, because the burst is known already.
+    is_careful: bool,
+    /// The test of the claim, once the rate is known.
+    pub(super) test: Option<ClaimTest>,
+}
+
+/// The test of a claim: do refusals get rarer where the rate gets lower?
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ClaimTest {
+    /// The highest rate since the test began.
+    pub(super) rate: f64,
+    /// The share of refusals when the rate had fallen, and the answers and refusals since.
+    pub(super) share: f64,
+    pub(super) answers: u32,
+    pub(super) refused: u32,
+    /// `true` once the rate has fallen.
+    pub(super) has_fallen: bool,
+    /// How often in a row the rate has fallen, and the refusals did not get rarer.
+    pub(super) falls: u8,
+    /// The sum of log likelihood ratios of how soon a cut follows the one before.
+    pub(super) soon: f64,
+    /// The refusals since the claim, and the requests that were found to be at fault since. Both are halved now and then.
+    all_refused: u8,
+    faults: u8,
+}
+
+impl ClaimTest {
+    pub(super) fn new(rate: f64) -> Self {
+        let (share, soon, has_fallen) = (0.0, 0.0, false);
+        Self { rate, share, soon, answers: 0, refused: 0, falls: 0, has_fallen, all_refused: 0, faults: 0 }
+    }
+
+    /// Begins to count anew from a rate.
+    pub(super) fn begin(&mut self, rate: f64) {
+        let Self { falls, soon, all_refused, faults, .. } = *self;
+        *self = Self { falls, soon, all_refused, faults, ..Self::new(rate) };
+    }
+
+    /// Counts a refusal, of whatever request.
+    pub(super) fn count_refused(&mut self) {
+        if self.all_refused == u8::MAX {
+            (self.all_refused, self.faults) = (self.all_refused / 2, self.faults / 2);
+        }
+        self.all_refused += 1;
+    }
+
+    /// Counts a request that was found to be at fault. Returns whether the claim came of such requests.
+    pub(super) fn found_fault(&mut self) -> bool {
+        self.faults = self.faults.saturating_add(1);
+        self.faults >= ENOUGH_FAULTS && self.faults >= self.all_refused / 2
+    }
+}
+
+impl LearnedLimit {
+    pub(super) fn new(rate: f64, burst: f64, now: Duration) -> Self {
+        let rate = rate.clamp(MIN_RATE, MAX_RATE);
+        let burst = burst.max(1.0);
+        Self {
+            rate,
+            burst,
+            level: 0.0,
+            level_at: now.into(),
+            cut_at: now.into(),
+            pressed: 0.0,
+            full_from: None,
+            full_at: Nanos::ZERO,
+            since_full: NEVER_FULL,
+            confirmed: 0,
+            is_search: false,
+            is_careful: false,
+            test: None,
+        }
+    }
+
+    /// Creates a limit whose rate is at least this.
+    pub(super) fn search(rate: f64, burst: f64, now: Duration) -> Self {
+        Self { is_search: true, ..Self::new(rate, burst, now) }
+    }
+
+    /// Makes a search careful.
+    pub(super) fn careful(self) -> Self {
+        Self { is_careful: true, ..self }
+    }
+
+    pub(super) fn is_search(&self) -> bool {
+        self.is_search
+    }
+
+    pub(super) fn rate(&self) -> f64 {
+        self.rate
+    }
+
+    pub(super) fn burst(&self) -> f64 {
+        self.burst
+    }
+
+    /// Returns the time of the last cut.
+    pub(super) fn cut_at(&self) -> Duration {
+        self.cut_at.get()
+    }
+
+    /// Returns how many left since the level was last full. It is infinite if the level never was.
+    fn since_full(&self) -> f64 {
+        if self.since_full == NEVER_FULL { f64::INFINITY } else { f64::from(self.since_full) }
+    }
+
+    /// Brings the level to now, and lets the rate grow while requests wait.
+    pub(super) fn advance(&mut self, is_pressed: bool, base: f64, moment: &Moment, round: Duration) {
+        let now = moment.now;
+        let time = now.saturating_sub(self.level_at.get()).as_secs_f64();
+        if time <= 0.0 {
+            return;
+        }
+        self.level_at = now.into();
+        self.level += time * self.rate;
+        self.level = self.level.min(self.burst);
+        if self.level >= self.burst {
+            self.full_from.get_or_insert(now.into());
+        }
+        // Requests that wait although they may go are not polled.
+        let is_pressed = (is_pressed || self.lets_beyond(moment)) && self.level < 1.0;
+        if is_pressed && self.is_search {
+            // What passed for some rounds without a refusal is a place to begin.
+            let known = self.since_full() - moment.unknown as f64;
+            let passing = known / now.saturating_sub(self.full_at.get()).as_secs_f64();
+            if passing.is_finite() && now > self.full_at.get().saturating_add(KNOWN_TO_PASS) {
+                self.rate = self.rate.max(passing);
+            }
+            let speed = if self.is_careful { 0.35 } else { 1.0 } / round.as_secs_f64();
+            let doublings = time * speed.min((self.rate / CALLS_TO_DOUBLE).max(1.0));
+            self.rate = (self.rate * doublings.min(1.0).exp2()).min(MAX_RATE);
+        } else if is_pressed {
+            let doubles = GROWTH_DOUBLES * (1.0 + GROWTH_SLOWER * f64::from(self.confirmed));
+            let speed = (GROWTH * (self.pressed / doubles).exp2()).min(MAX_GROWTH);
+            let by_calls = (1.0 - BELOW) * (AIM + 1.5 * (base - AIM)) * self.rate;
+            self.pressed += time;
+            self.rate = (self.rate * ((speed + by_calls).min(MAX_GROWTH) * time).exp()).min(MAX_RATE);
+        }
+    }
+
+    /// Returns when the next may go.
+    pub(super) fn next(&self) -> Duration {
+        let missing = (1.0 - self.level).max(0.0);
+        self.level_at.get().saturating_add(Duration::from_secs_f64((missing / self.rate).min(LONGEST_GAP)))
+    }
+
+    /// Returns whether a call may go beyond what is known: nothing was refused for a while, and no request waits. So a limit
+    /// that is met no more holds no request.
+    pub(super) fn lets_beyond(&self, moment: &Moment) -> bool {
+        moment.waiting == 0
+            && moment.now > self.cut_at.get().saturating_add(CALM)
+            && self.level > -BEYOND * self.burst
+            && (moment.unknown as f64) < (FEW_IN_FLIGHT * self.burst).max(3.0)
+    }
+
+    pub(super) fn sent(&mut self) {
+        if let Some(from) = self.full_from.take().filter(|_| self.level >= self.burst) {
+            let is_saved = self.level_at.get() >= from.get().saturating_add(SAVED);
+            self.since_full = if is_saved { 0 } else { NEVER_FULL };
+            self.full_at = self.level_at;
+        }
+        self.level -= 1.0;
+        self.since_full = self.since_full.saturating_add(1);
+    }
+
+    /// Returns the burst that a refusal proves to be too large: it came while the calls went that had been saved.
+    pub(super) fn refused_burst(&self, after: f64, now: Duration) -> Option<f64> {
+        let refilled = now.saturating_sub(self.full_at.get()).as_secs_f64() * self.rate;
+        let saved = self.since_full() - after - 1.0;
+        let is_saved = self.burst >= SMALL_BURST && self.since_full != NEVER_FULL && refilled < self.burst;
+        is_saved.then(|| (saved - refilled).max(1.0))
+    }
+
+    /// Gives back what a send took that never left.
+    pub(super) fn given_back(&mut self) {
+        self.level = (self.level + 1.0).min(self.burst);
+    }
+
+    /// Sets the level after a refusal: it was 0 when the refused call left, and `after` calls left since.
+    pub(super) fn exhausted(&mut self, sent_at: Duration, after: f64, now: Duration) {
+        let refilled = now.saturating_sub(sent_at).as_secs_f64() * self.rate;
+        let debt = (self.rate * LONGEST_DEBT).max(2.0);
+        self.level = self.level.min((refilled - after).clamp(-debt, 1.0));
+        self.level_at = self.level_at.max(now.into());
+    }
+
+    /// Goes on with the search from a lower rate.
+    pub(super) fn search_again(&mut self, rate: f64, now: Duration) {
+        (self.is_search, self.is_careful) = (true, true);
+        self.rate = rate.clamp(MIN_RATE, MAX_RATE);
+        self.cut_at = now.into();
+        self.since_full = NEVER_FULL;
+    }
+
+    /// Sets the rate to what was measured, after a search.
+    pub(super) fn measured(&mut self, rate: f64, now: Duration) {
+        self.is_search = false;
+        self.rate = (rate * BELOW).clamp(MIN_RATE, MAX_RATE);
+        (self.cut_at, self.pressed, self.confirmed) = (now.into(), 0.0, 0);
+    }
+
+    /// Cuts the rate to what was measured, by a half at most, or a little.
+    pub(super) fn cut(&mut self, measured: Option<f64>, now: Duration) {
+        self.is_search = false;
+        // A rate that was confirmed is the same within what chance does to a measurement.
+        let measured = measured.unwrap_or(self.rate).min(self.rate);
+        // Between the two, because refusals by chance make the measure too low.
+        let is_near = measured >= NEAR * self.rate;
+        let rate = if is_near { 0.5 * (measured + self.rate) } else { measured };
+        if measured >= CONFIRMS * self.rate {
+            self.confirmed = (self.confirmed + 1).min(MAX_CONFIRMED);
+        } else {
+            self.confirmed = 0;
+        }
+        self.rate = (rate.clamp(0.5 * self.rate, self.rate) * BELOW).clamp(MIN_RATE, MAX_RATE);
+        self.cut_at = now.into();
+        self.pressed = 0.0;
+        self.level = self.level.max(-(self.rate * LONGEST_DEBT).max(2.0));
+    }
+
+    /// Sets the burst to what went at once before a refusal.
+    pub(super) fn cut_burst(&mut self, burst: f64) {
+        if (burst / self.burst - 1.0).abs() > 0.1 {
+            self.burst = burst.clamp(0.5 * self.burst, 1.5 * self.burst).max(1.0);
+        }
+        self.since_full = NEVER_FULL;
+    }
+
+    /// Lets so many go at once.
+    pub(super) fn open(&mut self, level: f64, now: Duration) {
+        self.level = level.min(self.burst);
+        self.level_at = now.into();
+        if self.level >= self.burst {
+            (self.full_from, self.full_at, self.since_full) = (Some(Nanos::ZERO), now.into(), 0);
+        }
+    }
+}
+
+/// The level was not full yet.
+const NEVER_FULL: u32 = u32::MAX;
+/// The lowest rate: one call each two minutes.
+const MIN_RATE: f64 = 1.0 / 120.0;
+/// The highest rate, beyond which a rate is no limit.
+const MAX_RATE: f64 = 1e7;
+/// A search doubles its rate with so many calls at the soonest, so that few of them are refused at a low rate.
+const CALLS_TO_DOUBLE: f64 = 4.0;
+/// The time in which calls must have passed without a refusal for their rate to be one to begin a search at.
+const KNOWN_TO_PASS: Duration = Duration::from_secs(1);
+/// The part of the rate above which a measure is that of the same limit.
+const CONFIRMS: f64 = 0.7;
+/// The part of the rate above which chance may make the difference.
+const NEAR: f64 = 0.85;
+/// A burst that is not told from a rate that is too high.
+const SMALL_BURST: f64 = 2.0;
+/// The time for which the level must have been full for a refusal to tell of the burst.
+const SAVED: Duration = Duration::from_millis(300);
+/// The longest gap between two calls, in seconds.
+const LONGEST_GAP: f64 = 120.0;
+/// The longest time in which an overshoot is paid back, in seconds.
+const LONGEST_DEBT: f64 = 1.0;

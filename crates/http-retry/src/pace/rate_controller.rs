@@ -1,0 +1,291 @@
+//! Free, paced or stopped: when the next request of a key may go, and what is learned from the answers.
+
+mod claim_test;
+#[cfg(feature = "fleet")]
+mod fleet;
+mod measure;
+mod outcomes;
+mod recent;
+mod standstill;
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use self::recent::Recent;
+use super::Why;
+use super::constants::{CALLS_OF_GAP, FORGOTTEN, GAP, ROUNDS_OF_OPENING, SHORTEST_ROUND, TICK};
+use super::early_probe::EarlyProbe;
+use super::lazy_box::LazyBox;
+use super::learned_limit::LearnedLimit;
+use super::nanos::Nanos;
+use super::opening::Opening;
+use super::row::Row;
+use super::share::Share;
+use super::stop::Stop;
+
+/// The rule of one key.
+#[derive(Debug)]
+pub(super) struct RateController {
+    share: Share,
+    recent: LazyBox<Recent>,
+    stop: Option<Box<Stop>>,
+    opening: Option<Box<Opening>>,
+    /// The first refusals of an opening or a search, while what was in flight with them is not known.
+    settling: Option<Box<Settling>>,
+    limit: Option<Box<LearnedLimit>>,
+    /// When a limit was first known or looked for.
+    paced_at: Nanos,
+    sent_at: Nanos,
+    /// The stops until now.
+    stops: u32,
+    early: EarlyProbe,
+    /// The longest of the precise hints since the last measure, in nanoseconds. They are shorter than a second.
+    slot_hint: Option<NonZeroU32>,
+    /// The number of calls that went through at once before the limit was met.
+    burst: f32,
+    /// `true` if nothing was sent for a while since the limit was last met, so that it may have been full in between.
+    has_gap: bool,
+}
+
+/// The first refusals of an opening or a search, whose crowd is not known yet.
+#[derive(Debug)]
+struct Settling {
+    from: Nanos,
+    /// The time at which what was in flight is known.
+    at: Nanos,
+    /// The first send that may belong to the burst that met the limit.
+    burst_from: u64,
+}
+
+/// When the next request may go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Slot {
+    pub(super) at: Duration,
+    pub(super) why: Why,
+    /// The stop that the next request probes.
+    pub(super) probe: Option<u32>,
+}
+
+/// What the rule knows of the key's sends when something happens.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Moment {
+    pub(super) now: Duration,
+    /// The requests that wait and whose own hint is over.
+    pub(super) waiting: usize,
+    /// The number of sends whose outcome is not known yet.
+    pub(super) unknown: usize,
+    pub(super) refusal_time: Duration,
+    pub(super) patience: Duration,
+    pub(super) longest: Duration,
+    /// The sends until now.
+    pub(super) sends: u64,
+    /// The first send of the last second or two.
+    pub(super) burst_from: u64,
+}
+
+/// A refusal of one call.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Refused {
+    pub(super) ordinal: u64,
+    pub(super) sent_at: Duration,
+    pub(super) hint: Option<Duration>,
+    pub(super) is_precise: bool,
+    pub(super) is_server: bool,
+    /// The attempt of the same request before.
+    pub(super) previous: Option<u64>,
+}
+
+impl RateController {
+    pub(super) fn new(slow_start: bool, now: Duration) -> Self {
+        Self {
+            share: Share::new(),
+            recent: LazyBox::default(),
+            stop: None,
+            opening: slow_start.then(|| Opening::slow_start(now).into()),
+            settling: None,
+            limit: None,
+            paced_at: Nanos::MAX,
+            sent_at: Nanos::ZERO,
+            stops: 0,
+            early: EarlyProbe::default(),
+            slot_hint: None,
+            burst: 0.0,
+            has_gap: false,
+        }
+    }
+
+    /// Returns whether nothing holds anybody, and nothing has to be watched.
+    pub(super) fn is_free(&self) -> bool {
+        self.stop.is_none()
+            && self.opening.is_none()
+            && self.limit.is_none()
+            && self.share.is_quiet()
+            && self.recent.row.count() == 0
+    }
+
+    /// Frees what helps only within seconds, after the key was not used for a while.
+    pub(super) fn release_rested(&mut self, now: Duration) {
+        if let Some(recent) = self.recent.present_mut() {
+            recent.forget(now);
+        }
+        self.recent.release();
+        self.share.release_rested(now);
+    }
+
+    /// Returns whether a limit is known, or is being looked for.
+    pub(super) fn is_paced(&self) -> bool {
+        self.limit.is_some() || self.opening.is_some()
+    }
+
+    /// Brings the state to now. `used_at` is the time of the call before.
+    pub(super) fn advance(&mut self, moment: &Moment, used_at: Duration) {
+        let now = moment.now;
+        if now.saturating_sub(used_at) > FORGOTTEN && moment.waiting == 0 {
+            *self = Self { stops: self.stops, ..Self::new(false, now) };
+        }
+        let base = self.share.base();
+        if let Some(limit) = &mut self.limit {
+            let is_held = self.stop.is_some() || self.opening.is_some() || self.settling.is_some();
+            limit.advance(moment.waiting > 0 && !is_held, base, moment, round(moment));
+        }
+        if let Some(settling) = self.settling.take_if(|settling| settling.at.get() <= now) {
+            // Nobody may have called for a long time since.
+            self.settle(&settling, &Moment { now: settling.at.get(), ..*moment });
+        }
+        if self.limit.as_ref().is_some_and(|limit| limit.next() > now) {
+            // What was saved is used up.
+            self.opening.take_if(|opening| opening.passed_count() > 0.0);
+        }
+        if moment.waiting == 0
+            && let Some(opening) = self.opening.take_if(|opening| opening.rounds() >= ROUNDS_OF_OPENING)
+        {
+            self.end_opening(&opening, moment);
+        }
+    }
+
+    /// Returns when the next request may go.
+    pub(super) fn slot(&self, moment: &Moment) -> Slot {
+        let now = moment.now;
+        if let Some(stop) = &self.stop {
+            let at = stop.next_probe();
+            if at > now {
+                return Slot { at, why: Why::Stopped, probe: Some(stop.number()) };
+            }
+            if stop.wants_probe(moment.waiting) {
+                return Slot { at: now, why: Why::Probe, probe: Some(stop.number()) };
+            }
+            let heard = stop.probed_at().unwrap_or(now).saturating_add(moment.patience);
+            return Slot { at: heard.max(now + TICK), why: Why::Probe, probe: None };
+        }
+        let mut slot = Slot { at: now, why: Why::Rate, probe: None };
+        if let Some(limit) = &self.limit {
+            slot.at = if limit.lets_beyond(moment) { now } else { limit.next() };
+        }
+        if let Some(opening) = &self.opening
+            && !opening.has_room(moment.unknown)
+        {
+            let at = now + moment.patience;
+            let why = if opening.stopped_since().is_some() { Why::Rate } else { Why::SlowStart };
+            if at > slot.at {
+                slot = Slot { at: at.max(now + TICK), why, probe: None };
+            }
+        }
+        if let Some(settling) = &self.settling {
+            slot.at = slot.at.max(settling.at.get());
+        }
+        slot
+    }
+
+    /// Records a send.
+    pub(super) fn sent(&mut self, ordinal: u64, is_probe: bool, now: Duration) {
+        let gap = self.limit.as_ref().map_or(0.0, |limit| CALLS_OF_GAP / limit.rate());
+        if now > self.sent_at.get().saturating_add(GAP.max(Duration::from_secs_f64(gap))) {
+            self.has_gap = true;
+        }
+        self.sent_at = now.into();
+        if let Some(stop) = self.stop.as_mut().filter(|_| is_probe) {
+            stop.probed(ordinal, now);
+        } else if let Some(limit) = &mut self.limit {
+            limit.sent();
+        }
+    }
+
+    /// Returns whether a call that left then tried for more than the limit is known to serve.
+    pub(super) fn is_trial(&self, sent_at: Duration) -> bool {
+        self.is_paced() && sent_at >= self.paced_at.get()
+    }
+
+    /// Returns whether nothing was served since the refusal of this send.
+    pub(super) fn is_in_row(&self, previous: Option<u64>) -> bool {
+        self.recent.row.has(previous)
+    }
+
+    /// Returns whether refusals without a hint nearly mean a limit.
+    pub(super) fn nearly_means_limit(&self, now: Duration) -> bool {
+        self.share.means_limit(2.0, now)
+    }
+
+    pub(super) fn short_share(&self) -> f64 {
+        self.share.short()
+    }
+
+    pub(super) fn long_share(&self) -> f64 {
+        self.share.long()
+    }
+
+    /// Forgets the limit of a rate: another rule explains the refusals.
+    pub(super) fn forget_limit(&mut self) {
+        (self.limit, self.opening, self.stop, self.settling) = (None, None, None, None);
+    }
+
+    /// Another rule explains the refusals.
+    pub(super) fn explained(&mut self) {
+        self.share.begin();
+        if let Some(recent) = self.recent.present_mut() {
+            recent.row = Row::default();
+        }
+    }
+
+    /// Drops the claim of a limit: so many calls are refused whatever it is. The requests that wait follow in rounds.
+    pub(super) fn dropped(&mut self, share: f64, moment: &Moment) {
+        self.share.dropped(share, moment.now);
+        if moment.waiting > 0 && self.limit.is_none() {
+            let opening = Opening::new(moment.unknown as f64, None, moment.now).tolerant();
+            self.opening = Some(opening.into());
+        }
+    }
+
+    /// Returns whether all are stopped, so that a permit of before is void.
+    pub(super) fn is_stopped(&self, now: Duration) -> bool {
+        self.stop_ref().is_some_and(|stop| stop.until() > now)
+    }
+
+    pub(super) fn stop_ref(&self) -> Option<&Stop> {
+        self.stop.as_deref()
+    }
+
+    pub(super) fn limit(&self) -> Option<&LearnedLimit> {
+        self.limit.as_deref()
+    }
+
+    pub(super) fn base(&self) -> f64 {
+        self.share.base()
+    }
+
+    pub(super) fn opening(&self) -> Option<&Opening> {
+        self.opening.as_deref()
+    }
+}
+
+/// The time in which a search doubles its rate: a refusal is heard within it.
+fn round(moment: &Moment) -> Duration {
+    (moment.refusal_time * 6 / 5).max(SHORTEST_ROUND)
+}
+
+/// Calls that left within this time of each other may reach the server in another order.
+fn spread(moment: &Moment) -> Duration {
+    moment.refusal_time
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,99 @@
+//! The cut of a rate after a refusal, and the test whether refusals depend on the rate at all.
+
+use super::{Moment, RateController, Refused};
+use crate::pace::constants::{
+    CHANCE, ENOUGH_PASSED, FALLS, FIRST_BASE, LATER, LEAST_FAULTY, LEAST_NOISE, LONG_ENOUGH, MOST_NOISE,
+    MUCH_REFUSED, SOON, SOON_BY_CHANCE, TEST_FALL, WELL_MEASURED,
+};
+use crate::pace::learned_limit::ClaimTest;
+
+impl RateController {
+    /// Cuts the rate after a refusal, or the burst.
+    pub(super) fn cut(&mut self, refused: &Refused, moment: &Moment) {
+        let after = moment.sends.saturating_sub(refused.ordinal + 1) as f64;
+        let Some(limit) = &mut self.limit else {
+            return;
+        };
+        let recent = &mut *self.recent;
+        if let Some(burst) = limit.refused_burst(after, moment.now) {
+            limit.cut_burst(burst);
+            limit.exhausted(refused.sent_at, after, moment.now);
+            recent.late_before = moment.now.into();
+            return;
+        }
+        if std::mem::take(&mut self.has_gap) {
+            recent.estimate.keep_last();
+        }
+        let enough = if self.share.short() > MUCH_REFUSED {
+            WELL_MEASURED
+        } else {
+            (limit.rate() * LONG_ENOUGH).clamp(WELL_MEASURED, ENOUGH_PASSED)
+        };
+        let measured = recent.estimate.rate(enough).filter(|(_, passed)| *passed >= enough);
+        let is_measured_well = measured.is_none_or(|(rate, _)| rate > 0.85 * limit.rate());
+        let is_soon = is_measured_well && refused.sent_at < limit.cut_at().saturating_add(SOON);
+        limit.cut(measured.map(|(rate, _)| rate), moment.now);
+        limit.exhausted(refused.sent_at, after, moment.now);
+        recent.late_before = moment.now.into();
+        if let Some(test) = &mut limit.test {
+            test.soon = (test.soon + if is_soon { SOON_BY_CHANCE } else { LATER }).max(0.0);
+        }
+        self.judge(moment);
+    }
+
+    /// Takes back the refusal of a request that was found to be at fault, and ends the claim if it came of such refusals.
+    pub(in crate::pace) fn found_fault(&mut self, moment: &Moment) {
+        let Some(limit) = &mut self.limit else {
+            return self.share.retract();
+        };
+        // At a limit that is known, requests are refused twice for no fault of their own.
+        if limit.test.as_mut().is_some_and(ClaimTest::found_fault) {
+            self.drop_claim(self.share.long().clamp(LEAST_FAULTY, MOST_NOISE), moment);
+        }
+    }
+
+    /// Ends the claim if the rate fell, and the refusals did not get rarer.
+    fn judge(&mut self, moment: &Moment) {
+        let Some(limit) = &mut self.limit else {
+            return;
+        };
+        let rate = limit.rate();
+        let Some(test) = &mut limit.test else {
+            return;
+        };
+        if test.soon > CHANCE {
+            return self.drop_claim(self.share.long().min(MOST_NOISE), moment);
+        }
+        if rate > test.rate {
+            test.begin(rate);
+        }
+        if !test.has_fallen {
+            if rate < (1.0 - TEST_FALL) * test.rate {
+                let share = self.share.long();
+                test.begin(test.rate);
+                (test.share, test.has_fallen) = (share, true);
+            }
+            return;
+        }
+        let (before, answers) = (test.share, f64::from(test.answers));
+        if answers < (6.0 / before.max(0.02)).clamp(20.0, 300.0) {
+            return;
+        }
+        let share = f64::from(test.refused) / answers;
+        let is_same = share > (0.5 * before).max(FIRST_BASE);
+        // A limit that has fallen is met at its new rate, and refusals get rare there. Chance lets the rate fall on.
+        let falls = if is_same { test.falls.saturating_add(1) } else { 0 };
+        let is_chance = is_same && (share > LEAST_NOISE || falls >= FALLS) && share < MOST_NOISE;
+        if !is_chance {
+            test.falls = falls;
+            return test.begin(rate);
+        }
+        self.drop_claim(share, moment);
+    }
+
+    /// Drops the claim: so many calls are refused whatever the rate.
+    fn drop_claim(&mut self, share: f64, moment: &Moment) {
+        self.limit = None;
+        self.dropped(share, moment);
+    }
+}

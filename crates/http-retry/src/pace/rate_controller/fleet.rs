@@ -1,0 +1,69 @@
+//! What the rule of a key hears of a fleet.
+
+use std::time::Duration;
+
+use super::{Moment, RateController};
+use crate::pace::constants::FIRST_OPENING;
+use crate::pace::learned_limit::{ClaimTest, LearnedLimit};
+use crate::pace::opening::Opening;
+use crate::pace::row::Row;
+use crate::pace::seam::Scale;
+use crate::pace::stop::Stop;
+
+impl RateController {
+    /// Stops all requests until a time, because another member of the fleet met a standstill.
+    pub(in crate::pace) fn hear_stop(&mut self, until: Duration, moment: &Moment) {
+        let since = self.stop.as_ref().map_or(moment.now, |stop| stop.since());
+        if self.stop.as_ref().is_some_and(|stop| stop.until() >= until) {
+            return;
+        }
+        self.stops = self.stops.wrapping_add(1);
+        self.has_gap = true;
+        self.stop = Some(Stop::new(self.stops, since, until).into());
+        (self.opening, self.settling) = (None, None);
+        self.recent.row = Row::default();
+        self.share.begin();
+        self.recent.late_before = moment.now.into();
+    }
+
+    /// Opens after the probe of another member.
+    pub(in crate::pace) fn hear_opened(&mut self, members: u32, moment: &Moment) {
+        let Some(stop) = self.stop.take() else {
+            return;
+        };
+        self.recent.late_before = moment.now.into();
+        self.recent.row = Row::default();
+        let window = (f64::from(self.burst) * FIRST_OPENING).max(2.0) / f64::from(members);
+        self.opening = Some(Opening::new(window, Some(stop.since()), moment.now).into());
+    }
+
+    /// Takes the member's share of a limit that the store knows.
+    pub(in crate::pace) fn hear_limit(&mut self, rate: f64, burst: f64, now: Duration) {
+        let limit = self.limit.get_or_insert_with(|| LearnedLimit::new(rate, burst, now).into());
+        limit.hear(rate, burst, now);
+        limit.test.get_or_insert_with(|| ClaimTest::new(rate));
+        self.burst = burst as f32;
+        self.paced_at = self.paced_at.min(now.into());
+    }
+
+    /// Changes the limit, because the member's share of it has changed.
+    pub(in crate::pace) fn scale_limit(&mut self, scale: &Scale) {
+        if let Some(limit) = self.limit.as_mut().filter(|limit| !limit.is_search()) {
+            limit.scale(scale);
+        }
+    }
+
+    /// Notes that slots decide, and none is there.
+    pub(in crate::pace) fn is_short_of_slots(&mut self, now: Duration) {
+        if let Some(limit) = &mut self.limit {
+            limit.empty(now);
+        }
+    }
+
+    /// Lets requests go one at a time, because the store does not answer.
+    pub(in crate::pace) fn begin_alone(&mut self, now: Duration) {
+        if let Some(limit) = self.limit.as_mut().filter(|limit| !limit.is_search()) {
+            limit.begin_alone(now);
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! What a shared key makes of the answers and the news of the store.
+
+use std::time::Duration;
+
+use super::{Heard, LeaseState, MAX_BURST, MAX_GAP, Moment, Scale};
+use crate::fleet::entry::{LeaseAnswer, News, PublishAnswer};
+use crate::pace::seam::slots::{micros, shift};
+
+impl LeaseState {
+    /// Takes in an answer to a question for slots.
+    pub(in crate::pace) fn hear_lease(
+        &mut self,
+        number: u64,
+        answer: &LeaseAnswer,
+        moment: &Moment,
+    ) -> Option<Heard> {
+        if self.open != Some(number) {
+            // The request was given up, and its slots are lost.
+            return None;
+        }
+        self.open = None;
+        if !is_valid(answer.gap, answer.burst, answer.born) || !(0..=1_000_000).contains(&answer.count) {
+            self.ask_at = moment.now.saturating_add(FAILED);
+            return None;
+        }
+        let now = moment.now;
+        self.is_alone = false;
+        let is_new = answer.serial > self.serial;
+        self.hear_serial(answer.serial, now);
+        self.is_paced = answer.state == LeaseAnswer::PACED;
+        self.ask_at = now;
+        if answer.born == 0 {
+            return None;
+        }
+        let share_before = self.part();
+        self.share = answer.share.clamp(1, 1_000);
+        match answer.state {
+            LeaseAnswer::QUIET => Some(self.heard_quiet(shift(now, answer.quiet), moment)),
+            LeaseAnswer::PROBE => {
+                self.probe_until = Some(now.saturating_add(PROBE));
+                None
+            }
+            LeaseAnswer::WAIT => {
+                let first = if answer.first > 0 { shift(now, answer.first) } else { now + moment.lease / 2 };
+                self.ask_at = first;
+                None
+            }
+            LeaseAnswer::PACED => {
+                let after = answer.first.saturating_add(answer.count.saturating_mul(answer.gap));
+                self.is_ahead = after > 0;
+                self.has_room = after <= -answer.gap * i64::from(moment.members) / 4;
+                let short = self.short(moment);
+                self.slots.add(answer, short, self.spread(), now);
+                if answer.count == 0 && after > 0 {
+                    self.ask_at = shift(now, after.min(micros(moment.lease)));
+                }
+                if self.announced.is_some() && !is_new {
+                    // This member knows better, and the others hear of it soon.
+                    return Some(Heard { is_open: true, ..Heard::default() });
+                }
+                let heard = self.heard_limit(answer.gap, answer.burst, true);
+                let factor = self.part() / share_before;
+                let scale = heard.limit.map(|(rate, burst)| Scale { factor, rate, burst });
+                Some(if is_new { heard } else { Heard { limit: None, scale, ..heard } })
+            }
+            _ => {
+                // The store knows no rate, and this member does.
+                self.announced = (self.gap > 0).then_some(false);
+                self.ask_at = now.saturating_add(moment.lease);
+                Some(Heard { is_open: true, ..Heard::default() })
+            }
+        }
+    }
+
+    /// Takes in the answer to news of this member.
+    pub(in crate::pace) fn hear_published(
+        &mut self,
+        number: u64,
+        answer: &PublishAnswer,
+        moment: &Moment,
+    ) -> Option<Heard> {
+        if self.open != Some(number) {
+            return None;
+        }
+        self.open = None;
+        if !is_valid(answer.gap, answer.burst, 1) {
+            return None;
+        }
+        self.hear_serial(answer.serial, moment.now);
+        if answer.quiet > 0 {
+            return Some(self.heard_quiet(shift(moment.now, answer.quiet), moment));
+        }
+        let is_new = answer.written == 0 && answer.gap > 0;
+        is_new.then(|| self.heard_limit(answer.gap, answer.burst, false))
+    }
+
+    /// Takes in that the store could not run a script for this key.
+    pub(in crate::pace) fn hear_failed(&mut self, number: u64, now: Duration) {
+        if self.open == Some(number) {
+            self.unreachable();
+            self.ask_at = now.saturating_add(FAILED);
+        }
+    }
+
+    /// Takes in news of the store.
+    pub(in crate::pace) fn hear_news(&mut self, news: &News, moment: &Moment) -> Option<Heard> {
+        if !is_valid(news.gap, news.burst, 1) || news.serial < self.serial {
+            return None;
+        }
+        self.hear_serial(news.serial, moment.now);
+        match news.kind {
+            News::QUIET => Some(self.heard_quiet(shift(moment.now, news.until), moment)),
+            News::OPENED => Some(self.heard_limit(news.gap, news.burst, true)),
+            News::ANNOUNCED if news.gap > 0 => Some(self.heard_limit(news.gap, news.burst, false)),
+            _ => None,
+        }
+    }
+
+    fn hear_serial(&mut self, serial: i64, now: Duration) {
+        if serial > self.serial {
+            self.serial = serial;
+            self.void(now);
+        }
+    }
+
+    fn heard_quiet(&mut self, until: Duration, moment: &Moment) -> Heard {
+        let latest = moment.now.saturating_add(MAX_QUIET);
+        let until = until.min(latest);
+        // What was told meanwhile is no news any more.
+        self.quiet = self.quiet.filter(|own| *own > until);
+        self.opened = None;
+        self.quiet_until = Some(self.quiet_until.map_or(until, |own| own.max(until)));
+        (self.probing, self.probe_until) = (None, None);
+        Heard { stop: Some(until), ..Heard::default() }
+    }
+
+    fn heard_limit(&mut self, gap: i64, burst: i64, is_open: bool) -> Heard {
+        if is_open {
+            (self.quiet_until, self.probing, self.probe_until) = (None, None, None);
+        }
+        if gap == 0 {
+            return Heard { is_open, ..Heard::default() };
+        }
+        self.is_paced |= is_open;
+        (self.gap, self.burst) = (gap, burst);
+        self.announced = None;
+        self.own_rate = 1e6 / gap as f64 * self.part();
+        self.own_burst = (burst as f64 / 1_000.0 * self.part()).max(1.0);
+        Heard { is_open, limit: Some((self.own_rate, self.own_burst)), ..Heard::default() }
+    }
+}
+
+/// Returns whether the numbers of the store are in their bounds. A store that anybody may write to must not open a key.
+fn is_valid(gap: i64, burst: i64, born: i64) -> bool {
+    born == 0 || (0..=MAX_GAP).contains(&gap) && (1_000..=MAX_BURST).contains(&burst)
+}
+
+/// The longest quiet that a member takes from the store.
+const MAX_QUIET: Duration = Duration::from_secs(86_400);
+/// The time for which a member may send the probe after it got the right to.
+const PROBE: Duration = Duration::from_secs(1);
+/// The time after which an entry is tried again that the store could not reach.
+const FAILED: Duration = Duration::from_secs(1);
