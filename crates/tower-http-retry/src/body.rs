@@ -16,7 +16,7 @@ mod replay_state;
 pub(crate) mod response_body;
 mod shared_buffer;
 
-pub use self::memory::ReplayMemory;
+pub use self::memory::{MemoryLease, ReplayMemory};
 pub(crate) use self::replay_body::ReplayBody;
 pub use self::replay_source::ReplaySource;
 pub(crate) use self::replay_state::ReplayState;

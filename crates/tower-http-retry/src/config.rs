@@ -23,6 +23,9 @@ pub(crate) struct Config<P> {
     pub(crate) replay_memory: Option<ReplayMemory>,
     pub(crate) drain: DrainLimit,
     pub(crate) attempt_header: Option<AttemptHeader>,
+    /// True if a call ends with its `grpc-timeout`.
+    #[cfg(feature = "grpc")]
+    pub(crate) keeps_grpc_timeout: bool,
     pub(crate) pace: Option<SharedPace>,
     pub(crate) observer: Option<Arc<dyn Observe>>,
     pub(crate) randomness: Randomness,
@@ -51,6 +54,8 @@ impl<P> Config<P> {
             replay_memory: None,
             drain: DrainLimit { bytes: 16 * 1024, time: Duration::from_millis(10) },
             attempt_header: None,
+            #[cfg(feature = "grpc")]
+            keeps_grpc_timeout: false,
             pace: None,
             observer: None,
             randomness: Randomness::default(),
@@ -78,6 +83,8 @@ impl<P> Clone for Config<P> {
             replay_memory: self.replay_memory.clone(),
             drain: self.drain,
             attempt_header: self.attempt_header.clone(),
+            #[cfg(feature = "grpc")]
+            keeps_grpc_timeout: self.keeps_grpc_timeout,
             pace: self.pace.clone(),
             observer: self.observer.clone(),
             randomness: self.randomness.clone(),

@@ -1,5 +1,6 @@
 //! Reads from an error how far the request got: [`failure_kind`] returns a [`FailureKind`].
 
+mod classified;
 #[cfg(feature = "hyper")]
 mod hyper;
 mod io;
@@ -13,6 +14,7 @@ use std::error::Error;
 use http::Response;
 use http_retry::{Attempt, Failure, FailureKind, Outcome, PaceRejection, ResponseHead};
 
+pub use self::classified::ClassifiedError;
 #[cfg(feature = "hyper")]
 use self::hyper::is_goaway;
 use crate::markers::ReadError;
@@ -96,6 +98,9 @@ fn is_goaway(_: &(dyn Error + 'static)) -> bool {
 
 /// Returns the kind of an error that one of the modules knows, without its sources.
 fn known_kind(error: &(dyn Error + 'static)) -> Option<FailureKind> {
+    if let Some(error) = error.downcast_ref::<ClassifiedError>() {
+        return Some(error.kind());
+    }
     #[cfg(feature = "hyper")]
     if let Some(kind) = hyper::known_kind(error) {
         return Some(kind);

@@ -2,19 +2,22 @@
 
 mod delay;
 mod drain;
+mod first;
+pub(crate) mod inner;
 mod oneshot;
 pub(crate) mod plan;
+mod report;
 mod resend;
 mod stage;
 mod state;
 mod wait;
 
+use std::fmt;
 use std::marker::PhantomData;
 use std::ops::ControlFlow;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::{fmt, mem};
 
 use http::{Request, Response};
 use http_body::Body;
@@ -22,6 +25,7 @@ use http_retry::{Policy, RequestHead};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
+use self::inner::FirstService;
 pub use self::oneshot::Oneshot;
 use self::plan::RequestPlan;
 use self::resend::Transition;
@@ -34,7 +38,8 @@ use crate::config::Config;
 use crate::head::PooledSnapshot;
 use crate::markers::{Concrete, PaceMode, ReadError, Unpaced};
 use crate::observe::Event;
-use crate::{PaceError, ReplayBody, RetryInfo};
+use crate::timer::PausedTime;
+use crate::{PaceError, ReplayBody, timer};
 
 pin_project! {
     /// Resolves with the response to a request, after the last attempt.
@@ -88,7 +93,12 @@ where
 {
     /// Sends a request through a service, which must be ready unless there is a pace.
     #[inline]
-    pub(crate) fn new(inner: &mut S, config: &Arc<Config<P>>, request: Request<B>) -> Self
+    pub(crate) fn new(
+        mut inner: impl FirstService<S>,
+        config: &Arc<Config<P>>,
+        paused: &Option<Arc<dyn PausedTime>>,
+        request: Request<B>,
+    ) -> Self
     where
         B: 'static,
     {
@@ -97,11 +107,12 @@ where
                 observer.on_event(&Event::NotRetryable { request: RequestHead::from(&request) });
             }
             let gives_up_at = plan::gives_up_at(config, &request);
-            let stage = Stage::first(inner, config, request.map(ReplayBody::once), gives_up_at);
+            let stage = Stage::once(inner.get_mut(), config, request.map(ReplayBody::once), gives_up_at);
             // A request that is sent once needs no state, not even the service.
             return Self { stage, state: None, marker: PhantomData };
         };
-        let (session, clock_start) = (plan.session(config), plan.clock_start(config));
+        let now = config.pace.as_ref().map(|_| timer::monotonic(&*config.timer));
+        let (session, clock_start) = (plan.session(config, now), plan.clock_start(config));
         // The head is large, and is moved only once.
         let replay;
         let request = if request.body().is_end_stream() {
@@ -113,28 +124,35 @@ where
             Request::from_parts(head, replay.body())
         };
         let snapshot = PooledSnapshot::new(&request);
-        // The instance that was readied sends every attempt. Its clone is not ready, and behind a limit of
-        // one it might never be while this instance holds the permit.
-        let clone = inner.clone();
-        let mut inner = mem::replace(inner, clone);
-        let stage = Stage::first(&mut inner, config, request, session.gives_up_at());
-        let state = RetryState::new(inner, Arc::clone(config), session, clock_start, snapshot, replay);
+        let mut inner = inner.into_ready();
+        let Some(now) = now else {
+            // The state is made last, because it would be moved with the service in it.
+            let stage = Stage::Attempt { attempt: inner.call(request) };
+            let state = RetryState::new(
+                inner,
+                Arc::clone(config),
+                session,
+                clock_start,
+                paused.clone(),
+                snapshot,
+                replay,
+            );
+            return Self { stage, state: Some(state), marker: PhantomData };
+        };
+        let mut state = RetryState::new(
+            inner,
+            Arc::clone(config),
+            session,
+            clock_start,
+            paused.clone(),
+            snapshot,
+            replay,
+        );
+        let stage = match state.try_admit(&request, now) {
+            Ok(()) => Stage::Attempt { attempt: state.inner.call(request) },
+            Err(reason) => state.not_sent(request, reason),
+        };
         Self { stage, state: Some(state), marker: PhantomData }
-    }
-}
-
-impl<S, P, B, E, G> ResponseFuture<S, P, B, E, G>
-where
-    S: Service<Request<ReplayBody<B>>>,
-    S::Response: InnerResponse,
-{
-    /// Returns what happened to the request, once this future has resolved. A response has the same info in
-    /// its extensions; an error has none. The info is `None` if the first outcome was accepted.
-    pub fn info(&self) -> Option<RetryInfo> {
-        match self.stage {
-            Stage::Done { info } => info,
-            _ => None,
-        }
     }
 }
 
@@ -173,7 +191,7 @@ where
                 state.start_clock();
                 return Poll::Pending;
             };
-            state.observe(result);
+            state.settle(result);
             let Some(stage) = state.on_outcome(result, None) else {
                 self.end();
                 return wrap::<_, _, G, E>(outcome);
@@ -201,21 +219,24 @@ where
             (StageProj::First { first }, state) => {
                 let mut result = match ready!(first.as_mut().poll(cx)) {
                     Ok(response) => Ok(response),
-                    Err(error) => match error.into_inner() {
-                        Ok(error) if first.is_sent() => Err(error),
+                    Err(error) => match (error.retry_after(), error.into_inner()) {
+                        (_, Ok(error)) if first.is_sent() => Err(error),
                         // The pace rejected the request, or the inner service failed when it was readied. Without
                         // a pace, its `poll_ready` reports that error to the caller.
-                        unsent => {
+                        (retry_after, unsent) => {
                             if let Some(state) = state {
                                 state.on_unsent(unsent.as_ref().err().copied());
                             }
-                            let error = unsent.map_or_else(PaceError::rejected, PaceError::inner);
+                            let error = unsent.map_or_else(
+                                |rejection| PaceError::rejected(rejection, retry_after),
+                                PaceError::inner,
+                            );
                             return Poll::Ready(ControlFlow::Break(Err(error)));
                         }
                     },
                 };
-                let ticket = Some(first.ticket());
-                let next = state.and_then(|state| Some((state.on_outcome(&mut result, ticket)?, state)));
+                let paced = first.as_mut().take_paced();
+                let next = state.and_then(|state| Some((state.on_outcome(&mut result, paced)?, state)));
                 let Some((stage, state)) = next else {
                     return Poll::Ready(ControlFlow::Break(result.map(pass_on).map_err(PaceError::inner)));
                 };

@@ -38,6 +38,7 @@ impl AttemptNumber {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RetryInfo {
     pub(crate) attempts: u32,
+    pub(crate) probes: u32,
     pub(crate) waited: Duration,
     pub(crate) cause: Option<RetryCause>,
     pub(crate) reason: Option<GiveUpReason>,
@@ -51,12 +52,28 @@ impl RetryInfo {
         if session.number() == 1 && reason.is_none() {
             return None;
         }
-        Some(Self { attempts: session.number(), waited: session.waited(), cause: session.cause(), reason })
+        let (attempts, probes) = (session.number(), session.uncounted());
+        Some(Self { attempts, probes, waited: session.waited(), cause: session.cause(), reason })
     }
 
-    /// Returns the number of attempts.
+    /// Returns the info of a session that may go on, and that has waited for this time since the last attempt.
+    pub(crate) fn unfinished(session: &Session, waiting: Duration) -> Option<Self> {
+        let cause = session.cause()?;
+        let (attempts, probes) = (session.number(), session.uncounted());
+        let waited = session.waited().saturating_add(waiting);
+        Some(Self { attempts, probes, waited, cause: Some(cause), reason: None })
+    }
+
+    /// Returns the number of attempts, with all probes.
     pub fn attempts(&self) -> u32 {
         self.attempts
+    }
+
+    /// Returns the number of attempts that were refused as probes or trials of a [pace](crate::RetryLayer::pace). Each was sent
+    /// on behalf of all requests that waited: to see if a stop is over, or if the server serves more than is known. At most 8
+    /// did not count against [`max_attempts`](crate::RetryLayer::max_attempts).
+    pub fn probes(&self) -> u32 {
+        self.probes
     }
 
     /// Returns the sum of the waits between attempts.

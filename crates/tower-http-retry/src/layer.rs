@@ -67,7 +67,8 @@ impl<P, E, G> RetryLayer<P, E, G> {
     /// together, inside of it for each attempt.
     ///
     /// One resend can start later: if the failed response was too long to hold, and the inner service becomes ready only
-    /// after that time, there is no outcome left to return, and the layer sends the request late.
+    /// after that time, there is no outcome left to return, and the layer sends the request late. With a pace, the caller gets
+    /// a [`PaceError`](crate::PaceError) instead.
     pub fn max_elapsed(self, max_elapsed: impl Into<Option<Duration>>) -> Self {
         let max_elapsed = max_elapsed.into();
         self.with(|config| config.max_elapsed = max_elapsed)
@@ -119,17 +120,30 @@ impl<P, E, G> RetryLayer<P, E, G> {
         self.with(|config| config.attempt_header = Some(header))
     }
 
-    /// Sets a pace, which admits every attempt. While the server asks for quiet, no caller sends. Afterwards
-    /// the callers send one after the other, as fast as the server seems to allow. A resend keeps its place
-    /// in the queue.
+    /// Keeps to the `grpc-timeout` of a call, over all of its attempts: each resend carries what is left of it, and
+    /// none starts once it has passed. The time counts as that of [`max_elapsed`](Self::max_elapsed) does, which also
+    /// holds. The layers of [`presets`](crate::presets) for gRPC have this setting.
+    #[cfg(feature = "grpc")]
+    pub fn keep_grpc_timeout(self) -> Self {
+        self.with(|config| config.keeps_grpc_timeout = true)
+    }
+
+    /// Sets a pace, which admits every attempt. Requests that share a limit of the server wait for each other,
+    /// and go as fast as the server seems to allow. A resend keeps its place in the queue. The
+    /// [crate](crate#waiting-for-admission) has a table of what happens when.
     ///
     /// The wait before a resend and the wait for admission are one. If the server names the time, that time
     /// is not spread, because the pace keeps the callers apart. The [limit](Self::max_elapsed) also holds for
     /// the first attempt. The layer's service is always ready, because the layer readies the inner service
-    /// once a request is admitted.
+    /// once a request is admitted. What a request shares a limit with, and what it costs, is a setting of the
+    /// [`Pace`](crate::Pace).
     ///
-    /// The pace rejects a request whose wait would exceed the limit, and a request that finds the queue full.
-    /// A rejected request is not sent. If it is a resend, the caller gets the last outcome. The first attempt
+    /// While others wait, the pace may send a request as a probe, or try more than the server is known to serve.
+    /// Such an attempt does not count against [`max_attempts`](Self::max_attempts) if it is refused; at most 8 of a
+    /// request are left out. A resend that is a probe takes no token.
+    ///
+    /// The pace rejects a request whose wait exceeds the limit, and a request that finds the queue full. A
+    /// rejected request is not sent. If it is a resend, the caller gets the last outcome. The first attempt
     /// has no outcome, and so the layer's error changes from `E` to [`PaceError<E>`](crate::PaceError). A
     /// [`BoxError`](crate::BoxError) stays one, and contains a [`PaceRejection`](crate::pace::PaceRejection).
     ///

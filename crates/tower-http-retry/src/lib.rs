@@ -64,11 +64,11 @@
 //! |---|---|---|
 //! | policy | [`RetryAfterFirst`] over [`ExponentialBackoff`] | the server knows best when it has capacity |
 //! | [`max_attempts`](RetryLayer::max_attempts) | 3 | most faults that pass are gone at the second attempt, and a budget is of little use if each session makes ten |
-//! | backoff | 100 ms, doubling, up to 10 s | the first delay outlasts a failover in a data centre, and people do not wait longer than the last |
+//! | backoff | 100 ms, or 500 ms after a 429 or 529 without a time, doubling, up to 10 s | the first delay outlasts a failover in a data centre, and people do not wait longer than the last |
 //! | [`Jitter`](policy::Jitter) | full | callers that fail together must not come back together |
 //! | hints | obeyed up to 120 s, and spread over a window of the same length (250 ms to 5 s) | a resend is never earlier than the server asked, and the callers do not all return at one moment; the official OpenAI client gives up beyond 120 s too |
 //! | [`max_elapsed`](RetryLayer::max_elapsed) | 60 s to the start of the last attempt | few callers still wait after a minute |
-//! | [`budget`](RetryLayer::budget) | 20 % of successes, and 10 a second | resends that cost the server work are at most a fifth of its successes, resends that cost it none count a quarter, and clients with few requests can still retry |
+//! | [`budget`](RetryLayer::budget) | 20 % of successes, and 10 a second | resends that cost the server work are at most a fifth of its successes, resends that cost it none count a quarter or nothing, and clients with few requests can still retry |
 //! | [`replay_limit`](RetryLayer::replay_limit) | 64 KiB | it holds nearly every JSON request, and ten thousand requests in flight save at most 625 MiB |
 //! | [`drain_limit`](RetryLayer::drain_limit) | 16 KiB, 10 ms | it holds every error page that is worth a connection, and a caller does not notice the time |
 //!
@@ -89,22 +89,30 @@
 //!
 //! # Waiting for admission
 //!
-//! With a [`pace`](RetryLayer::pace), no caller sends while the server asks for quiet, and afterwards the
-//! callers send one after the other. The wait before a resend and the wait for admission are one, with one
-//! time limit, and a resend keeps its place in the queue. The layer's service is always ready. The layer
-//! readies the inner service once a request is admitted.
+//! With a [`pace`](RetryLayer::pace), requests that share a limit of the server wait for each other. The wait
+//! before a resend and the wait for admission are one, with one time limit, and a resend keeps its place in
+//! the queue. Each request that waits has its own timer, so a future that nobody polls holds no other request.
+//!
+//! The layer's service is always ready. The layer readies the inner service once the pace admits a request. If
+//! the inner service is not ready then, the admission goes back, and others pass. Once the inner service is
+//! ready, the layer asks the pace again. If the request has to wait again, the readied instance goes back too.
+//! So a request that waits for the pace holds no permit of the inner service, and a request that waits for the
+//! inner service holds nothing of the pace.
 //!
 //! | | first attempt | resend |
 //! |---|---|---|
-//! | its wait does not fit into [`max_elapsed`](RetryLayer::max_elapsed) | [`PaceRejection::Deadline`], as soon as that is known | the last outcome, with [`GiveUpReason::MaxElapsed`] |
-//! | the queue is full | [`PaceRejection::Waiters`] at once | the last outcome, with [`GiveUpReason::Pace`] |
-//! | the table of keys is full | [`PaceRejection::Keys`] at once | the last outcome, with [`GiveUpReason::Pace`] |
+//! | its wait does not fit into [`max_elapsed`](RetryLayer::max_elapsed) | [`PaceRejection::TooLong`], as soon as that is known, and at the end of that time at the latest | the last outcome, with [`GiveUpReason::MaxElapsed`] |
+//! | the queue is full | [`PaceRejection::Full`] at once | the last outcome, with [`GiveUpReason::Pace`] |
+//! | the inner service is not ready within [`max_elapsed`](RetryLayer::max_elapsed) | [`PaceRejection::TooLong`] | the last outcome, with [`GiveUpReason::NotReady`] |
+//! | the table of keys is full | it is sent without a pace, and [counted](pace::SharedPace::unpaced) | the same |
+//! | it is a [probe](RetryInfo::probes) and is refused | it does not count against [`max_attempts`](RetryLayer::max_attempts) | the same, and it takes no token of the budget |
 //! | it is dropped while it waits | the next caller moves up | the same, and its token returns to the budget |
 //! | it is dropped or fails in flight, while the others wait for its outcome | the next caller sends | the next caller sends |
 //!
 //! A [`PaceRejection`](pace::PaceRejection) is the only error that does not come from the inner service. It
 //! is in a [`PaceError`], or it is boxed where the inner error is a [`BoxError`]. If the last response was
-//! too long to save, its resend is rejected like a first attempt.
+//! too long to save, its resend is rejected like a first attempt. Where the pace knows at once that it
+//! rejects a resend, the layer has not read the last response yet, and returns it whole.
 //!
 //! # What happens to the body
 //!
@@ -165,9 +173,8 @@
 //!   configuration.
 //! * `tower-retry` adds `TowerPolicy` for `tower::retry::Retry`, which decides as the layer does.
 //!
-//! [`PaceRejection::Deadline`]: pace::PaceRejection::Deadline
-//! [`PaceRejection::Waiters`]: pace::PaceRejection::Waiters
-//! [`PaceRejection::Keys`]: pace::PaceRejection::Keys
+//! [`PaceRejection::TooLong`]: pace::PaceRejection::TooLong
+//! [`PaceRejection::Full`]: pace::PaceRejection::Full
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

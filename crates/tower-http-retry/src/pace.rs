@@ -1,27 +1,28 @@
-//! Callers who share a limit wait for each other: the queue of a [`Pace`], with timers and wakers.
-//! [`PaceLayer`](crate::PaceLayer) is a pace alone, and [`RetryLayer::pace`](crate::RetryLayer::pace) adds one to retries.
+//! Requests that share a limit wait for each other: a [`Pace`] with timers. [`PaceLayer`](crate::PaceLayer) is a pace alone,
+//! and [`RetryLayer::pace`](crate::RetryLayer::pace) adds one to retries.
 
+mod admitted;
 pub(crate) mod error;
 mod future;
 pub(crate) mod layer;
-mod line;
+mod request;
 mod service;
+mod wait;
 
-use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::Waker;
-use std::time::Duration;
+use std::sync::Arc;
 
-use http_retry::{Admission, Pace, Permit, RequestHead, ResponseHead, Ticket};
+use http_retry::{Pace, RequestHead};
 
+pub(crate) use self::admitted::Admitted;
 pub(crate) use self::error::PaceError;
 pub use self::future::PaceFuture;
-pub(crate) use self::line::{Line, Passage};
+pub(crate) use self::request::{NotAdmitted, PacedRequest};
 pub use self::service::PaceService;
+pub use self::wait::PaceWait;
 pub use crate::service::BoxedPacedRetry;
-use crate::timer::{self, Timer};
-pub use http_retry::PaceRejection;
+use crate::timer::{self, TokioTimer};
+pub use http_retry::{PaceRejection, PaceReport, Why};
 
 /// A [`Pace`] that several layers share. Clones are handles of the same one.
 ///
@@ -31,95 +32,51 @@ pub use http_retry::PaceRejection;
 ///
 /// let pace = SharedPace::from(Pace::per_authority());
 /// let retried = RetryLayer::default().pace(pace.clone());
-/// let sent_once = PaceLayer::new(pace);
+/// let sent_once = PaceLayer::new(pace.clone());
 /// # let _: (RetryLayer<_, tower_http_retry::markers::Concrete, _>, _) = (retried, sent_once);
+/// assert_eq!((pace.waiting(), pace.unpaced()), (0, 0));
 /// ```
 #[derive(Clone)]
 pub struct SharedPace {
-    state: Arc<Mutex<State>>,
-}
-
-struct State {
-    pace: Pace,
-    /// Of those who wait.
-    wakers: HashMap<Ticket, Waker>,
+    pub(crate) pace: Arc<Pace>,
 }
 
 impl SharedPace {
-    /// How many callers wait for their turn, of all keys together.
+    /// Returns whether both are handles of the same pace.
+    pub fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.pace, &other.pace)
+    }
+
+    /// Returns the number of requests that wait, over all keys.
     pub fn waiting(&self) -> usize {
-        self.lock().pace.waiting()
+        self.pace.waiting()
     }
 
-    fn enter(&self, head: &RequestHead<'_>) -> Ticket {
-        self.lock().pace.enter(head)
+    /// Returns the number of requests that went without a pace, because the table of keys was full.
+    pub fn unpaced(&self) -> u64 {
+        self.pace.unpaced()
     }
 
-    /// `waker` is told when to poll again. Without one the caller will poll with one soon.
-    fn poll(&self, ticket: &Ticket, timer: &dyn Timer, waker: Option<&Waker>) -> Admission {
-        let (now, waker) = (timer::monotonic(timer), waker.cloned());
-        let (turn, former) = self.change(|state| {
-            let turn = state.pace.poll(ticket, now);
-            let former = match (&turn, waker) {
-                (Admission::Wait(_), Some(waker)) => state.wakers.insert(*ticket, waker),
-                (Admission::Wait(_), None) => None,
-                (Admission::Go(_) | Admission::Rejected(_), waker) => state.wakers.remove(ticket).or(waker),
-            };
-            (turn, former)
-        });
-        drop(former);
-        turn
+    /// Describes the keys at which anything is known, those with the longest queues first, and at most `most` of them. The times
+    /// in it count from now by the clock of [`TokioTimer`], which must be the clock of the layers too.
+    pub fn reports(&self, most: usize) -> Vec<PaceReport> {
+        self.pace.reports(timer::monotonic(&TokioTimer), most)
     }
 
-    fn leave(&self, ticket: &Ticket) {
-        let former = self.change(|state| {
-            state.pace.leave(ticket);
-            state.wakers.remove(ticket)
-        });
-        drop(former);
-    }
-
-    fn observe(&self, pass: Permit, head: &ResponseHead<'_>, timer: &dyn Timer) {
-        let now = timer::clock_reading(timer);
-        self.change(|state| state.pace.observe(pass, head, now));
-    }
-
-    fn lose(&self, pass: Permit) {
-        self.change(|state| state.pace.lose(pass));
-    }
-
-    fn still_lets(&self, pass: &Permit, now: Duration) -> bool {
-        self.lock().pace.still_lets(pass, now)
-    }
-
-    /// Changes something, and wakes those who should look again. No waker is cloned, dropped or woken while the others
-    /// are locked out: it is somebody else's code, and may do anything.
-    fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
-        let mut state = self.lock();
-        let result = change(&mut state);
-        let mut woken = Vec::new();
-        while let Some(ticket) = state.pace.wake() {
-            woken.extend(state.wakers.remove(&ticket));
-        }
-        drop(state);
-        woken.into_iter().for_each(Waker::wake);
-        result
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        // A key function of the user's own may have panicked; it had changed nothing.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Describes the key of a request, as [`reports`](Self::reports) does.
+    pub fn report(&self, head: &RequestHead<'_>) -> PaceReport {
+        self.pace.report(&self.pace.ticket(head), timer::monotonic(&TokioTimer))
     }
 }
 
 impl From<Pace> for SharedPace {
     fn from(pace: Pace) -> Self {
-        Self { state: Arc::new(Mutex::new(State { pace, wakers: HashMap::new() })) }
+        Self { pace: Arc::new(pace) }
     }
 }
 
 impl fmt::Debug for SharedPace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.lock().pace.fmt(f)
+        self.pace.fmt(f)
     }
 }

@@ -3,7 +3,6 @@
 
 use std::time::Duration;
 
-use http::header::AUTHORIZATION;
 #[cfg(feature = "service-config")]
 use http_retry::GrpcServiceConfig;
 #[cfg(feature = "grpc")]
@@ -16,7 +15,8 @@ use crate::markers::Paced;
 use crate::policy::AttemptHeader;
 
 /// Creates a layer for APIs of language models: [`LlmPolicy`], 4 attempts, 10 minutes to the start of the
-/// last attempt, and a [pace](RetryLayer::pace) that all requests with the same `Authorization` share.
+/// last attempt, and a [pace](RetryLayer::pace) that all requests with the same
+/// [credential](Pace::per_credential) share.
 ///
 /// ```
 /// use bytes::Bytes;
@@ -41,12 +41,12 @@ use crate::policy::AttemptHeader;
 /// # }
 /// ```
 ///
-/// If the API reads its key from another header, set another pace: `.pace(Pace::per_header(X_API_KEY))`.
+/// If the API counts by something else, set another pace, for example `.pace(Pace::per_header(X_TENANT))`.
 pub fn llm<E>() -> RetryLayer<LlmPolicy, E, Paced> {
     RetryLayer::new(LlmPolicy::new())
         .max_attempts(4)
         .max_elapsed(Duration::from_secs(600))
-        .pace(Pace::per_header(AUTHORIZATION))
+        .pace(Pace::per_credential())
 }
 
 /// Creates a layer for gRPC: [`Grpc`] over the default backoff, and `grpc-previous-rpc-attempts` on each
@@ -63,12 +63,12 @@ pub fn llm<E>() -> RetryLayer<LlmPolicy, E, Paced> {
 /// let client = HealthClient::new(channel);
 /// ```
 ///
-/// A `grpc-timeout` of the caller is sent unchanged with each resend, and so it bounds each attempt. Set a
-/// [`max_elapsed`](RetryLayer::max_elapsed) to bound all attempts together. Resends are paid from the layer's
-/// own budget, unless a [`Budget::throttling`](crate::Budget::throttling) replaces it.
+/// A `grpc-timeout` of the caller bounds all attempts together: each resend carries what is left of it
+/// ([`keep_grpc_timeout`](RetryLayer::keep_grpc_timeout)). Resends are paid from the layer's own budget,
+/// unless a [`Budget::throttling`](crate::Budget::throttling) replaces it.
 #[cfg(feature = "grpc")]
 pub fn grpc<E>() -> RetryLayer<Grpc<RetryAfterFirst>, E> {
-    RetryLayer::new(Grpc::default()).attempt_header(AttemptHeader::grpc())
+    RetryLayer::new(Grpc::default()).attempt_header(AttemptHeader::grpc()).keep_grpc_timeout()
 }
 
 /// Creates a layer for gRPC from the `retryPolicy` of a service config, with the number of attempts that it
@@ -95,7 +95,10 @@ pub fn grpc<E>() -> RetryLayer<Grpc<RetryAfterFirst>, E> {
 /// ```
 #[cfg(feature = "grpc")]
 pub fn grpc_with_retry_policy<E>(policy: GrpcRetryPolicy) -> RetryLayer<GrpcRetryPolicy, E> {
-    RetryLayer::new(policy).max_attempts(policy.max_attempts()).attempt_header(AttemptHeader::grpc())
+    RetryLayer::new(policy)
+        .max_attempts(policy.max_attempts())
+        .attempt_header(AttemptHeader::grpc())
+        .keep_grpc_timeout()
 }
 
 /// Creates a layer for gRPC from a whole service config. Each method has the `retryPolicy` that the config
@@ -124,7 +127,8 @@ pub fn grpc_with_service_config<E>(config: GrpcServiceConfig) -> RetryLayer<Grpc
     let throttling = config.throttling();
     let layer = RetryLayer::new(config)
         .max_attempts(GrpcRetryPolicy::MAX_ATTEMPTS)
-        .attempt_header(AttemptHeader::grpc());
+        .attempt_header(AttemptHeader::grpc())
+        .keep_grpc_timeout();
     match throttling {
         Some(budget) => layer.budget(budget),
         None => layer,

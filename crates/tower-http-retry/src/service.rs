@@ -14,8 +14,10 @@ use crate::ReplayBody;
 use crate::body::ResponseBody;
 use crate::bounds::{BytesBody, CloneService, InnerService};
 use crate::config::Config;
+use crate::future::inner::Owned;
 use crate::future::{Oneshot, ResponseFuture};
 use crate::markers::{Boxed, Concrete, PaceMode, Paced, ReadError, Unpaced};
+use crate::timer::PausedTime;
 
 /// Sends requests through the service `S`, and sends them again as the policy `P` decides. A
 /// [`RetryLayer`](crate::RetryLayer) creates it.
@@ -38,12 +40,13 @@ use crate::markers::{Boxed, Concrete, PaceMode, Paced, ReadError, Unpaced};
 pub struct Retry<S, P = RetryAfterFirst, E = Concrete, G = Unpaced> {
     inner: S,
     config: Arc<Config<P>>,
+    paused: Option<Arc<dyn PausedTime>>,
     marker: PhantomData<fn() -> (E, G)>,
 }
 
 impl<S, P, E, G> Retry<S, P, E, G> {
     pub(crate) fn new(inner: S, config: Arc<Config<P>>) -> Self {
-        Self { inner, config, marker: PhantomData }
+        Self { inner, config, paused: None, marker: PhantomData }
     }
 
     /// Returns the inner service.
@@ -58,6 +61,12 @@ impl<S, P, E, G> Retry<S, P, E, G> {
     /// about the request, which then needs no place in the request's extensions.
     pub fn with_inner<T: CloneService>(&self, inner: T) -> Retry<T, P, E, G> {
         Retry::new(inner, Arc::clone(&self.config))
+    }
+
+    /// Sets the time that does not count towards [`max_elapsed`](crate::RetryLayer::max_elapsed). It is that of a
+    /// single request, so it is for a service that [`with_inner`](Self::with_inner) has made for one.
+    pub fn paused_time(self, paused: impl Into<Option<Arc<dyn PausedTime>>>) -> Self {
+        Self { paused: paused.into(), ..self }
     }
 }
 
@@ -77,6 +86,20 @@ impl<S, P, E, G> Retry<S, P, E, G> {
         S::ResponseBody: Body + Unpin,
     {
         Oneshot::new(self, request)
+    }
+
+    /// Sends one request through a service that is ready, as `tower::Service::call` does, and drops the service.
+    ///
+    /// The inner service is not cloned for later requests, so this is for a service that
+    /// [`with_inner`](Self::with_inner) has made for one request.
+    pub fn call_once<B>(self, request: Request<B>) -> ResponseFuture<S, P, B, E, G>
+    where
+        S: InnerService<B> + CloneService,
+        P: Policy,
+        B: BytesBody + 'static,
+        S::ResponseBody: Body + Unpin,
+    {
+        ResponseFuture::new(Owned(self.inner), &self.config, &self.paused, request)
     }
 }
 
@@ -116,13 +139,13 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        ResponseFuture::new(&mut self.inner, &self.config, request)
+        ResponseFuture::new(&mut self.inner, &self.config, &self.paused, request)
     }
 }
 
 impl<S: Clone, P, E, G> Clone for Retry<S, P, E, G> {
     fn clone(&self) -> Self {
-        Self::new(self.inner.clone(), Arc::clone(&self.config))
+        Self::new(self.inner.clone(), Arc::clone(&self.config)).paused_time(self.paused.clone())
     }
 }
 

@@ -5,7 +5,7 @@ mod field;
 use std::time::Duration;
 
 use http::HeaderName;
-use http_retry::{Budget, ExponentialBackoff, Jitter, RetryAfterFirst};
+use http_retry::{Budget, ExponentialBackoff, Jitter, Pace, RetryAfterFirst};
 use serde::Deserialize;
 
 use crate::RetryLayer;
@@ -46,6 +46,7 @@ use crate::RetryLayer;
 /// | `drain_limit.time` | a duration, 10 ms if it is missing | [`RetryLayer::drain_limit`] |
 /// | `ignore_hints` | true or false | [`RetryLayer::ignore_hints`] |
 /// | `attempt_header` | the name of a header | [`RetryLayer::attempt_header`] |
+/// | `pace` | `"authority"`, `"credential"` or `"header:NAME"` | nothing in [`layer`](Self::layer): see [`pace`](Self::pace) |
 /// | `backoff.base` | a duration, 100 ms if it is missing | [`ExponentialBackoff::new`] |
 /// | `backoff.cap` | a duration, 10 s if it is missing | [`ExponentialBackoff::new`] |
 /// | `backoff.multiplier` | a number from 1 | [`ExponentialBackoff::multiplier`] |
@@ -70,6 +71,8 @@ pub struct RetrySettings {
     ignore_hints: Option<bool>,
     #[serde(deserialize_with = "field::attempt_header")]
     attempt_header: Option<HeaderName>,
+    #[serde(deserialize_with = "field::pace")]
+    pace: Option<PaceKey>,
     backoff: BackoffTable,
 }
 
@@ -110,6 +113,14 @@ struct BackoffTable {
     jitter: Option<Jitter>,
 }
 
+/// The requests that share a limit.
+#[derive(Clone, Debug, PartialEq)]
+enum PaceKey {
+    Authority,
+    Credential,
+    Header(HeaderName),
+}
+
 impl RetrySettings {
     /// Creates a layer with these settings, over [`policy`](Self::policy). Each call creates a budget of its
     /// own.
@@ -128,6 +139,32 @@ impl RetrySettings {
             backoff = backoff.jitter(jitter);
         }
         RetryAfterFirst::new(backoff)
+    }
+
+    /// Creates the pace whose key the setting `pace` names. It is `None` if the setting is missing.
+    ///
+    /// A pace changes the type of the layer and its error, so a program that allows this setting builds the layer for it:
+    ///
+    /// ```
+    /// use tower_http_retry::RetryLayer;
+    /// use tower_http_retry::markers::{Concrete, Paced};
+    /// use tower_http_retry::settings::RetrySettings;
+    ///
+    /// # fn main() -> Result<(), toml::de::Error> {
+    /// let settings: RetrySettings = toml::from_str(r#"pace = "credential""#)?;
+    /// if let Some(pace) = settings.pace() {
+    ///     let layer: RetryLayer<_, Concrete, Paced> = settings.layer().pace(pace.slow_start());
+    ///     # let _ = layer;
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn pace(&self) -> Option<Pace> {
+        Some(match self.pace.as_ref()? {
+            PaceKey::Authority => Pace::per_authority(),
+            PaceKey::Credential => Pace::per_credential(),
+            PaceKey::Header(name) => Pace::per_header(name.clone()),
+        })
     }
 }
 

@@ -70,6 +70,15 @@ impl Timer for TokioTimer {
     }
 }
 
+/// The time of one request that does not count towards [`max_elapsed`](crate::RetryLayer::max_elapsed).
+///
+/// A gateway that reads a request's body from its client waits for that client now and then, and not for the
+/// server. [`Retry::paused_time`](crate::Retry::paused_time) takes it.
+pub trait PausedTime: Send + Sync {
+    /// Returns the sum of such times since the request was sent to the layer. It never decreases.
+    fn paused(&self) -> Duration;
+}
+
 /// Reads the monotonic clock, as the time since the origin that the whole process shares; see
 /// [`ClockReading::monotonic`].
 pub(crate) fn monotonic(timer: &dyn Timer) -> Duration {
@@ -106,6 +115,12 @@ static ORIGIN: LazyLock<Instant> = LazyLock::new(|| {
     let now = Instant::now();
     now.checked_sub(Duration::from_secs(3_600)).unwrap_or(now)
 });
+
+impl fmt::Debug for dyn PausedTime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PausedTime")
+    }
+}
 
 impl fmt::Debug for dyn Timer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -3,7 +3,7 @@
 use std::marker::PhantomData;
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use std::{fmt, future, mem};
 
 use http::{Request, Response, StatusCode, header};
@@ -87,7 +87,7 @@ where
         request: &mut Request<B>,
         result: &mut Result<Response<R>, E>,
     ) -> Option<Self::Future> {
-        let start = |plan: RequestPlan| plan.session(&self.config);
+        let start = |plan: RequestPlan| plan.session(&self.config, None);
         let mut session = self.session.take().or_else(|| self.plan.map(start))?;
         let overrides = request.extensions().get::<RetryOverride>();
         let attempt = Attempt::new(session.number(), &*request, outcome(result))
@@ -111,7 +111,7 @@ where
         }
         self.session_span.in_scope(|| trace::will_resend(&session, delay));
         self.notify(Event::will_resend(RequestHead::from(&*request), &session, delay));
-        self.prepare_resend(request, &session, result);
+        self.prepare_resend(request, &session, delay, result);
         self.session = Some(session);
         Some(if delay.is_zero() { Box::pin(yield_once()) } else { timer.sleep(delay) })
     }
@@ -141,12 +141,22 @@ impl<P: Policy, M> TowerPolicy<P, M> {
         &self,
         request: &mut Request<B>,
         session: &Session,
+        delay: Duration,
         result: &Result<Response<R>, E>,
     ) {
         request.extensions_mut().insert(AttemptNumber::new(session.number() + 1));
         if let Some(header) = &self.config.attempt_header {
             header.set(request, session.retries());
         }
+        #[cfg(feature = "grpc")]
+        if let (Some(timeout), Some(called_at)) =
+            (self.plan.and_then(|plan| plan.grpc_timeout), self.called_at)
+        {
+            let elapsed = self.config.timer.now().saturating_duration_since(called_at).saturating_add(delay);
+            crate::grpc::set_timeout(request.headers_mut(), timeout.saturating_sub(elapsed));
+        }
+        #[cfg(not(feature = "grpc"))]
+        let _ = delay;
         if matches!(result, Ok(response) if response.status() == StatusCode::EXPECTATION_FAILED) {
             // The next attempt must be sent without it (RFC 9110 section 10.1.1).
             request.headers_mut().remove(header::EXPECT);

@@ -7,7 +7,7 @@
 use std::error::Error;
 use std::time::Duration;
 
-use http_retry::{GiveUpReason, PaceRejection, RequestHead, RetryCause, RetryHint, Session};
+use http_retry::{GiveUpReason, PaceRejection, RequestHead, RetryCause, RetryHint, Session, Why};
 use tracing::{Span, debug, debug_span, warn};
 
 use crate::RetryInfo;
@@ -35,9 +35,10 @@ pub(crate) fn will_resend(session: &Session, delay: Duration) {
 pub(crate) fn session_ended(info: &RetryInfo) {
     let cause = info.cause.map(RetryCause::as_str);
     let waited_ms = millis(info.waited);
+    let probes = Some(info.probes).filter(|probes| *probes > 0);
     match info.reason.map(GiveUpReason::as_str) {
-        Some(reason) => warn!(attempt = info.attempts, cause, reason, waited_ms, "gave up"),
-        None => debug!(attempt = info.attempts, cause, waited_ms, "accepted"),
+        Some(reason) => warn!(attempt = info.attempts, cause, reason, waited_ms, probes, "gave up"),
+        None => debug!(attempt = info.attempts, cause, waited_ms, probes, "accepted"),
     }
 }
 
@@ -53,14 +54,14 @@ pub(crate) fn late_resend(attempt: u32) {
     debug!(attempt, late = true, "resends after the deadline");
 }
 
-/// Records that a request waits for its pace before its first attempt.
-pub(crate) fn held() {
-    debug!("held");
+/// Records that a request waits for its pace, why it waits, and the time until it asks again.
+pub(crate) fn held(why: Why, wait: Duration) {
+    debug!(why = why.as_str(), until_ms = millis(wait), "held");
 }
 
 /// Records that a pace rejected a request, which was not sent.
 pub(crate) fn rejected(rejection: PaceRejection) {
-    debug!(refusal = rejection.as_str(), "not let through");
+    debug!(rejection = rejection.as_str(), "rejected");
 }
 
 /// Returns whole milliseconds, saturating.

@@ -34,6 +34,12 @@ impl ReplayMemory {
         Self { pool: Arc::new(MemoryPool { capacity: bytes, used: AtomicUsize::new(0) }) }
     }
 
+    /// Returns a lease of none of these bytes, which can [grow](MemoryLease::grow) up to `limit`. It is for bytes of a
+    /// request that are saved before a layer gets it.
+    pub fn lease(&self, limit: usize) -> MemoryLease {
+        MemoryLease::new(limit, Some(self.clone()))
+    }
+
     /// Returns the number of bytes that are saved now. A frame may pin memory beyond its own bytes, such as
     /// the rest of the read buffer that it is a slice of; that memory is not counted.
     pub fn used(&self) -> usize {
@@ -51,7 +57,8 @@ impl fmt::Debug for ReplayMemory {
 }
 
 /// The memory that one request holds, and its limit. Dropping it returns the memory to the pool.
-pub(crate) struct MemoryLease {
+#[derive(Debug)]
+pub struct MemoryLease {
     memory: Option<ReplayMemory>,
     limit: usize,
     held: usize,
@@ -69,7 +76,7 @@ impl MemoryLease {
     }
 
     /// Takes `bytes` more, and returns true, if there is room for them.
-    pub(super) fn grow(&mut self, bytes: usize) -> bool {
+    pub fn grow(&mut self, bytes: usize) -> bool {
         let fits = |held: usize, limit| held.checked_add(bytes).filter(|&sum| sum <= limit);
         let Some(held) = fits(self.held, self.limit) else {
             return false;

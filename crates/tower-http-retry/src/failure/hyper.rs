@@ -7,6 +7,7 @@ use http_retry::FailureKind;
 use hyper_util::client::legacy;
 
 use super::chain;
+use super::classified::is_permanent_connect_error;
 
 pub(super) fn known_kind(error: &(dyn Error + 'static)) -> Option<FailureKind> {
     if let Some(error) = error.downcast_ref::<legacy::Error>() {
@@ -31,20 +32,6 @@ fn client_error_kind(error: &legacy::Error) -> Option<FailureKind> {
         None => Some(FailureKind::Permanent),
         Some(_) => None,
     }
-}
-
-/// Returns true if a connect would fail the same way every time: the certificate does not verify, or the URL
-/// names no host.
-///
-/// TLS libraries expose only the text of such an error, and all of them write "certificate" in it. Their
-/// other errors, such as an alert of a server that is starting, may pass. The connector writes "invalid URL".
-fn is_permanent_connect_error(error: &(dyn Error + 'static)) -> bool {
-    let io = error.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
-    if io == Some(ErrorKind::InvalidInput) {
-        return true;
-    }
-    let text = error.to_string();
-    text.contains("certificate") || text.contains("invalid URL")
 }
 
 fn connection_error_kind(error: &hyper::Error) -> Option<FailureKind> {

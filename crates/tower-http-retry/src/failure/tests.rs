@@ -60,5 +60,5 @@ fn the_error_inside_a_pace_error_is_read() {
     let inner = |kind| crate::PaceError::inner(io::Error::from(kind));
     check(inner(ErrorKind::ConnectionRefused), FailureKind::NeverSent);
     check(inner(ErrorKind::TimedOut), FailureKind::Timeout);
-    check(crate::PaceError::<std::fmt::Error>::rejected(PaceRejection::Waiters), FailureKind::Overloaded);
+    check(crate::PaceError::<std::fmt::Error>::rejected(PaceRejection::Full, None), FailureKind::Overloaded);
 }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use http::Request;
+use http::{Method, Request};
 use http_retry::{Policy, RequestHead, Session};
 
 use crate::RetryOverride;
@@ -34,6 +34,9 @@ impl ClockStart {
 pub(crate) struct RequestPlan {
     max_attempts: u32,
     pub(crate) max_elapsed: Option<Duration>,
+    /// The `grpc-timeout` of the request, if the layer keeps to it.
+    #[cfg(all(feature = "grpc", feature = "tower-retry"))]
+    pub(crate) grpc_timeout: Option<Duration>,
 }
 
 impl RequestPlan {
@@ -46,26 +49,41 @@ impl RequestPlan {
             return None;
         }
         let head = RequestHead::from(request).looked_over();
-        // The second condition is part of the standard rules as well, but a policy of the user's own may omit
-        // it.
-        if !policy(config, overrides).is_retryable(&head) || head.is_connect_or_upgrade() {
+        // The body of a CONNECT is the tunnel, and must not be buffered. The standard policies exclude an upgrade too. If
+        // another policy does not, the session sends it again only if it was never sent.
+        if !policy(config, overrides).is_retryable(&head) || head.method() == Method::CONNECT {
             return None;
         }
-        Some(Self { max_attempts, max_elapsed: max_elapsed(config.max_elapsed, overrides) })
+        let max_elapsed = max_elapsed(config.max_elapsed, overrides);
+        #[cfg(feature = "grpc")]
+        let grpc_timeout =
+            config.keeps_grpc_timeout.then(|| crate::grpc::timeout(request.headers())).flatten();
+        #[cfg(feature = "grpc")]
+        let max_elapsed = {
+            // A resend that has no time left is not sent.
+            let last_start = grpc_timeout.map(|timeout| timeout.saturating_sub(Duration::from_nanos(1)));
+            max_elapsed.into_iter().chain(last_start).min()
+        };
+        Some(Self {
+            max_attempts,
+            max_elapsed,
+            #[cfg(all(feature = "grpc", feature = "tower-retry"))]
+            grpc_timeout,
+        })
     }
 
     /// Creates the session of the request. Its clock does not run yet, unless there is a pace, which asks for
-    /// the end of the session at once.
+    /// the end of the session at once. `now` is the time of the call if there is a pace.
     #[inline]
-    pub(crate) fn session<P>(&self, config: &Config<P>) -> Session {
+    pub(crate) fn session<P>(&self, config: &Config<P>, now: Option<Duration>) -> Session {
         let mut session = Session::new().max_attempts(self.max_attempts).max_elapsed(self.max_elapsed);
         if !config.reads_hints {
             session = session.ignore_hints();
         }
-        if config.pace.is_some() {
+        if let Some(now) = now {
             session = session.paced();
             if self.max_elapsed.is_some() {
-                session = session.started(timer::monotonic(&*config.timer));
+                session = session.started(now);
             }
         }
         session

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use http::{Request, Response, StatusCode};
 use http_body::Body;
-use http_retry::{Attempt, Decision, GiveUpReason, PaceRejection, Policy, ResponseHead, Session, Ticket};
+use http_retry::{Attempt, Decision, GiveUpReason, PaceRejection, Policy, ResponseHead, Session};
 use tower_service::Service;
 use tracing::Span;
 use tracing::span::Entered;
@@ -24,8 +24,9 @@ use crate::failure::{downgrade_goaway, outcome};
 use crate::head::PooledSnapshot;
 use crate::markers::ReadError;
 use crate::observe::Event;
-use crate::pace::Line;
+use crate::pace::{Admitted, PacedRequest};
 use crate::rng::LazyRng;
+use crate::timer::PausedTime;
 use crate::{ReplayBody, RetryInfo, RetryOverride, timer, trace};
 
 /// The state of a request across its attempts.
@@ -34,8 +35,12 @@ pub(super) struct RetryState<S, P, B, T: InnerResponse, E> {
     pub(super) config: Arc<Config<P>>,
     pub(super) session: Session,
     clock_start: ClockStart,
+    /// The time that does not count.
+    paused: Option<Arc<dyn PausedTime>>,
     pub(super) snapshot: PooledSnapshot,
     pub(super) replay: ReplayState<B>,
+    /// The first attempt, if a pace admitted it at the call. Then it is in flight, or its outcome was the last one.
+    pub(super) admitted: Option<Admitted>,
     /// The state of the waits, from the first failed attempt on.
     pub(super) wait: Option<Box<WaitState<T, E>>>,
     /// The reason for which the session gave up.
@@ -54,10 +59,12 @@ where
         config: Arc<Config<P>>,
         session: Session,
         clock_start: ClockStart,
+        paused: Option<Arc<dyn PausedTime>>,
         snapshot: PooledSnapshot,
         replay: ReplayState<B>,
     ) -> Self {
-        Self { inner, config, session, clock_start, snapshot, replay, wait: None, reason: None }
+        let (admitted, wait, reason) = (None, None, None);
+        Self { inner, config, session, clock_start, paused, snapshot, replay, admitted, wait, reason }
     }
 
     /// Returns what happened to the request, once its session has ended, unless the first outcome was accepted.
@@ -80,11 +87,31 @@ where
         }
     }
 
-    /// Reports the response to a resend to the pace.
-    pub(super) fn observe(&mut self, result: &Result<Response<R>, S::Error>) {
-        let passage = self.wait.as_mut().and_then(|wait| wait.passage.take());
-        if let (Some(passage), Ok(response)) = (passage, result) {
-            passage.observe(&ResponseHead::from(response), &*self.config.timer);
+    /// Reports the outcome of an attempt to the pace.
+    #[inline]
+    pub(super) fn settle(&mut self, result: &Result<Response<R>, S::Error>) {
+        if let (Some(admitted), Some(pace)) = (&mut self.admitted, &self.config.pace) {
+            match result {
+                Ok(response) => {
+                    admitted.settle(&pace.pace, &ResponseHead::from(response), &*self.config.timer);
+                }
+                Err(_) => admitted.lose(&pace.pace, &*self.config.timer),
+            }
+        } else if self.wait.is_some() {
+            self.settle_resend(result);
+        }
+    }
+
+    fn settle_resend(&mut self, result: &Result<Response<R>, S::Error>) {
+        let Some(paced) = self.wait.as_mut().and_then(|wait| wait.paced.as_mut()) else {
+            return;
+        };
+        match result {
+            Ok(response) => paced.settle(&ResponseHead::from(response)),
+            Err(_) => paced.lose(),
+        }
+        if paced.is_uncounted() {
+            self.session.leave_uncounted();
         }
     }
 
@@ -100,18 +127,18 @@ where
         }
     }
 
-    /// Decides what follows an outcome: the wait for another attempt, or the end. `ticket` is the place that
-    /// the first attempt had in the queue of a pace.
+    /// Decides what follows an outcome: the wait for another attempt, or the end. `paced` is the state of the
+    /// first attempt at its pace.
     #[inline]
     pub(super) fn on_outcome<M>(
         &mut self,
         result: &mut Result<Response<R>, S::Error>,
-        ticket: Option<Ticket>,
+        paced: Option<PacedRequest>,
     ) -> Option<Stage<S, B>>
     where
         S::Error: ReadError<M>,
     {
-        match self.try_wait(result, ticket) {
+        match self.try_wait(result, paced) {
             ControlFlow::Continue(()) => Some(Stage::Wait),
             ControlFlow::Break(reason) => {
                 self.finish(result, reason);
@@ -125,26 +152,32 @@ where
     fn try_wait<M>(
         &mut self,
         result: &Result<Response<R>, S::Error>,
-        ticket: Option<Ticket>,
+        paced: Option<PacedRequest>,
     ) -> ControlFlow<Option<GiveUpReason>>
     where
         S::Error: ReadError<M>,
     {
+        if paced.as_ref().is_some_and(PacedRequest::is_uncounted) {
+            self.session.leave_uncounted();
+        }
         match self.classify(result) {
-            Decision::Wait(delay) => self.start_wait(delay, ticket).map_break(Some),
+            Decision::Wait(delay) => self.start_wait(delay, paced).map_break(Some),
             decision => ControlFlow::Break(decision.reason()),
         }
     }
 
     /// Starts the wait before a resend. It is not inlined, so that the path of an accepted outcome stays short.
     #[inline(never)]
-    fn start_wait(&mut self, delay: Duration, ticket: Option<Ticket>) -> ControlFlow<GiveUpReason> {
+    fn start_wait(&mut self, delay: Duration, paced: Option<PacedRequest>) -> ControlFlow<GiveUpReason> {
         if !delay.is_zero() {
             self.snapshot.shrink();
         }
+        let paced = paced.or_else(|| self.paced_after_admission());
         let wait = self.wait();
         wait.resend_span = Span::none();
-        wait.ticket = wait.ticket.or(ticket);
+        if paced.is_some() {
+            wait.paced = paced;
+        }
         match self.start_delay(delay) {
             Ok(()) => {
                 self.trace_wait(delay);
@@ -155,6 +188,13 @@ where
                 ControlFlow::Break(give_up_reason(rejection))
             }
         }
+    }
+
+    /// Returns the state at the pace of a request whose first attempt was admitted at the call.
+    fn paced_after_admission(&mut self) -> Option<PacedRequest> {
+        let ticket = self.admitted.take()?.into_ticket();
+        let (pace, timer) = (self.config.pace.clone()?, Arc::clone(&self.config.timer));
+        Some(PacedRequest::new(pace, timer, ticket, self.session.gives_up_at()))
     }
 
     /// Classifies the outcome, schedules a resend, and admits it.
@@ -176,7 +216,10 @@ where
             policy(config, overrides),
             &attempt,
             config.budget.as_ref(),
-            || timer::clock_reading(&*config.timer).started(self.clock_start.time()),
+            || {
+                let paused = self.paused.as_ref().map_or(Duration::ZERO, |paused| paused.paused());
+                timer::clock_reading(&*config.timer).started(self.clock_start.time()).paused(paused)
+            },
             &mut LazyRng(&config.randomness),
         );
         if let Decision::Wait(_) = decision {
@@ -194,20 +237,19 @@ where
     }
 
     /// Starts the delay before a resend. The pace may reject the request at once.
-    pub(super) fn start_delay(&mut self, delay: Duration) -> Result<(), PaceRejection> {
-        let config = &self.config;
+    fn start_delay(&mut self, delay: Duration) -> Result<(), PaceRejection> {
+        let timer = &*self.config.timer;
         let wait = self.wait.get_or_insert_default();
         let yielded = !delay.is_zero();
-        wait.delay = Some(match (&config.pace, wait.ticket) {
-            (Some(pace), Some(ticket)) => {
-                let now = timer::monotonic(&*config.timer);
-                let ticket = ticket.not_before(now.saturating_add(delay)).ends_at(self.session.gives_up_at());
-                wait.wait_started_at.get_or_insert(now);
-                let line = Line::join(pace.clone(), ticket, Arc::clone(&config.timer))?;
-                Delay::Pace { line, yielded }
+        wait.delay = Some(match &mut wait.paced {
+            Some(paced) => {
+                let now = timer::monotonic(timer);
+                wait.wait_started_at = Some(now);
+                paced.join(now.saturating_add(delay), self.session.gives_up_at())?;
+                Delay::Pace { yielded }
             }
-            _ if yielded => Delay::Sleep(config.timer.sleep(delay)),
-            _ => Delay::Yield { yielded },
+            None if yielded => Delay::Sleep(timer.sleep(delay)),
+            None => Delay::Yield { yielded },
         });
         Ok(())
     }
@@ -233,6 +275,10 @@ where
         reason: Option<GiveUpReason>,
     ) {
         self.reason = reason;
+        let paced = self.wait.as_ref().and_then(|wait| wait.paced.as_ref());
+        if let (Some(wait), Ok(response)) = (paced.and_then(PacedRequest::wait), &mut *result) {
+            response.extensions_mut().insert(wait);
+        }
         if let Some(info) = self.info() {
             self.annotate(info, result);
         }
@@ -271,10 +317,18 @@ where
     }
 }
 
+impl<S, P, B, T: InnerResponse, E> Drop for RetryState<S, P, B, T, E> {
+    fn drop(&mut self) {
+        if let (Some(admitted), Some(pace)) = (&mut self.admitted, &self.config.pace) {
+            admitted.lose(&pace.pace, &*self.config.timer);
+        }
+    }
+}
+
 /// Returns the reason for which a session gives up after a rejection by its pace.
 pub(super) fn give_up_reason(rejection: PaceRejection) -> GiveUpReason {
     match rejection {
-        PaceRejection::Deadline => GiveUpReason::MaxElapsed,
+        PaceRejection::TooLong => GiveUpReason::MaxElapsed,
         _ => GiveUpReason::Pace,
     }
 }

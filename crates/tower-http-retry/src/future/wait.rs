@@ -5,14 +5,13 @@ use std::time::Duration;
 
 use http::Response;
 use http_body::Body;
-use http_retry::Ticket;
 use tracing::Span;
 
 use super::delay::Delay;
 use super::drain::{Drain, Drained};
 use crate::body::ResponseBody;
 use crate::body::response_body::InnerResponse;
-use crate::pace::Passage;
+use crate::pace::PacedRequest;
 use crate::timer::{self, Sleep, Timer};
 
 /// The state of a request once an attempt has failed. Few requests need it, so it is apart from the rest,
@@ -28,10 +27,8 @@ pub(super) struct WaitState<T: InnerResponse, E> {
     pub(super) delay: Option<Delay>,
     /// The start of the wait, where the pace decides its length.
     pub(super) wait_started_at: Option<Duration>,
-    /// The place in the queue of the pace, if there is a pace.
-    pub(super) ticket: Option<Ticket>,
-    /// The admission by the pace, until the outcome of the attempt is known.
-    pub(super) passage: Option<Passage>,
+    /// The state at the pace, if there is a pace: the place in its queue, or the permit of the attempt in flight.
+    pub(super) paced: Option<PacedRequest>,
     /// A sleep that ends when the session gives up, while the layer readies the inner service.
     pub(super) deadline_sleep: Option<Sleep>,
     /// The span of the session, from the first retry on.
@@ -47,8 +44,7 @@ impl<T: InnerResponse, E> Default for WaitState<T, E> {
             drain: None,
             delay: None,
             wait_started_at: None,
-            ticket: None,
-            passage: None,
+            paced: None,
             deadline_sleep: None,
             session_span: Span::none(),
             resend_span: Span::none(),

@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::fmt;
+use std::time::Duration;
 
 use http_retry::PaceRejection;
 
@@ -15,7 +16,7 @@ use crate::BoxError;
 ///
 /// fn status<E>(error: &PaceError<E>) -> u16 {
 ///     match error.rejection() {
-///         Some(PaceRejection::Deadline) => 504,
+///         Some(PaceRejection::TooLong) => 504,
 ///         Some(_) => 503,
 ///         None => 502,
 ///     }
@@ -30,7 +31,7 @@ pub struct PaceError<E> {
 #[derive(Debug)]
 enum PaceErrorKind<E> {
     Inner(E),
-    Rejected(PaceRejection),
+    Rejected { rejection: PaceRejection, retry_after: Option<Duration> },
 }
 
 impl<E> PaceError<E> {
@@ -38,8 +39,9 @@ impl<E> PaceError<E> {
         Self { kind: PaceErrorKind::Inner(error) }
     }
 
-    pub(crate) fn rejected(rejection: PaceRejection) -> Self {
-        Self { kind: PaceErrorKind::Rejected(rejection) }
+    /// Creates the error of a request that the pace rejected, while it knew that the limit lasts for `retry_after`.
+    pub(crate) fn rejected(rejection: PaceRejection, retry_after: Option<Duration>) -> Self {
+        Self { kind: PaceErrorKind::Rejected { rejection, retry_after } }
     }
 
     /// Returns whether the pace rejected the request. The request was then not sent.
@@ -51,7 +53,16 @@ impl<E> PaceError<E> {
     pub fn rejection(&self) -> Option<PaceRejection> {
         match self.kind {
             PaceErrorKind::Inner(_) => None,
-            PaceErrorKind::Rejected(rejection) => Some(rejection),
+            PaceErrorKind::Rejected { rejection, .. } => Some(rejection),
+        }
+    }
+
+    /// Returns how long the server's limit still lasts, if the pace rejected the request and knew it: until the end of a stop,
+    /// or until a quota that is used up resets. A server that answers for a paced service sends it as `Retry-After`.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self.kind {
+            PaceErrorKind::Inner(_) => None,
+            PaceErrorKind::Rejected { retry_after, .. } => retry_after,
         }
     }
 
@@ -59,7 +70,7 @@ impl<E> PaceError<E> {
     pub fn get_ref(&self) -> Option<&E> {
         match &self.kind {
             PaceErrorKind::Inner(error) => Some(error),
-            PaceErrorKind::Rejected(_) => None,
+            PaceErrorKind::Rejected { .. } => None,
         }
     }
 
@@ -71,7 +82,7 @@ impl<E> PaceError<E> {
     pub fn into_inner(self) -> Result<E, PaceRejection> {
         match self.kind {
             PaceErrorKind::Inner(error) => Ok(error),
-            PaceErrorKind::Rejected(rejection) => Err(rejection),
+            PaceErrorKind::Rejected { rejection, .. } => Err(rejection),
         }
     }
 }
@@ -89,7 +100,7 @@ impl<E> fmt::Display for PaceError<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.kind {
             PaceErrorKind::Inner(_) => "the service behind the pace failed",
-            PaceErrorKind::Rejected(_) => "the pace did not let the request through",
+            PaceErrorKind::Rejected { .. } => "the pace rejected the request",
         })
     }
 }
@@ -98,7 +109,7 @@ impl<E: Error + 'static> Error for PaceError<E> {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         Some(match &self.kind {
             PaceErrorKind::Inner(error) => error,
-            PaceErrorKind::Rejected(rejection) => rejection,
+            PaceErrorKind::Rejected { rejection, .. } => rejection,
         })
     }
 }

@@ -1,4 +1,4 @@
-//! One send: wait for the turn, ready the inner service, send.
+//! The future of one call: it waits for the pace, readies the inner service, and sends.
 
 use std::fmt;
 use std::pin::Pin;
@@ -7,46 +7,61 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use http::{Request, Response};
-use http_retry::{PaceRejection, RequestHead, ResponseHead, Ticket};
+use http_retry::{PaceRejection, ResponseHead, Ticket, Why};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
-use super::{Line, PaceError, Passage, SharedPace};
+use super::{NotAdmitted, PaceError, PaceWait, PacedRequest, SharedPace};
 use crate::bounds::CloneService;
-use crate::timer::{self, Sleep, Timer};
+use crate::timer::Timer;
 use crate::trace;
 
 pin_project! {
-    /// The response to a request, once its turn has come: what the service of a [`PaceLayer`](crate::PaceLayer) answers with.
+    /// Resolves with the response to a request, which is sent once the pace admits it. The service of a
+    /// [`PaceLayer`](crate::PaceLayer) returns it.
     ///
-    /// Dropping it leaves the line, or, if the request is under way and the others wait for what comes of it, lets
-    /// the next of them go.
+    /// Dropping it takes the request out of the queue. If the request is in flight, and others wait for its answer, the next
+    /// of them is sent.
     #[must_use = "futures do nothing unless polled"]
     pub struct PaceFuture<S, B>
     where
         S: Service<Request<B>>,
     {
         #[pin]
-        stage: Stage<S::Future>,
-        // Until it is sent.
-        errand: Option<(S, Request<B>)>,
-        pace: SharedPace,
-        ticket: Ticket,
-        ends_at: Option<Duration>,
-        timer: Arc<dyn Timer>,
+        stage: Stage<S::Future, S::Error>,
+        // The service and the request, until the request is sent.
+        unsent: Option<(S, Request<B>)>,
+        // `None` after `take_paced`.
+        paced: Option<PacedRequest>,
         is_sent: bool,
     }
 }
 
 pin_project! {
     #[project = StageProj]
-    enum Stage<F> {
-        Enter,
-        Wait { line: Line },
-        /// The turn has come, and the inner service is being readied. The sleep ends with the deadline.
-        Ready { passage: Option<Passage>, deadline: Option<Sleep> },
-        Attempt { #[pin] attempt: F, passage: Option<Passage> },
+    enum Stage<F, E> {
+        /// The request waits for the pace or for the inner service.
+        Wait,
+        /// The inner service failed when it was readied. The error is `None` once it was returned.
+        Failed { error: Option<E> },
+        /// The request is in flight.
+        Attempt { #[pin] attempt: F },
         Done,
+    }
+}
+
+impl<S, B> PaceFuture<S, B>
+where
+    S: Service<Request<B>>,
+{
+    /// Returns why and for how long the request has waited for the pace until now, if it has.
+    pub(crate) fn wait_so_far(&self) -> Option<PaceWait> {
+        self.paced.as_ref()?.wait_so_far()
+    }
+
+    /// Returns why the request waits for the pace now, if it does.
+    pub(crate) fn why(&self) -> Option<Why> {
+        self.paced.as_ref()?.why()
     }
 }
 
@@ -54,34 +69,32 @@ impl<S, B, R> PaceFuture<S, B>
 where
     S: Service<Request<B>, Response = Response<R>>,
 {
-    /// `inner` need not be ready.
+    /// Creates the future of a request with a ticket that is not in the queue. `inner` need not be ready.
     pub(crate) fn new(
         inner: S,
         request: Request<B>,
         pace: SharedPace,
         timer: Arc<dyn Timer>,
-        ends_at: Option<Duration>,
+        ticket: Ticket,
+        deadline: Option<Duration>,
     ) -> Self {
-        let ticket = pace.enter(&RequestHead::from(&request)).ends_at(ends_at);
-        Self {
-            stage: Stage::Enter,
-            errand: Some((inner, request)),
-            pace,
-            ticket,
-            ends_at,
-            timer,
-            is_sent: false,
-        }
+        let paced = PacedRequest::new(pace, timer, ticket, deadline);
+        Self { stage: Stage::Wait, unsent: Some((inner, request)), paced: Some(paced), is_sent: false }
     }
 
-    /// Whether the inner service was called.
+    /// Creates the future of a request that is not sent, because the inner service failed when it was readied.
+    pub(crate) fn failed(error: S::Error) -> Self {
+        Self { stage: Stage::Failed { error: Some(error) }, unsent: None, paced: None, is_sent: false }
+    }
+
+    /// Returns whether the inner service was called.
     pub(crate) fn is_sent(&self) -> bool {
         self.is_sent
     }
 
-    /// The request's place in line.
-    pub(crate) fn ticket(&self) -> Ticket {
-        self.ticket
+    /// Takes the state of the request at its pace, for a resend.
+    pub(crate) fn take_paced(self: Pin<&mut Self>) -> Option<PacedRequest> {
+        self.project().paced.take()
     }
 }
 
@@ -93,81 +106,51 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
-        let timer = &**this.timer;
         let outcome = loop {
-            match (this.stage.as_mut().project(), this.errand.as_mut()) {
-                (StageProj::Enter, _) => {
-                    match Line::join(this.pace.clone(), *this.ticket, Arc::clone(this.timer)) {
-                        Err(refusal) => break Err(PaceError::rejected(refusal)),
-                        Ok(line) => {
-                            if line.is_waiting() {
-                                trace::held();
-                            }
-                            this.stage.set(Stage::Wait { line });
+            match (this.stage.as_mut().project(), this.paced.as_mut()) {
+                (StageProj::Wait, Some(paced)) => {
+                    let (inner, _) = this.unsent.as_mut().expect("it is here until it is sent");
+                    match ready!(paced.poll_admission(inner, cx)) {
+                        Ok(()) => {}
+                        Err(NotAdmitted::Rejected(rejection)) => {
+                            break Err(PaceError::rejected(rejection, paced.opens_in()));
                         }
-                    }
-                }
-                (StageProj::Wait { line }, _) => match ready!(line.poll(cx)) {
-                    Err(refusal) => break Err(PaceError::rejected(refusal)),
-                    Ok(passage) => this.stage.set(Stage::Ready { passage: Some(passage), deadline: None }),
-                },
-                (StageProj::Ready { passage, deadline }, Some((inner, _))) => {
-                    let is_late = |now| this.ends_at.is_some_and(|end| end < now);
-                    match inner.poll_ready(cx) {
-                        Poll::Ready(Ok(())) if is_late(timer::monotonic(timer)) => {
-                            break Err(PaceError::rejected(PaceRejection::Deadline));
+                        Err(NotAdmitted::NotReady) => {
+                            break Err(PaceError::rejected(PaceRejection::TooLong, None));
                         }
-                        Poll::Ready(Ok(())) => {}
-                        Poll::Ready(Err(error)) => break Err(PaceError::inner(error)),
-                        Poll::Pending => {
-                            ready!(poll_deadline(*this.ends_at, deadline, timer, cx));
-                            break Err(PaceError::rejected(PaceRejection::Deadline));
-                        }
+                        Err(NotAdmitted::Failed(error)) => break Err(PaceError::inner(error)),
                     }
-                    let passage = passage.take().filter(|passage| passage.is_open(timer));
-                    if passage.is_none() {
-                        // The server asked for quiet meanwhile. What the readied instance holds goes back.
-                        *inner = inner.clone();
-                        this.stage.set(Stage::Enter);
-                        continue;
-                    }
-                    let (mut inner, request) = this.errand.take().expect("it was just there");
+                    let (mut inner, request) = this.unsent.take().expect("it was here just now");
                     *this.is_sent = true;
-                    this.stage.set(Stage::Attempt { attempt: inner.call(request), passage });
+                    this.stage.set(Stage::Attempt { attempt: inner.call(request) });
                 }
-                (StageProj::Attempt { attempt, passage }, _) => {
-                    let result = ready!(attempt.poll(cx));
-                    if let (Ok(response), Some(passage)) = (&result, passage.take()) {
-                        passage.observe(&ResponseHead::from(response), timer);
+                (StageProj::Failed { error }, _) => {
+                    break Err(PaceError::inner(error.take().expect("it is returned once")));
+                }
+                (StageProj::Attempt { attempt }, Some(paced)) => {
+                    let mut result = ready!(attempt.poll(cx));
+                    match &mut result {
+                        Ok(response) => {
+                            paced.settle(&ResponseHead::from(&*response));
+                            if let Some(wait) = paced.wait() {
+                                response.extensions_mut().insert(wait);
+                            }
+                        }
+                        Err(_) => paced.lose(),
                     }
                     break result.map_err(PaceError::inner);
                 }
-                (StageProj::Ready { .. }, None) => unreachable!("what was not sent is still here"),
-                (StageProj::Done, _) => panic!("polled after it had resolved"),
+                (StageProj::Done, _) | (_, None) => panic!("`PaceFuture` polled after it resolved"),
             }
         };
-        // Whatever is held goes back now, and not when somebody drops this.
+        // What the future holds goes back now, and not when the caller drops the future.
         this.stage.set(Stage::Done);
-        *this.errand = None;
+        *this.unsent = None;
         if let Some(rejection) = outcome.as_ref().err().and_then(PaceError::rejection) {
             trace::rejected(rejection);
         }
         Poll::Ready(outcome)
     }
-}
-
-/// Resolves at the deadline, if there is one.
-fn poll_deadline(
-    ends_at: Option<Duration>,
-    sleep: &mut Option<Sleep>,
-    timer: &dyn Timer,
-    cx: &mut Context<'_>,
-) -> Poll<()> {
-    let Some(ends_at) = ends_at else {
-        return Poll::Pending;
-    };
-    let sleep = sleep.get_or_insert_with(|| timer.sleep(ends_at.saturating_sub(timer::monotonic(timer))));
-    sleep.as_mut().poll(cx)
 }
 
 impl<S, B> fmt::Debug for PaceFuture<S, B>
@@ -176,9 +159,8 @@ where
 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let stage = match &self.stage {
-            Stage::Enter => "Enter",
-            Stage::Wait { .. } => "Wait",
-            Stage::Ready { .. } => "Ready",
+            Stage::Wait => "Wait",
+            Stage::Failed { .. } => "Failed",
             Stage::Attempt { .. } => "Attempt",
             Stage::Done => "Done",
         };

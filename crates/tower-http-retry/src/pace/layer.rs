@@ -1,4 +1,4 @@
-//! The configuration, and how it becomes a service.
+//! The layer that has a pace alone, and its configuration.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,9 +8,9 @@ use tower_layer::Layer;
 use super::{PaceService, SharedPace};
 use crate::timer::{Timer, TokioTimer};
 
-/// Holds requests while the server wants quiet, for those who do not retry. With a
+/// Makes requests that share a limit wait for each other, for callers that do not retry. With a
 /// [`RetryLayer`](crate::RetryLayer), use its [`pace`](crate::RetryLayer::pace) instead: then a resend keeps its
-/// place in line, and there is one wait and one deadline for both.
+/// place in the queue, and there is one wait and one deadline for both.
 ///
 /// ```
 /// use http::header::AUTHORIZATION;
@@ -20,38 +20,38 @@ use crate::timer::{Timer, TokioTimer};
 /// # let _ = layer;
 /// ```
 ///
-/// The service is always ready, because a request has to be seen before it is known for whom it waits; the inner
-/// one is readied when its turn has come. So put limits of any kind inside.
+/// The service is always ready, because the pace must see a request before it knows for whom the request waits. The inner
+/// service is readied once the request is admitted, so put limits of any kind inside.
 #[derive(Clone)]
 pub struct PaceLayer {
-    terms: PaceTerms,
+    config: PaceConfig,
 }
 
-/// What a layer, its services and their futures know.
+/// The configuration that a layer shares with its services.
 #[derive(Clone)]
-pub(super) struct PaceTerms {
+pub(super) struct PaceConfig {
     pub(super) pace: SharedPace,
-    pub(super) deadline: Option<Duration>,
+    pub(super) max_wait: Option<Duration>,
     pub(super) timer: Arc<dyn Timer>,
 }
 
 impl PaceLayer {
-    /// Lets requests through as `pace` says, however long they wait.
+    /// Creates a layer whose requests are sent once `pace` admits them, however long they wait.
     pub fn new(pace: impl Into<SharedPace>) -> Self {
-        let terms = PaceTerms { pace: pace.into(), deadline: None, timer: Arc::new(TokioTimer) };
-        Self { terms }
+        let config = PaceConfig { pace: pace.into(), max_wait: None, timer: Arc::new(TokioTimer) };
+        Self { config }
     }
 
-    /// Sets the time from the call to the send; `None` for no bound. As soon as it is known that a request would
-    /// wait for longer, it is [refused](crate::pace::PaceRejection::Deadline).
+    /// Sets the longest time from the call to the send; `None` means no bound. A request that would wait for longer is
+    /// [rejected](crate::pace::PaceRejection::TooLong), at the end of that time at the latest.
     pub fn max_wait(mut self, max_wait: impl Into<Option<Duration>>) -> Self {
-        self.terms.deadline = max_wait.into();
+        self.config.max_wait = max_wait.into();
         self
     }
 
-    /// Sets what tells the time and sleeps. [`TokioTimer`] is the default.
+    /// Sets the timer that reads the clocks and sleeps. [`TokioTimer`] is the default.
     pub fn timer(mut self, timer: impl Timer + 'static) -> Self {
-        self.terms.timer = Arc::new(timer);
+        self.config.timer = Arc::new(timer);
         self
     }
 }
@@ -60,15 +60,15 @@ impl<S> Layer<S> for PaceLayer {
     type Service = PaceService<S>;
 
     fn layer(&self, inner: S) -> PaceService<S> {
-        PaceService::new(inner, self.terms.clone())
+        PaceService::new(inner, self.config.clone())
     }
 }
 
 impl std::fmt::Debug for PaceLayer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("PaceLayer")
-            .field("pace", &self.terms.pace)
-            .field("deadline", &self.terms.deadline)
+            .field("pace", &self.config.pace)
+            .field("max_wait", &self.config.max_wait)
             .finish_non_exhaustive()
     }
 }

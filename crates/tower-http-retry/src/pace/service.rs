@@ -1,29 +1,30 @@
-//! The service: hands a request to a future that waits for its turn.
+//! The service, which creates a future for each request.
 
 use std::fmt;
 use std::task::{Context, Poll};
 
 use http::{Request, Response};
+use http_retry::RequestHead;
 use tower_service::Service;
 
-use super::layer::PaceTerms;
+use super::layer::PaceConfig;
 use super::{PaceError, PaceFuture};
 use crate::bounds::CloneService;
 use crate::timer;
 
-/// Holds requests to `S` while the server wants quiet. Made by [`PaceLayer`](crate::PaceLayer).
+/// Sends requests through the service `S`, once its pace admits them. A [`PaceLayer`](crate::PaceLayer) creates it.
 #[derive(Clone)]
 pub struct PaceService<S> {
     inner: S,
-    terms: PaceTerms,
+    config: PaceConfig,
 }
 
 impl<S> PaceService<S> {
-    pub(super) fn new(inner: S, terms: PaceTerms) -> Self {
-        Self { inner, terms }
+    pub(super) fn new(inner: S, config: PaceConfig) -> Self {
+        Self { inner, config }
     }
 
-    /// The inner service.
+    /// Returns the inner service.
     pub fn get_ref(&self) -> &S {
         &self.inner
     }
@@ -37,15 +38,16 @@ where
     type Error = PaceError<S::Error>;
     type Future = PaceFuture<S, B>;
 
-    /// Always: the inner service is readied when a request's turn has come.
+    /// Returns that the service is ready. The inner service is readied once a request is admitted.
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let PaceTerms { pace, deadline, timer } = self.terms.clone();
-        let ends_at = deadline.map(|deadline| timer::monotonic(&*timer).saturating_add(deadline));
-        PaceFuture::new(self.inner.clone(), request, pace, timer, ends_at)
+        let PaceConfig { pace, max_wait, timer } = self.config.clone();
+        let deadline = max_wait.map(|max_wait| timer::monotonic(&*timer).saturating_add(max_wait));
+        let ticket = pace.pace.ticket(&RequestHead::from(&request));
+        PaceFuture::new(self.inner.clone(), request, pace, timer, ticket, deadline)
     }
 }
 
@@ -53,7 +55,7 @@ impl<S: fmt::Debug> fmt::Debug for PaceService<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PaceService")
             .field("inner", &self.inner)
-            .field("pace", &self.terms.pace)
+            .field("pace", &self.config.pace)
             .finish_non_exhaustive()
     }
 }

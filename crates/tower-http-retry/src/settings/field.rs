@@ -10,7 +10,7 @@ use jiff::SignedDuration;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, Unexpected, Visitor};
 
-use super::BudgetTable;
+use super::{BudgetTable, PaceKey};
 use crate::policy::AttemptHeader;
 
 type FieldResult<'de, D, T> = Result<T, <D as Deserializer<'de>>::Error>;
@@ -75,6 +75,15 @@ pub(super) fn attempt_header<'de, D: Deserializer<'de>>(input: D) -> FieldResult
     };
     let allowed = "the name of a header such as \"x-retry-attempt\", and not one that HTTP gives a meaning";
     parse_field(input, "attempt_header", allowed, name).map(Some)
+}
+
+pub(super) fn pace<'de, D: Deserializer<'de>>(input: D) -> FieldResult<'de, D, Option<PaceKey>> {
+    let key = |value: FieldValue<'_>| match value.text()? {
+        "authority" => Some(PaceKey::Authority),
+        "credential" => Some(PaceKey::Credential),
+        text => text.strip_prefix("header:")?.parse().ok().map(PaceKey::Header),
+    };
+    parse_field(input, "pace", "\"authority\", \"credential\" or \"header:NAME\"", key).map(Some)
 }
 
 pub(super) fn base<'de, D: Deserializer<'de>>(input: D) -> FieldResult<'de, D, Option<Duration>> {

@@ -122,6 +122,23 @@ fn a_setting_that_the_file_does_not_name_stays() {
     assert!(layer.into_config().reads_hints);
 }
 
+const PACE_KEYS: &str = "\"authority\", \"credential\" or \"header:NAME\"";
+
+#[test]
+fn a_pace_has_the_key_of_the_settings() {
+    for (text, expected) in [
+        ("", None),
+        (r#"pace = "authority""#, Some(PaceKey::Authority)),
+        (r#"pace = "credential""#, Some(PaceKey::Credential)),
+        (r#"pace = "header:X-Tenant""#, Some(PaceKey::Header(http::HeaderName::from_static("x-tenant")))),
+    ] {
+        let settings = from_toml(text);
+        assert_eq!((settings.pace().is_some(), &settings.pace), (expected.is_some(), &expected), "{text}");
+        // The layer has a pace only where the program sets it, because a pace changes the layer's error.
+        assert!(RetryLayer::<_>::into_config(settings.layer()).pace.is_none());
+    }
+}
+
 #[test]
 fn each_layer_has_a_budget_of_its_own() {
     let settings = from_toml("budget = { capacity = 2 }");
@@ -190,6 +207,10 @@ fn an_error_names_the_field_the_value_and_the_allowed_values() {
             "string \"two words\"",
             "the name of a header such as \"x-retry-attempt\", and not one that HTTP gives a meaning",
         ),
+        ("pace", json!("host"), "string \"host\"", PACE_KEYS),
+        ("pace", json!("header:"), "string \"header:\"", PACE_KEYS),
+        ("pace", json!("header:two words"), "string \"header:two words\"", PACE_KEYS),
+        ("pace", json!(true), "boolean `true`", PACE_KEYS),
         ("backoff.base", json!("1"), "string \"1\"", "a duration such as \"100ms\""),
         ("backoff.cap", json!(false), "boolean `false`", "a duration such as \"10s\""),
         ("backoff.multiplier", json!(0.9), "floating point `0.9`", "a number from 1"),
@@ -239,7 +260,7 @@ fn values_of_another_type_and_unknown_keys_are_named() {
         (
             r#"{"attempts": 3}"#,
             "unknown field `attempts`, expected one of `max_attempts`, `max_elapsed`, `budget`, `replay_limit`, \
-             `drain_limit`, `ignore_hints`, `attempt_header`, `backoff` at line 1 column 11",
+             `drain_limit`, `ignore_hints`, `attempt_header`, `pace`, `backoff` at line 1 column 11",
         ),
         (
             r#"{"budget": {"floor": 3}}"#,
