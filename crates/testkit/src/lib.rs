@@ -2,17 +2,21 @@
 //!
 //! * A service in memory: [`upstream`]. It reads the time of tokio, which a test may pause.
 //! * HTTP servers that answer by number: [`server`], and [`bucket`] for one with a limit.
+//! * A server of HTTP/2 that allows few streams, or falls silent: [`http2`].
 //! * Servers below HTTP, for broken connections and streams: [`peer`], [`raw`], [`raw_http2`].
 //! * Bodies: [`bodies`].
+//! * A real `redis-server`, and a client for it: [`redis`].
 //!
 //! A server panics where it cannot listen or where its script is wrong, because that fails the test.
 
 pub mod bodies;
 pub mod bucket;
+pub mod http2;
 pub mod listener;
 pub mod peer;
 pub mod raw;
 pub mod raw_http2;
+pub mod redis;
 pub mod server;
 pub mod upstream;
 

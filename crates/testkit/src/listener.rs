@@ -50,6 +50,14 @@ impl Listener {
 pub fn listen(serve: impl Fn(usize, std::net::TcpStream) + Send + Sync + 'static) -> SocketAddr {
     let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
     let address = listener.local_addr().expect("it is bound");
+    accept(listener, serve);
+    address
+}
+
+fn accept(
+    listener: std::net::TcpListener,
+    serve: impl Fn(usize, std::net::TcpStream) + Send + Sync + 'static,
+) {
     let serve = Arc::new(serve);
     thread::spawn(move || {
         for (number, stream) in listener.incoming().enumerate() {
@@ -57,7 +65,38 @@ pub fn listen(serve: impl Fn(usize, std::net::TcpStream) + Send + Sync + 'static
             thread::spawn(move || serve(number, stream.expect("a connection")));
         }
     });
-    address
+}
+
+/// An address that refuses connections until a server is started there.
+#[derive(Debug)]
+pub struct LateListener(TcpSocket);
+
+impl LateListener {
+    /// Takes a free port, on which nobody else can listen.
+    pub fn new() -> Self {
+        let socket = TcpSocket::new_v4().expect("a socket");
+        socket.bind((Ipv4Addr::LOCALHOST, 0).into()).expect("a free port");
+        Self(socket)
+    }
+
+    /// Returns the address.
+    pub fn address(&self) -> SocketAddr {
+        self.0.local_addr().expect("it is bound")
+    }
+
+    /// Serves the connections from now on, as [`listen`] does.
+    pub fn listen(self, serve: impl Fn(usize, std::net::TcpStream) + Send + Sync + 'static) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().expect("a runtime");
+        let listener = runtime.block_on(async { self.0.listen(1_024)?.into_std() }).expect("it listens");
+        listener.set_nonblocking(false).expect("a blocking socket");
+        accept(listener, serve);
+    }
+}
+
+impl Default for LateListener {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 /// Returns an address that refuses connections.

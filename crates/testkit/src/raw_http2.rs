@@ -23,7 +23,14 @@ pub enum StreamDeed {
     GoAwayAt,
     /// Answers 200, once it has the whole request.
     Answer,
+    /// Sends these frames on the stream, once it has the head.
+    Send(Frames),
+    /// Sends these frames on the stream, once the client has reset it.
+    SendAfterReset(Frames),
 }
+
+/// Type, flags and payload of each frame.
+pub type Frames = &'static [(u8, u8, &'static [u8])];
 
 /// Listens on a port of its own until it is dropped.
 #[derive(Debug)]
@@ -39,6 +46,8 @@ pub struct Stream {
     pub connection: usize,
     /// The part of its body that was read.
     pub body: Vec<u8>,
+    /// Set once the client has reset the stream.
+    pub is_reset: bool,
 }
 
 type Streams = Arc<Mutex<Vec<Stream>>>;
@@ -62,7 +71,15 @@ impl RawHttp2Server {
         let log = Arc::clone(&streams);
         let listener = Listener::start(move |number, socket| {
             let (log, deeds) = (Arc::clone(&log), Arc::clone(&deeds));
-            let connection = Connection { socket, number: number - 1, open: HashMap::new(), last: 0, log };
+            let connection = Connection {
+                socket,
+                number: number - 1,
+                open: HashMap::new(),
+                places: HashMap::new(),
+                late: HashMap::new(),
+                last: 0,
+                log,
+            };
             async move {
                 // The client went away.
                 let _ = connection.serve(window, &deeds).await;
@@ -97,6 +114,10 @@ struct Connection {
     number: usize,
     /// The streams whose bodies are read, and their places in the log.
     open: HashMap<u32, usize>,
+    /// The places of all streams in the log.
+    places: HashMap<u32, usize>,
+    /// The frames for streams that the client has not reset yet.
+    late: HashMap<u32, Frames>,
     /// The last stream before the one at hand.
     last: u32,
     log: Streams,
@@ -115,6 +136,7 @@ impl Connection {
                 SETTINGS if flags & ACK == 0 => self.write(SETTINGS, ACK, 0, &[]).await?,
                 HEADERS => {
                     let place = self.record();
+                    self.places.insert(id, place);
                     match deeds.get(place).copied().unwrap_or(StreamDeed::Answer) {
                         StreamDeed::ResetStream(code) => {
                             self.write(RST_STREAM, 0, id, &code.to_be_bytes()).await?;
@@ -122,6 +144,8 @@ impl Connection {
                         StreamDeed::GoAway(last, code) => return self.leave(last, code).await,
                         StreamDeed::GoAwayBefore => return self.leave(self.last, NO_ERROR).await,
                         StreamDeed::GoAwayAt => return self.leave(id, NO_ERROR).await,
+                        StreamDeed::Send(frames) => self.send(id, frames).await?,
+                        StreamDeed::SendAfterReset(frames) => drop(self.late.insert(id, frames)),
                         StreamDeed::Answer => {
                             self.open.insert(id, place);
                             self.write(WINDOW_UPDATE, 0, id, &WINDOW.to_be_bytes()).await?;
@@ -139,6 +163,13 @@ impl Connection {
                         self.log.lock().unwrap()[place].body.extend(payload);
                     }
                 }
+                RST_STREAM => {
+                    if let Some(&place) = self.places.get(&id) {
+                        self.log.lock().unwrap()[place].is_reset = true;
+                    }
+                    let frames = self.late.remove(&id).unwrap_or_default();
+                    self.send(id, frames).await?;
+                }
                 _ => {}
             }
             let has_ended = matches!(kind, HEADERS | DATA) && flags & END_STREAM != 0;
@@ -149,9 +180,16 @@ impl Connection {
         }
     }
 
+    async fn send(&mut self, id: u32, frames: Frames) -> io::Result<()> {
+        for (kind, flags, payload) in frames {
+            self.write(*kind, *flags, id, payload).await?;
+        }
+        Ok(())
+    }
+
     fn record(&self) -> usize {
         let mut streams = self.log.lock().unwrap();
-        streams.push(Stream { connection: self.number, body: Vec::new() });
+        streams.push(Stream { connection: self.number, body: Vec::new(), is_reset: false });
         streams.len() - 1
     }
 
@@ -206,14 +244,19 @@ pub const RST_STREAM: u8 = 3;
 pub const SETTINGS: u8 = 4;
 /// A frame's type.
 pub const GOAWAY: u8 = 7;
-const WINDOW_UPDATE: u8 = 8;
+/// A frame's type.
+pub const PING: u8 = 6;
+/// A frame's type.
+pub const WINDOW_UPDATE: u8 = 8;
 
 /// A flag of HEADERS and DATA.
 pub const END_STREAM: u8 = 1;
 /// A flag of HEADERS.
 pub const END_HEADERS: u8 = 4;
-const ACK: u8 = 1;
+/// A flag of SETTINGS and PING.
+pub const ACK: u8 = 1;
 
-const INITIAL_WINDOW_SIZE: u16 = 4;
+/// A setting: the window of each new stream.
+pub const INITIAL_WINDOW_SIZE: u16 = 4;
 /// The bytes of a body that the server takes once it has the request's head.
 const WINDOW: u32 = 16 * 1024 * 1024;
