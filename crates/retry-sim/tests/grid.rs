@@ -1,5 +1,7 @@
 //! The grid's families and its command line.
 
+use std::fs;
+use std::path::Path;
 use std::process::{Command, Output};
 
 use retry_sim::grid::{DrawReport, Family, Setting, Sweep, Value};
@@ -115,6 +117,29 @@ fn the_exit_status_is_1_if_a_promise_does_not_hold() {
         assert_eq!(report["holds"], holds, "{family}");
         assert_eq!(output.status.code(), Some(i32::from(!holds)), "{family}");
     }
+}
+
+#[test]
+fn only_the_families_of_the_file_decide_the_exit_status() {
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("holds.txt");
+    let play = |families: &[&str], names: &str| {
+        fs::write(&file, names).unwrap();
+        let options = ["--draws", "2", "--expect", file.to_str().unwrap()];
+        retry_sim(&[&["grid", "--family"], families, &options].concat())
+    };
+    let families = ["no-limit", "tiny-burst"];
+    for family in families {
+        let holds = retry_sim(&["grid", "--family", family, "--draws", "2"]).status.success();
+        // A family that is not played decides nothing.
+        let output = play(&families, &format!("# A comment.\n\n  {family}\noutage\n"));
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(i32::from(!holds)), "{family}: {error}");
+        let broken = format!("These families are expected to hold and do not: {family}\n");
+        assert_eq!(error.contains(&broken), !holds, "{error}");
+    }
+    assert!(play(&families, "").status.success());
+    let error = String::from_utf8(play(&families, "no-limits\n").stderr).unwrap();
+    assert!(error.contains("holds.txt: there is no family \"no-limits\""), "{error}");
 }
 
 #[test]

@@ -1,29 +1,37 @@
-//! What `docs/pace.md` shows is what this machine would show.
+//! The plots in `docs/pace.md` are what the commands on that page draw.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
-use retry_sim::{Trial, plot, table};
-
-#[test]
-fn the_plot_is_what_the_command_draws() {
-    let drawn = plot().unwrap();
-    assert!(
-        page("pace.svg") == drawn,
-        "draw it again: cargo run --release -p retry-sim -- plot burst docs/pace.svg"
-    );
-}
+/// The families that are plotted, and the files of their plots in `docs`.
+const PLOTS: &[(&str, &str)] =
+    &[("burst-cold", "pace.svg"), ("noise-5", "pace-noise.svg"), ("lifted", "pace-lift.svg")];
 
 #[test]
-fn the_table_is_what_the_command_prints() {
-    let printed = table(&Trial::default().rows()).to_string();
-    assert!(
-        page("pace.md").contains(&printed),
-        "print it again: cargo run --release -p retry-sim -- table\n{printed}"
-    );
+fn the_plots_are_what_the_commands_draw() {
+    let page = read(&docs("pace.md"));
+    for (family, file) in PLOTS {
+        assert!(page.contains(&format!("]({file})")), "the page does not show {file}");
+        let drawn = Path::new(env!("CARGO_TARGET_TMPDIR")).join(file);
+        let command = format!("cargo run --release -p retry-sim -- plot {family} docs/{file}");
+        let line = page.lines().find(|line| line.starts_with(&command));
+        let line = line.unwrap_or_else(|| panic!("the page has no line that begins with {command}"));
+        let output = Command::new(env!("CARGO_BIN_EXE_retry-sim"))
+            .args(["plot", family])
+            .arg(&drawn)
+            .args(line[command.len()..].split_whitespace())
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
+        assert!(read(&docs(file)) == read(&drawn), "docs/{file} is out of date; draw it again: {line}");
+    }
 }
 
-fn page(name: &str) -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs").join(name);
-    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+fn docs(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs").join(name)
+}
+
+fn read(path: &Path) -> String {
+    fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }

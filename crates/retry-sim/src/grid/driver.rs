@@ -1,9 +1,14 @@
 //! The one place that calls the pace.
 
-use std::collections::HashMap;
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Wake, Waker};
 use std::time::Duration;
 
-use http_retry::{Admission, ClockReading, Pace, Permit, RequestHead, ResponseHead, Ticket};
+use http::{HeaderName, Request};
+use http_retry::{
+    Admission, ClockReading, Pace, PaceReport, Permit, RequestHead, ResponseHead, Settlement, Ticket,
+};
 
 use super::Scenario;
 
@@ -15,10 +20,33 @@ pub(super) struct Driver {
     pace: Pace,
     /// The time of the pace's clock at the scenario's time 0.
     origin: Duration,
-    tickets: Vec<Option<Ticket>>,
-    permits: Vec<Option<Permit>>,
-    /// The callers in the queue.
-    callers: HashMap<Ticket, usize>,
+    callers: Vec<Option<Caller>>,
+    woken: Arc<Woken>,
+}
+
+/// What a caller holds.
+#[derive(Debug)]
+struct Caller {
+    ticket: Ticket,
+    permit: Option<Permit>,
+    waker: Waker,
+}
+
+/// The callers that the pace wakes, in order.
+#[derive(Debug, Default)]
+struct Woken(Mutex<VecDeque<usize>>);
+
+/// The waker of one caller.
+#[derive(Debug)]
+struct CallerWaker {
+    caller: usize,
+    woken: Arc<Woken>,
+}
+
+impl Wake for CallerWaker {
+    fn wake(self: Arc<Self>) {
+        self.woken.0.lock().unwrap_or_else(PoisonError::into_inner).push_back(self.caller);
+    }
 }
 
 /// The pace's answer to a caller that wants to send.
@@ -26,30 +54,30 @@ pub(super) struct Driver {
 pub(super) enum Answer {
     /// It sends now.
     Send,
-    /// It waits until this moment at most, if there is one, and polls again then or when it is woken.
-    Wait(Option<Duration>),
+    /// It waits until this time at most, and polls again then or when it is woken.
+    Wait(Duration),
     /// It is rejected, and is not in the queue any more.
     Rejected,
 }
 
 impl Driver {
-    /// Creates a pace for the callers of a scenario. They share a limit by tenant or all together, as the load says.
+    /// Creates the driver of a new pace for the callers of a scenario.
     pub(super) fn new(scenario: &Scenario, slow_start: bool) -> Self {
-        let pace = match scenario.load.key_per_tenant {
-            true => Pace::per(|head| head.header(TENANT).map(str::to_owned)),
-            false => Pace::per(|_| ()),
-        };
-        let pace = if slow_start { pace.slow_start() } else { pace };
-        let (tickets, permits, callers) = (Vec::new(), Vec::new(), HashMap::new());
-        Self { pace, origin: Duration::ZERO, tickets, permits, callers }
+        let pace = scenario.pace(slow_start);
+        Self { pace, origin: Duration::ZERO, callers: Vec::new(), woken: Arc::default() }
     }
 
     /// Begins a scenario with the pace as it is. Its callers count from 0 again.
     pub(super) fn begin(&mut self, origin: Duration) {
         self.origin = origin;
-        self.tickets.clear();
-        self.permits.clear();
-        self.callers.clear();
+        for caller in self.callers.drain(..).flatten() {
+            let mut ticket = caller.ticket;
+            self.pace.leave(&mut ticket, origin);
+            if let Some(permit) = caller.permit {
+                self.pace.lose(permit, origin);
+            }
+        }
+        self.woken = Arc::default();
     }
 
     /// Returns the time of the pace's clock at the scenario's time 0.
@@ -57,78 +85,97 @@ impl Driver {
         self.origin
     }
 
-    /// Takes a ticket for the request of a new caller, which has the next index.
+    /// Makes the ticket of a new caller's request.
     pub(super) fn enter(&mut self, caller: usize, head: &RequestHead<'_>, deadline: Option<Duration>) {
-        let deadline = deadline.map(|deadline| self.origin + deadline);
-        self.tickets.resize_with(caller + 1, || None);
-        self.permits.resize_with(caller + 1, || None);
-        self.tickets[caller] = Some(self.pace.enter(head).ends_at(deadline));
+        let mut ticket = self.pace.ticket(head);
+        ticket.deadline(deadline.map(|deadline| self.origin + deadline));
+        let waker = Waker::from(Arc::new(CallerWaker { caller, woken: Arc::clone(&self.woken) }));
+        self.callers.resize_with(caller + 1, || None);
+        self.callers[caller] = Some(Caller { ticket, permit: None, waker });
     }
 
-    /// Sets the earliest time of the next attempt, of which there were `attempts` before. The caller is not in the
-    /// queue.
-    pub(super) fn schedule(&mut self, caller: usize, not_before: Duration, _attempts: u32) {
-        let not_before = self.origin + not_before;
-        self.tickets[caller] = self.tickets[caller].map(|ticket| ticket.not_before(not_before));
+    /// Sets the earliest time of the next attempt. The caller is not in the queue.
+    pub(super) fn schedule(&mut self, caller: usize, not_before: Duration) {
+        if let Some(caller) = &mut self.callers[caller] {
+            caller.ticket.not_before(self.origin + not_before);
+        }
     }
 
     /// Asks whether the caller may send.
     pub(super) fn poll(&mut self, caller: usize, now: Duration) -> Answer {
-        let Some(ticket) = self.tickets[caller] else {
+        let Some(caller) = &mut self.callers[caller] else {
             return Answer::Rejected;
         };
-        match self.pace.poll(&ticket, self.origin + now) {
+        match self.pace.poll(&mut caller.ticket, self.origin + now, Some(&caller.waker)) {
             Admission::Go(permit) => {
-                self.permits[caller] = Some(permit);
-                self.callers.remove(&ticket);
+                caller.permit = Some(permit);
                 Answer::Send
             }
-            Admission::Wait(until) => {
-                self.callers.insert(ticket, caller);
-                Answer::Wait(until.map(|until| until.saturating_sub(self.origin)))
-            }
-            Admission::Rejected(_) => {
-                self.callers.remove(&ticket);
-                Answer::Rejected
-            }
+            Admission::Wait { until, .. } => Answer::Wait(until.saturating_sub(self.origin)),
+            Admission::Rejected(_) => Answer::Rejected,
         }
     }
 
     /// Reports the answer to a caller's send.
-    pub(super) fn settle(&mut self, caller: usize, head: &ResponseHead<'_>, reading: ClockReading) {
-        if let Some(permit) = self.permits[caller].take() {
-            self.pace.observe(permit, head, reading);
-        }
+    pub(super) fn settle(
+        &mut self,
+        caller: usize,
+        head: &ResponseHead<'_>,
+        reading: ClockReading,
+    ) -> Settlement {
+        let permit = self.callers[caller].as_mut().and_then(|caller| caller.permit.take());
+        permit.map_or(Settlement::default(), |permit| self.pace.settle(permit, head, || reading))
     }
 
     /// Reports that no answer to a caller's send will come.
-    pub(super) fn lose(&mut self, caller: usize) {
-        if let Some(permit) = self.permits[caller].take() {
-            self.pace.lose(permit);
+    pub(super) fn lose(&mut self, caller: usize, now: Duration) {
+        if let Some(permit) = self.callers[caller].as_mut().and_then(|caller| caller.permit.take()) {
+            self.pace.lose(permit, self.origin + now);
         }
     }
 
     /// Takes a caller out of the queue.
-    pub(super) fn leave(&mut self, caller: usize) {
-        if let Some(ticket) = self.tickets[caller] {
-            self.callers.remove(&ticket);
-            self.pace.leave(&ticket);
+    pub(super) fn leave(&mut self, caller: usize, now: Duration) {
+        if let Some(caller) = &mut self.callers[caller] {
+            self.pace.leave(&mut caller.ticket, self.origin + now);
         }
     }
 
     /// Returns the next caller that polls again at once.
     pub(super) fn next_wake(&mut self) -> Option<usize> {
-        // A ticket that has left the queue since is not polled.
-        std::iter::from_fn(|| self.pace.wake()).find_map(|ticket| self.callers.get(&ticket).copied())
+        self.woken.0.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
     }
 
-    /// Returns the state of the pace as text, if it tells.
-    pub(super) fn explain(&self, _now: Duration) -> Option<String> {
-        None
+    /// Returns the state of the key with the longest queue, if anything is known of any key.
+    pub(super) fn report(&self, now: Duration) -> Option<PaceReport> {
+        self.pace.reports(self.origin + now, 1).pop()
     }
 }
 
+impl Scenario {
+    /// Returns a pace for the callers of the scenario. They share a limit by tenant or all together, as the load says, and
+    /// the tenants of a key share it fairly.
+    pub fn pace(&self, slow_start: bool) -> Pace {
+        let tenant = |head: &RequestHead<'_>| head.header(TENANT).map(str::to_owned);
+        let pace = match self.load.key_per_tenant {
+            true => Pace::per(tenant),
+            false => Pace::per(|_| ()),
+        };
+        let cost = |head: &RequestHead<'_>| head.header(COST).and_then(|cost| cost.parse().ok()).unwrap_or(1);
+        let pace = pace.fair_by(tenant).cost(cost).waiters(1_000_000);
+        if slow_start { pace.slow_start() } else { pace }
+    }
+}
+
+/// Creates the head of a request, by which the pace knows its tenant and its cost.
+pub(super) fn request_head(tenant: usize, cost: u32) -> Request<()> {
+    let mut request = Request::new(());
+    request.headers_mut().insert(HeaderName::from_static(TENANT), tenant.into());
+    request.headers_mut().insert(HeaderName::from_static(COST), cost.into());
+    request
+}
+
 /// The header by which the pace knows the tenant of a request.
-pub(super) const TENANT: &str = "x-tenant";
+const TENANT: &str = "x-tenant";
 /// The header by which it knows the cost.
-pub(super) const COST: &str = "x-cost";
+const COST: &str = "x-cost";

@@ -111,6 +111,11 @@ impl Run {
         late.map(|(request, _)| request.finished).max().unwrap_or_default().as_secs_f64()
     }
 
+    /// The time of the last answer, or at which the last request was given up.
+    pub fn last_answer(&self) -> Duration {
+        self.outcome.requests.iter().map(|request| request.finished).max().unwrap_or_default()
+    }
+
     /// The longest time by which a call was sent too early, in seconds.
     pub fn early(&self) -> f64 {
         self.outcome.calls.iter().map(|call| call.early).max().unwrap_or_default().as_secs_f64()

@@ -79,8 +79,11 @@ impl<'a> RequestSource<'a> {
             tenant,
             key: if load.key_per_tenant { tenant } else { 0 },
             cost: log_uniform(load.tenants[tenant].max_cost, unit(Purpose::Cost)),
-            // The one in the middle, so that half of the others come before it.
-            is_poison: server.poison_one_in.is_some_and(|one_in| number % one_in.max(1) == one_in / 2),
+            // The one in the middle for the first tenant, so that half of the others come before it. Tenants do not send theirs
+            // at the same time.
+            is_poison: server
+                .poison_one_in
+                .is_some_and(|one_in| (number + PHASE * tenant as u32) % one_in.max(1) == one_in / 2),
             is_unpolled: unit(Purpose::Unpolled) < callers.unpolled,
             dropped_at: (unit(Purpose::Dropped) < callers.dropped).then(|| arrived + dropped_after),
         }
@@ -150,6 +153,8 @@ fn log_uniform(largest: u32, unit: f64) -> u32 {
     ((f64::from(largest) + 1.0).powf(unit) as u32).clamp(1, largest)
 }
 
+/// The requests by which the poisoned ones of a tenant come before those of the tenant before it.
+const PHASE: u32 = 7;
 /// The latest time after its arrival at which a caller is dropped.
 const LONGEST_UNTIL_DROPPED: Duration = Duration::from_secs(5);
 

@@ -12,10 +12,23 @@ pub struct Outcome {
     /// The time in which at least one caller that would otherwise have sent waited for the pace alone (not for its own
     /// hint).
     pub held: Duration,
-    /// Samples of the pace's own state over time, if the run was traced.
+    /// The pace's own state after each answer as text, if the run was traced.
     pub trace: Vec<String>,
+    /// The same as numbers.
+    pub samples: Vec<PaceSample>,
     /// `true` if the run was ended by its bound of events or of time, and not by its load.
     pub is_cut_short: bool,
+}
+
+/// The state of a pace at one moment. Where it has several keys, it is the key with the longest queue.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct PaceSample {
+    /// The time.
+    pub at: Duration,
+    /// The rate that the pace has learned, in requests a second.
+    pub rate: Option<f64>,
+    /// The number of requests that wait.
+    pub waiting: usize,
 }
 
 /// The outcome of one request.

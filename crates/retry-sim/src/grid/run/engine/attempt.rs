@@ -4,13 +4,13 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::time::Duration;
 
-use http::{HeaderName, Request};
+use http::Request;
 use http_retry::{Attempt, Decision, ResponseHead, RetryAfterFirst};
 
 use super::{Engine, Event, Stage};
-use crate::grid::CallOutcome;
 use crate::grid::draws::Purpose;
-use crate::grid::driver::{COST, TENANT};
+use crate::grid::driver::request_head;
+use crate::grid::{CallOutcome, PaceSample};
 
 impl Engine<'_> {
     /// Sends the request of a caller.
@@ -57,7 +57,10 @@ impl Engine<'_> {
         };
         let head = ResponseHead::from(&*reply.response);
         if let Some(driver) = &mut self.driver {
-            driver.settle(caller, &head, reading);
+            let settlement = driver.settle(caller, &head, reading);
+            if settlement.is_uncounted {
+                state.session.leave_uncounted();
+            }
         }
         let attempt = Attempt::new(state.session.number(), &*state.head, head);
         let mut rng = self.draws.rng(Purpose::Policy, state.request.identity, state.outcome.calls);
@@ -86,11 +89,17 @@ impl Engine<'_> {
     }
 
     fn trace(&mut self) {
-        if let Some(state) =
-            self.driver.as_ref().filter(|_| self.is_traced).and_then(|driver| driver.explain(self.now))
-        {
-            self.outcome.trace.push(format!("{:9.3} {state}", self.now.as_secs_f64()));
-        }
+        let Some(driver) = self.driver.as_ref().filter(|_| self.is_traced) else {
+            return;
+        };
+        let report = driver.report(self.now);
+        let state = report.as_ref().map_or_else(|| "free".to_owned(), ToString::to_string);
+        self.outcome.trace.push(format!("{:9.3} {state}", self.now.as_secs_f64()));
+        self.outcome.samples.push(PaceSample {
+            at: self.now,
+            rate: report.as_ref().and_then(|report| report.rate),
+            waiting: report.map_or(0, |report| report.waiting),
+        });
     }
 }
 
@@ -104,11 +113,4 @@ impl RequestHeads {
         let head = self.0.entry((tenant, cost)).or_insert_with(|| Rc::new(request_head(tenant, cost)));
         Rc::clone(head)
     }
-}
-
-fn request_head(tenant: usize, cost: u32) -> Request<()> {
-    let mut request = Request::new(());
-    request.headers_mut().insert(HeaderName::from_static(TENANT), tenant.into());
-    request.headers_mut().insert(HeaderName::from_static(COST), cost.into());
-    request
 }

@@ -6,12 +6,12 @@ use crate::grid::driver::Answer;
 impl Engine<'_> {
     /// Lets a caller wait until it may send: first for its own time, and with a pace for the others too.
     pub(super) fn prepare(&mut self, caller: usize) {
-        let Caller { ready_at, outcome, stage, .. } = &mut self.callers[caller];
+        let Caller { ready_at, stage, .. } = &mut self.callers[caller];
         let ready_at = *ready_at;
         match &mut self.driver {
             Some(driver) => {
                 *stage = Stage::Queued;
-                driver.schedule(caller, ready_at, outcome.calls);
+                driver.schedule(caller, ready_at);
                 self.poll(caller);
             }
             None if ready_at <= self.now => self.send(caller),
@@ -33,7 +33,7 @@ impl Engine<'_> {
                 self.send(caller);
             }
             Answer::Wait(_) if self.callers[caller].request.is_unpolled => self.abandon(caller),
-            Answer::Wait(until) => self.set_timer(caller, until),
+            Answer::Wait(until) => self.set_timer(caller, Some(until)),
             Answer::Rejected => {
                 self.record_wait(caller);
                 let (scenario, now) = (self.scenario, self.now);
@@ -62,7 +62,7 @@ impl Engine<'_> {
     pub(super) fn leave(&mut self, caller: usize) {
         self.record_wait(caller);
         if let Some(driver) = &mut self.driver {
-            driver.leave(caller);
+            driver.leave(caller, self.now);
         }
     }
 
@@ -78,7 +78,7 @@ impl Engine<'_> {
             Stage::Queued => self.leave(caller),
             Stage::InFlight => {
                 if let Some(driver) = &mut self.driver {
-                    driver.lose(caller);
+                    driver.lose(caller, self.now);
                 }
             }
             Stage::Backoff => {}
