@@ -9,6 +9,8 @@ pub enum Case {
     Get4,
     /// A GET as a browser sends it, through a proxy.
     Get12,
+    /// The same with a credential in `Authorization`. Only the pace has rows for it, because it makes its key of the credential.
+    Get13,
     /// A GET with all that browsers and proxies add.
     Get30,
     /// 12 headers whose values own their bytes, as those that a client makes.
@@ -28,7 +30,7 @@ pub enum Case {
 }
 
 impl Case {
-    /// All of them.
+    /// All cases that the peers are compared in.
     pub const ALL: [Self; 10] = [
         Self::Get4,
         Self::Get12,
@@ -47,6 +49,7 @@ impl Case {
         match self {
             Self::Get4 => "GET, 4 headers",
             Self::Get12 => "GET, 12 headers",
+            Self::Get13 => "GET, 13 headers",
             Self::Get30 => "GET, 30 headers",
             Self::Owned => "GET, 12 headers that own their values",
             Self::Extension => "GET, 12 headers, an extension",
@@ -67,6 +70,7 @@ impl Case {
     pub(crate) fn lines(self) -> usize {
         match self {
             Self::Get4 => 4,
+            Self::Get13 => 13,
             Self::Get30 => 30,
             _ => 12,
         }

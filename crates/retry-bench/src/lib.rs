@@ -16,6 +16,6 @@ mod waiting;
 pub use self::case::Case;
 pub use self::frames::FRAME;
 pub use self::layer::{Call, Upload, Wait, Way, waiting};
-pub use self::peers::{Subject, Waiter, future_bytes, sleeps_of_a_resend};
+pub use self::peers::{Subject, Waiter, at_rest, future_bytes, sleeps_of_a_resend};
 pub use self::send::{Run, prepare};
 pub use self::waiting::{Uri, line};

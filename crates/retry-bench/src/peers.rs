@@ -15,9 +15,9 @@ use http::{Request, Response};
 use http_body::Body;
 use http_body_util::Full;
 use pin_project_lite::pin_project;
-use tower::Service;
+use tower::{Layer, Service};
 
-pub use self::ours::sleeps_of_a_resend;
+pub use self::ours::{at_rest, sleeps_of_a_resend};
 pub(crate) use self::reqwest_retry::{send as send_reqwest, wait as wait_reqwest};
 use crate::Case;
 use crate::send::{Run, repeat};
@@ -30,6 +30,8 @@ pub enum Subject {
     Bare,
     /// `tower_http_retry::RetryLayer::default()`.
     Ours,
+    /// The same with `Pace::per_credential()`, whose key is free. It is no peer, and only the pace has rows for it.
+    Paced,
     /// `tower::retry`, with a policy that clones requests and neither waits nor counts.
     Tower,
     /// `tower::retry`, with its budget and its backoff.
@@ -43,7 +45,7 @@ pub enum Subject {
 }
 
 impl Subject {
-    /// All of them.
+    /// All subjects that are compared with each other.
     pub const ALL: [Self; 7] = [
         Self::Bare,
         Self::BareReqwest,
@@ -63,6 +65,7 @@ impl Subject {
         match self {
             Self::Bare => "the server alone",
             Self::Ours => "ours",
+            Self::Paced => "ours, with a pace at rest",
             Self::Tower => "tower",
             Self::TowerBudget => "tower, budget and backoff",
             Self::Resilience => "tower-resilience",
@@ -98,6 +101,7 @@ pub(crate) fn send<B: AnyBody>(
     match subject {
         Subject::Bare => Some(repeat(Server::serving(), request)),
         Subject::Ours => Some(ours::send(case, server, request)),
+        Subject::Paced => Some(repeat(ours::paced().layer(server), request)),
         Subject::Tower => Some(tower_retry::send(case, server, request)),
         // Their backoffs sleep even where they are zero, and no sleep of tokio takes less than a millisecond.
         Subject::TowerBudget | Subject::Resilience if case.is_resent() => None,

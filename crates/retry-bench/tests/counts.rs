@@ -24,7 +24,8 @@ fn a_request_without_a_body_or_with_one_frame_allocates_nothing() {
     for headers in [0, 4, 12, 30] {
         for body in [0, KIB, 64 * KIB] {
             let call = Call { headers, body };
-            for counts in [call.measure(|run| measure(run)), call.measure_once(|run| measure(run))] {
+            let once = call.measure_once(|run| measure(run));
+            for counts in [call.measure(|run| measure(run)), once, call.measure_paced(|run| measure(run))] {
                 assert_eq!(counts.count_total, 0, "{call:?}");
             }
         }
@@ -66,10 +67,10 @@ fn a_large_upload_needs_its_limit_and_one_frame() {
     assert!(counts.bytes_max <= most, "{} bytes at a time", counts.bytes_max);
 }
 
-/// The future, its place in line and its waker. No timer, but for the first.
+/// The future with its request, its place in the queue, its waker and its timer.
 #[test]
-fn a_request_that_waits_for_its_turn_takes_little_memory() {
-    for (wait, most) in [(Wait::Alone, 640), (Wait::Retried, 1_280)] {
+fn a_request_that_waits_for_its_pace_takes_little_memory() {
+    for (wait, most) in [(Wait::Alone, 768), (Wait::Retried, 1_280)] {
         let counts = waiting(1_000, wait, |run| measure(run));
         let each = counts.bytes_current / 1_000;
         assert!((1..=most).contains(&each), "{each} bytes each, {wait:?}");

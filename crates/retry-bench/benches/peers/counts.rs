@@ -23,6 +23,12 @@ pub(crate) fn allocations(report: &mut Report) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The allocations of each request.
+pub(crate) fn allocations_of(case: Case, subject: Subject) -> anyhow::Result<f64> {
+    let counts = ask(&["sent", &argument(case), &argument(subject), &SENT.to_string()])?;
+    Ok(counts[0] / SENT as f64)
+}
+
 /// The sizes of futures, what waits, and whether a resend without a wait asks the timer.
 pub(crate) fn memory(report: &mut Report) -> anyhow::Result<()> {
     report.row(Measure::Sleeps, Case::Resend.name(), |subject| {

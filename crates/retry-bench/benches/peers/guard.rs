@@ -3,7 +3,7 @@
 use anyhow::ensure;
 use retry_bench::{Case, Subject};
 
-use crate::instructions;
+use crate::{instructions, pace, promise};
 
 /// Fails if the layer takes a larger share of the instructions of tower than it did.
 pub(crate) fn check() -> anyhow::Result<()> {
@@ -22,16 +22,25 @@ pub(crate) fn check() -> anyhow::Result<()> {
             grown.push(case.name());
         }
     }
+    let pace = pace::instructions_added()?;
+    println!("{}: {pace:.0} instructions added, at most {PACE}", promise::REST);
+    if pace > PACE {
+        grown.push(promise::REST);
+    }
     ensure!(grown.is_empty(), "the layer takes more instructions than it did: {}", grown.join("; "));
     Ok(())
 }
 
-/// Today's ratios and a little more, because allocators and machines differ by a few instructions.
+/// Today's ratios and about 2 % more: the C library chooses its copies by the processor, so the counts of two machines differ
+/// by that much.
 const GUARDED: &[(Case, f64)] = &[
-    (Case::Get12, 0.50),
-    (Case::Get30, 0.30),
+    (Case::Get12, 0.54),
+    (Case::Get30, 0.31),
     (Case::Owned, 0.20),
-    (Case::Post, 0.62),
-    (Case::Once, 1.90),
-    (Case::Resend, 2.65),
+    (Case::Post, 0.66),
+    (Case::Once, 2.03),
+    (Case::Resend, 2.87),
 ];
+
+/// The instructions that a pace at rest adds to a request with 13 headers, and 5 % more.
+const PACE: f64 = 1_880.0;

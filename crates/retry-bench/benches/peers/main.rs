@@ -7,6 +7,7 @@ mod budget;
 mod counts;
 mod guard;
 mod instructions;
+mod pace;
 mod promise;
 mod report;
 mod time;
@@ -48,6 +49,8 @@ enum Part {
     Memory,
     /// Nanoseconds for each deposit and withdrawal.
     Budget,
+    /// What a pace adds to a request whose key is free.
+    Pace,
     /// A million requests that wait.
     Million,
     /// Only fails where a change made the layer dearer.
@@ -81,6 +84,7 @@ fn main() -> anyhow::Result<()> {
             Part::Time => time::measure(&mut report, cli.rounds)?,
             Part::Memory => counts::memory(&mut report)?,
             Part::Budget => budget::measure(&mut report, cli.rounds),
+            Part::Pace => pace::measure(&mut report, cli.rounds)?,
             Part::Million => counts::million(&mut report)?,
             Part::Guard => return guard::check(),
         }

@@ -22,6 +22,10 @@ pub(crate) const BUDGET_1: &str = "withdraw and deposit, 1 thread";
 pub(crate) const BUDGET_2: &str = "withdraw and deposit, 2 threads";
 pub(crate) const FULL_1: &str = "deposit into a full one, 1 thread";
 pub(crate) const FULL_2: &str = "deposit into a full one, 2 threads";
+pub(crate) const REST: &str = "pace at rest, one key";
+pub(crate) const REST_1: &str = "pace at rest, one key, 1 thread";
+pub(crate) const REST_2: &str = "pace at rest, one key, 2 threads";
+pub(crate) const UNPACED: &str = "without a pace";
 
 const PROMISES: &[Row] = &[
     (Measure::Instructions, Case::Get12.name(), Promise::OfTower(0.65)),
@@ -44,4 +48,7 @@ const PROMISES: &[Row] = &[
     (Measure::Gigabytes, MILLION_OWN_URI, Promise::AtMost(2.5)),
     (Measure::BudgetTime, BUDGET_2, Promise::AtMost(100.0)),
     (Measure::BudgetTime, FULL_2, Promise::AtMost(20.0)),
+    (Measure::PaceAllocations, REST, Promise::AtMost(0.0)),
+    (Measure::PaceTime, REST_1, Promise::AtMost(250.0)),
+    (Measure::PaceThreads, REST, Promise::AtMost(1.2)),
 ];

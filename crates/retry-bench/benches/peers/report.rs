@@ -33,6 +33,10 @@ pub(crate) enum Measure {
     WaitingBytes,
     Gigabytes,
     BudgetTime,
+    PaceInstructions,
+    PaceAllocations,
+    PaceTime,
+    PaceThreads,
 }
 
 impl Measure {
@@ -47,6 +51,10 @@ impl Measure {
             Self::WaitingBytes => "heap bytes of each that waits",
             Self::Gigabytes => "GB resident",
             Self::BudgetTime => "ns of an operation on the budget",
+            Self::PaceInstructions => "instructions that a pace adds",
+            Self::PaceAllocations => "allocations that a pace adds",
+            Self::PaceTime => "ns that a pace adds",
+            Self::PaceThreads => "time of a call in two threads, of that in one",
         }
     }
 }
@@ -60,6 +68,11 @@ impl Report {
     ) {
         let figures = Subject::PEERS.into_iter().map(figure).collect();
         self.rows.push(Row { measure, case: case.into(), figures });
+    }
+
+    /// A row of which only this crate has a figure.
+    pub(crate) fn ours(&mut self, measure: Measure, case: &str, figure: f64) {
+        self.row(measure, case, |subject| (subject == Subject::Ours).then_some(figure));
     }
 
     /// What each peer adds to what is there without it.

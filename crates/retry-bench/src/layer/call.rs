@@ -8,8 +8,9 @@ use futures_util::FutureExt;
 use http::{HeaderName, HeaderValue, Method, Request, Response};
 use http_body_util::{Empty, Full};
 use tower::{Layer, Service, service_fn};
+use tower_http_retry::markers::{Concrete, PaceMode};
 use tower_http_retry::policy::NoRetry;
-use tower_http_retry::{Policy, ReplayBody, RetryLayer};
+use tower_http_retry::{Pace, Policy, ReplayBody, RetryLayer};
 
 /// A request, to a server that answers at once.
 #[derive(Clone, Copy, Debug)]
@@ -33,6 +34,11 @@ impl Call {
         self.measure_through(RetryLayer::new(NoRetry).max_attempts(1), count)
     }
 
+    /// Counts the same with a pace whose key is free.
+    pub fn measure_paced<T>(self, count: impl FnOnce(&mut dyn FnMut()) -> T) -> T {
+        self.measure_through(RetryLayer::default().pace(Pace::per_credential()), count)
+    }
+
     /// The bytes of the layer's future beyond those of the attempt's and of the service.
     pub fn future_size() -> usize {
         fn size<S: Service<Request<Full<Bytes>>>>(_: &S) -> usize {
@@ -43,9 +49,9 @@ impl Call {
         whole - size_of::<Answer>() - size_of_val(&server)
     }
 
-    fn measure_through<P: Policy, T>(
+    fn measure_through<P: Policy, G: PaceMode<Infallible, Concrete>, T>(
         self,
-        layer: RetryLayer<P>,
+        layer: RetryLayer<P, Concrete, G>,
         count: impl FnOnce(&mut dyn FnMut()) -> T,
     ) -> T {
         let mut client = layer.layer(service_fn(answer));

@@ -1,7 +1,9 @@
 //! Requests that wait in a pace, and the memory that they hold.
 
-use std::future::{pending, ready};
+use std::future::poll_fn;
 use std::mem::take;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -25,11 +27,11 @@ pub enum Wait {
 pub fn waiting<T>(requests: usize, wait: Wait, count: impl FnOnce(&mut dyn FnMut()) -> T) -> T {
     match wait {
         Wait::Alone => {
-            let server = service_fn(|_: Request<Full<Bytes>>| ready(busy()));
+            let server = service_fn(|_: Request<Full<Bytes>>| busy());
             measure(PaceLayer::new(Pace::per_authority()).timer(Still).layer(server), requests, count)
         }
         Wait::Retried => {
-            let server = service_fn(|_: Request<ReplayBody<Full<Bytes>>>| ready(busy()));
+            let server = service_fn(|_: Request<ReplayBody<Full<Bytes>>>| busy());
             let layer = RetryLayer::default().max_attempts(1).max_elapsed(None).timer(Still);
             // A request that may be sent again also keeps its head, which has a bench of its own.
             measure(layer.pace(Pace::per_authority()).layer(server), requests, count)
@@ -41,17 +43,26 @@ fn measure<S, T>(mut client: S, requests: usize, count: impl FnOnce(&mut dyn FnM
 where
     S: Service<Request<Full<Bytes>>>,
 {
-    // The one that finds out that the server wants quiet.
-    let first = client.call(request()).now_or_never();
-    assert!(first.is_some(), "the server answers at once");
+    // These find out that the server wants quiet: they are in flight together, and so many refusals in a row are no chance.
+    let mut refused: Vec<_> = (0..REFUSALS).map(|_| Box::pin(client.call(request()))).collect();
+    for expected in [false, true] {
+        for sent in &mut refused {
+            assert_eq!(
+                sent.as_mut().now_or_never().is_some(),
+                expected,
+                "the server answers at the second poll"
+            );
+        }
+    }
+    drop(refused);
     let mut requests: Vec<_> = (0..requests).map(|_| request()).collect();
-    let mut line = Vec::with_capacity(requests.len());
+    let mut waiting = Vec::with_capacity(requests.len());
     count(&mut || {
         // Its memory goes back in here, because the requests move out of it into what waits.
         for request in take(&mut requests) {
             let mut sent = Box::pin(client.call(request));
             assert!(sent.as_mut().now_or_never().is_none(), "it has to wait");
-            line.push(sent);
+            waiting.push(sent);
         }
     })
 }
@@ -62,9 +73,15 @@ fn request() -> Request<Full<Bytes>> {
     request
 }
 
-fn busy() -> Result<Response<Full<Bytes>>, BoxError> {
+/// The answer comes at the second poll.
+async fn busy() -> Result<Response<Full<Bytes>>, BoxError> {
+    let mut is_first = true;
+    poll_fn(|_| if take(&mut is_first) { Poll::Pending } else { Poll::Ready(()) }).await;
     Ok(Response::builder().status(429).header("retry-after", "60").body(Full::default())?)
 }
+
+/// The number of refusals in a row after which all requests wait.
+const REFUSALS: usize = 16;
 
 /// Time that stands still.
 #[derive(Clone, Copy, Debug)]
@@ -72,6 +89,17 @@ struct Still;
 
 impl Timer for Still {
     fn sleep(&self, _: Duration) -> Sleep {
-        Box::pin(pending())
+        Box::pin(Never([0; size_of::<tokio::time::Sleep>()]))
+    }
+}
+
+/// A sleep that does not end, and takes the memory of tokio's.
+struct Never(#[expect(dead_code, reason = "only its size matters")] [u8; size_of::<tokio::time::Sleep>()]);
+
+impl Future for Never {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
+        Poll::Pending
     }
 }

@@ -8,9 +8,10 @@ use bytes::Bytes;
 use http::Request;
 use http_body_util::Full;
 use tower::{Layer, Service};
+use tower_http_retry::markers::{Concrete, Paced};
 use tower_http_retry::policy::{FixedDelay, Jitter};
 use tower_http_retry::timer::{Sleep, Timer, TokioTimer};
-use tower_http_retry::{Budget, ExponentialBackoff, Policy, ReplayBody, RetryAfterFirst, RetryLayer};
+use tower_http_retry::{Budget, ExponentialBackoff, Pace, Policy, ReplayBody, RetryAfterFirst, RetryLayer};
 
 use super::{AnyBody, Wait, beyond, boxed};
 use crate::Case;
@@ -28,6 +29,23 @@ pub(super) fn send<B: AnyBody>(
         _ if case.is_resent() => repeat(at_once().layer(server), request),
         _ => repeat(RetryLayer::default().layer(server), request),
     }
+}
+
+/// The defaults, with the pace that LLM APIs get. Nobody is ever refused here, so its keys are free.
+pub(super) fn paced() -> RetryLayer<RetryAfterFirst, Concrete, Paced> {
+    RetryLayer::default().pace(Pace::per_credential())
+}
+
+/// Makes what sends the requests of [`Case::Get13`] through the layer, with a pace at rest or without a pace. All that it makes
+/// share one layer and one key, so that each thread can have its own.
+pub fn at_rest(is_paced: bool) -> Box<dyn Fn() -> Run + Send + Sync> {
+    let request = || request(Case::Get13, Values::Shared, Full::default());
+    if is_paced {
+        let service = paced().layer(Server::serving());
+        return Box::new(move || repeat(service.clone(), request()));
+    }
+    let service = RetryLayer::default().layer(Server::serving());
+    Box::new(move || repeat(service.clone(), request()))
 }
 
 /// Resends without a wait, keeps bodies of any size, and earns as much as it spends, or the server's failures would soon
