@@ -13,6 +13,7 @@ use hyper_util::rt::TokioExecutor;
 use serde::Serialize;
 use tower::{Service, ServiceExt};
 use tower_http_retry::markers::{Concrete, Paced, Unpaced};
+use tower_http_retry::pace::SharedPace;
 use tower_http_retry::{Pace, ReplayBody, Retry, RetryAfterFirst, RetryLayer};
 use tower_layer::Layer;
 
@@ -105,13 +106,30 @@ impl Caller {
         Self { make: Arc::new(make), client: Kind::Plain { client: hyper_client(), tries } }
     }
 
+    /// Makes a request of each number, and sends it through a layer, with a pace or without.
+    pub(crate) fn layered(
+        layer: RetryLayer,
+        pace: Option<SharedPace>,
+        make: impl Fn(u32) -> http::Result<Request<Full<Bytes>>> + Send + Sync + 'static,
+    ) -> Self {
+        let client = match pace {
+            Some(pace) => Kind::Paced(layer.pace(pace).layer(hyper_client())),
+            None => Kind::Layered(layer.layer(hyper_client())),
+        };
+        Self { make: Arc::new(make), client }
+    }
+
     /// Whether the request was served in the end.
     pub(crate) async fn call(&mut self, id: u32) -> anyhow::Result<bool> {
         let mut request = (self.make)(id)?;
         request.headers_mut().insert(REQUEST_ID, id.into());
         match &mut self.client {
             Kind::Layered(client) => served(client, request).await,
-            Kind::Paced(client) => served(client, request).await,
+            Kind::Paced(client) => match client.ready().await?.call(request).await {
+                Ok(response) => Ok(response.status() == StatusCode::OK),
+                Err(error) if error.is_rejected() => Ok(false),
+                Err(error) => Err(error.into()),
+            },
             Kind::Plain { client, tries } => {
                 for _ in 1..*tries {
                     if served(client, request.clone()).await? {

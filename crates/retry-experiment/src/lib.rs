@@ -4,7 +4,9 @@
 //! success, and every resend that came earlier than the server had asked.
 //!
 //! [`run`] is the experiment. [`Server`], [`Caller`] and [`measure`] are its parts, for those who put something of
-//! their own between the two; [`Options`] is the command line that they share.
+//! their own between the two; [`Options`] is the command line that they share. [`harm`] is an experiment of its own.
+
+pub mod harm;
 
 mod caller;
 mod limited_server;
@@ -14,6 +16,7 @@ mod progress;
 mod report;
 mod run;
 mod server;
+mod token_bucket;
 
 pub use self::caller::{Caller, NAIVE_TRIES, Strategy};
 pub use self::limited_server::LimitedServer;

@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 use clap::ValueEnum;
 use serde::Serialize;
 
+use crate::token_bucket::TokenBucket;
+
 /// How a server limits its callers. Whom it does not serve it answers 429 and `Retry-After: 1`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
 #[serde(rename_all = "kebab-case")]
@@ -48,19 +50,15 @@ pub(crate) struct Announcement {
 /// A shop that is open, and how full its bucket is.
 pub(crate) struct Counter {
     shop: LimitedServer,
-    rate: f64,
-    burst: f64,
     opened: Instant,
     calls: u64,
-    tokens: f64,
-    filled: Instant,
+    bucket: TokenBucket,
 }
 
 impl Counter {
     /// Opens at the first call.
     pub(crate) fn open(shop: LimitedServer, rate: u32, burst: u32, now: Instant) -> Self {
-        let burst = f64::from(burst);
-        Self { shop, rate: f64::from(rate), burst, opened: now, calls: 0, tokens: burst, filled: now }
+        Self { shop, opened: now, calls: 0, bucket: TokenBucket::full(rate, burst, now) }
     }
 
     /// Whether this call is served.
@@ -69,26 +67,17 @@ impl Counter {
         match self.shop {
             LimitedServer::ThreeRefusals => self.calls > 3,
             LimitedServer::ShutForASecond => now >= self.opened + Duration::from_secs(1),
-            LimitedServer::Bucket | LimitedServer::Announced => self.takes_a_token(now),
+            LimitedServer::Bucket | LimitedServer::Announced => self.bucket.take(now),
         }
     }
 
     /// How full the bucket is, if the shop tells.
     pub(crate) fn announces(&self) -> Option<Announcement> {
-        let until_full = Duration::from_secs_f64((self.burst - self.tokens) / self.rate);
-        let announcement =
-            Announcement { limit: self.burst as u64, remaining: self.tokens as u64, until_full };
+        let announcement = Announcement {
+            limit: self.bucket.limit(),
+            remaining: self.bucket.remaining(),
+            until_full: self.bucket.until_full(),
+        };
         (self.shop == LimitedServer::Announced).then_some(announcement)
-    }
-
-    fn takes_a_token(&mut self, now: Instant) -> bool {
-        let earned = (now - self.filled).as_secs_f64() * self.rate;
-        self.filled = now;
-        self.tokens = (self.tokens + earned).min(self.burst);
-        let served = self.tokens >= 1.0;
-        if served {
-            self.tokens -= 1.0;
-        }
-        served
     }
 }

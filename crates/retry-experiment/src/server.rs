@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::fmt;
+use std::future::ready;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
@@ -61,7 +62,12 @@ impl Server {
         let address = listener.local_addr()?;
         let (tally, not_before) = (Tally::default(), HashMap::new());
         let books = Arc::new(Mutex::new(Ledger { shop, load, counter: None, tally, not_before }));
-        let accepting = tokio::spawn(accept(listener, Arc::clone(&books)));
+        let ledger = Arc::clone(&books);
+        let answer = move |request: Request<Incoming>| {
+            let id = request.headers().get(REQUEST_ID).map(|id| Bytes::copy_from_slice(id.as_bytes()));
+            ready(ledger.lock().unwrap_or_else(PoisonError::into_inner).enter(id.unwrap_or_default()))
+        };
+        let accepting = tokio::spawn(accept(listener, answer));
         Ok(Self { shop, load, address, books, accepting })
     }
 
@@ -98,16 +104,20 @@ impl Drop for Server {
     }
 }
 
-async fn accept(listener: TcpListener, books: Arc<Mutex<Ledger>>) {
+/// Answers all calls that come in.
+pub(crate) async fn accept<F, A>(listener: TcpListener, answer: F)
+where
+    F: Fn(Request<Incoming>) -> A + Clone + Send + 'static,
+    A: Future<Output = Response<Empty<Bytes>>> + Send + 'static,
+{
     while let Ok((socket, _)) = listener.accept().await {
-        let books = Arc::clone(&books);
-        let answer = service_fn(move |request: Request<Incoming>| {
-            let id = request.headers().get(REQUEST_ID).map(|id| Bytes::copy_from_slice(id.as_bytes()));
-            let answer = books.lock().unwrap_or_else(PoisonError::into_inner).enter(id.unwrap_or_default());
-            async move { Ok::<_, Infallible>(answer) }
+        let answer = answer.clone();
+        let service = service_fn(move |request| {
+            let answer = answer(request);
+            async move { Ok::<_, Infallible>(answer.await) }
         });
         // A client that goes away ends its connection with an error, which is nothing to report.
-        tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(socket), answer));
+        tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(socket), service));
     }
 }
 
