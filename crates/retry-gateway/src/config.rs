@@ -5,6 +5,7 @@
 //! ports, host names.
 
 mod checks;
+mod connections;
 mod error;
 mod keywords;
 mod limits;
@@ -17,6 +18,7 @@ mod root;
 mod route;
 mod schema;
 mod summary;
+mod unreachable;
 mod upstream;
 mod value;
 
@@ -26,18 +28,21 @@ use std::path::Path;
 
 use http::Uri;
 
+pub use self::connections::{ConnectionConfig, HeaderCase, Http2Keepalive, TcpKeepalive};
 pub use self::error::{ConfigError, ConfigProblem};
 pub use self::limits::Limits;
 pub use self::outlier::OutlierDetection;
 pub use self::profile::Profile;
 pub use self::retry::{
-    BackOff, BackOffPolicy, ErrorBodyDrain, HostSelection, Nested, OnExceed, RateLimitedBackOff, RetryConfig,
-    RetryMethods, RetryOn,
+    BackOff, BackOffPolicy, ErrorBodyDrain, HostSelection, Nested, OnExceed, RateLimitedBackOff,
+    RetriableHeader, RetryConfig, RetryMethods, RetryOn,
 };
 pub use self::root::{AccessLog, Buffers, Config, ServerTls};
 pub use self::route::{FallbackConfig, HostPattern, RouteConfig};
 pub use self::summary::Summary;
-pub use self::upstream::{HostRule, PaceConfig, PaceKey, Protocol, RetryBudget, UpstreamConfig, UpstreamTls};
+pub use self::upstream::{
+    FairBy, HostRule, PaceConfig, PaceKey, Protocol, RetryBudget, UpstreamConfig, UpstreamTls,
+};
 
 impl Config {
     /// The address of a gateway without a configuration file, which only this machine can reach.
@@ -58,8 +63,7 @@ impl Config {
 
     /// Creates a configuration that sends all requests to one endpoint, with the defaults of a profile.
     pub fn for_upstream(endpoint: Uri, profile: Profile) -> Self {
-        let mut upstream = UpstreamConfig::with_endpoints(vec![endpoint]);
-        upstream.pace = profile.pace();
+        let upstream = profile.upstream(vec![endpoint]);
         let route = RouteConfig::with_upstream(Self::UPSTREAM, profile, upstream.pace.is_some());
         Self {
             listen: Self::LISTEN,
@@ -68,6 +72,8 @@ impl Config {
             drain_timeout: limits::DRAIN_TIMEOUT,
             limits: Limits::default(),
             trusted_proxies: Vec::new(),
+            underscores_in_headers: false,
+            header_case: HeaderCase::default(),
             buffers: Buffers::default(),
             access_log: AccessLog::default(),
             upstreams: BTreeMap::from([(Self::UPSTREAM.to_owned(), upstream)]),

@@ -16,10 +16,11 @@ mod telemetry;
 mod time;
 mod upstream;
 
-pub use self::explain::{Case, CaseOutcome, explain};
+pub use self::explain::{Case, CaseOutcome, explain, explain_pace};
 pub use self::lifecycle::reload::Reloader;
 pub use self::proxy::policy::GatewayPolicy;
 pub use self::proxy::state::Gateway;
 pub use self::server::serve::Server;
 #[cfg(feature = "otlp")]
 pub use self::telemetry::Exporter;
+pub use self::telemetry::log_writer::{flush_logs, print_error};

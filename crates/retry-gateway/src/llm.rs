@@ -1,29 +1,40 @@
-//! Inspection of response bodies of language model APIs: the body of a 429 may say that a quota is used up, and the
-//! first event of a stream may be a failure.
+//! Inspection of response bodies of language model APIs: the body of a refusal may say that a quota is used up or how long to
+//! wait, and a stream or an answer may begin with a failure.
+//!
+//! Of a request, it finds the model that the body names.
 //!
 //! A response with such a body carries another status inside the gateway, so that the policy, the pace, the budget and
 //! the log, which only read heads, treat it correctly. The client gets the server's status.
 
+mod answer;
 mod body_signal;
+mod byte_order_mark;
 mod content_type;
+mod decode;
 mod error_body;
+mod error_words;
 mod event_stream;
 mod idempotency_key;
+mod json;
+mod model_scan;
 mod peeked_body;
-mod quota;
+mod refusal;
+mod request_model;
 
 use std::pin::Pin;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Response, StatusCode};
+use http::Response;
 use http_body::Body;
 use tokio::time::Instant;
 
 pub(crate) use self::body_signal::BodySignal;
+use self::content_type::ContentType;
+use self::decode::BodyDecoder;
 pub(crate) use self::idempotency_key::add_idempotency_key;
-pub(crate) use self::peeked_body::MaybePeeked;
-use self::peeked_body::PeekedBody;
+pub(crate) use self::peeked_body::{MaybePeeked, PeekedBody};
+pub(crate) use self::request_model::{BodyModel, ModelReading, may_name_model};
 use crate::config::RetryConfig;
 use crate::time::pooled_timeout::TimerPool;
 
@@ -35,26 +46,39 @@ pub(crate) struct BodyInspection {
 }
 
 /// One read of the start of a body, up to a deadline.
-#[derive(Clone, Copy, Debug)]
-enum Peek {
-    /// The gateway reads the whole body of a 429.
-    Quota(Instant),
-    /// The gateway reads an event stream up to the end of its first event.
-    FirstEvent(Instant),
+struct Peek {
+    part: BodyPart,
+    deadline: Instant,
+    decoder: BodyDecoder,
+}
+
+/// The part of a body that the gateway reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum BodyPart {
+    /// All of the body of a refusal.
+    Refusal,
+    /// An event stream up to the end of the first event that is more than a sign of life.
+    EventStream,
+    /// An answer up to the first field that tells what it is.
+    Answer { peek_quota: bool },
 }
 
 /// A response, or the future that inspects its body first.
 pub(crate) enum Inspection<B: Body> {
     NotNeeded(Response<MaybePeeked<B>>),
     /// The future is boxed because most responses are not inspected, and an unboxed one would enlarge each attempt.
-    Running(Pin<Box<dyn Future<Output = Response<MaybePeeked<B>>> + Send>>),
+    Running(Pin<Box<dyn Future<Output = Inspected<B>> + Send>>),
 }
 
-/// Inspects a response's body, if its route and its head ask for it, until `deadline` at the latest.
+/// A response whose body was inspected, or the error that broke it off while the client had nothing of it.
+pub(crate) type Inspected<B> = Result<Response<MaybePeeked<B>>, <B as Body>::Error>;
+
+/// Inspects a response's body, if its route and its head ask for it, until `deadline` at the latest. `deadline` is only
+/// called if the route inspects bodies.
 pub(crate) fn inspect<B>(
     inspection: Option<BodyInspection>,
     response: Response<B>,
-    deadline: Instant,
+    deadline: impl FnOnce() -> Instant,
     timers: &TimerPool,
 ) -> Inspection<B>
 where
@@ -74,40 +98,49 @@ impl BodyInspection {
     }
 
     /// Returns the read that this response needs, whose own deadline is never after `deadline`.
-    fn peek<B: Body>(self, response: &Response<B>, deadline: Instant) -> Option<Peek> {
-        let until = |time| deadline.min(Instant::now() + time);
-        match (response.status(), self.hold_event_stream) {
-            (StatusCode::OK, Some(time)) if content_type::is_event_stream(response.headers()) => {
-                Some(Peek::FirstEvent(until(time)))
+    fn peek<B: Body>(self, response: &Response<B>, deadline: impl FnOnce() -> Instant) -> Option<Peek> {
+        let headers = response.headers();
+        let (part, time) = match (response.status().as_u16(), self.hold_event_stream) {
+            (200, Some(time)) => match ContentType::of(headers)? {
+                ContentType::EventStream => (BodyPart::EventStream, time),
+                ContentType::Json => (BodyPart::Answer { peek_quota: self.peek_quota }, time),
+            },
+            (403 | 429 | 503 | 529, _) if self.peek_quota && content_type::is_json(headers) => {
+                let is_small = response.body().size_hint().lower() <= refusal::MAX_BYTES as u64;
+                is_small.then_some((BodyPart::Refusal, refusal::MAX_WAIT))?
             }
-            (StatusCode::TOO_MANY_REQUESTS, _)
-                if self.peek_quota && content_type::is_json(response.headers()) =>
-            {
-                let is_small = response.body().size_hint().lower() <= quota::MAX_BYTES as u64;
-                is_small.then(|| Peek::Quota(until(quota::MAX_WAIT)))
-            }
-            _ => None,
-        }
+            _ => return None,
+        };
+        let decoder = BodyDecoder::new(headers)?;
+        Some(Peek { part, deadline: deadline().min(Instant::now() + time), decoder })
     }
 }
 
 impl Peek {
-    /// Reads the start of the body and returns the response, whose body still has all of its frames.
-    async fn run<B>(self, response: Response<B>, timers: TimerPool) -> Response<MaybePeeked<B>>
+    /// Reads the start of the body and returns the response, whose body still has all of its frames. Returns the error of a
+    /// stream or an answer that breaks off before it has told what it is. A refusal stays one when it breaks off.
+    async fn run<B>(mut self, response: Response<B>, timers: TimerPool) -> Inspected<B>
     where
         B: Body<Data = Bytes> + Unpin,
     {
         let (head, body) = response.into_parts();
         let mut peeked = PeekedBody::new(body);
-        let signal = match self {
-            Self::Quota(deadline) => quota::find(&mut peeked, deadline, &timers).await,
-            Self::FirstEvent(deadline) => event_stream::find(&mut peeked, deadline, &timers).await,
+        let (decoder, deadline) = (&mut self.decoder, self.deadline);
+        let finding = match self.part {
+            BodyPart::Refusal => refusal::find(&mut peeked, decoder, deadline, &timers).await,
+            BodyPart::EventStream => event_stream::find(&mut peeked, decoder, deadline, &timers).await,
+            BodyPart::Answer { peek_quota } => {
+                answer::find(&mut peeked, decoder, deadline, &timers, peek_quota).await
+            }
         };
-        let mut response = Response::from_parts(head, MaybePeeked::Peeked(Box::new(peeked)));
-        if let Some(signal) = signal {
-            signal.set(&mut response);
+        if self.part != BodyPart::Refusal
+            && let Some(error) = peeked.take_error()
+        {
+            return Err(error);
         }
-        response
+        let mut response = Response::from_parts(head, MaybePeeked::Peeked(Box::new(peeked)));
+        finding.set(&mut response);
+        Ok(response)
     }
 }
 

@@ -2,17 +2,19 @@
 
 mod cli;
 
+use std::backtrace::Backtrace;
 use std::path::Path;
 use std::process::ExitCode;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use anyhow::bail;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
 use http::Uri;
 use mimalloc::MiMalloc;
+use nix::sys::signal::{SigSet, Signal};
 use retry_gateway::config::{Config, ConfigError};
-use retry_gateway::{Case, CaseOutcome, Server, explain};
+use retry_gateway::{Case, CaseOutcome, Server, explain, explain_pace, flush_logs, print_error};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 use tower_http_retry::FailureKind;
@@ -47,33 +49,58 @@ fn main() -> anyhow::Result<ExitCode> {
 
 /// Serves requests until the process gets a signal. A configuration from a file is reloaded from it.
 fn run(config: &Config, file: Option<&Path>) -> anyhow::Result<()> {
-    tokio::runtime::Runtime::new()?.block_on(async {
-        #[cfg(feature = "otlp")]
-        let exporter = retry_gateway::Exporter::from_env()?;
-        let server = Server::bind(config).await?;
-        let scheme = if config.tls.is_some() { "https" } else { "http" };
-        // The signal handlers have to be in place before the line below, whose reader may send a signal at once.
-        let (stop, end) = shutdown_signals()?;
-        let reloader = file.map(|file| server.reloader(file, config)).transpose()?;
-        eprintln!("listening on {scheme}://{}", server.address()?);
-        if let Some(address) = server.admin_address()? {
-            eprintln!("metrics, health, status and dashboard on http://{address}");
-        }
-        if let Some(reloader) = reloader {
-            tokio::spawn(reloader.run());
-        }
-        tokio::select! {
-            () = async {
-                server.run(stop).await;
-                #[cfg(feature = "otlp")]
-                if let Some(exporter) = exporter {
-                    exporter.finish().await;
-                }
-            } => {}
-            () = end => {}
-        }
-        Ok(())
-    })
+    report_panics();
+    // Whoever sees the port open may send a signal, which ends a process without a handler for it. So the signals wait
+    // until all handlers are in place. The threads that start from here on leave them to this one.
+    handled_signals().thread_block()?;
+    let runtime = tokio::runtime::Runtime::new()?;
+    let result = runtime.block_on(serve(config, file));
+    // A look-up of a name cannot be cancelled, and the process does not wait for its end. The requests that are left
+    // end here, so the flush comes after their lines.
+    runtime.shutdown_timeout(RUNTIME_SHUTDOWN_TIMEOUT);
+    flush_logs();
+    result
+}
+
+async fn serve(config: &Config, file: Option<&Path>) -> anyhow::Result<()> {
+    #[cfg(feature = "otlp")]
+    let exporter = retry_gateway::Exporter::from_env()?;
+    let (stop, end) = shutdown_signals()?;
+    let hangup = file.map(|_| signal(SignalKind::hangup())).transpose()?;
+    let server = Server::bind(config).await?;
+    let scheme = if config.tls.is_some() { "https" } else { "http" };
+    let reloader = file.zip(hangup).map(|(file, hangup)| server.reloader(file, config, hangup));
+    handled_signals().thread_unblock()?;
+    print_error(&format!("listening on {scheme}://{}", server.address()?));
+    if let Some(address) = server.admin_address()? {
+        print_error(&format!("metrics, health, status and dashboard on http://{address}"));
+    }
+    if let Some(reloader) = reloader {
+        tokio::spawn(reloader.run());
+    }
+    tokio::select! {
+        () = async {
+            server.run(stop).await;
+            #[cfg(feature = "otlp")]
+            if let Some(exporter) = exporter {
+                exporter.finish().await;
+            }
+        } => {}
+        () = end => {}
+    }
+    Ok(())
+}
+
+/// Prints panics in the way of all other messages, because the standard library would wait for the reader.
+fn report_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        print_error(&format!("{panic}\n{}", Backtrace::capture()));
+    }));
+}
+
+/// Returns the signals that the gateway acts on.
+fn handled_signals() -> SigSet {
+    [Signal::SIGHUP, Signal::SIGINT, Signal::SIGTERM].into_iter().collect()
 }
 
 /// Returns two futures: the first resolves at SIGTERM or SIGINT, the second at another one of them.
@@ -126,7 +153,13 @@ impl Check {
         let mut code = ExitCode::SUCCESS;
         for file in &self.files {
             match Config::load(file) {
-                Ok(config) => print_out(format_args!("{}: ok\n{}\n", file.display(), config.summary()))?,
+                Ok(config) => match Server::check(&config) {
+                    Ok(()) => print_out(format_args!("{}: ok\n{}\n", file.display(), config.summary()))?,
+                    Err(error) => {
+                        eprintln!("{}: {error:#}", file.display());
+                        code = ExitCode::from(2);
+                    }
+                },
                 Err(problems) => code = print_problems(&problems),
             }
         }
@@ -156,7 +189,10 @@ impl Explain {
         let Some(route) = config.route(&case.method, &self.path, &case.request)? else {
             bail!("no route of the configuration matches {} {}", case.method, self.path);
         };
-        print_out(explain(route, &case, SystemTime::now()))?;
+        let now = SystemTime::now();
+        let upstream = config.upstreams.get(&route.upstream);
+        let pace = upstream.map_or_else(String::new, |upstream| explain_pace(upstream, &case, now));
+        print_out(explain(route, upstream, &case, now) + &pace)?;
         Ok(ExitCode::SUCCESS)
     }
 }
@@ -178,3 +214,6 @@ fn print_problems(problems: &ConfigError) -> ExitCode {
     eprintln!("{problems}");
     ExitCode::from(2)
 }
+
+/// The longest time that the end of the process waits for threads that are still at work.
+const RUNTIME_SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(1);

@@ -2,9 +2,14 @@
 
 pub(crate) mod fallback;
 pub(crate) mod handler;
+mod local_reply;
 pub(crate) mod policy;
 pub(crate) mod record;
+mod recorded_body;
+pub(crate) mod rejected_connection;
 pub(crate) mod response;
 pub(crate) mod route_match;
+pub(crate) mod route_table;
 pub(crate) mod state;
 pub(crate) mod upstream_route;
+mod waiting;

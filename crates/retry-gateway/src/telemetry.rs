@@ -11,13 +11,19 @@ mod collector;
 mod disabled;
 #[cfg(feature = "otlp")]
 mod exporter;
+mod labels;
+pub(crate) mod log_writer;
 pub(crate) mod metrics;
+mod pace_metrics;
+pub(crate) mod pace_status;
 pub(crate) mod peer;
 pub(crate) mod reason;
 pub(crate) mod request_log;
+pub(crate) mod response_end;
 #[cfg(feature = "otlp")]
 mod spans;
 pub(crate) mod status;
+pub(crate) mod upstream_counters;
 
 #[cfg(not(feature = "otlp"))]
 pub(crate) use self::disabled::{AttemptSpan, RequestSpan};

@@ -2,3 +2,4 @@
 
 pub(crate) mod millis;
 pub(crate) mod pooled_timeout;
+pub(crate) mod request_clock;

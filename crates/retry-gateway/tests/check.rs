@@ -53,6 +53,9 @@ fn check(folder: &Path, files: &[&str]) -> Outcome {
 /// A folder with these files.
 fn folder(files: &[(&str, &[u8])]) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
+    let certified = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    fs::write(folder.path().join("cert.pem"), certified.cert.pem()).unwrap();
+    fs::write(folder.path().join("key.pem"), certified.signing_key.serialize_pem()).unwrap();
     for (name, text) in files {
         fs::write(folder.path().join(name), text).unwrap();
     }
@@ -65,8 +68,8 @@ fn a_file_without_problems_is_summed_up() {
     let stdout = "\
 good.toml: ok
   listen 127.0.0.1:8080 with TLS, admin 127.0.0.1:9090
-  upstream api: 2 endpoints, http1, budget 20 % and 3/s, paced by header authorization
-  upstream models: 1 endpoint, http2, no budget, paced by header authorization
+  upstream api: 2 endpoints, http1, budget 20 % and 3/s, paced by credential and model
+  upstream models: 1 endpoint, http2, no budget, paced by credential and model
   route *.models.example/ POST to models, else api after 1m: llm, 3 retries within 10m
   route /static with 1 header to api: no retries within 1.5s
   route / to api: 1 retry within 15s
@@ -81,7 +84,7 @@ fn every_problem_is_told_and_the_code_is_2() {
     let folder = folder(&[("bad.toml", bad.as_bytes())]);
     let stderr = "\
 bad.toml:8:12: upstreams.models.protocol: unknown word: value \"htp2\"; allowed: http1, http2; did you mean \"http2\"?
-bad.toml:24:11: routes[2].retry.num_retrys: unknown key; allowed: retry_on, retriable_status_codes, methods, \
+bad.toml:24:11: routes[2].retry.num_retrys: unknown key; allowed: retry_on, retriable_status_codes, retriable_headers, methods, \
 trust_idempotency_key, num_retries, per_try_timeout, back_off, rate_limited_back_off, host_selection, \
 request_body_buffer_limit, error_body_drain, nested, attempt_header, explain_header, peek_quota, hold_event_stream, \
 mint_idempotency_key; did you mean \"num_retries\"?
@@ -170,4 +173,31 @@ fn serve_tells_the_same_problems() {
         assert_eq!(output.status.code(), Some(2), "{stderr}");
         assert!(stderr.contains(told), "{stderr}");
     }
+}
+
+/// Each would end `serve` with the same message.
+#[test]
+fn what_serve_would_refuse_is_refused() {
+    let rest = "[upstreams.api]\nendpoints = [\"https://a.example\"]\n[[routes]]\nupstream = \"api\"\n";
+    for (top, rest, expected) in [
+        ("tls = { cert = \"none.pem\", key = \"key.pem\" }", rest, "none.pem: "),
+        ("tls = { cert = \"cert.pem\", key = \"cert.pem\" }", rest, "cert.pem: not a private key"),
+        ("tls = { cert = \"cert.pem\", key = \"other.pem\" }", rest, "cert.pem and "),
+        ("", &rest.replace("[[", "tls.ca = \"key.pem\"\n[["), "key.pem: contains no certificate"),
+        ("admin = \"192.0.2.1:9090\"\nadmin_public = true", rest, "admin: cannot bind 192.0.2.1"),
+    ] {
+        let file = format!("listen = \"127.0.0.1:8080\"\n{top}\n{rest}");
+        let other = rcgen::KeyPair::generate().unwrap().serialize_pem();
+        let folder = folder(&[("gateway.toml", file.as_bytes()), ("other.pem", other.as_bytes())]);
+        let outcome = check(folder.path(), &["gateway.toml"]);
+        assert_eq!((outcome.code, outcome.stdout.as_str()), (Some(2), ""), "{top} {}", outcome.stderr);
+        assert!(
+            outcome.stderr.starts_with("gateway.toml: ") && outcome.stderr.contains(expected),
+            "{outcome:?}"
+        );
+    }
+    // A port in use is one of a running gateway.
+    let running = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let file = format!("listen = \"{}\"\n{rest}", running.local_addr().unwrap());
+    assert_eq!(check(folder(&[("gateway.toml", file.as_bytes())]).path(), &["gateway.toml"]).code, Some(0));
 }

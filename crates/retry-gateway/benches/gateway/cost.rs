@@ -11,7 +11,7 @@ use crate::origin::Origin;
 use crate::proxy::{Kind, Proxy};
 use crate::report::{Report, held, median};
 
-/// The difference between a long and a short run, so that starting and stopping are not counted.
+/// The cost beside that of a bare proxy and of HAProxy.
 pub(crate) fn instructions() -> anyhow::Result<()> {
     let origin = Origin::start()?;
     let title = "Instructions in user space for each request (callgrind, 8 connections, HTTP/1.1)";
@@ -20,9 +20,7 @@ pub(crate) fn instructions() -> anyhow::Result<()> {
     for case in &origin.cases()?[..2] {
         let mut known = Vec::new();
         for kind in Kind::ALL {
-            let count = |requests| under_callgrind(kind, &origin, case.load(8), requests);
-            let [short, long] = [count(SHORT)?, count(LONG)?];
-            let each = (long - short) as f64 / (LONG - SHORT) as f64;
+            let each = instructions_of(kind, &origin, case.load(8), [SHORT, LONG])?;
             known.push((kind, each));
             let of =
                 |other| known.iter().find(|(kind, _)| *kind == other).map_or(1.0, |(_, count)| each / count);
@@ -38,6 +36,43 @@ pub(crate) fn instructions() -> anyhow::Result<()> {
     }
     report.print();
     Ok(())
+}
+
+/// The requests of the profile `llm` beside those of the defaults, and what the reading of the model adds.
+pub(crate) fn llm() -> anyhow::Result<()> {
+    let origin = Origin::start()?;
+    let title =
+        "Instructions in user space for each request to an API of a language model (callgrind, HTTP/1.1)";
+    let columns = ["load", "proxy", "instructions", "more than the defaults", "more than by credential"];
+    let mut report = Report::new(title, &columns);
+    for case in &origin.llm_cases()? {
+        // Requests do not overlap, so that the frames that a body comes in are alike in all runs.
+        let count = |kind| instructions_of(kind, &origin, case.load(1), [SHORT_LLM, LONG_LLM]);
+        let kinds = [Kind::Armed, Kind::LlmByCredential, Kind::Llm];
+        let [armed, by_credential, llm] = [count(kinds[0])?, count(kinds[1])?, count(kinds[2])?];
+        let figures = [
+            (armed, String::new(), String::new()),
+            (by_credential, format!("{:.0}", by_credential - armed), String::new()),
+            (llm, format!("{:.0}", llm - armed), held(llm - by_credential, 400.0)),
+        ];
+        for (kind, (each, of_armed, of_credential)) in kinds.into_iter().zip(figures) {
+            let each = format!("{each:.0}");
+            report.row([case.name.to_owned(), kind.name().to_owned(), each, of_armed, of_credential]);
+        }
+    }
+    report.print();
+    Ok(())
+}
+
+/// The instructions of each request, by the difference between two numbers of them.
+fn instructions_of(
+    kind: Kind,
+    origin: &Origin,
+    load: Load<'_>,
+    [short, long]: [u64; 2],
+) -> anyhow::Result<f64> {
+    let count = |requests| under_callgrind(kind, origin, load, requests);
+    Ok((count(long)? - count(short)?) as f64 / (long - short) as f64)
 }
 
 fn under_callgrind(kind: Kind, origin: &Origin, load: Load<'_>, requests: u64) -> anyhow::Result<u64> {
@@ -125,4 +160,6 @@ pub(crate) fn memory() -> anyhow::Result<()> {
 
 const SHORT: u64 = 1_000;
 const LONG: u64 = 5_000;
+const SHORT_LLM: u64 = 500;
+const LONG_LLM: u64 = 2_500;
 const TIMED: u64 = 20_000;

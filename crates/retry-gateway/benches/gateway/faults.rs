@@ -15,7 +15,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
     for kind in Kind::ALL {
         let proxy = kind.start(origin.address, &[])?;
         let (_, before) = origin.counts()?;
-        let load = Load { path: FLAKY, body: None, connections: 64 };
+        let load = Load { path: FLAKY, body: None, is_llm: false, connections: 64 };
         let answers = load.send(proxy.address, REQUESTS)?;
         // One request was the question itself.
         let sends = origin.counts()?.1 - before - 1;

@@ -14,6 +14,8 @@ pub(crate) struct Load<'a> {
     pub(crate) path: &'a str,
     /// The file that is posted.
     pub(crate) body: Option<&'a Path>,
+    /// Set if the request is one to an API of a language model: a JSON body, and a credential.
+    pub(crate) is_llm: bool,
     pub(crate) connections: usize,
 }
 
@@ -31,6 +33,9 @@ impl Load<'_> {
         command.args(["--h1", "-t", "1", "-n", &requests.to_string(), "-c", &self.connections.to_string()]);
         if let Some(body) = self.body {
             command.arg("-d").arg(body);
+        }
+        if self.is_llm {
+            command.args(["-H", "content-type: application/json", "-H", "authorization: Bearer key"]);
         }
         let text = output(command.arg(format!("http://{to}{}", self.path)), "nghttp2-client")?;
         // "status codes: 90 2xx, 0 3xx, 0 4xx, 10 5xx"

@@ -33,6 +33,8 @@ struct Cli {
 enum Part {
     /// Instructions in user space for each request, under callgrind.
     Instructions,
+    /// The same of requests to an API of a language model.
+    Llm,
     /// CPU time for each request, kernel included.
     Cpu,
     /// Resident memory with 64 connections.
@@ -52,6 +54,7 @@ fn main() -> anyhow::Result<()> {
     for part in parts {
         match part {
             Part::Instructions => cost::instructions()?,
+            Part::Llm => cost::llm()?,
             Part::Cpu => cost::cpu(cli.rounds)?,
             Part::Memory => cost::memory()?,
             Part::Faults => faults::run()?,

@@ -21,6 +21,8 @@ pub(crate) struct Origin {
 
 /// Answers 200.
 pub(crate) const STEADY: &str = "/steady";
+/// Answers 200 once it has read the whole body.
+const READS: &str = "/reads";
 /// Answers 503 to every tenth request, by chance, and 200 to the others.
 pub(crate) const FLAKY: &str = "/flaky";
 
@@ -41,10 +43,19 @@ impl Origin {
                     client_body_temp_path {here}/a; proxy_temp_path {here}/b; fastcgi_temp_path {here}/c;
                     uwsgi_temp_path {here}/d; scgi_temp_path {here}/e;
                     default_type text/plain;
+                    upstream self {{ server {address}; keepalive 64; keepalive_requests 1000000000; }}
                     split_clients $request_id $fate {{ 10% tired; * well; }}
                     server {{
                         listen {address};
                         location {STEADY} {{ return 200 'hello, world'; }}
+                        location {READS} {{
+                            client_body_buffer_size 1m;
+                            proxy_pass_request_body off;
+                            proxy_set_header Content-Length '';
+                            proxy_set_header Connection '';
+                            proxy_http_version 1.1;
+                            proxy_pass http://self{STEADY};
+                        }}
                         location {FLAKY} {{
                             if ($fate = tired) {{ return 503 'tired'; }}
                             return 200 'hello, world';
@@ -76,10 +87,25 @@ impl Origin {
         let body = self.folder.path().join("body");
         fs::write(&body, [b'x'; 4_096])?;
         Ok([
-            Case { name: "GET, 200", path: STEADY, body: None },
-            Case { name: "POST of 4 KB, 200", path: STEADY, body: Some(body) },
-            Case { name: "GET, every tenth 503", path: FLAKY, body: None },
+            Case { name: "GET, 200", path: STEADY, body: None, is_llm: false },
+            Case { name: "POST of 4 KB, 200", path: STEADY, body: Some(body), is_llm: false },
+            Case { name: "GET, every tenth 503", path: FLAKY, body: None, is_llm: false },
         ])
+    }
+
+    /// The requests to an API of a language model that are measured. Their body names the model behind a prompt, as that of
+    /// Anthropic's SDK does.
+    pub(crate) fn llm_cases(&self) -> anyhow::Result<[Case; 2]> {
+        let case = |name: &'static str, size| {
+            let body = self.folder.path().join(name);
+            let prompt = "x".repeat(size);
+            let json = format!(
+                r#"{{"max_tokens":1024,"messages":[{{"role":"user","content":"{prompt}"}}],"model":"a-model"}}"#
+            );
+            fs::write(&body, json)?;
+            anyhow::Ok(Case { name, path: READS, body: Some(body), is_llm: true })
+        };
+        Ok([case("POST of 2 KB of JSON", 2_000)?, case("POST of 200 KB of JSON", 200_000)?])
     }
 }
 
@@ -89,10 +115,11 @@ pub(crate) struct Case {
     pub(crate) name: &'static str,
     path: &'static str,
     body: Option<PathBuf>,
+    is_llm: bool,
 }
 
 impl Case {
     pub(crate) fn load(&self, connections: usize) -> Load<'_> {
-        Load { path: self.path, body: self.body.as_deref(), connections }
+        Load { path: self.path, body: self.body.as_deref(), is_llm: self.is_llm, connections }
     }
 }

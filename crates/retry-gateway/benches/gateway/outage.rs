@@ -67,7 +67,7 @@ async fn outage(down: Down) -> anyhow::Result<Outage> {
     let address = free_port()?;
     // A try's timeout that fits the length of this, and nothing else.
     let route = "[routes.retry]\nper_try_timeout = \"500ms\"";
-    let config = gateway(folder.path(), address, server.address, route)?;
+    let config = gateway(folder.path(), address, server.address, "", route)?;
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_retry-gateway"));
     let _gateway = Running::start(command.args(["serve", "--config"]).arg(config), address, "retry-gateway")?;
 

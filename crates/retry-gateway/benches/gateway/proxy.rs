@@ -21,11 +21,16 @@ pub(crate) enum Kind {
     Off,
     /// The gateway, by its defaults.
     Armed,
+    /// The gateway with the profile `llm`, and a pace whose key is the credential alone.
+    LlmByCredential,
+    /// The gateway with the profile `llm`.
+    Llm,
     HaproxyOff,
     HaproxyArmed,
 }
 
 impl Kind {
+    /// The proxies that a client without a language model meets.
     pub(crate) const ALL: [Self; 5] =
         [Self::Bare, Self::Off, Self::Armed, Self::HaproxyOff, Self::HaproxyArmed];
 
@@ -34,6 +39,8 @@ impl Kind {
             Self::Bare => "bare hyper proxy",
             Self::Off => "retry-gateway, retry = false",
             Self::Armed => "retry-gateway",
+            Self::LlmByCredential => "retry-gateway, llm, by credential",
+            Self::Llm => "retry-gateway, llm",
             Self::HaproxyOff => "HAProxy, no retries",
             Self::HaproxyArmed => "HAProxy, retry-on 503",
         }
@@ -45,7 +52,9 @@ impl Kind {
         let address = free_port()?;
         let program = match self {
             Self::Bare => std::env::current_exe()?,
-            Self::Off | Self::Armed => PathBuf::from(env!("CARGO_BIN_EXE_retry-gateway")),
+            Self::Off | Self::Armed | Self::LlmByCredential | Self::Llm => {
+                PathBuf::from(env!("CARGO_BIN_EXE_retry-gateway"))
+            }
             Self::HaproxyOff | Self::HaproxyArmed => PathBuf::from("haproxy"),
         };
         let mut command = match wrapper {
@@ -58,14 +67,15 @@ impl Kind {
         };
         match self {
             Self::Bare => command.args([yardstick::NAME, &address.to_string(), &origin.to_string()]),
-            Self::Off => command.args(["serve", "--config"]).arg(gateway(
-                folder.path(),
-                address,
-                origin,
-                "retry = false",
-            )?),
-            Self::Armed => {
-                command.args(["serve", "--config"]).arg(gateway(folder.path(), address, origin, "")?)
+            Self::Off | Self::Armed | Self::LlmByCredential | Self::Llm => {
+                let (upstream, route) = match self {
+                    Self::Off => ("", "retry = false"),
+                    Self::LlmByCredential => ("pace.key = \"credential\"", "profile = \"llm\""),
+                    Self::Llm => ("", "profile = \"llm\""),
+                    _ => ("", ""),
+                };
+                let config = gateway(folder.path(), address, origin, upstream, route)?;
+                command.args(["serve", "--config"]).arg(config)
             }
             Self::HaproxyOff => {
                 command.args(["-db", "-f"]).arg(haproxy(folder.path(), address, origin, "retries 0")?)
@@ -92,17 +102,18 @@ pub(crate) struct Proxy {
     _folder: TempDir,
 }
 
-/// A gateway's file, with a line of its route. Nothing is logged.
+/// A gateway's file, with lines of its upstream and its route. Nothing is logged.
 pub(crate) fn gateway(
     folder: &Path,
     listen: SocketAddr,
     origin: SocketAddr,
+    upstream: &str,
     route: &str,
 ) -> anyhow::Result<PathBuf> {
     let path = folder.join("gateway.toml");
     let text = format!(
         "listen = \"{listen}\"\naccess_log = {{ enabled = false }}\n[upstreams.origin]\nendpoints = [\"http://{origin}\"]\n\
-         [[routes]]\nupstream = \"origin\"\n{route}\n"
+         {upstream}\n[[routes]]\nupstream = \"origin\"\n{route}\n"
     );
     fs::write(&path, text)?;
     Ok(path)

@@ -9,8 +9,9 @@ use comfy_table::Table;
 use crate::book::{Attempt, End, Event, Kind, Line, Pages, Seen};
 use crate::gateway::{ATTEMPTS, PER_SECOND, PERCENT};
 
-/// Compares the books of so long a time, prints the sums, and returns what is wrong.
-pub(crate) fn settle(mut pages: Pages, took: Duration) -> Vec<String> {
+/// Compares the books of so long a time, in which the log lost so many lines. Prints the sums, and returns what is wrong.
+pub(crate) fn settle(mut pages: Pages, took: Duration, dropped: u64) -> Vec<String> {
+    let mut missing = 0;
     let mut wrong = std::mem::take(&mut pages.violations);
     let mut sums = BTreeMap::<(Kind, String), u64>::new();
     for (id, seen) in &pages.clients {
@@ -22,6 +23,11 @@ pub(crate) fn settle(mut pages: Pages, took: Duration) -> Vec<String> {
             continue;
         };
         for text in one(seen, lines, events, &pages.kills) {
+            // A line that the log lost is missed at most once.
+            if lines.is_empty() && NOT_IN_LOG.contains(&text) && missing < dropped {
+                missing += 1;
+                break;
+            }
             violation(text);
         }
         *sums.entry((seen.kind, class(seen, lines.first()))).or_default() += 1;
@@ -33,7 +39,8 @@ pub(crate) fn settle(mut pages: Pages, took: Duration) -> Vec<String> {
     };
     wrong.extend(strangers(&mut pages.log.keys(), "the log"));
     wrong.extend(strangers(&mut pages.upstreams.keys(), "an upstream"));
-    wrong.extend(budget(&pages.log, &pages.upstreams, took));
+    wrong.extend(budget(&pages.log, &pages.upstreams, took, dropped));
+    println!("the log lost {dropped} lines, of which {missing} are missed");
     print(&pages, &sums);
     wrong
 }
@@ -52,11 +59,8 @@ fn one(
     let is_once = matches!(seen.kind, Kind::Post | Kind::Upload);
     let mut check = |is_wrong: bool, text| wrong.extend(is_wrong.then_some(text));
     check(lines.len() > 1, "the log has it more than once");
-    check(
-        lines.is_empty() && matches!(seen.end, End::Answered(_) | End::Broken(_)),
-        "the log does not have it",
-    );
-    check(lines.is_empty() && !events.is_empty(), "an upstream has it, and the log does not");
+    check(lines.is_empty() && matches!(seen.end, End::Answered(_) | End::Broken(_)), NOT_IN_LOG[0]);
+    check(lines.is_empty() && !events.is_empty(), NOT_IN_LOG[1]);
     check(attempts.len() > ATTEMPTS, "more attempts than there may be");
     check(!lines.is_empty() && heads > attempts.len(), "it came to upstreams more often than it was sent");
     check(is_once && heads > 1, "a POST without a key was sent twice");
@@ -120,6 +124,7 @@ fn budget(
     log: &HashMap<u64, Vec<Line>>,
     upstreams: &HashMap<u64, Vec<(SocketAddr, Event)>>,
     took: Duration,
+    dropped: u64,
 ) -> Option<String> {
     let (mut paid, mut resends, mut successes) = (0.0, 0_u64, 0_u64);
     for (id, line) in log.iter().flat_map(|(id, lines)| lines.iter().map(move |line| (id, line))) {
@@ -136,6 +141,8 @@ fn budget(
         }
         successes += line.attempts.iter().filter(|attempt| attempt.status == Some(200)).count() as u64;
     }
+    // A line that the log lost may have been a success.
+    successes += dropped;
     let earned =
         100.0 + successes as f64 * f64::from(PERCENT) / 100.0 + took.as_secs_f64() * f64::from(PER_SECOND);
     println!("{resends} resends, paid with {paid:.0} tokens; there were {earned:.0} at most");
@@ -191,5 +198,7 @@ fn print(pages: &Pages, sums: &BTreeMap<(Kind, String), u64>) {
     );
 }
 
+/// What is wrong with a request without a line, unless the log lost it.
+const NOT_IN_LOG: [&str; 2] = ["the log does not have it", "an upstream has it, and the log does not"];
 /// What upstreams answer, and the gateway where they do not.
 const STATUSES: [u16; 4] = [200, 502, 503, 504];

@@ -7,6 +7,8 @@ use std::time::Instant;
 
 use serde::Deserialize;
 
+use crate::pattern;
+
 /// The books of all, which are written as things happen.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Books(Arc<Mutex<Pages>>);
@@ -41,6 +43,8 @@ pub(crate) enum Kind {
     KeyedPost,
     Upload,
     Download,
+    /// A download whose client reads slowly.
+    SlowDownload,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -113,7 +117,7 @@ impl Books {
             Err(error) => return self.violation(format!("the log has a line that is none: {error}: {text}")),
         };
         let mut pages = self.open();
-        let id = line.path.as_deref().and_then(|path| path.strip_prefix("/soak/")?.parse().ok());
+        let id = line.path.as_deref().and_then(pattern::id_of);
         match (id, &line.rejected) {
             (Some(id), _) => pages.log.entry(id).or_default().push(line),
             (None, Some(word)) => *pages.rejected.entry(word.clone()).or_default() += 1,

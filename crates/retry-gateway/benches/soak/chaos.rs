@@ -22,6 +22,8 @@ pub(crate) type Stop = Arc<AtomicBool>;
 enum Fault {
     Kill,
     Pause,
+    /// It is paused for longer than an attempt may take, as a host that has vanished.
+    Vanish,
     Behave(Mode, &'static str),
 }
 
@@ -30,6 +32,7 @@ impl Fault {
         match self {
             Self::Kill => "killed",
             Self::Pause => "paused",
+            Self::Vanish => "vanished",
             Self::Behave(_, name) => name,
         }
     }
@@ -44,7 +47,7 @@ pub(crate) async fn upstream(
 ) -> anyhow::Result<Endpoint> {
     let mut rng = StdRng::seed_from_u64(seed);
     let modes = Mode::ALL[1..].iter().map(|(mode, name)| Fault::Behave(*mode, name));
-    let faults: Vec<_> = [Fault::Kill, Fault::Pause].into_iter().chain(modes).collect();
+    let faults: Vec<_> = [Fault::Kill, Fault::Pause, Fault::Vanish].into_iter().chain(modes).collect();
     while !stop.load(Ordering::Relaxed) {
         sleep(Duration::from_millis(rng.random_range(300..2500))).await;
         let Some(fault) = faults.choose(&mut rng).copied() else { break };
@@ -54,17 +57,27 @@ pub(crate) async fn upstream(
                 endpoint.kill();
                 books.open().kills.push((endpoint.address, Instant::now()));
             }
-            Fault::Pause => endpoint.signal("STOP")?,
+            Fault::Pause | Fault::Vanish => endpoint.signal("STOP")?,
             Fault::Behave(mode, _) => endpoint.behave(mode)?,
         }
-        sleep(Duration::from_millis(rng.random_range(200..2000))).await;
+        let millis = if matches!(fault, Fault::Vanish) { 3_000..6_000 } else { 200..2_000 };
+        sleep(Duration::from_millis(rng.random_range(millis))).await;
         match fault {
             Fault::Kill => endpoint.restart()?,
-            Fault::Pause => endpoint.signal("CONT")?,
+            Fault::Pause | Fault::Vanish => endpoint.signal("CONT")?,
             Fault::Behave(..) => endpoint.behave(Mode::Well)?,
         }
     }
     Ok(endpoint)
+}
+
+/// Leaves the gateway's log unread for the middle of a round.
+pub(crate) async fn unread_log(gateway: &Gateway, length: Duration, books: &Books) {
+    sleep(length / 4).await;
+    *books.open().faults.entry("log left unread").or_default() += 1;
+    gateway.read_log(false);
+    sleep(length / 2).await;
+    gateway.read_log(true);
 }
 
 /// Has the gateway read other files, and at the end the first one.

@@ -63,16 +63,17 @@ impl Wish {
             45..60 => Kind::Post,
             60..75 => Kind::KeyedPost,
             75..88 => Kind::Upload,
-            _ => Kind::Download,
+            88..95 => Kind::Download,
+            _ => Kind::SlowDownload,
         };
         let large = rng.random_range(100_000..400_000);
         let small = rng.random_range(100..5000);
         let sends = match kind {
-            Kind::Get | Kind::Download => 0,
+            Kind::Get | Kind::Download | Kind::SlowDownload => 0,
             Kind::Post | Kind::KeyedPost => small,
             Kind::Upload => large,
         };
-        let wants = if kind == Kind::Download { large } else { small };
+        let wants = if matches!(kind, Kind::Download | Kind::SlowDownload) { large } else { small };
         let leaves = rng.random_bool(0.1);
         let leaves = leaves.then(|| (Duration::from_millis(rng.random_range(0..100)), rng.random_bool(0.5)));
         Self { kind, sends, wants, is_sized: rng.random_bool(0.5), leaves }
@@ -85,7 +86,7 @@ impl Wish {
         let (began, body) = (Instant::now(), (pattern::hash(&content), self.sends));
         let seen = |end| Seen { kind: self.kind, body, began, end };
         let method = if self.sends == 0 { "GET" } else { "POST" };
-        let mut request = Request::builder().method(method).uri(format!("http://{to}/soak/{id}"));
+        let mut request = Request::builder().method(method).uri(format!("http://{to}{}", pattern::path(id)));
         request = request.header("x-size", self.wants);
         if self.kind == Kind::KeyedPost {
             request = request.header("idempotency-key", format!("\"{id}\"")).header("x-kind", "keyed");
@@ -117,16 +118,21 @@ impl Wish {
 
     /// Reads an answer to its end. One that is whole is right.
     async fn check(self, id: u64, response: Response<Incoming>, books: &Books) -> End {
-        let (head, body) = response.into_parts();
+        let (head, mut body) = response.into_parts();
         let status = head.status.as_u16();
         let named = head.headers.get("x-id").and_then(|name| name.to_str().ok()?.parse::<u64>().ok());
         if named.is_some_and(|named| named != id) {
             books.violation(format!("{id}: it is answered with what {named:?} was to get"));
         }
-        let Ok(body) = body.collect().await else {
-            return End::Broken(status);
-        };
-        let body = body.to_bytes();
+        let mut bytes = Vec::new();
+        while let Some(frame) = body.frame().await {
+            let Ok(frame) = frame else { return End::Broken(status) };
+            bytes.extend(frame.into_data().unwrap_or_default());
+            if self.kind == Kind::SlowDownload {
+                sleep(READ_PAUSE).await;
+            }
+        }
+        let body = bytes;
         if head.status == StatusCode::OK && (named.is_none() || body != pattern::bytes(!id, self.wants)) {
             books.violation(format!("{id}: a 200 with another body: {} of {} bytes", body.len(), self.wants));
         }
@@ -139,6 +145,8 @@ fn chain(error: &dyn std::error::Error) -> String {
     causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
+/// The pause of a client that reads slowly, between two pieces.
+const READ_PAUSE: Duration = Duration::from_millis(100);
 /// Each request has its own.
 static ID: AtomicU64 = AtomicU64::new(1);
 /// More than a route's timeout and a long pause in a body.

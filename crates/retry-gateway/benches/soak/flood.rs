@@ -30,12 +30,12 @@ pub(crate) async fn run(to: SocketAddr, books: &Books) -> anyhow::Result<()> {
         books.violation(format!("only {cut} of {SLOW} connections with slow heads were cut"));
     }
     let limit = limits()?.0;
-    // Some are for all else that is open.
-    let count = FLOOD.min(limit.saturating_sub(500));
+    // The gateway lets clients have half of its files, but for a reserve. Some are for all else that is open.
+    let count = FLOOD.min((limit.saturating_sub(1_024) / 2).saturating_sub(500));
     if count < FLOOD {
         println!(
             "  `ulimit -n` is {limit}: {count} connections instead of {FLOOD}, which take {}",
-            FLOOD + 500
+            2 * (FLOOD + 500) + 1_024
         );
     }
     let began = Instant::now();

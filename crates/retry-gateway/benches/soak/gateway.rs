@@ -1,7 +1,8 @@
 //! The gateway's process: its configurations, its log, and what it holds.
 
 use std::fs;
-use std::net::SocketAddr;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,11 +20,14 @@ use crate::endpoint::{listens, port, read, signal};
 #[derive(Debug)]
 pub(crate) struct Gateway {
     pub(crate) address: SocketAddr,
+    admin: SocketAddr,
     folder: TempDir,
     process: Option<(Child, JoinHandle<()>)>,
     said: Arc<Mutex<Vec<String>>>,
     /// Whether it will be killed, and may leave half a line of its log.
     ends_abruptly: Arc<AtomicBool>,
+    /// Whether nobody reads its log.
+    is_log_unread: Arc<AtomicBool>,
     books: Books,
 }
 
@@ -49,9 +53,16 @@ pub(crate) struct Held {
 
 impl Gateway {
     pub(crate) fn start(endpoints: &[SocketAddr], books: &Books) -> anyhow::Result<Self> {
-        let (address, folder) = (port()?, tempfile::tempdir()?);
-        let (said, ends_abruptly, books) = (Arc::default(), Arc::default(), books.clone());
-        let mut gateway = Self { address, folder, process: None, said, ends_abruptly, books };
+        let mut gateway = Self {
+            address: port()?,
+            admin: port()?,
+            folder: tempfile::tempdir()?,
+            process: None,
+            said: Arc::default(),
+            ends_abruptly: Arc::default(),
+            is_log_unread: Arc::default(),
+            books: books.clone(),
+        };
         gateway.write(endpoints, Change::None)?;
         gateway.restart()?;
         Ok(gateway)
@@ -64,7 +75,13 @@ impl Gateway {
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
         let (books, said) = (self.books.clone(), Arc::clone(&self.said));
         let ends_abruptly = Arc::clone(&self.ends_abruptly);
-        let log = read(&mut child.stdout, move |line| books.log(line, ends_abruptly.load(Ordering::Relaxed)));
+        let is_log_unread = Arc::clone(&self.is_log_unread);
+        let log = read(&mut child.stdout, move |line| {
+            while is_log_unread.load(Ordering::Relaxed) {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            books.log(line, ends_abruptly.load(Ordering::Relaxed));
+        });
         read(&mut child.stderr, move |line| {
             said.lock().unwrap_or_else(PoisonError::into_inner).push(line.to_owned());
         });
@@ -72,7 +89,41 @@ impl Gateway {
         listens(self.address)
     }
 
+    /// Has its log read, or left unread.
+    pub(crate) fn read_log(&self, reads: bool) {
+        self.is_log_unread.store(!reads, Ordering::Relaxed);
+    }
+
+    /// The sum of a metric's series.
+    pub(crate) fn metric(&self, name: &str) -> anyhow::Result<f64> {
+        let mut socket = TcpStream::connect(self.admin)?;
+        socket.write_all(b"GET /metrics HTTP/1.1\r\nhost: soak\r\nconnection: close\r\n\r\n")?;
+        let mut text = String::new();
+        socket.read_to_string(&mut text)?;
+        let value = |line: &str| {
+            let (series, value) = line.rsplit_once(' ')?;
+            let is_named = series.split('{').next() == Some(name);
+            is_named.then(|| value.parse::<f64>().ok()).flatten()
+        };
+        let values: Vec<_> = text.lines().filter_map(value).collect();
+        anyhow::ensure!(!values.is_empty(), "there is no {name}");
+        Ok(values.iter().sum())
+    }
+
+    /// The gauges that are not 0 when nobody sends.
+    pub(crate) fn unsettled(&self) -> anyhow::Result<Vec<String>> {
+        let mut unsettled = Vec::new();
+        for name in ["upstream_rq_active", "upstream_rq_pending_active", "retry_body_buffered_bytes"] {
+            let value = self.metric(name)?;
+            if value != 0.0 {
+                unsettled.push(format!("{name} is {value} at rest"));
+            }
+        }
+        Ok(unsettled)
+    }
+
     pub(crate) fn kill(&mut self) {
+        self.read_log(true);
         self.ends_abruptly.store(true, Ordering::Relaxed);
         if let Some((mut child, log)) = self.process.take() {
             let _ = child.kill();
@@ -144,10 +195,11 @@ impl Gateway {
         }
         // More than all who come in the flood, and less time for heads than it takes them to send one.
         let text = format!(
-            "listen = \"{}\"\n[limits]\nconnections = 20000\nheader_timeout = \"{HEADER_TIMEOUT:?}\"\n[upstreams.api]\n\
+            "listen = \"{}\"\nadmin = \"{}\"\n[limits]\nconnections = 20000\nheader_timeout = \"{HEADER_TIMEOUT:?}\"\n[upstreams.api]\n\
              endpoints = [{}]\nconnect_timeout = \"{connect}\"\n\
              retry_budget = {{ percent = {PERCENT}, min_retries_per_second = {PER_SECOND} }}\n{routes}",
             self.address,
+            self.admin,
             urls.join(", ")
         );
         let next = self.folder.path().join("next");

@@ -66,7 +66,7 @@ async fn run(cli: &Cli) -> anyhow::Result<Vec<String>> {
     let begin = gateway.held()?;
     println!("at the beginning: {begin}");
     let mut wrong = Vec::new();
-    let mut rested = None;
+    let (mut rested, mut dropped) = (None, 0);
     let mut left = Duration::try_from_secs_f64(cli.minutes * 60.0)?;
     // Books that are settled now and then need not hold hours.
     for round in 0.. {
@@ -78,7 +78,10 @@ async fn run(cli: &Cli) -> anyhow::Result<Vec<String>> {
         endpoints = shake(cli, &gateway, endpoints, seed, length, &books).await?;
         let took = began.elapsed();
         let held = rest(&gateway, &mut endpoints).await?;
-        wrong.extend(account::settle(books.close(), took));
+        let lost = gateway.metric("access_log_dropped_total")? as u64;
+        wrong.extend(account::settle(books.close(), took, lost - dropped));
+        dropped = lost;
+        wrong.extend(gateway.unsettled()?);
         wrong.extend(held.beyond(begin, 48 * 1024));
         wrong.extend(held.beyond(*rested.get_or_insert(held), 16 * 1024));
         if !gateway.runs() {
@@ -129,11 +132,15 @@ async fn shake(
         tokio::spawn(chaos::upstream(endpoint, seed + number, Arc::clone(&no_faults), books.clone()))
     });
     let faults: Vec<_> = faults.collect();
-    let (reloaded, ()) =
-        tokio::join!(chaos::reloads(gateway, &addresses, seed + 600, Arc::clone(&no_faults), books), async {
-            sleep(length).await;
-            no_faults.store(true, Ordering::Relaxed);
-        });
+    let time = async {
+        sleep(length).await;
+        no_faults.store(true, Ordering::Relaxed);
+    };
+    let (reloaded, (), ()) = tokio::join!(
+        chaos::reloads(gateway, &addresses, seed + 600, Arc::clone(&no_faults), books),
+        chaos::unread_log(gateway, length, books),
+        time,
+    );
     reloaded?;
     let mut endpoints = Vec::new();
     for fault in faults {

@@ -15,6 +15,16 @@ pub(crate) fn bytes(id: u64, len: usize) -> Vec<u8> {
     (0..).flat_map(block).take(len).collect()
 }
 
+/// The path of a request. It is so long that the lines of the log fill its queue while nobody reads it.
+pub(crate) fn path(id: u64) -> String {
+    format!("/soak/{id}/{}", "x".repeat(PATH_FILLER))
+}
+
+/// The request that has this path.
+pub(crate) fn id_of(path: &str) -> Option<u64> {
+    path.strip_prefix("/soak/")?.split('/').next()?.parse().ok()
+}
+
 /// FNV-1a.
 pub(crate) fn hash(bytes: &[u8]) -> u64 {
     bytes
@@ -73,4 +83,5 @@ impl Body for Pieces {
     }
 }
 
+const PATH_FILLER: usize = 6_000;
 const PIECE: usize = 16 * 1024;

@@ -152,7 +152,7 @@ async fn head(socket: &mut BufReader<TcpStream>) -> io::Result<Option<Head>> {
         return Ok(None);
     }
     let path = line.split(' ').nth(1).unwrap_or_default();
-    let id = path.strip_prefix("/soak/").and_then(|id| id.parse().ok()).ok_or(io::ErrorKind::InvalidData)?;
+    let id = pattern::id_of(path).ok_or(io::ErrorKind::InvalidData)?;
     let mut headers = HashMap::new();
     loop {
         line.clear();

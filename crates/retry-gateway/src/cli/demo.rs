@@ -217,7 +217,7 @@ mod tests {
         for (strategy, rest) in [
             (Strategy::Default, ""),
             (Strategy::Paced, "pace = { key = \"upstream\" }"),
-            (Strategy::Llm, "pace = { key = \"header:authorization\", longest = \"120s\" }\n"),
+            (Strategy::Llm, "pace = { key = \"credential+model\", longest = \"120s\" }\n"),
         ] {
             let profile = if strategy == Strategy::Llm { "llm" } else { "default" };
             let text = format!(

@@ -1,10 +1,12 @@
 //! Checks that compare several keys of a configuration.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
+
+use http::Uri;
+use http::uri::Scheme;
 
 use super::error::Invalid;
 use super::reader::Table;
-use super::route::{HostPattern, RouteConfig};
 
 /// Checks that the two listeners have different ports, and that only operators reach the admin listener.
 pub(super) fn listeners(
@@ -26,35 +28,19 @@ pub(super) fn listeners(
     }
 }
 
-/// Returns the problem of a route that never gets a request, because an earlier route matches all of them.
-pub(super) fn find_unreachable(route: &RouteConfig, earlier: &[(String, RouteConfig)]) -> Option<Invalid> {
-    let (path, _) = earlier.iter().find(|(_, earlier)| covers(earlier, route))?;
-    let message = format!("never gets a request, because {path} takes all of them");
-    Some(Invalid::new(message).allowed(format!("the narrower route first, or without {path}")))
-}
-
-/// Returns true if every request that `narrow` matches is also matched by `wide`.
-fn covers(wide: &RouteConfig, narrow: &RouteConfig) -> bool {
-    let path = wide.path_prefix == "/"
-        || narrow
-            .path_prefix
-            .strip_prefix(&wide.path_prefix)
-            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-    let host = wide
-        .host
-        .as_ref()
-        .is_none_or(|wide| narrow.host.as_ref().is_some_and(|narrow| covers_host(wide, narrow)));
-    let methods = wide.methods.is_empty()
-        || !narrow.methods.is_empty() && narrow.methods.iter().all(|method| wide.methods.contains(method));
-    path && host && methods && wide.headers.iter().all(|header| narrow.headers.contains(header))
-}
-
-fn covers_host(wide: &HostPattern, narrow: &HostPattern) -> bool {
-    match narrow {
-        HostPattern::Exact(name) => wide.matches(name),
-        HostPattern::SubdomainsOf(_) if wide == narrow => true,
-        HostPattern::SubdomainsOf(parent) => {
-            matches!(wide, HostPattern::SubdomainsOf(_)) && wide.matches(parent)
-        }
+/// Returns whether an endpoint is the gateway's own listener, as far as its address tells.
+pub(super) fn is_own_listener(endpoint: &Uri, listen: SocketAddr) -> bool {
+    let default_port = if endpoint.scheme() == Some(&Scheme::HTTPS) { 443 } else { 80 };
+    if listen.port() != endpoint.port_u16().unwrap_or(default_port) {
+        return false;
     }
+    let host = endpoint.host().unwrap_or_default().trim_matches(['[', ']']);
+    let own = listen.ip().to_canonical();
+    if host.eq_ignore_ascii_case("localhost") {
+        return own.is_unspecified() || own.is_loopback();
+    }
+    host.parse::<IpAddr>().is_ok_and(|host| {
+        let host = host.to_canonical();
+        host == own || host.is_unspecified() || own.is_unspecified() && host.is_loopback()
+    })
 }

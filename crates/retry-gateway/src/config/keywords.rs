@@ -1,5 +1,6 @@
 //! The keywords of the configuration file, and the search for the one that an operator probably meant.
 
+use tower_http_retry::grpc::GrpcCode;
 use tower_http_retry::policy::Jitter;
 
 use super::profile::Profile;
@@ -29,7 +30,11 @@ pub(super) enum RetryTrigger {
     GatewayError,
     ServerError,
     RetriableClientError,
+    RateLimited,
     RetriableStatusCodes,
+    RetriableHeaders,
+    /// A gRPC call ended with this code.
+    Grpc(GrpcCode),
 }
 
 impl Keyword for Protocol {
@@ -37,7 +42,8 @@ impl Keyword for Protocol {
 }
 
 impl Keyword for Profile {
-    const KEYWORDS: &'static [(&'static str, Self)] = &[("default", Self::Default), ("llm", Self::Llm)];
+    const KEYWORDS: &'static [(&'static str, Self)] =
+        &[("default", Self::Default), ("llm", Self::Llm), ("grpc", Self::Grpc)];
 }
 
 impl Keyword for HostSelection {
@@ -77,23 +83,21 @@ impl Keyword for RetryTrigger {
         ("gateway-error", Self::GatewayError),
         ("5xx", Self::ServerError),
         ("retriable-4xx", Self::RetriableClientError),
+        ("rate-limited", Self::RateLimited),
         ("retriable-status-codes", Self::RetriableStatusCodes),
+        ("retriable-headers", Self::RetriableHeaders),
+        ("cancelled", Self::Grpc(GrpcCode::Cancelled)),
+        ("deadline-exceeded", Self::Grpc(GrpcCode::DeadlineExceeded)),
+        ("internal", Self::Grpc(GrpcCode::Internal)),
+        ("resource-exhausted", Self::Grpc(GrpcCode::ResourceExhausted)),
+        ("unavailable", Self::Grpc(GrpcCode::Unavailable)),
     ];
 }
 
 /// Keywords of Envoy's `retry_on` that the gateway does not support. An operator who brings a file of Envoy's
 /// should read that, and not a hint at a typing error.
-pub(super) const UNSUPPORTED_TRIGGERS: &[&str] = &[
-    "retriable-headers",
-    "envoy-ratelimited",
-    "reset-before-request",
-    "http3-post-connect-failure",
-    "cancelled",
-    "deadline-exceeded",
-    "internal",
-    "resource-exhausted",
-    "unavailable",
-];
+pub(super) const UNSUPPORTED_TRIGGERS: &[&str] =
+    &["envoy-ratelimited", "reset-before-request", "http3-post-connect-failure"];
 
 /// Returns all keywords of a kind, for a message.
 pub(super) fn list<W: Keyword>() -> String {

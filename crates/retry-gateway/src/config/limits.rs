@@ -14,12 +14,18 @@ pub struct Limits {
     /// The longest time from the first byte of a request's head to its last. It also bounds the wait for the
     /// first byte of a connection.
     pub header_timeout: Duration,
-    /// The longest time that an HTTP/1.1 connection stays open between two requests.
+    /// The longest time that a connection stays open between two requests.
     pub idle_timeout: Duration,
     /// The longest time that a client may send nothing of a request's body that the gateway waits for.
     pub body_timeout: Duration,
-    /// The longest time that a client may read nothing of what the gateway sends.
+    /// The fewest bytes a second that a client may send of a request's body that the gateway waits for,
+    /// over any 30 s of waiting; `None` for no bound.
+    pub body_min_rate: Option<u32>,
+    /// The longest time that a client may read nothing of what the gateway sends. It holds for each HTTP/2
+    /// stream.
     pub write_timeout: Duration,
+    /// The longest time that a tunnel stays open although no byte passes through it.
+    pub tunnel_idle_timeout: Duration,
     /// Requests at a time over one HTTP/2 connection; at least 1.
     pub max_concurrent_streams: u32,
 }
@@ -40,8 +46,12 @@ impl Default for Limits {
             // same time.
             idle_timeout: Duration::from_secs(75),
             body_timeout: Duration::from_secs(30),
+            // A body of 64 KiB then takes two minutes at most, and the slowest mobile networks are faster.
+            body_min_rate: Some(500),
             // nginx's default.
             write_timeout: Duration::from_secs(60),
+            // HAProxy's documentation proposes it. Most protocols over a tunnel send a ping each minute.
+            tunnel_idle_timeout: Duration::from_secs(3_600),
             // hyper's default. RFC 9113 section 6.5.2 recommends at least 100.
             max_concurrent_streams: 200,
         }
@@ -51,6 +61,9 @@ impl Default for Limits {
 /// The default of `drain_timeout`: longer than most requests take, and shorter than the time after which a
 /// supervisor kills the process, which is 90 s for systemd.
 pub(super) const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
-/// The default of `max_requests`: the number of requests that may wait in a pace, so that it does not cut a
-/// pace short.
+/// The default of `max_requests`: as many as the connections of clients, so that it rejects no client where one
+/// upstream has all the traffic over HTTP/1.1.
 pub(super) const MAX_REQUESTS: usize = 10_000;
+/// The default of `max_pending_requests`: as many as `max_requests`, so that each request that is in flight can wait for a
+/// resend, and as the default `waiters` of a pace.
+pub(super) const MAX_PENDING_REQUESTS: usize = MAX_REQUESTS;

@@ -9,10 +9,10 @@ use http::StatusCode;
 /// connections is ejected at once, because the next request would fail too.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OutlierDetection {
-    /// The number of failures in a row that ejects an endpoint: statuses, timeouts and broken connections; 0
-    /// for never.
+    /// The number of failures in a row that ejects an endpoint: timeouts, broken connections, and the
+    /// `status_codes`; 0 for never.
     pub consecutive_5xx: u32,
-    /// The statuses that count as failures. All of them are 5xx.
+    /// The statuses that count as failures beside timeouts and broken connections. All of them are 5xx.
     pub status_codes: BTreeSet<StatusCode>,
     /// The share of failures in an interval that ejects an endpoint, in percent; 0 for never.
     pub failure_percentage_threshold: u32,
@@ -28,28 +28,27 @@ pub struct OutlierDetection {
     /// The share of the endpoints that may be ejected at a time, in percent and rounded up. One endpoint
     /// always stays.
     pub max_ejection_percent: u32,
+    /// The share of the endpoints, in percent, below which the healthy ones would get too much. All endpoints
+    /// are then used, ejected or not; 0 for never.
+    pub healthy_panic_threshold: u32,
 }
 
 impl Default for OutlierDetection {
-    /// Returns Envoy's defaults, but for the times and the cap. One request probes an endpoint before the
-    /// rest follow, so an early end of an ejection costs little. Fewer than half of the endpoints must not
-    /// get the load of all.
+    /// Returns Envoy's defaults, but for the statuses, the times and the cap. A status may be the fault of a
+    /// single client's request, and must not take an endpoint from all others. One request probes an endpoint
+    /// before the rest follow, so an early end of an ejection costs little. Fewer than half of the endpoints
+    /// must not get the load of all.
     fn default() -> Self {
-        let statuses = [
-            StatusCode::INTERNAL_SERVER_ERROR,
-            StatusCode::BAD_GATEWAY,
-            StatusCode::SERVICE_UNAVAILABLE,
-            StatusCode::GATEWAY_TIMEOUT,
-        ];
         Self {
             consecutive_5xx: 5,
-            status_codes: statuses.into(),
+            status_codes: BTreeSet::new(),
             failure_percentage_threshold: 0,
             failure_percentage_request_volume: 50,
             interval: Duration::from_secs(10),
             base_ejection_time: Duration::from_secs(1),
             max_ejection_time: Duration::from_secs(30),
             max_ejection_percent: 50,
+            healthy_panic_threshold: 50,
         }
     }
 }

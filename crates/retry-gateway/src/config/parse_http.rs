@@ -12,7 +12,7 @@ use tower_http_retry::policy::AttemptHeader;
 use super::error::Invalid;
 use super::keywords::nearest;
 use super::route::HostPattern;
-use super::upstream::{HostRule, PaceKey};
+use super::upstream::{FairBy, HostRule, PaceKey};
 use super::value::text;
 
 /// Parses the address of a listener.
@@ -122,21 +122,48 @@ pub(super) fn path_prefix(value: &DeValue<'_>) -> Result<String, Invalid> {
 
 /// Parses the key of a pace.
 pub(super) fn pace_key(value: &DeValue<'_>) -> Result<PaceKey, Invalid> {
-    let allowed = "upstream, endpoint, header:NAME";
+    const KEYWORDS: [(&str, PaceKey); 5] = [
+        ("upstream", PaceKey::Upstream),
+        ("endpoint", PaceKey::Endpoint),
+        ("authority", PaceKey::Authority),
+        ("credential", PaceKey::Credential),
+        ("credential+model", PaceKey::CredentialAndModel),
+    ];
+    let allowed = "upstream, endpoint, authority, credential, credential+model, header:NAME";
+    keyword_or_header(value, allowed, &KEYWORDS, PaceKey::Header)
+}
+
+/// Parses what makes a tenant of a pace.
+pub(super) fn fair_by(value: &DeValue<'_>) -> Result<FairBy, Invalid> {
+    let allowed = "client, header:NAME, or false";
+    keyword_or_header(value, allowed, &[("client", FairBy::Client)], FairBy::Header)
+}
+
+/// Parses one of a few keywords, or `header:` with the name of a header.
+fn keyword_or_header<T: Clone>(
+    value: &DeValue<'_>,
+    allowed: &str,
+    keywords: &[(&str, T)],
+    header: impl FnOnce(HeaderName) -> T,
+) -> Result<T, Invalid> {
     let given = text(value, allowed)?;
-    match given.split_once(':') {
-        None if given == "upstream" => Ok(PaceKey::Upstream),
-        None if given == "endpoint" => Ok(PaceKey::Endpoint),
-        Some(("header", name)) => match HeaderName::from_bytes(name.as_bytes()) {
-            Ok(name) => Ok(PaceKey::Header(name)),
-            Err(_) => Err(Invalid::new("not the name of a header").allowed(allowed)),
-        },
-        _ => {
-            let header = header_name(given).map(|name| format!("header:{name}"));
-            let near = nearest(given, ["upstream", "endpoint"]).or(header.ok());
+    if let Some(name) = given.strip_prefix("header:") {
+        return header_name(name).map(header).map_err(|invalid| invalid.allowed(allowed));
+    }
+    match keywords.iter().find(|(word, _)| *word == given) {
+        Some((_, meaning)) => Ok(meaning.clone()),
+        None => {
+            let name = header_name(given).map(|name| format!("header:{name}"));
+            let near = nearest(given, keywords.iter().map(|(word, _)| *word)).or(name.ok());
             Err(Invalid::new("unknown word").allowed(allowed).nearest(near))
         }
     }
+}
+
+/// Parses the name of the header that names a model.
+pub(super) fn model_header(value: &DeValue<'_>) -> Result<HeaderName, Invalid> {
+    let allowed = "the name of a header";
+    header_name(text(value, allowed)?).map_err(|invalid| invalid.allowed(allowed))
 }
 
 /// Parses the name of a header that the gateway may set on resends.

@@ -1,17 +1,18 @@
 //! Profiles: the defaults of a route, and the reasons for them.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use clap::ValueEnum;
-use http::header::AUTHORIZATION;
-use http::{HeaderName, StatusCode};
+use http::{HeaderName, StatusCode, Uri};
+use tower_http_retry::grpc::GrpcCode;
 use tower_http_retry::policy::Jitter;
 
 use super::retry::{
     BackOff, BackOffPolicy, ErrorBodyDrain, HostSelection, Nested, OnExceed, RateLimitedBackOff, RetryConfig,
     RetryMethods, RetryOn,
 };
-use super::upstream::{PaceConfig, PaceKey};
+use super::upstream::{PaceConfig, PaceKey, Protocol, UpstreamConfig};
 
 /// The set of defaults that a route starts from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -22,6 +23,9 @@ pub enum Profile {
     /// Defaults for APIs of language models. Their responses take minutes, their limits count by key, and all
     /// of their requests are POST.
     Llm,
+    /// Defaults for gRPC. Its calls have timeouts and failures of their own, are all POST, and may be streams that last
+    /// for days.
+    Grpc,
 }
 
 impl Profile {
@@ -32,6 +36,8 @@ impl Profile {
             Self::Default => Duration::from_secs(15),
             // The default timeout of the SDKs of OpenAI and Anthropic.
             Self::Llm => Duration::from_secs(600),
+            // A call has its own `grpc-timeout`, and the head of a stream may come with its first message.
+            Self::Grpc => Duration::from_secs(3_600),
         }
     }
 
@@ -40,10 +46,12 @@ impl Profile {
         match self {
             // The gateway cannot know which requests share a limit, and a wrong guess would hold back the
             // others.
-            Self::Default => None,
+            Self::Default | Self::Grpc => None,
             Self::Llm => {
                 let longest = MAX_LLM_HINT;
-                Some(PaceConfig { key: PaceKey::Header(AUTHORIZATION), longest, ..PaceConfig::default() })
+                // Anthropic, Azure and Google have headers of their own for the key, and each limit is one of a
+                // key's account. Most APIs also count by model.
+                Some(PaceConfig { key: PaceKey::CredentialAndModel, longest, ..PaceConfig::default() })
             }
         }
     }
@@ -65,14 +73,42 @@ impl Profile {
                 llm.num_retries = 3;
                 // A model may take minutes to respond, and does not hang then.
                 llm.per_try_timeout = None;
+                // The backoff of the SDKs of OpenAI and Anthropic, as in the library's policy for these APIs.
+                llm.back_off.base_interval = Duration::from_millis(500);
+                llm.back_off.max_interval = Duration::from_secs(8);
                 llm.rate_limited_back_off.max_interval = MAX_LLM_HINT;
                 llm.peek_quota = true;
+                // Long prompts cost the most, and their bodies have a few hundred KiB. Some SDKs name the model behind them.
+                llm.request_body_buffer_limit = 1024 * 1024;
                 // An API reports an overload at once. After this time the stream of a slow model goes to the
                 // client.
                 llm.hold_event_stream = Some(Duration::from_secs(10));
                 llm
             }
+            Self::Grpc => {
+                let mut grpc = common;
+                // The code that gRPC retries by default, and RESOURCE_EXHAUSTED with a time by `rate-limited`.
+                grpc.retry_on.grpc_codes.insert(GrpcCode::Unavailable);
+                // Every call is a POST. A server that sends one of these statuses has rejected the call.
+                grpc.methods = RetryMethods::IdempotentOrThrottled;
+                // The call has its own timeout.
+                grpc.per_try_timeout = None;
+                grpc.attempt_header = Some(HeaderName::from_static("grpc-previous-rpc-attempts"));
+                grpc
+            }
         }
+    }
+
+    /// Returns an upstream that routes of this profile go to, with its defaults.
+    pub(crate) fn upstream(self, endpoints: Vec<Uri>) -> UpstreamConfig {
+        let mut upstream = UpstreamConfig::with_endpoints(endpoints);
+        upstream.pace = self.pace();
+        if self == Self::Grpc {
+            upstream.protocol = Protocol::Http2;
+            // A stream of events may be quiet for days. Pings find out if its server is gone.
+            upstream.response_idle_timeout = None;
+        }
+        upstream
     }
 
     fn common(spread: f64) -> RetryConfig {
@@ -86,6 +122,8 @@ impl Profile {
             back_off: BackOff::default(),
             // After a longer delay, the route's timeout would pass first.
             rate_limited_back_off: RateLimitedBackOff {
+                // A limit that is met is still there after 25 ms.
+                base_interval: Duration::from_millis(500),
                 max_interval: Duration::from_secs(10),
                 on_exceed: OnExceed::Return,
                 spread,
@@ -110,7 +148,7 @@ impl Profile {
 }
 
 impl RetryOn {
-    /// Returns `connect-failure`, `refused-stream`, `reset`, `per-try-timeout`, `gateway-error` and `429`:
+    /// Returns `connect-failure`, `refused-stream`, `reset`, `per-try-timeout`, `gateway-error` and `rate-limited`:
     /// the outcomes after which another attempt is likely to succeed. After a 500 the same request mostly
     /// fails in the same way.
     fn default_triggers() -> Self {
@@ -119,13 +157,11 @@ impl RetryOn {
             refused_stream: true,
             reset: true,
             per_try_timeout: true,
-            statuses: [
-                StatusCode::TOO_MANY_REQUESTS,
-                StatusCode::BAD_GATEWAY,
-                StatusCode::SERVICE_UNAVAILABLE,
-                StatusCode::GATEWAY_TIMEOUT,
-            ]
-            .into(),
+            rate_limited: true,
+            statuses: [StatusCode::BAD_GATEWAY, StatusCode::SERVICE_UNAVAILABLE, StatusCode::GATEWAY_TIMEOUT]
+                .into(),
+            headers: Vec::new(),
+            grpc_codes: BTreeSet::new(),
         }
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use http::{HeaderName, Method, StatusCode};
+use tower_http_retry::grpc::GrpcCode;
 use tower_http_retry::policy::Jitter;
 
 /// The retry settings of a route: which outcomes are retried, when and how often.
@@ -56,8 +57,25 @@ pub struct RetryOn {
     pub reset: bool,
     /// An attempt took longer than `per_try_timeout`.
     pub per_try_timeout: bool,
+    /// The upstream refuses the request because of a limit: 429, a 403 or 509 whose headers say so, and a 400, 413, 423, 449 or
+    /// 529 that names a time.
+    pub rate_limited: bool,
     /// The statuses of `retriable_status_codes` and of the keywords. All are from 400 to 599.
     pub statuses: BTreeSet<StatusCode>,
+    /// The headers of `retriable_headers`. An error with one of them counts as the refusal of a limit.
+    pub headers: Vec<RetriableHeader>,
+    /// The codes of gRPC calls. If there is one, the gateway reads the codes of calls, and `rate_limited` also means a
+    /// RESOURCE_EXHAUSTED that names a time.
+    pub grpc_codes: BTreeSet<GrpcCode>,
+}
+
+/// A header by which an upstream says that a request is worth another attempt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RetriableHeader {
+    /// The name of the header.
+    pub name: HeaderName,
+    /// The value, after which only details follow, behind `:`, `;` or `,`.
+    pub value: String,
 }
 
 /// The requests that may be sent again after the upstream may have processed them. A request that it did not
@@ -66,7 +84,7 @@ pub struct RetryOn {
 pub enum RetryMethods {
     /// Idempotent requests (RFC 9110 section 9.2.2), and those with an `Idempotency-Key` where it is trusted.
     Idempotent,
-    /// Requests with any method after 429, 503 and 529, with which a server rejects a request. After all
+    /// Requests with any method after 503, 529 and the refusals of limits, with which a server rejects a request. After all
     /// other outcomes it is [`Idempotent`](Self::Idempotent). It is the default of the profile `llm`, and has
     /// no keyword: "all" is more.
     IdempotentOrThrottled,
@@ -97,9 +115,11 @@ pub enum BackOffPolicy {
     Decorrelated,
 }
 
-/// The delays before resends after a response with a hint.
+/// The delays before resends after the refusal of a limit, and after a response with a hint.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RateLimitedBackOff {
+    /// The first delay after a refusal of a limit that names no time; at most `max_interval`. It doubles with each such refusal.
+    pub base_interval: Duration,
     /// The longest hint that a request waits for.
     pub max_interval: Duration,
     /// The treatment of a request whose hint is longer.

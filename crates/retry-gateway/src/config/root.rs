@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
+use super::connections::HeaderCase;
 use super::limits::Limits;
 use super::route::RouteConfig;
 use super::upstream::UpstreamConfig;
@@ -27,6 +28,10 @@ pub struct Config {
     pub limits: Limits,
     /// The proxies in front of the gateway whose forwarding headers count.
     pub trusted_proxies: Vec<IpNet>,
+    /// Headers of requests whose name has an underscore are kept.
+    pub underscores_in_headers: bool,
+    /// The case of header names over HTTP/1.1.
+    pub header_case: HeaderCase,
     /// The bound on the request bodies that are buffered for resends.
     pub buffers: Buffers,
     /// The settings of the access log.

@@ -43,7 +43,7 @@ pub struct FallbackConfig {
 }
 
 /// A pattern for hosts, in lower case and without a port.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum HostPattern {
     /// The host itself.
     Exact(String),
@@ -67,6 +67,12 @@ impl RouteConfig {
             retry: Some(profile.retry(paced)),
             fallback: None,
         }
+    }
+
+    /// Returns whether the route's requests are gRPC calls, whose codes and timeouts count.
+    pub(crate) fn is_grpc(&self) -> bool {
+        let retries_codes = self.retry.as_ref().is_some_and(|retry| !retry.retry_on.grpc_codes.is_empty());
+        self.profile == Profile::Grpc || retries_codes
     }
 
     /// Returns all upstreams that the requests can go to, in their order.

@@ -1,6 +1,7 @@
 //! The keys of the configuration file: each is looked up, parsed and checked here or in a module of its
 //! table.
 
+mod connections;
 mod destinations;
 mod fallback;
 mod limits;
@@ -8,19 +9,23 @@ mod retry;
 mod route;
 mod upstream;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::Path;
 
 use ipnet::IpNet;
 use toml::de::DeTable;
 
 use self::destinations::Destinations;
+use super::connections::HeaderCase;
 use super::error::{ConfigError, ConfigProblem, Invalid, MAX_PROBLEMS, Position};
+use super::keywords::Keyword as _;
 use super::limits::DRAIN_TIMEOUT;
 use super::profile::Profile;
-use super::reader::{Document, Table, Value, position_of};
+use super::reader::{Document, Table, position_of};
 use super::root::{AccessLog, Buffers, Config, ServerTls};
 use super::route::RouteConfig;
+use super::unreachable::EarlierRoutes;
 use super::upstream::UpstreamConfig;
 use super::{checks, parse_http, value};
 
@@ -57,12 +62,20 @@ fn config(mut root: Table<'_>) -> Option<Config> {
     let admin_public = root.parse("admin_public", value::boolean).unwrap_or_default();
     checks::listeners(&root, listen, admin, admin_public);
     let trusted_proxies = trusted_proxies(&mut root);
+    let underscores_in_headers = root.parse("underscores_in_headers", value::boolean).unwrap_or_default();
+    let header_case = HeaderCase {
+        preserve: root.parse("preserve_header_case", value::boolean).unwrap_or_default(),
+        title: root.parse("title_case_headers", value::boolean).unwrap_or_default(),
+    };
     let drain_timeout = root.parse("drain_timeout", value::duration_or_zero);
     let limits = limits::parse(&mut root);
     let buffers = buffers(&mut root);
     let access_log = access_log(&mut root);
-    let llm_names = llm_upstreams(&mut root);
-    let (upstreams, names) = upstreams(&mut root, &llm_names);
+    let profiles = upstream_profiles(&mut root);
+    let (mut upstreams, names) = upstreams(&mut root, &profiles, listen);
+    for upstream in upstreams.values_mut() {
+        upstream.connections.header_case = header_case;
+    }
     let destinations = Destinations { names, upstreams: &upstreams, buffers: &buffers };
     let routes = routes(&mut root, &destinations);
     root.finish();
@@ -71,6 +84,8 @@ fn config(mut root: Table<'_>) -> Option<Config> {
         tls,
         admin,
         trusted_proxies,
+        underscores_in_headers,
+        header_case,
         drain_timeout: drain_timeout.unwrap_or(DRAIN_TIMEOUT),
         limits,
         buffers,
@@ -116,22 +131,30 @@ fn access_log(root: &mut Table<'_>) -> AccessLog {
     log
 }
 
-/// Returns the upstreams that routes with the profile `llm` go to. Their defaults are those of the profile
-/// too, and they are parsed before the routes.
-fn llm_upstreams<'a>(root: &mut Table<'a>) -> BTreeSet<&'a str> {
+/// Returns the profiles of the upstreams that routes with another profile than the default go to. Their defaults are
+/// those of the profile too, and they are parsed before the routes. If there are several, the first route decides.
+fn upstream_profiles<'a>(root: &mut Table<'a>) -> BTreeMap<&'a str, Profile> {
     let routes = root.value("routes").filter(|routes| routes.is_list());
     let routes = routes.and_then(|routes| routes.items("")).unwrap_or_default();
-    let llm_routes = routes.iter().filter(|route| route.peek("profile") == Some("llm"));
-    let names = |route: &Value<'a>| {
-        route.peek("upstream").into_iter().chain(fallback::peek(route)).collect::<Vec<_>>()
-    };
-    llm_routes.flat_map(names).collect()
+    let mut profiles = BTreeMap::new();
+    for route in &routes {
+        let word = route.peek("profile");
+        let profile = Profile::KEYWORDS.iter().find(|(known, _)| Some(*known) == word);
+        let Some((_, profile)) = profile.filter(|(_, profile)| *profile != Profile::Default) else {
+            continue;
+        };
+        for name in route.peek("upstream").into_iter().chain(fallback::peek(route)) {
+            profiles.entry(name).or_insert(*profile);
+        }
+    }
+    profiles
 }
 
 /// Parses the upstreams. It also returns the names of all upstreams in the file, valid or not.
 fn upstreams<'a>(
     root: &mut Table<'a>,
-    llm_names: &BTreeSet<&str>,
+    profiles: &BTreeMap<&str, Profile>,
+    listen: Option<SocketAddr>,
 ) -> (BTreeMap<String, UpstreamConfig>, Vec<&'a str>) {
     let allowed = "at least one table [upstreams.NAME]";
     let Some(value) = root.value("upstreams") else {
@@ -151,9 +174,9 @@ fn upstreams<'a>(
             let allowed = "up to 64 letters, digits, dots, hyphens and underscores";
             table.report_key(name, Invalid::new("not a name").allowed(allowed));
         }
-        let profile = if llm_names.contains(name) { Profile::Llm } else { Profile::Default };
+        let profile = profiles.get(name).copied().unwrap_or_default();
         if let Some(table) = value.table("a table [upstreams.NAME]") {
-            upstreams.insert(name.to_owned(), upstream::parse(table, profile));
+            upstreams.insert(name.to_owned(), upstream::parse(table, profile, listen));
         }
     }
     (upstreams, names)
@@ -169,7 +192,7 @@ fn routes(root: &mut Table<'_>, destinations: &Destinations<'_>) -> Vec<RouteCon
     if items.is_empty() {
         root.report("routes", Invalid::new("empty").allowed(allowed));
     }
-    let mut routes: Vec<(String, RouteConfig)> = Vec::new();
+    let mut routes = EarlierRoutes::default();
     for item in items {
         let Some(table) = item.table("a table [[routes]]") else { continue };
         let (document, before) = (table.document, table.document.problem_count());
@@ -177,11 +200,11 @@ fn routes(root: &mut Table<'_>, destinations: &Destinations<'_>) -> Vec<RouteCon
         let route = route::parse(table, destinations);
         // The check for shadowed routes skips a route that did not parse.
         if document.problem_count() == before {
-            if let Some(invalid) = checks::find_unreachable(&route, &routes) {
+            if let Some(invalid) = routes.find_unreachable(&route) {
                 document.add(start, &path, None, invalid);
             }
-            routes.push((path, route));
+            routes.push(path, route);
         }
     }
-    routes.into_iter().map(|(_, route)| route).collect()
+    routes.into_routes()
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::profile::Profile;
 use super::root::Config;
 use super::route::{FallbackConfig, HostPattern, RouteConfig};
-use super::upstream::{PaceKey, Protocol, UpstreamConfig};
+use super::upstream::{FairBy, PaceKey, Protocol, UpstreamConfig};
 
 /// A short text about a configuration for people, which its `Display` writes.
 #[derive(Debug)]
@@ -57,7 +57,15 @@ impl fmt::Display for Inline<'_, UpstreamConfig> {
         match pace.as_ref().map(|pace| &pace.key) {
             Some(PaceKey::Upstream) => f.write_str(", paced by upstream"),
             Some(PaceKey::Endpoint) => f.write_str(", paced by endpoint"),
+            Some(PaceKey::Authority) => f.write_str(", paced by authority"),
+            Some(PaceKey::Credential) => f.write_str(", paced by credential"),
+            Some(PaceKey::CredentialAndModel) => f.write_str(", paced by credential and model"),
             Some(PaceKey::Header(name)) => write!(f, ", paced by header {name}"),
+            None => Ok(()),
+        }?;
+        match pace.as_ref().and_then(|pace| pace.fair_by.as_ref()) {
+            Some(FairBy::Client) => f.write_str(", fair by client"),
+            Some(FairBy::Header(name)) => write!(f, ", fair by header {name}"),
             None => Ok(()),
         }
     }
@@ -83,8 +91,10 @@ impl fmt::Display for Inline<'_, RouteConfig> {
             write!(f, ", else {} after {}", upstreams.join(", "), Inline(after))?;
         }
         f.write_str(": ")?;
-        if *profile == Profile::Llm {
-            f.write_str("llm, ")?;
+        match profile {
+            Profile::Default => {}
+            Profile::Llm => f.write_str("llm, ")?,
+            Profile::Grpc => f.write_str("grpc, ")?,
         }
         match retry {
             Some(retry) => write!(f, "{}", count_of(retry.num_retries.into(), "retry", "retries"))?,

@@ -40,14 +40,14 @@ upstream = "api"
 timeout = "15s"                      # until response headers, waits included
 profile = "default"                  # default | llm: timeout 10m, no per_try_timeout, hints to 120s, pace by authorization, 4 attempts, POST; explicit keys win
 [routes.retry]
-retry_on = ["connect-failure", "refused-stream", "reset", "per-try-timeout", "gateway-error", "429"]
+retry_on = ["connect-failure", "refused-stream", "reset", "per-try-timeout", "gateway-error", "rate-limited"]
 retriable_status_codes = []
 methods = "idempotent"               # idempotent | all | ["GET", ..]
 trust_idempotency_key = true         # the client that sends a key says the server honours it; false where it does not
 num_retries = 2                      # resends, so 3 attempts
 per_try_timeout = "5s"
 back_off = { policy = "exponential", base_interval = "25ms", max_interval = "250ms", jitter = "full" }   # or decorrelated
-rate_limited_back_off = { max_interval = "10s", on_exceed = "return", spread = 1.0 }   # of the hint, 250 ms to 5 s; 0 under a pace
+rate_limited_back_off = { base_interval = "500ms", max_interval = "10s", on_exceed = "return", spread = 1.0 }   # of the hint, 250 ms to 5 s; 0 under a pace
 host_selection = "avoid-previous"
 request_body_buffer_limit = "64KiB"
 error_body_drain = { bytes = "16KiB", time = "10ms" }

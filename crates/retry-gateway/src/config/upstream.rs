@@ -6,7 +6,8 @@ use std::time::Duration;
 use http::uri::Authority;
 use http::{HeaderName, Uri};
 
-use super::limits::MAX_REQUESTS;
+use super::connections::ConnectionConfig;
+use super::limits::{MAX_PENDING_REQUESTS, MAX_REQUESTS};
 use super::outlier::OutlierDetection;
 
 /// A group of endpoints that can stand in for each other.
@@ -21,10 +22,18 @@ pub struct UpstreamConfig {
     pub tls: UpstreamTls,
     /// The value of `Host` or `:authority`.
     pub host: HostRule,
-    /// The longest time for opening a connection, with its TLS handshake.
-    pub connect_timeout: Duration,
-    /// The largest number of requests at a time that are in flight or wait; at least 1.
+    /// The longest pause between two pieces of a response; `None` for no bound.
+    pub response_idle_timeout: Option<Duration>,
+    /// The settings of the connections to the endpoints.
+    pub connections: ConnectionConfig,
+    /// The longest time that requests wait for the first endpoint to come back when none takes connections; zero
+    /// for no wait.
+    pub wait_while_down: Duration,
+    /// The largest number of requests at a time that are in flight; at least 1.
     pub max_requests: usize,
+    /// The largest number of requests at a time that wait for a resend, a pace, a connection or an endpoint; at
+    /// least 1.
+    pub max_pending_requests: usize,
     /// The budget of the resends; `None` for no budget.
     pub retry_budget: Option<RetryBudget>,
     /// The rules by which an endpoint is ejected; `None` for no ejections.
@@ -75,13 +84,20 @@ pub struct RetryBudget {
 pub struct PaceConfig {
     /// The requests that share a limit.
     pub key: PaceKey,
+    /// The header that names the model where the path does not. It outranks a JSON body. It counts with the key
+    /// [`CredentialAndModel`](PaceKey::CredentialAndModel).
+    pub model_header: HeaderName,
+    /// The requests that count as one tenant. Tenants that wait for the same key share it fairly; `None` if all
+    /// requests are of one tenant.
+    pub fair_by: Option<FairBy>,
     /// The longest time that a key is held back.
     pub longest: Duration,
     /// A new key begins with a few requests at a time.
     pub slow_start: bool,
-    /// The largest number of requests that wait at a time, of all keys together.
+    /// The largest number of requests that wait at a time, of all keys together. A quarter of it may wait for
+    /// one key, and a quarter of that for one tenant.
     pub waiters: usize,
-    /// The largest number of keys at a time; at least 1.
+    /// The largest number of keys at a time; at least 1. Requests with further keys go without a pace.
     pub keys: usize,
 }
 
@@ -92,6 +108,21 @@ pub enum PaceKey {
     Upstream,
     /// The requests to the same endpoint.
     Endpoint,
+    /// The requests for the same host and port, as the upstream gets them in `Host` or `:authority`.
+    Authority,
+    /// The requests with the same credential, in one of the headers or parameters that vendors use.
+    Credential,
+    /// The requests with the same credential for the same model.
+    CredentialAndModel,
+    /// The requests with the same value of this header.
+    Header(HeaderName),
+}
+
+/// The requests that count as one tenant of a pace.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FairBy {
+    /// The requests of the same client: its address, which trusted proxies may tell.
+    Client,
     /// The requests with the same value of this header.
     Header(HeaderName),
 }
@@ -104,8 +135,11 @@ impl UpstreamConfig {
             protocol: Protocol::Http1,
             tls: UpstreamTls::default(),
             host: HostRule::Endpoint,
-            connect_timeout: CONNECT_TIMEOUT,
+            response_idle_timeout: Some(RESPONSE_IDLE_TIMEOUT),
+            connections: ConnectionConfig::default(),
+            wait_while_down: Duration::ZERO,
             max_requests: MAX_REQUESTS,
+            max_pending_requests: MAX_PENDING_REQUESTS,
             retry_budget: Some(RetryBudget::default()),
             outlier_detection: Some(OutlierDetection::default()),
             pace: None,
@@ -126,6 +160,8 @@ impl Default for PaceConfig {
     fn default() -> Self {
         Self {
             key: PaceKey::Upstream,
+            model_header: MODEL_HEADER,
+            fair_by: None,
             longest: Duration::from_secs(60),
             slow_start: false,
             waiters: 10_000,
@@ -134,6 +170,8 @@ impl Default for PaceConfig {
     }
 }
 
-/// The default of `connect_timeout`. It outlasts one lost SYN, which is sent again after a second (RFC 6298
-/// section 2), and leaves most of an attempt's time for the response.
-pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+/// The default of `response_idle_timeout`, which is Envoy's `stream_idle_timeout`. Event streams send
+/// something more often, because other proxies would cut them.
+pub(super) const RESPONSE_IDLE_TIMEOUT: Duration = Duration::from_secs(300);
+/// The default of `model_header`, by which clients can name a model.
+pub(super) const MODEL_HEADER: HeaderName = HeaderName::from_static("x-model");

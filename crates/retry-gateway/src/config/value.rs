@@ -74,6 +74,14 @@ pub(super) fn duration(value: &DeValue<'_>) -> Result<Duration, Invalid> {
     }
 }
 
+/// Parses a duration above zero, or `false` for none.
+pub(super) fn duration_or_false(value: &DeValue<'_>) -> Result<Option<Duration>, Invalid> {
+    match value.as_bool() {
+        Some(false) => Ok(None),
+        _ => duration(value).map(Some),
+    }
+}
+
 /// Parses a duration: a number and its unit.
 pub(super) fn duration_or_zero(value: &DeValue<'_>) -> Result<Duration, Invalid> {
     let invalid = || Invalid::new("not a duration").allowed(DURATIONS);

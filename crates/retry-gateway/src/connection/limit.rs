@@ -1,4 +1,4 @@
-//! The limit of connections that are open, and of requests in flight at an upstream (`max_requests`).
+//! The limit of connections that are open, and of other things that one only counts.
 
 use std::sync::Arc;
 

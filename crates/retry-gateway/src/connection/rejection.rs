@@ -15,10 +15,18 @@ pub(crate) enum Rejection {
     HeaderTimeout,
     /// The client sent nothing of a request's body for `body_timeout`.
     BodyTimeout,
+    /// The client sent less of a request's body than `body_min_rate`.
+    BodyMinRate,
     /// The client read nothing of a response for `write_timeout`.
     WriteTimeout,
+    /// The request has passed the gateway too often.
+    Loop,
     /// The upstream's `max_requests` limit is reached.
     Overflow,
+    /// The upstream's `max_pending_requests` limit is reached.
+    Pending,
+    /// The gateway stopped while the request waited or was in flight.
+    Shutdown,
 }
 
 impl Rejection {
@@ -30,8 +38,12 @@ impl Rejection {
             Self::BadHead => "bad_head",
             Self::HeaderTimeout => "header_timeout",
             Self::BodyTimeout => "body_timeout",
+            Self::BodyMinRate => "body_min_rate",
             Self::WriteTimeout => "write_timeout",
+            Self::Loop => "loop",
             Self::Overflow => "overflow",
+            Self::Pending => "pending_overflow",
+            Self::Shutdown => "shutdown",
         }
     }
 
@@ -48,10 +60,15 @@ impl Rejection {
     /// client that exceeded a timeout gets no response; its connection is closed.
     pub(crate) fn status(self) -> StatusCode {
         match self {
-            Self::Connections | Self::Overflow => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Connections | Self::Overflow | Self::Pending | Self::Shutdown => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
+            Self::Loop => StatusCode::LOOP_DETECTED,
             Self::HeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::BadHead => StatusCode::BAD_REQUEST,
-            Self::HeaderTimeout | Self::BodyTimeout | Self::WriteTimeout => StatusCode::REQUEST_TIMEOUT,
+            Self::HeaderTimeout | Self::BodyTimeout | Self::BodyMinRate | Self::WriteTimeout => {
+                StatusCode::REQUEST_TIMEOUT
+            }
         }
     }
 }

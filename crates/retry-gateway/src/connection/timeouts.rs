@@ -9,28 +9,27 @@
 //! Only the socket knows whether bytes arrived, and only the service knows when a request starts and ends.
 //! hyper's header timeout sees neither, and it registers a new timer for each request.
 
-use std::io::{self, IoSlice};
-use std::pin::Pin;
+pub(crate) mod timeout_io;
+
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
-use std::task::{Context, Poll, ready};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
 use crate::config::Limits;
-use crate::connection::limit::Permit;
 use crate::connection::rejection::Rejection;
-use crate::time::pooled_timeout::{PooledTimeout, TimerPool};
+use crate::connection::shutdown::ShutdownEnd;
+use crate::time::pooled_timeout::TimerPool;
 
 /// The timer pools of all connections: one for each kind of timeout, since the timers of a pool should be
-/// alike.
+/// alike. The connections also share the announcement that a shutdown is about to end.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ConnectionTimerPools {
     idle: TimerPool,
     header: TimerPool,
     write: TimerPool,
+    pub(crate) shutdown_end: ShutdownEnd,
 }
 
 /// The timeouts of one connection, and the state that its socket shares with the service that answers its
@@ -41,12 +40,22 @@ pub(crate) struct ConnectionTimeouts {
     idle_timeout: Duration,
     header_timeout: Duration,
     write_timeout: Duration,
+    tunnel_idle_timeout: Duration,
     /// The number of requests that have arrived.
     started: AtomicU32,
     /// The number of those whose response has not ended.
     active: AtomicU32,
+    /// Set while the last request has a body that was not read to its end before the response.
+    has_unread_body: AtomicBool,
+    opened_at: Instant,
+    /// The nanoseconds from `opened_at` to the end of the last request.
+    idle_since: AtomicU64,
     /// The timeout that ended the connection: one of the constants below.
     expired: AtomicU8,
+    /// Set once the client has sent the preface of HTTP/2.
+    is_http2: AtomicBool,
+    /// Set while the client takes nothing of what the gateway writes.
+    is_write_pending: AtomicBool,
 }
 
 /// A request whose response has not ended; while there is one, no other request is waited for.
@@ -60,9 +69,15 @@ impl ConnectionTimeouts {
             idle_timeout: limits.idle_timeout,
             header_timeout: limits.header_timeout,
             write_timeout: limits.write_timeout,
+            tunnel_idle_timeout: limits.tunnel_idle_timeout,
             started: AtomicU32::new(0),
             active: AtomicU32::new(0),
+            has_unread_body: AtomicBool::new(false),
+            opened_at: Instant::now(),
+            idle_since: AtomicU64::new(0),
             expired: AtomicU8::new(NONE_EXPIRED),
+            is_http2: AtomicBool::new(false),
+            is_write_pending: AtomicBool::new(false),
         }
     }
 
@@ -84,188 +99,82 @@ impl ConnectionTimeouts {
         }
     }
 
-    fn started(&self) -> u32 {
+    /// Returns whether the idle timeout of an HTTP/2 connection has passed, so that its client is to learn that the
+    /// connection closes.
+    pub(crate) fn is_leaving(&self) -> bool {
+        self.expired.load(Ordering::Relaxed) == IDLE_EXPIRED
+    }
+
+    /// Returns the timers and the length of the write timeout, for the streams of HTTP/2.
+    pub(crate) fn write_timeout(&self) -> (TimerPool, Duration) {
+        (self.pools.write.clone(), self.write_timeout)
+    }
+
+    /// Returns whether a request has arrived.
+    pub(crate) fn has_requests(&self) -> bool {
+        self.started() > 0
+    }
+
+    /// Returns whether the connection is one of HTTP/2.
+    pub(crate) fn is_http2(&self) -> bool {
+        self.is_http2.load(Ordering::Relaxed)
+    }
+
+    /// Returns whether a response is under way, or bytes of one wait for the client.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.has_active_request() || self.is_write_pending.load(Ordering::Relaxed)
+    }
+
+    /// Returns the number of requests that have arrived.
+    pub(crate) fn started(&self) -> u32 {
         self.started.load(Ordering::Relaxed)
+    }
+
+    /// Returns whether a client of HTTP/1.1 may still be sending the body of its last request.
+    fn has_unread_body(&self) -> bool {
+        self.has_unread_body.load(Ordering::Relaxed)
+    }
+
+    fn has_active_request(&self) -> bool {
+        // The end of a request writes `idle_since` before it lowers the count.
+        self.active.load(Ordering::Acquire) > 0
+    }
+
+    /// Returns the time at which the idle timeout passes, if no request arrives.
+    fn idle_deadline(&self) -> Instant {
+        self.opened_at + Duration::from_nanos(self.idle_since.load(Ordering::Relaxed)) + self.idle_timeout
+    }
+}
+
+impl ActiveRequest {
+    /// Returns the announcement that a shutdown is about to end.
+    pub(crate) fn shutdown_end(&self) -> &ShutdownEnd {
+        &self.0.pools.shutdown_end
+    }
+
+    /// Returns the longest time in which no byte passes through a tunnel of this connection.
+    pub(crate) fn tunnel_idle_timeout(&self) -> Duration {
+        self.0.tunnel_idle_timeout
+    }
+
+    /// Notes whether the gateway has not read all bytes of the request's body yet.
+    pub(crate) fn set_unread_body(&self, has_unread_body: bool) {
+        self.0.has_unread_body.store(has_unread_body, Ordering::Relaxed);
     }
 }
 
 impl Drop for ActiveRequest {
     fn drop(&mut self) {
-        self.0.active.fetch_sub(1, Ordering::Relaxed);
+        let since_open = self.0.opened_at.elapsed().as_nanos();
+        // On HTTP/2 two requests may end at once on two threads: the later end counts.
+        self.0.idle_since.fetch_max(u64::try_from(since_open).unwrap_or(u64::MAX), Ordering::Relaxed);
+        self.0.active.fetch_sub(1, Ordering::Release);
     }
 }
 
-/// A client's socket that fails with `TimedOut` once a timeout of its connection passes.
-#[derive(Debug)]
-pub(crate) struct TimeoutIo<I> {
-    io: I,
-    timeouts: Arc<ConnectionTimeouts>,
-    protocol: ConnectionProtocol,
-    /// The number of requests that had arrived when the wait for the next one began.
-    started: u32,
-    phase: HeaderPhase,
-    /// The idle or header timeout. It stays here between requests, so that its timer is used again.
-    read_timeout: PooledTimeout,
-    /// The write timeout, while the client reads nothing.
-    write_timeout: Option<PooledTimeout>,
-    /// The permit of the connection, which an upgrade takes along.
-    _permit: Permit,
-}
-
-#[derive(Debug)]
-enum ConnectionProtocol {
-    /// The first bytes, this many, are those of the HTTP/2 preface.
-    Unknown(usize),
-    Http1,
-    /// HTTP/2 checks with pings of its own whether the client is still there.
-    Http2,
-}
-
-/// The progress of the next request's head.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum HeaderPhase {
-    /// The connection has not begun to wait for it.
-    NotAwaited,
-    /// None of it has arrived, and the timeout runs.
-    Awaited,
-    /// Its first bytes have just arrived.
-    Started,
-    /// Its header timeout runs.
-    Timed,
-}
-
-impl<I> TimeoutIo<I> {
-    pub(crate) fn new(io: I, timeouts: Arc<ConnectionTimeouts>, permit: Permit) -> Self {
-        // A client that has just connected has a request to send, so the header timeout holds from here on.
-        let read_timeout = timeouts.pools.header.sleep_until(Instant::now() + timeouts.header_timeout);
-        Self {
-            io,
-            timeouts,
-            protocol: ConnectionProtocol::Unknown(0),
-            started: 0,
-            phase: HeaderPhase::Awaited,
-            read_timeout,
-            write_timeout: None,
-            _permit: permit,
-        }
-    }
-
-    fn on_read(&mut self, bytes: &[u8]) {
-        if let ConnectionProtocol::Unknown(matched) = self.protocol {
-            let expected = &HTTP2_PREFACE[matched..HTTP2_PREFACE.len().min(matched + bytes.len())];
-            self.protocol = match bytes.starts_with(expected) {
-                false => ConnectionProtocol::Http1,
-                true if matched + expected.len() == HTTP2_PREFACE.len() => ConnectionProtocol::Http2,
-                true => ConnectionProtocol::Unknown(matched + expected.len()),
-            };
-        }
-        if self.phase != HeaderPhase::Timed && !bytes.is_empty() {
-            self.phase = HeaderPhase::Started;
-        }
-    }
-
-    /// Resolves when the idle or header timeout passes. It is pending while a request is active, and on
-    /// HTTP/2.
-    fn poll_read_timeout(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let Self { timeouts, started, phase, read_timeout, .. } = self;
-        if matches!(self.protocol, ConnectionProtocol::Http2) || timeouts.active.load(Ordering::Relaxed) > 0 {
-            return Poll::Pending;
-        }
-        if *started != timeouts.started() {
-            // The bytes that arrived until now were those of that request.
-            (*started, *phase) = (timeouts.started(), HeaderPhase::NotAwaited);
-        }
-        match phase {
-            HeaderPhase::NotAwaited => {
-                read_timeout.reset(&timeouts.pools.idle, Instant::now() + timeouts.idle_timeout);
-                *phase = HeaderPhase::Awaited;
-            }
-            HeaderPhase::Started => {
-                read_timeout.reset(&timeouts.pools.header, Instant::now() + timeouts.header_timeout);
-                *phase = HeaderPhase::Timed;
-            }
-            HeaderPhase::Awaited | HeaderPhase::Timed => {}
-        }
-        ready!(Pin::new(read_timeout).poll(cx));
-        if *phase == HeaderPhase::Timed {
-            timeouts.expired.store(HEADER_EXPIRED, Ordering::Relaxed);
-        }
-        Poll::Ready(())
-    }
-
-    /// Returns the result of a write, or an error once writes have been pending for the write timeout.
-    fn or_write_timeout<T>(
-        &mut self,
-        cx: &mut Context<'_>,
-        result: Poll<io::Result<T>>,
-    ) -> Poll<io::Result<T>> {
-        if result.is_ready() {
-            if self.write_timeout.is_some() {
-                self.write_timeout = None;
-            }
-            return result;
-        }
-        let ConnectionTimeouts { pools, write_timeout, expired, .. } = &*self.timeouts;
-        let new = || pools.write.sleep_until(Instant::now() + *write_timeout);
-        ready!(Pin::new(self.write_timeout.get_or_insert_with(new)).poll(cx));
-        expired.store(WRITE_EXPIRED, Ordering::Relaxed);
-        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
-    }
-}
-
-impl<I: AsyncRead + Unpin> AsyncRead for TimeoutIo<I> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let this = &mut *self;
-        let before = buf.filled().len();
-        if let Poll::Ready(result) = Pin::new(&mut this.io).poll_read(cx, buf) {
-            this.on_read(&buf.filled()[before..]);
-            return Poll::Ready(result);
-        }
-        ready!(this.poll_read_timeout(cx));
-        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
-    }
-}
-
-impl<I: AsyncWrite + Unpin> AsyncWrite for TimeoutIo<I> {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        let result = Pin::new(&mut self.io).poll_write(cx, buf);
-        self.or_write_timeout(cx, result)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let result = Pin::new(&mut self.io).poll_flush(cx);
-        self.or_write_timeout(cx, result)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let result = Pin::new(&mut self.io).poll_shutdown(cx);
-        self.or_write_timeout(cx, result)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.io.is_write_vectored()
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let result = Pin::new(&mut self.io).poll_write_vectored(cx, bufs);
-        self.or_write_timeout(cx, result)
-    }
-}
-
-/// The bytes that each HTTP/2 connection begins with (RFC 9113 section 3.4).
-const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-
+/// The time that a client of HTTP/2 has to answer the ping behind a GOAWAY. The connection then closes at once.
+pub(crate) const GOAWAY_TIMEOUT: Duration = Duration::from_secs(1);
 const NONE_EXPIRED: u8 = 0;
 const HEADER_EXPIRED: u8 = 1;
 const WRITE_EXPIRED: u8 = 2;
-
-#[cfg(test)]
-mod tests;
+const IDLE_EXPIRED: u8 = 3;

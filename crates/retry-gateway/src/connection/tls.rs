@@ -1,5 +1,6 @@
 //! TLS: private keys, certificates and trusted roots.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -19,8 +20,9 @@ pub(crate) fn load_roots(tls: &UpstreamTls) -> anyhow::Result<CustomRoots> {
     tls.ca.as_ref().map(|path| Ok((path.clone(), certificates(path)?))).transpose()
 }
 
-/// Returns the TLS settings of connections to an upstream, whose certificate is checked against these roots.
-pub(crate) fn client_config(custom: &CustomRoots) -> anyhow::Result<Arc<ClientConfig>> {
+/// Returns the TLS settings of connections to an upstream, whose certificate is checked against these roots. HTTP/2 is
+/// negotiated, HTTP/1.1 needs no negotiation.
+pub(crate) fn client_config(custom: &CustomRoots, is_http2: bool) -> anyhow::Result<Arc<ClientConfig>> {
     let mut roots = RootCertStore::empty();
     match custom {
         None => roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
@@ -32,10 +34,13 @@ pub(crate) fn client_config(custom: &CustomRoots) -> anyhow::Result<Arc<ClientCo
             }
         }
     }
-    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+    let mut config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()?
         .with_root_certificates(roots)
         .with_no_client_auth();
+    if is_http2 {
+        config.alpn_protocols = vec![b"h2".to_vec()];
+    }
     Ok(Arc::new(config))
 }
 
@@ -51,6 +56,56 @@ pub(crate) fn server_config(tls: &ServerTls) -> anyhow::Result<Arc<ServerConfig>
         .with_context(|| format!("{} and {}", tls.cert.display(), tls.key.display()))?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(Arc::new(config))
+}
+
+/// The reason for which the TLS handshake of a client failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum HandshakeFailure {
+    /// The handshake took too long.
+    Timeout,
+    /// The client closed the connection.
+    Closed,
+    /// The client sent bytes that are no TLS, such as a request of plain HTTP.
+    NotTls,
+    /// The client and the gateway have no version, cipher or protocol in common.
+    Incompatible,
+    /// The client sent an alert, which it does if it does not trust the certificate.
+    Alert,
+    /// The client broke the rules of TLS, or the handshake failed in another way.
+    Other,
+}
+
+impl HandshakeFailure {
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Timeout, Self::Closed, Self::NotTls, Self::Incompatible, Self::Alert, Self::Other];
+
+    /// Returns the reason of a handshake that ended with this error.
+    pub(crate) fn from_error(error: &io::Error) -> Self {
+        use rustls::Error::{AlertReceived, InvalidMessage, NoApplicationProtocol, PeerIncompatible};
+        let cause = error.get_ref().and_then(|cause| cause.downcast_ref());
+        match (cause, error.kind()) {
+            (Some(InvalidMessage(_)), _) => Self::NotTls,
+            (Some(PeerIncompatible(_) | NoApplicationProtocol), _) => Self::Incompatible,
+            (Some(AlertReceived(_)), _) => Self::Alert,
+            (
+                None,
+                io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe,
+            ) => Self::Closed,
+            _ => Self::Other,
+        }
+    }
+
+    /// Returns the name of the reason in logs and metrics.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Timeout => "timeout",
+            Self::Closed => "closed",
+            Self::NotTls => "not_tls",
+            Self::Incompatible => "incompatible",
+            Self::Alert => "alert",
+            Self::Other => "other",
+        }
+    }
 }
 
 fn certificates(path: &Path) -> anyhow::Result<Vec<CertificateDer<'static>>> {

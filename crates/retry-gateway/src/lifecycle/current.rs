@@ -71,15 +71,16 @@ impl RuntimeState {
     /// Returns the figures of `/status`.
     pub(crate) fn status(&self) -> GatewayStatus {
         let gateway = self.gateway();
-        let upstreams = gateway.upstreams.iter();
+        let counts = |name: &String| gateway.metrics.upstream(name).status();
+        let upstreams = gateway.upstreams.iter().map(|(name, cluster)| cluster.status(name, counts(name)));
+        let removed = gateway.removed.iter().filter(|(_, removed)| removed.is_busy());
+        let removed = removed.map(|(name, removed)| removed.status(name, counts(name)));
         GatewayStatus {
             draining: self.is_draining(),
             config: self.with_config_status(|status| status.clone()),
             connections: self.connections.in_use(),
             buffered_bytes: gateway.memory.used(),
-            upstreams: upstreams
-                .map(|(name, cluster)| cluster.status(name, gateway.metrics.upstream(name).status()))
-                .collect(),
+            upstreams: upstreams.chain(removed).collect(),
         }
     }
 

@@ -1,16 +1,16 @@
 //! Reloads the configuration: on SIGHUP, and when one of its files has changed.
 
-use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::signal::unix::Signal;
 
 use crate::config::Config;
 use crate::lifecycle::current::RuntimeState;
+use crate::telemetry::log_writer::print_error;
 
 /// Reloads the configuration of a running server.
 #[derive(Debug)]
@@ -50,11 +50,10 @@ pub(crate) struct BoundAddresses {
 type FileStamp = Option<[i128; 5]>;
 
 impl Reloader {
-    pub(crate) fn new(state: Arc<RuntimeState>, path: &Path, config: &Config) -> io::Result<Self> {
+    pub(crate) fn new(state: Arc<RuntimeState>, path: &Path, config: &Config, hangup: Signal) -> Self {
         let addresses = BoundAddresses { listen: config.listen, admin: config.admin };
-        let hangup = signal(SignalKind::hangup())?;
         let watch = FileWatch::new(ConfigSnapshot::new(files(path, config)));
-        Ok(Self { state, path: path.to_owned(), addresses, hangup, watch })
+        Self { state, path: path.to_owned(), addresses, hangup, watch }
     }
 
     /// Reloads the configuration whenever that is due, for as long as the future is polled.
@@ -100,6 +99,9 @@ impl Reloader {
         match result {
             Ok(needs_restart) => {
                 print_error(&format!("{path}: reloaded"));
+                if let Some(shortfall) = &self.state.gateway().shortfall {
+                    print_error(shortfall);
+                }
                 for key in needs_restart {
                     print_error(&format!("{path}: {key} needs a restart; its old value stays in force"));
                 }
@@ -176,11 +178,6 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
         // The runtime never cancels a blocking task that has started, so the error is a panic.
         Err(error) => std::panic::resume_unwind(error.into_panic()),
     }
-}
-
-/// Prints a line to the standard error. `eprintln` would panic if the reader closed the pipe.
-fn print_error(line: &str) {
-    let _ = writeln!(io::stderr(), "{line}");
 }
 
 /// The time between two looks at the files.

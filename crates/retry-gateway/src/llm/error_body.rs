@@ -1,41 +1,223 @@
 //! Errors that APIs send in JSON.
 
-use serde_json::Value;
+mod wait;
 
-/// The type and the code of an API's error.
-#[derive(Debug)]
+use std::time::{Duration, SystemTime};
+
+use serde::Deserialize;
+
+use super::byte_order_mark;
+use super::error_words::{
+    PER_DAY, PERMANENT, PERMANENT_MESSAGES, PERMANENT_TEXTS, TOO_LARGE_MESSAGE, TRANSIENT,
+};
+use super::json::{Object, Objects, Scalar};
+
+/// The parts of an API's error that say whether and when another attempt makes sense.
+#[derive(Debug, Default)]
 pub(super) struct ApiError {
-    type_and_code: [Option<String>; 2],
+    /// The type, the code and the status.
+    words: [Option<String>; 4],
+    message: Option<String>,
+    /// True if the error is only a text.
+    is_text: bool,
+    /// True if a quota that counts a day is used up.
+    is_per_day: bool,
+    /// The wait that the error names.
+    wait: Option<Duration>,
+}
+
+/// The fields of a body, and of an object in it that is the error.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct ErrorFields {
+    #[serde(rename = "type")]
+    kind: Scalar,
+    #[serde(rename = "__type")]
+    aws_type: Scalar,
+    code: Scalar,
+    status: Scalar,
+    message: Scalar,
+    details: Objects<Detail>,
+    retry_after: Scalar,
+    retry_after_ms: Scalar,
+    resets_in_seconds: Scalar,
+    parameters: Object<Parameters>,
+    metadata: Object<Metadata>,
+}
+
+/// A detail of Google's errors: a `RetryInfo` or a `QuotaFailure`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Detail {
+    #[serde(rename = "retryDelay")]
+    retry_delay: Scalar,
+    violations: Objects<Violation>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Violation {
+    #[serde(rename = "quotaId")]
+    quota_id: Scalar,
+}
+
+/// The parameters of Telegram's errors.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Parameters {
+    retry_after: Scalar,
+}
+
+/// The metadata of OpenRouter's errors.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Metadata {
+    headers: Object<MetadataHeaders>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct MetadataHeaders {
+    #[serde(rename = "X-RateLimit-Reset")]
+    reset: Scalar,
+}
+
+/// A body with its error.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Document {
+    #[serde(rename = "type")]
+    kind: Scalar,
+    object: Scalar,
+    error: Object<ErrorFields>,
+    response: Object<FailedResponse>,
+}
+
+/// The response in an event of OpenAI's Responses API.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct FailedResponse {
+    error: Object<ErrorFields>,
 }
 
 impl ApiError {
-    /// Parses `{"error": {"type": .., "code": ..}}`, the form of OpenAI, Anthropic and compatible APIs. An object whose
-    /// own type is `error` is accepted too, as in the streams of OpenAI's Responses API. Returns `None` for anything
-    /// else.
-    pub(super) fn parse(json: &[u8]) -> Option<Self> {
-        let value: Value = serde_json::from_slice(json).ok()?;
-        let error = match value.get("error") {
-            Some(error) if error.is_object() => error,
-            _ if value.get("type")?.as_str()? == "error" => &value,
-            _ => return None,
+    /// Parses `{"error": {"type": .., "code": ..}}`, the form of OpenAI, Anthropic, Google and compatible APIs, or a list whose
+    /// first item is that (Gemini). Also accepted are an object whose own type is `error`, one whose `object` is `error`
+    /// (Mistral, vLLM), and a `response` with an error, as in the streams of OpenAI's Responses API. Returns `None` for
+    /// anything else. `now` is for waits that are times.
+    pub(super) fn parse(json: &[u8], now: SystemTime) -> Option<Self> {
+        let json = byte_order_mark::strip(json);
+        let is_list = json.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[');
+        let Document { kind, object, error, response } = match is_list {
+            true => serde_json::from_slice::<Objects<Document>>(json).ok()?.0.into_iter().next()?,
+            false => serde_json::from_slice(json).ok()?,
         };
-        let text = |name| match error.get(name)? {
-            Value::String(text) => Some(text.clone()),
-            // OpenRouter's codes are statuses.
-            Value::Number(number) => Some(number.to_string()),
-            _ => None,
+        if let Some(text) = error.text {
+            return Some(Self { message: Some(text), is_text: true, ..Self::default() });
+        }
+        let fields = error.fields.or_else(|| response.fields?.error.fields);
+        let fields = match fields {
+            None if [kind, object].iter().any(|word| word.0.as_deref() == Some("error")) => {
+                Self::top_fields(json)?
+            }
+            fields => fields?,
         };
-        Some(Self { type_and_code: [text("type"), text("code")] })
+        Some(Self::from_fields(fields, now))
     }
 
-    /// Returns true if the type or the code is in the list.
-    pub(super) fn is_among(&self, list: &[&str]) -> bool {
-        self.type_and_code.iter().flatten().any(|text| list.contains(&text.as_str()))
+    /// Parses the fields of a body that is no error by itself, but that came with the status of one: an `error` as above, or
+    /// fields at the top, as AWS, Telegram and others have them.
+    pub(super) fn parse_refusal(json: &[u8], now: SystemTime) -> Option<Self> {
+        Self::parse(json, now).or_else(|| Some(Self::from_fields(Self::top_fields(json)?, now)))
+    }
+
+    fn top_fields(json: &[u8]) -> Option<ErrorFields> {
+        // Without `Object`, serde would take the items of a list for the fields.
+        serde_json::from_slice::<Object<ErrorFields>>(byte_order_mark::strip(json)).ok()?.fields
+    }
+
+    pub(super) fn from_fields(fields: ErrorFields, now: SystemTime) -> Self {
+        let is_per_day =
+            |violation: &Violation| violation.quota_id.0.as_ref().is_some_and(|id| id.contains(PER_DAY));
+        let mut violations = fields.details.0.iter().flat_map(|detail| &detail.violations.0);
+        Self {
+            is_per_day: violations.any(is_per_day),
+            wait: fields.wait(now),
+            words: [fields.kind.0, fields.aws_type.0, fields.code.0, fields.status.0],
+            message: fields.message.0,
+            is_text: false,
+        }
+    }
+
+    /// Returns whether no wait changes the error.
+    pub(super) fn is_permanent(&self) -> bool {
+        let message = self.message.as_deref().unwrap_or_default();
+        self.is_per_day
+            || self.is_among(PERMANENT)
+            || PERMANENT_MESSAGES.iter().any(|part| message.contains(part))
+            || (self.is_text && PERMANENT_TEXTS.iter().any(|part| message.contains(part)))
+    }
+
+    /// Returns whether another attempt may avoid the error.
+    pub(super) fn is_transient(&self) -> bool {
+        self.is_among(TRANSIENT) && !self.is_permanent() && !self.is_too_large()
+    }
+
+    /// Returns whether the request is larger than its limit.
+    pub(super) fn is_too_large(&self) -> bool {
+        self.message.as_deref().is_some_and(|message| message.starts_with(TOO_LARGE_MESSAGE))
+    }
+
+    /// Returns whether the error is the refusal of a limit.
+    pub(super) fn is_limit(&self) -> bool {
+        self.is_among(LIMITS)
+    }
+
+    /// Returns the code of the error.
+    pub(super) fn code(&self) -> Option<&str> {
+        self.words[2].as_deref()
+    }
+
+    /// Returns the wait that the error names.
+    pub(super) fn wait(&self) -> Option<Duration> {
+        self.wait
+    }
+
+    fn is_among(&self, list: &[&str]) -> bool {
+        // AWS puts details behind a `#` or a `:`.
+        let word = |text: &String| {
+            text.rsplit('#').next().and_then(|text| text.split(':').next()).map(str::to_owned)
+        };
+        self.words.iter().flatten().filter_map(word).any(|text| list.contains(&text.as_str()))
     }
 }
 
-/// Returns true for a keep-alive event, which says nothing about the answer.
-pub(super) fn is_ping(json: &[u8]) -> bool {
-    let value: Option<Value> = serde_json::from_slice(json).ok();
-    value.is_some_and(|value| value.get("type").is_some_and(|kind| kind == "ping"))
+impl ErrorFields {
+    /// Returns the longest wait among the fields, or else that of the message.
+    fn wait(&self, now: SystemTime) -> Option<Duration> {
+        let seconds = |value: &Scalar| wait::seconds(value.0.as_deref()?);
+        let metadata = self.metadata.fields.as_ref().and_then(|metadata| metadata.headers.fields.as_ref());
+        let fields = [
+            seconds(&self.retry_after),
+            self.retry_after_ms.0.as_deref().and_then(wait::milliseconds),
+            seconds(&self.resets_in_seconds),
+            self.parameters.fields.as_ref().and_then(|parameters| seconds(&parameters.retry_after)),
+            metadata.and_then(|headers| wait::until_epoch(headers.reset.0.as_deref()?, now)),
+        ];
+        let details =
+            self.details.0.iter().filter_map(|detail| wait::protobuf(detail.retry_delay.0.as_deref()?));
+        fields
+            .into_iter()
+            .flatten()
+            .chain(details)
+            .max()
+            .or_else(|| wait::in_message(self.message.0.as_deref()?))
+    }
 }
+
+/// The codes of errors that are refusals of a limit.
+const LIMITS: &[&str] =
+    &["429", "rate_limit_exceeded", "rate_limit_error", "rate_limited", "RESOURCE_EXHAUSTED"];
+
+#[cfg(test)]
+mod tests;

@@ -1,49 +1,68 @@
 //! Finds out whether an event stream starts with a failure that another attempt may avoid.
 
+mod event;
+
+use std::time::{Duration, SystemTime};
+
 use bytes::Bytes;
 use http_body::Body;
 use tokio::time::Instant;
 
-use super::body_signal::BodySignal;
-use super::error_body::{self, ApiError};
+use self::event::EventKind;
+use super::body_signal::{BodySignal, Finding};
+use super::byte_order_mark;
+use super::decode::BodyDecoder;
 use super::peeked_body::{Chunk, PeekedBody};
-use super::quota;
 use crate::time::pooled_timeout::TimerPool;
 
-/// Reads a stream to the end of its first event, up to [`MAX_BYTES`] and until the deadline.
+/// Reads a stream to the end of its first event that is more than a sign of life, up to [`MAX_BYTES`] and until the deadline.
 pub(super) async fn find<B>(
     body: &mut PeekedBody<B>,
+    decoder: &mut BodyDecoder,
     deadline: Instant,
     timers: &TimerPool,
-) -> Option<BodySignal>
+) -> Finding
 where
     B: Body<Data = Bytes> + Unpin,
 {
-    let (mut parser, mut first) = (Parser::default(), None);
-    let reading = body.read(MAX_BYTES, deadline, timers, |chunk| {
-        first = match chunk {
-            Chunk::Data(data) => parser.feed(data),
-            Chunk::End => parser.finish(),
-        };
-        first.is_some()
+    let (mut parser, mut first, mut left) = (Parser::default(), None, MAX_BYTES);
+    let reading = body.read(MAX_BYTES, deadline, timers, |chunk| match chunk {
+        Chunk::Data(data) => {
+            let parse = |data: &[u8]| {
+                first = parser.feed(data);
+                first.is_some()
+            };
+            decoder.feed(data, &mut left, parse).unwrap_or(true)
+        }
+        Chunk::End => {
+            first = parser.finish();
+            true
+        }
     });
     reading.await;
-    (first == Some(FirstEvent::Failure)).then_some(BodySignal::FailedEarly)
+    match first {
+        Some(FirstEvent::Failure(wait)) => Finding { signal: Some(BodySignal::FailedEarly), wait },
+        Some(FirstEvent::QuotaGone) => Finding { signal: Some(BodySignal::QuotaGone), wait: None },
+        Some(FirstEvent::Output) | None => Finding::default(),
+    }
 }
 
-/// The kind of a stream's first event.
+/// The kind of a stream's first event that is more than a sign of life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum FirstEvent {
-    /// The event is an error that another attempt may avoid.
-    Failure,
+    /// The event is an error that another attempt may avoid, with the wait that it names.
+    Failure(Option<Duration>),
+    /// The event is an error that no wait changes.
+    QuotaGone,
     /// The event is anything else.
-    Other,
+    Output,
 }
 
-/// Parses an event stream up to its first event, in pieces of any size (HTML standard, section 9.2.6).
+/// Parses an event stream up to its first event that is more than a sign of life, in pieces of any size (HTML standard,
+/// section 9.2.6).
 ///
-/// Comments and pings only keep the connection alive and do not count as events. No crate does this: they take the
-/// body and return events, while the gateway has to pass the bytes on unchanged.
+/// Comments and pings only keep the connection alive, and other signs of life come before any output. No crate does this:
+/// they take the body and return events, while the gateway has to pass the bytes on unchanged.
 #[derive(Debug, Default)]
 struct Parser {
     line: Vec<u8>,
@@ -85,7 +104,7 @@ impl Parser {
 
     fn parse_line(&mut self, line: &[u8]) -> Option<FirstEvent> {
         let is_first = !std::mem::replace(&mut self.has_begun, true);
-        let line = if is_first { line.strip_prefix(BYTE_ORDER_MARK).unwrap_or(line) } else { line };
+        let line = if is_first { byte_order_mark::strip(line) } else { line };
         if line.is_empty() {
             return self.dispatch();
         }
@@ -110,43 +129,18 @@ impl Parser {
     fn dispatch(&mut self) -> Option<FirstEvent> {
         let is_ping = std::mem::take(&mut self.is_ping);
         let data = self.data.take()?;
-        if is_ping || error_body::is_ping(&data) {
+        if is_ping {
             return None;
         }
-        let is_transient =
-            |error: &ApiError| error.is_among(TRANSIENT_ERRORS) && !error.is_among(quota::PERMANENT_ERRORS);
-        Some(if ApiError::parse(&data).as_ref().is_some_and(is_transient) {
-            FirstEvent::Failure
-        } else {
-            FirstEvent::Other
-        })
+        match event::kind(&data, SystemTime::now()) {
+            EventKind::SignOfLife => None,
+            EventKind::Failure(wait) => Some(FirstEvent::Failure(wait)),
+            EventKind::QuotaGone => Some(FirstEvent::QuotaGone),
+            EventKind::Output => Some(FirstEvent::Output),
+        }
     }
 }
 
-/// The types and codes of errors that another attempt may avoid.
-const TRANSIENT_ERRORS: &[&str] = &[
-    // Anthropic: `ErrorType` of its API reference.
-    "overloaded_error",
-    "rate_limit_error",
-    "api_error",
-    // OpenAI, whose APIs differ in their types and codes.
-    "rate_limit_exceeded",
-    "server_error",
-    "server_is_overloaded",
-    "service_unavailable_error",
-    "slow_down",
-    // Moonshot.
-    "engine_overloaded_error",
-    "rate_limit_reached_error",
-    // OpenRouter and Azure use statuses as codes.
-    "429",
-    "500",
-    "502",
-    "503",
-    "529",
-];
-
-const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 /// The most bytes of a stream that the gateway reads. First events have a few hundred, and these bytes do not count
 /// towards `buffers.total`.
 const MAX_BYTES: usize = 64 * 1024;

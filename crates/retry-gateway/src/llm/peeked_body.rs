@@ -1,9 +1,9 @@
 //! A body whose start the gateway has read before the client gets it.
 
 use std::collections::VecDeque;
-use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::{fmt, mem};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
@@ -19,6 +19,9 @@ pub(crate) enum MaybePeeked<B: Body> {
 
 /// The frames that were read of a body, and the rest of it.
 pub(crate) struct PeekedBody<B: Body> {
+    /// The first frame, which needs no allocation: mostly there is no other.
+    first: Option<Frame<B::Data>>,
+    /// The frames behind it. The list is empty if there is no first one.
     frames: VecDeque<Frame<B::Data>>,
     /// The end of the body or its error, once reading has met it.
     end: Option<Result<(), B::Error>>,
@@ -37,12 +40,17 @@ where
     B: Body<Data = Bytes> + Unpin,
 {
     pub(super) fn new(rest: B) -> Self {
-        Self { frames: VecDeque::new(), end: None, rest }
+        Self { first: None, frames: VecDeque::new(), end: None, rest }
     }
 
     /// Returns true if the whole body has been read.
     pub(super) fn has_ended(&self) -> bool {
         matches!(self.end, Some(Ok(())))
+    }
+
+    /// Takes the error that ended the body while it was read.
+    pub(super) fn take_error(&mut self) -> Option<B::Error> {
+        self.end.take_if(|end| end.is_err())?.err()
     }
 
     /// Reads until `observe` returns true, `max_bytes` are read, or the deadline has passed. Returns true in the first
@@ -60,7 +68,7 @@ where
     }
 
     /// Reads until `observe`, which sees at most `left` bytes, returns true. Returns its last answer.
-    fn poll_read(
+    pub(super) fn poll_read(
         &mut self,
         cx: &mut Context<'_>,
         left: &mut usize,
@@ -83,7 +91,10 @@ where
             let is_done = observe(Chunk::Data(shown));
             // An empty frame counts too, or a body of nothing else would never end.
             *left = left.saturating_sub(shown.len().max(1));
-            self.frames.push_back(frame);
+            match self.first {
+                None => self.first = Some(frame),
+                Some(_) => self.frames.push_back(frame),
+            }
             if is_done || !is_all || *left == 0 {
                 return Poll::Ready(is_done);
             }
@@ -116,18 +127,99 @@ where
 }
 
 impl<B: Body> MaybePeeked<B> {
+    /// Puts the first frame back, after a poll of this unread body returned it: a frame, an error, or `None` for its end.
+    pub(crate) fn with_first(self, first: Option<Result<Frame<B::Data>, B::Error>>) -> Self {
+        let mut frames = VecDeque::new();
+        let (has_ended, error) = match first {
+            Some(Ok(frame)) => {
+                frames.push_back(frame);
+                (false, None)
+            }
+            Some(Err(error)) => (false, Some(Err(error))),
+            None => (true, None),
+        };
+        let mut body = self.put_back(frames, has_ended);
+        if let (Self::Peeked(peeked), Some(_)) = (&mut body, &error) {
+            peeked.end = error;
+        }
+        body
+    }
+
     /// Puts frames back that were read from the start of this body. `has_ended` says that they are all of it.
     pub(crate) fn put_back(self, mut frames: VecDeque<Frame<B::Data>>, has_ended: bool) -> Self {
         let mut peeked = match self {
-            Self::Unread(rest) => Box::new(PeekedBody { frames: VecDeque::new(), end: None, rest }),
+            Self::Unread(rest) => {
+                Box::new(PeekedBody { first: None, frames: VecDeque::new(), end: None, rest })
+            }
             Self::Peeked(peeked) => peeked,
         };
+        frames.extend(peeked.first.take());
         frames.append(&mut peeked.frames);
-        peeked.frames = frames;
+        (peeked.first, peeked.frames) = (frames.pop_front(), frames);
         if has_ended {
             peeked.end = Some(Ok(()));
         }
         Self::Peeked(peeked)
+    }
+}
+
+impl<B: Body> PeekedBody<B> {
+    /// Returns true if there are frames that were read and are still to come.
+    pub(crate) fn has_frames(&self) -> bool {
+        self.first.is_some()
+    }
+
+    fn pop_frame(&mut self) -> Option<Frame<B::Data>> {
+        let next = if self.frames.is_empty() { None } else { self.frames.pop_front() };
+        mem::replace(&mut self.first, next)
+    }
+}
+
+/// Frames and errors are only moved out, and never pinned.
+impl<B: Body + Unpin> Unpin for PeekedBody<B> {}
+
+impl<B> Body for PeekedBody<B>
+where
+    B: Body<Data = Bytes> + Unpin,
+{
+    type Data = Bytes;
+    type Error = B::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
+        let peeked = self.get_mut();
+        if let Some(frame) = peeked.pop_frame() {
+            return Poll::Ready(Some(Ok(frame)));
+        }
+        match peeked.end.take() {
+            None => Pin::new(&mut peeked.rest).poll_frame(cx),
+            Some(end) => {
+                peeked.end = Some(Ok(()));
+                Poll::Ready(end.err().map(Err))
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        let has_ended = match &self.end {
+            Some(end) => end.is_ok(),
+            None => self.rest.is_end_stream(),
+        };
+        has_ended && !self.has_frames()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let frames = self.first.iter().chain(&self.frames);
+        let read = frames.filter_map(Frame::data_ref).map(|data| data.len() as u64).sum::<u64>();
+        let rest = self.rest.size_hint();
+        let mut hint = SizeHint::new();
+        hint.set_lower(rest.lower().saturating_add(read));
+        if let Some(upper) = rest.upper().and_then(|upper| upper.checked_add(read)) {
+            hint.set_upper(upper);
+        }
+        hint
     }
 }
 
@@ -142,58 +234,39 @@ where
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
-        let peeked = match self.get_mut() {
-            Self::Unread(body) => return Pin::new(body).poll_frame(cx),
-            Self::Peeked(peeked) => peeked,
-        };
-        if let Some(frame) = peeked.frames.pop_front() {
-            return Poll::Ready(Some(Ok(frame)));
-        }
-        match peeked.end.take() {
-            None => Pin::new(&mut peeked.rest).poll_frame(cx),
-            Some(end) => {
-                peeked.end = Some(Ok(()));
-                Poll::Ready(end.err().map(Err))
-            }
+        match self.get_mut() {
+            Self::Unread(body) => Pin::new(body).poll_frame(cx),
+            Self::Peeked(peeked) => Pin::new(peeked).poll_frame(cx),
         }
     }
 
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Unread(body) => body.is_end_stream(),
-            Self::Peeked(peeked) => {
-                let has_ended = match &peeked.end {
-                    Some(end) => end.is_ok(),
-                    None => peeked.rest.is_end_stream(),
-                };
-                peeked.frames.is_empty() && has_ended
-            }
+            Self::Peeked(peeked) => peeked.is_end_stream(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
-        let peeked = match self {
-            Self::Unread(body) => return body.size_hint(),
-            Self::Peeked(peeked) => peeked,
-        };
-        let read =
-            peeked.frames.iter().filter_map(Frame::data_ref).map(|data| data.len() as u64).sum::<u64>();
-        let rest = peeked.rest.size_hint();
-        let mut hint = SizeHint::new();
-        hint.set_lower(rest.lower().saturating_add(read));
-        if let Some(upper) = rest.upper().and_then(|upper| upper.checked_add(read)) {
-            hint.set_upper(upper);
+        match self {
+            Self::Unread(body) => body.size_hint(),
+            Self::Peeked(peeked) => peeked.size_hint(),
         }
-        hint
     }
 }
 
 impl<B: Body> fmt::Debug for MaybePeeked<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let frames = match self {
-            Self::Unread(_) => 0,
-            Self::Peeked(peeked) => peeked.frames.len(),
-        };
-        f.debug_struct("MaybePeeked").field("frames", &frames).finish_non_exhaustive()
+        match self {
+            Self::Unread(_) => f.debug_struct("Unread").finish_non_exhaustive(),
+            Self::Peeked(peeked) => peeked.fmt(f),
+        }
+    }
+}
+
+impl<B: Body> fmt::Debug for PeekedBody<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let frames = usize::from(self.first.is_some()) + self.frames.len();
+        f.debug_struct("PeekedBody").field("frames", &frames).finish_non_exhaustive()
     }
 }

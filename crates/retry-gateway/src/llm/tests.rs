@@ -47,6 +47,31 @@ impl Body for Pieces {
 const INSPECTION: BodyInspection =
     BodyInspection { peek_quota: true, hold_event_stream: Some(Duration::from_secs(10)) };
 
+/// Compressed bodies are read, and arrive as they were sent.
+#[tokio::test]
+async fn a_compressed_body_is_read_and_passed_on_as_it_came() {
+    let cases = [(429, JSON, GONE, 402), (200, EVENTS, FAILED, 529), (200, JSON, GONE, 402)];
+    let encodings = ["gzip", "deflate", "br", "zstd"].into_iter();
+    for (encoding, (status, kind, text, expected)) in
+        encodings.flat_map(|encoding| cases.map(|case| (encoding, case)))
+    {
+        let packed = decode::tests::packed(encoding, text.as_bytes());
+        let pieces = packed.chunks(7).map(Bytes::copy_from_slice).collect();
+        let response = Response::builder().status(status).header(header::CONTENT_TYPE, kind);
+        let response =
+            response.header(header::CONTENT_ENCODING, encoding).body(Pieces(pieces, End::Whole)).unwrap();
+        let deadline = Instant::now() + Duration::from_secs(60);
+        let mut response = match inspect(Some(INSPECTION), response, || deadline, &TimerPool::default()) {
+            Inspection::NotNeeded(_) => panic!("{encoding} {kind} is not read"),
+            Inspection::Running(future) => future.await.unwrap(),
+        };
+        assert_eq!(response.status(), expected, "{encoding} {kind}");
+        BodySignal::clear(&mut response);
+        assert_eq!(response.status(), status);
+        assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), packed, "{encoding} {kind}");
+    }
+}
+
 /// Inspects a response. Returns the status that it is treated as and the time that took, and checks that its body is
 /// complete.
 async fn inspected(status: u16, kind: &str, pieces: &[&str], end: End) -> (u16, Duration) {
@@ -56,9 +81,15 @@ async fn inspected(status: u16, kind: &str, pieces: &[&str], end: End) -> (u16, 
     let started_at = Instant::now();
     let timers = TimerPool::default();
     let mut response =
-        match inspect(Some(INSPECTION), response, started_at + Duration::from_secs(60), &timers) {
+        match inspect(Some(INSPECTION), response, || started_at + Duration::from_secs(60), &timers) {
             Inspection::NotNeeded(response) => response,
-            Inspection::Running(future) => future.await,
+            Inspection::Running(future) => match future.await {
+                Ok(response) => response,
+                Err(error) => {
+                    assert_eq!((error, end), ("broken", End::Broken));
+                    return (BROKEN, started_at.elapsed());
+                }
+            },
         };
     let (treated_as, took) = (response.status().as_u16(), started_at.elapsed());
     BodySignal::clear(&mut response);
@@ -81,6 +112,9 @@ async fn inspected(status: u16, kind: &str, pieces: &[&str], end: End) -> (u16, 
     (treated_as, took)
 }
 
+/// Stands for the status of a response that broke off while all of it was held.
+const BROKEN: u16 = 0;
+
 #[track_caller]
 fn check(status: u16, kind: &str, pieces: &[&str], end: End, treated_as: u16, seconds: u64) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
@@ -101,7 +135,9 @@ fn the_body_of_a_429_is_read_to_its_end_or_not_at_all() {
     check(429, JSON, &[GONE], End::Broken, 429, 0);
     check(429, JSON, &[], End::Whole, 429, 0);
     check(429, JSON, &["{\"error\":{\"code\":\"rate_limit_exceeded\"}}"], End::Whole, 429, 0);
-    check(429, JSON, &[GONE, &" ".repeat(quota::MAX_BYTES)], End::Whole, 429, 0);
+    check(429, JSON, &[GONE, &" ".repeat(refusal::MAX_BYTES)], End::Whole, 429, 0);
+    check(429, JSON, &["{\"error\":{\"message\":\"Request too large for x\"}}"], End::Whole, 402, 0);
+    check(403, JSON, &[GONE], End::Whole, 402, 0);
     check(429, "text/plain", &[GONE], End::Open, 429, 0);
     check(400, JSON, &[GONE], End::Open, 400, 0);
     check(402, JSON, &[GONE], End::Open, 402, 0);
@@ -113,13 +149,44 @@ fn a_stream_is_held_until_its_first_event() {
     check(200, EVENTS, &[": life\n", FAILED, "data: more\n\n"], End::Whole, 529, 0);
     check(200, EVENTS, &["data: hello\n\n", FAILED], End::Open, 200, 0);
     check(200, EVENTS, &[": life\n"], End::Open, 200, 10);
-    check(200, EVENTS, &[&FAILED[..9]], End::Broken, 200, 0);
+    check(200, EVENTS, &[&FAILED[..9]], End::Broken, BROKEN, 0);
+    check(200, JSON, &["{\"id\":"], End::Broken, BROKEN, 0);
     check(200, EVENTS, &[], End::Whole, 200, 0);
     check(200, EVENTS, &[&":".repeat(70_000), "\n", FAILED], End::Whole, 200, 0);
     check(200, EVENTS, &[&":\n".repeat(30_000), FAILED], End::Open, 529, 0);
     check(201, EVENTS, &[FAILED], End::Open, 201, 0);
-    check(200, JSON, &[FAILED], End::Open, 200, 0);
-    check(529, JSON, &[FAILED], End::Open, 529, 0);
+    check(529, JSON, &[FAILED], End::Open, 529, 1);
+    check(500, JSON, &[FAILED], End::Open, 500, 0);
+}
+
+#[test]
+fn a_stream_is_held_over_its_signs_of_life() {
+    let created = "data: {\"type\":\"response.created\",\"response\":{}}\n\n";
+    let started = "data: {\"type\":\"message_start\",\"message\":{}}\n\n";
+    let delta = "data: {\"type\":\"response.output_text.delta\",\"delta\":\"hi\"}\n\n";
+    check(200, EVENTS, &[created, started, FAILED], End::Open, 529, 0);
+    check(200, EVENTS, &[created, delta, FAILED], End::Open, 200, 0);
+    check(200, EVENTS, &[created], End::Open, 200, 10);
+    check(200, EVENTS, &[created], End::Whole, 200, 0);
+}
+
+#[test]
+fn an_answer_is_held_until_its_first_field_that_tells_it() {
+    let limited = "{\"error\":{\"code\":429,\"message\":\"..\"}}";
+    check(200, JSON, &[limited], End::Open, 429, 0);
+    check(200, JSON, &["\n \n", &limited[..9], &limited[9..]], End::Whole, 429, 0);
+    check(200, JSON, &["{\"error\":{\"code\":502}}"], End::Whole, 529, 0);
+    check(200, JSON, &["\u{feff}", limited], End::Open, 429, 0);
+    check(200, JSON, &["{\"id\":1,\"choices\":["], End::Open, 200, 0);
+    check(200, JSON, &["{\"id\":\"", &"x".repeat(2_000)], End::Open, 200, 0);
+    check(200, JSON, &["\n"], End::Open, 200, 10);
+    // An answer that has begun is not held for what it may become.
+    check(200, JSON, &["{\"id\":1,"], End::Open, 200, 0);
+    check(200, JSON, &["\n", "{\"id\":1,", "\"object\":2,"], End::Open, 200, 0);
+    check(200, JSON, &["{\"id\":1,", &limited[1..]], End::Open, 429, 0);
+    check(200, JSON, &[GONE], End::Open, 402, 0);
+    check(200, JSON, &["{\"error\":{\"code\":401}}"], End::Whole, 200, 0);
+    check(201, JSON, &[limited], End::Whole, 201, 0);
 }
 
 #[test]
@@ -151,6 +218,8 @@ fn an_inspection_ends_with_the_attempt() {
     let response = Response::builder().header(header::CONTENT_TYPE, EVENTS);
     let response = response.body(Pieces(VecDeque::new(), End::Open)).unwrap();
     let now = Instant::now();
-    let peek = INSPECTION.peek(&response, now + Duration::from_secs(2));
-    assert!(matches!(peek, Some(Peek::FirstEvent(until)) if until == now + Duration::from_secs(2)));
+    let peek = INSPECTION.peek(&response, || now + Duration::from_secs(2));
+    assert!(peek.is_some_and(
+        |peek| peek.part == BodyPart::EventStream && peek.deadline == now + Duration::from_secs(2)
+    ));
 }

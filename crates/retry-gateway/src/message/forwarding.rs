@@ -3,13 +3,14 @@
 
 use std::sync::Arc;
 
-use http::header::{self, Entry, HeaderMap, HeaderName, HeaderValue};
-use http::{Request, Response, Version};
+use http::header::{self, HeaderMap, HeaderValue};
+use http::{Request, Response, StatusCode, Version};
 
 use crate::connection::info::ConnectionInfo;
 use crate::message::header_scan::{HeaderScan, is_forwarding_header};
-use crate::message::headers::{FORWARDED_FOR, FORWARDED_HOST, FORWARDED_PROTO, contains_token};
+use crate::message::headers::{FORWARDED_FOR, FORWARDED_HOST, FORWARDED_PROTO, append, contains_token};
 use crate::message::hop_by_hop;
+use crate::message::loop_detection;
 use crate::message::upgrade::Upgrade;
 use crate::message::validate::ValidRequest;
 
@@ -20,8 +21,16 @@ pub(crate) struct ForwardedRequest {
     pub(crate) forwarding: ForwardingHeaders,
     /// The protocol switch that the client asks for.
     pub(crate) upgrade: Option<Upgrade>,
+    pub(crate) wishes: ClientWishes,
+}
+
+/// The parts of a request's head that each attempt must know.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ClientWishes {
     /// The client sent `Expect: 100-continue`, and waits for that before it sends the body.
     pub(crate) expects_continue: bool,
+    /// The client asks for another protocol, by `Upgrade`.
+    pub(crate) is_upgrade: bool,
 }
 
 /// Makes the head of a client's request one that can be forwarded. It removes the hop-by-hop headers, and the
@@ -55,14 +64,36 @@ pub(crate) fn request<B>(
         upgrade.set_headers(headers);
     }
     let appends = scan.forwarding && connection.is_trusted();
-    let forwarding = ForwardingHeaders { connection: Arc::clone(connection), host, appends };
-    ForwardedRequest { forwarding, upgrade, expects_continue: scan.expect }
+    let forwarding =
+        ForwardingHeaders { connection: Arc::clone(connection), host, appends, has_cdn_loop: scan.cdn_loop };
+    let wishes = ClientWishes { expects_continue: scan.expect, is_upgrade: upgrade.is_some() };
+    ForwardedRequest { forwarding, upgrade, wishes }
 }
 
 /// Makes the head of an upstream's response one that can be sent to the client.
 pub(crate) fn response<B>(response: &mut Response<B>) {
-    let scan = HeaderScan::new(response.headers());
-    hop_by_hop::remove(response.headers_mut(), &scan);
+    let scan = HeaderScan::of_response(response.headers());
+    let has_no_content = response.status() == StatusCode::NO_CONTENT;
+    let headers = response.headers_mut();
+    hop_by_hop::remove(headers, &scan);
+    if has_no_content {
+        // RFC 9110 section 8.6 forbids a length here, and some servers say 0.
+        headers.remove(header::CONTENT_LENGTH);
+    } else if scan.content_length_list {
+        keep_one_length(headers);
+    }
+}
+
+/// Replaces a `Content-Length` that says the same number several times by that number (RFC 9110 section 8.6), because
+/// not every client reads a list. hyper has compared the numbers.
+fn keep_one_length(headers: &mut HeaderMap) {
+    let length = headers.get(header::CONTENT_LENGTH).and_then(|list| {
+        let length = list.as_bytes().split(|byte| *byte == b',').next()?;
+        HeaderValue::from_bytes(length.trim_ascii()).ok()
+    });
+    if let Some(length) = length {
+        headers.insert(header::CONTENT_LENGTH, length);
+    }
 }
 
 /// Removes forwarding headers, which a client that is not a trusted proxy may have made up.
@@ -89,14 +120,17 @@ pub(crate) struct ForwardingHeaders {
     host: Option<HeaderValue>,
     /// A trusted proxy sent forwarding headers, to which the gateway appends its own.
     appends: bool,
+    /// The request has passed another CDN or proxy that marks its requests, or this gateway.
+    has_cdn_loop: bool,
 }
 
 impl ForwardingHeaders {
-    /// Adds `X-Forwarded-*` and `Forwarded` (RFC 7239).
+    /// Adds `X-Forwarded-*` and `Forwarded` (RFC 7239), and the mark by which a loop is detected.
     pub(crate) fn add_to(&self, headers: &mut HeaderMap) {
-        let Self { connection, host, appends } = self;
+        let Self { connection, host, appends, has_cdn_loop } = self;
         // One reservation covers the headers that are added here and at the endpoint.
-        headers.reserve(5);
+        headers.reserve(6);
+        loop_detection::mark(headers, !has_cdn_loop);
         let [ip, scheme] =
             [connection.forwarded_for().clone(), HeaderValue::from_static(connection.scheme())];
         let forwarded = connection.forwarded(host.as_ref());
@@ -114,21 +148,6 @@ impl ForwardingHeaders {
         headers.insert(header::FORWARDED, forwarded);
         if let Some(host) = host {
             headers.insert(FORWARDED_HOST, host.clone());
-        }
-    }
-}
-
-/// Appends an item to a list header, and joins the lines of that header into one.
-fn append(headers: &mut HeaderMap, name: HeaderName, item: HeaderValue) {
-    match headers.entry(name) {
-        Entry::Vacant(entry) => {
-            entry.insert(item);
-        }
-        Entry::Occupied(mut entry) => {
-            let list: Vec<_> = entry.iter().chain([&item]).map(HeaderValue::as_bytes).collect();
-            if let Ok(value) = HeaderValue::from_bytes(&list.join(&b", "[..])) {
-                entry.insert(value);
-            }
         }
     }
 }

@@ -5,7 +5,7 @@
 
 use http::header::{self, HeaderMap, HeaderName};
 
-use crate::message::header_scan::{HeaderScan, is_hop_by_hop};
+use crate::message::header_scan::{HeaderScan, is_forwarding_header, is_hop_by_hop};
 
 /// Removes the hop-by-hop headers, and the headers that `Connection` names.
 pub(crate) fn remove(headers: &mut HeaderMap, scan: &HeaderScan) {
@@ -39,15 +39,15 @@ fn remove_all(headers: &mut HeaderMap) {
 /// from the upstream, although the gateway or a proxy before it has acted on it. The header stays and the
 /// request is forwarded, because a client that is only wrong should be served all the same.
 fn is_end_to_end(name: &str) -> bool {
-    const PREFIXES: &[&str] = &["content-", "if-", "x-forwarded-"];
+    const PREFIXES: &[&str] = &["content-", "if-"];
     const NAMES: &[&str] = &[
         "authorization",
         "cache-control",
+        "cdn-loop",
         "cookie",
         "date",
         "early-data",
         "expect",
-        "forwarded",
         "host",
         "idempotency-key",
         "location",
@@ -56,7 +56,8 @@ fn is_end_to_end(name: &str) -> bool {
         "retry-after",
         "set-cookie",
         "via",
-        "x-real-ip",
     ];
-    NAMES.contains(&name) || PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+    NAMES.contains(&name)
+        || is_forwarding_header(name)
+        || PREFIXES.iter().any(|prefix| name.starts_with(prefix))
 }

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
 use http_body_util::Full;
 use serde::Serialize;
+use tower_http_retry::grpc::GrpcCode;
 
 /// The problem for which the gateway answers a request itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,10 +17,14 @@ pub(crate) enum ProblemDetails {
     BadRequest,
     /// The request has more header lines than `limits.headers` allows.
     HeadTooLarge,
-    /// The client sent nothing of the body for `limits.body_timeout`.
+    /// The request has come back to the gateway too often.
+    Loop,
+    /// The client sent nothing of the body for `limits.body_timeout`, or less than `limits.body_min_rate`.
     BodyTimeout,
     /// A limit is reached: `limits.connections`, or the upstream's `max_requests`.
     Overflow,
+    /// The gateway stops, and the request still waits.
+    Shutdown,
     /// No endpoint accepted a connection, or none processed the request.
     Unreachable,
     /// The request fails in the same way at each attempt, such as on a certificate that is not trusted.
@@ -28,6 +33,10 @@ pub(crate) enum ProblemDetails {
     Paced,
     /// The connection to the upstream closed before a response.
     Disconnected,
+    /// The response of the upstream is malformed, or above a limit.
+    BadResponse,
+    /// The upstream cannot do what the request asks for, such as an upgrade over HTTP/2.
+    NotImplemented,
     /// The upstream did not respond in time.
     Timeout,
 }
@@ -47,24 +56,45 @@ impl ProblemDetails {
         match self {
             Self::NoRoute => StatusCode::NOT_FOUND,
             Self::BadRequest => StatusCode::BAD_REQUEST,
+            Self::Loop => StatusCode::LOOP_DETECTED,
             Self::HeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
-            Self::Overflow | Self::Unreachable | Self::Paced => StatusCode::SERVICE_UNAVAILABLE,
-            Self::Unusable | Self::Disconnected => StatusCode::BAD_GATEWAY,
+            Self::Overflow | Self::Unreachable | Self::Paced | Self::Shutdown => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
+            Self::Unusable | Self::BadResponse | Self::Disconnected => StatusCode::BAD_GATEWAY,
+            Self::NotImplemented => StatusCode::NOT_IMPLEMENTED,
             Self::Timeout => StatusCode::GATEWAY_TIMEOUT,
         }
     }
 
-    fn title(self) -> &'static str {
+    /// Returns the code for a gRPC call.
+    pub(crate) fn grpc_code(self) -> GrpcCode {
+        match self {
+            Self::NoRoute | Self::NotImplemented => GrpcCode::Unimplemented,
+            Self::BadRequest => GrpcCode::InvalidArgument,
+            Self::HeadTooLarge | Self::Overflow | Self::Paced => GrpcCode::ResourceExhausted,
+            Self::Loop | Self::BadResponse => GrpcCode::Internal,
+            Self::Shutdown | Self::Unreachable | Self::Unusable | Self::Disconnected => GrpcCode::Unavailable,
+            Self::BodyTimeout | Self::Timeout => GrpcCode::DeadlineExceeded,
+        }
+    }
+
+    /// Returns what happened, in a sentence.
+    pub(crate) fn title(self) -> &'static str {
         match self {
             Self::NoRoute => "No route matches the request",
             Self::BadRequest => "The gateway cannot forward the request",
+            Self::Loop => "The request came back to the gateway",
             Self::HeadTooLarge => "The request has too many header lines",
             Self::BodyTimeout => "The request body did not arrive in time",
             Self::Overflow => "A limit is reached",
+            Self::Shutdown => "The gateway stops",
             Self::Unreachable => "The upstream cannot be reached",
             Self::Unusable => "The upstream cannot be used",
             Self::Paced => "The upstream asked for fewer requests",
+            Self::BadResponse => "The upstream's response cannot be forwarded",
+            Self::NotImplemented => "The upstream does not support the request",
             Self::Disconnected => "The upstream closed the connection before it responded",
             Self::Timeout => "The upstream did not respond in time",
         }
@@ -73,13 +103,27 @@ impl ProblemDetails {
     /// Returns the time after which another request may succeed; `None` where it fails in the same way.
     fn retry_after(self) -> Option<Duration> {
         match self {
-            Self::NoRoute | Self::BadRequest | Self::HeadTooLarge | Self::BodyTimeout | Self::Unusable => {
-                None
-            }
-            Self::Overflow | Self::Unreachable | Self::Paced | Self::Disconnected | Self::Timeout => {
-                Some(Duration::from_secs(1))
-            }
+            Self::Loop
+            | Self::NoRoute
+            | Self::BadRequest
+            | Self::HeadTooLarge
+            | Self::BodyTimeout
+            | Self::Unusable
+            | Self::BadResponse
+            | Self::NotImplemented => None,
+            Self::Overflow
+            | Self::Shutdown
+            | Self::Unreachable
+            | Self::Paced
+            | Self::Disconnected
+            | Self::Timeout => Some(Duration::from_secs(1)),
         }
+    }
+
+    /// Returns the time after which the request itself may be sent again, whatever it does: the upstream did not process it,
+    /// and may do so then.
+    pub(crate) fn resend_after(self) -> Option<Duration> {
+        self.retry_after().filter(|_| !matches!(self, Self::Disconnected | Self::Timeout))
     }
 
     /// Creates the local reply. `detail` says what happened to this request, and names the config key that
@@ -136,9 +180,11 @@ mod tests {
         use ProblemDetails::*;
         check(NoRoute, 404, None, "No route matches the request");
         check(BadRequest, 400, None, "The gateway cannot forward the request");
+        check(Loop, 508, None, "The request came back to the gateway");
         check(HeadTooLarge, 431, None, "The request has too many header lines");
         check(BodyTimeout, 408, None, "The request body did not arrive in time");
         check(Overflow, 503, Some("1"), "A limit is reached");
+        check(Shutdown, 503, Some("1"), "The gateway stops");
         check(Unreachable, 503, Some("1"), "The upstream cannot be reached");
         check(Unusable, 502, None, "The upstream cannot be used");
         check(Paced, 503, Some("1"), "The upstream asked for fewer requests");

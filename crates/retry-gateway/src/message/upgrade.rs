@@ -1,6 +1,8 @@
 //! Protocol upgrades, such as WebSocket: once the upstream has answered 101, the gateway only copies bytes in
 //! both directions.
 
+use std::time::Duration;
+
 use http::header::{self, HeaderMap, HeaderValue};
 use http::{Request, Response, StatusCode};
 use hyper::upgrade::{self, OnUpgrade};
@@ -9,6 +11,7 @@ use tower_http_retry::RequestHead;
 
 use crate::connection::timeouts::ActiveRequest;
 use crate::message::headers::contains_token;
+use crate::message::tunnel;
 
 /// A client's request to switch to another protocol, such as WebSocket (RFC 6455).
 #[derive(Debug)]
@@ -34,25 +37,24 @@ impl Upgrade {
     }
 
     /// Starts the tunnel if the upstream agreed, and returns `request` if it did not. The request stays
-    /// active until the tunnel ends.
+    /// active until the tunnel ends, and the tunnel holds `guards` until then.
     pub(crate) fn start_tunnel<B>(
         self,
         response: &mut Response<B>,
         request: Option<ActiveRequest>,
+        guards: impl Send + 'static,
     ) -> Option<ActiveRequest> {
         if response.status() != StatusCode::SWITCHING_PROTOCOLS {
             return request;
         }
         self.set_headers(response.headers_mut());
         let upstream = upgrade::on(response);
+        let idle_timeout = request.as_ref().map_or(Duration::MAX, ActiveRequest::tunnel_idle_timeout);
         tokio::spawn(async move {
-            // The tunnel ends when either peer disconnects, and then there is no request left to report the
-            // error on.
             if let (Ok(client), Ok(upstream)) = tokio::join!(self.client, upstream) {
-                let (mut client, mut upstream) = (TokioIo::new(client), TokioIo::new(upstream));
-                let _ = tokio::io::copy_bidirectional(&mut client, &mut upstream).await;
+                tunnel::copy(TokioIo::new(client), TokioIo::new(upstream), idle_timeout).await;
             }
-            drop(request);
+            drop((request, guards));
         });
         None
     }

@@ -21,7 +21,7 @@ pub(crate) fn request<B>(
     request: &mut Request<B>,
     connection: &ConnectionInfo,
 ) -> Result<ValidRequest, &'static str> {
-    let scan = HeaderScan::new(request.headers());
+    let (scan, host_header) = HeaderScan::of_request(request.headers());
     if scan.transfer_encoding && !has_valid_framing(request.headers()) {
         return Err("invalid Transfer-Encoding: only chunked is allowed, without Content-Length");
     }
@@ -37,7 +37,6 @@ pub(crate) fn request<B>(
     }
     let authority = uri.authority().map(|authority| HeaderValue::from_str(authority.as_str()));
     let authority = authority.transpose().map_err(|_| INVALID_HOST)?;
-    let host_header = request.headers().get(header::HOST);
     let differ = authority.as_ref().zip(host_header).is_some_and(|(authority, host)| authority != host);
     if differ && request.version() == Version::HTTP_2 {
         return Err("the :authority and the Host header differ");
@@ -58,7 +57,8 @@ pub(crate) fn request<B>(
 /// transfer coding besides chunked would be lost at the gateway, and a `Content-Length` beside it is used to
 /// smuggle requests.
 pub(crate) fn has_valid_framing(headers: &HeaderMap) -> bool {
-    if !headers.contains_key(header::TRANSFER_ENCODING) {
+    // Few heads have more lines than a look-up takes comparisons.
+    if !headers.keys().any(|name| *name == header::TRANSFER_ENCODING) {
         return true;
     }
     let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();

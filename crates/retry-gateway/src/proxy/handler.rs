@@ -1,30 +1,36 @@
 //! One request through the gateway: validation, the choice of a route, and the start of the first attempt.
 
 use std::sync::Arc;
+use std::task::Context;
 
 use http::{Method, Request, Version};
 use hyper::body::Incoming;
-use tower::Service;
+
+use tower_http_retry::RetryOverride;
 
 use crate::connection::info::ConnectionInfo;
 use crate::connection::rejection::Rejection;
 use crate::connection::timeouts::ActiveRequest;
 use crate::llm;
 use crate::message::forwarding::{self, ForwardedRequest};
+use crate::message::header_scan;
+use crate::message::loop_detection;
 use crate::message::problem::ProblemDetails;
+use crate::message::trailers::RequestTrailers;
 use crate::message::validate::{self, ValidRequest};
 use crate::proxy::fallback::FallbackRequest;
+use crate::proxy::local_reply::LocalReply;
 use crate::proxy::record::RequestRecord;
-use crate::proxy::response::{MAX_REQUESTS_REACHED, ResponseFuture, TargetFuture};
-use crate::proxy::route_match;
+use crate::proxy::response::{ResponseFuture, TargetFuture};
 use crate::proxy::state::{Gateway, Route, Targets};
 use crate::proxy::upstream_route::RetryService;
-use crate::upstream::request_body::{BodyTimeout, RequestBody};
+use crate::upstream::pace::ClientAddress;
+use crate::upstream::request_body::RequestBody;
 use crate::upstream::service::AttemptService;
 
 impl Gateway {
     /// Answers a request. The first attempt has started when this returns, unless the answer is a local
-    /// reply.
+    /// reply, or the pace goes by a model that stands in the body.
     pub(crate) fn answer(
         &self,
         mut request: Request<Incoming>,
@@ -40,14 +46,22 @@ impl Gateway {
             Ok(valid) => valid,
             Err(detail) => {
                 // An invalid request may hide where the next one begins, so the connection closes.
-                let is_http1 = request.version() < Version::HTTP_2;
-                return ResponseFuture {
-                    is_http1,
-                    ..local_reply(record, ProblemDetails::BadRequest, detail)
-                };
+                let closes = request.version() < Version::HTTP_2;
+                let target = local_target(ProblemDetails::BadRequest, detail, closes);
+                let mut reply = local_reply(record, ProblemDetails::BadRequest, detail);
+                reply.target = target;
+                return reply;
             }
         };
-        match self.routes.iter().find(|route| route_match::matches(&route.config, &request)) {
+        if valid.scan.underscores && !self.underscores_in_headers {
+            header_scan::remove_underscores(request.headers_mut());
+        }
+        if valid.scan.cdn_loop && loop_detection::is_loop(request.headers()) {
+            record.rejection = Some(Rejection::Loop);
+            return local_reply(record, ProblemDetails::Loop, LOOP);
+        }
+        let route = self.route_table.find(&request, |number| &self.routes[number].config);
+        match route.map(|number| &self.routes[number]) {
             None => local_reply(record, ProblemDetails::NoRoute, "no route matches the request"),
             Some(_) if request.method() == Method::CONNECT => local_reply(
                 record,
@@ -56,14 +70,12 @@ impl Gateway {
             ),
             Some(route) => {
                 record.route = Some(Arc::clone(route));
-                if let Targets::Single(target) = &route.targets {
-                    record.permit = target.try_acquire();
-                    if record.permit.is_none() {
-                        record.rejection = Some(Rejection::Overflow);
-                        return local_reply(record, ProblemDetails::Overflow, MAX_REQUESTS_REACHED);
-                    }
+                if route.is_fair_by_client {
+                    let address = self.trusted_proxies.client_ip(connection.ip(), request.headers());
+                    request.extensions_mut().insert(ClientAddress(address));
                 }
-                route.send(request, valid, connection, record, &self.body_timeout)
+                let trailers = RequestTrailers { keeps_underscores: self.underscores_in_headers };
+                route.send(request, valid, connection, trailers, record)
             }
         }
     }
@@ -72,48 +84,93 @@ impl Gateway {
 impl Route {
     /// Sends a request to the route's targets.
     fn send(
-        &self,
+        self: &Arc<Self>,
         mut request: Request<Incoming>,
         valid: ValidRequest,
         connection: &Arc<ConnectionInfo>,
-        record: RequestRecord,
-        body_timeout: &Arc<BodyTimeout>,
+        trailers: RequestTrailers,
+        record: Box<RequestRecord>,
     ) -> ResponseFuture {
-        let is_http1 = request.version() == Version::HTTP_11;
-        let ForwardedRequest { forwarding: origin, upgrade, expects_continue } =
+        let version = request.version();
+        let ForwardedRequest { forwarding: origin, upgrade, wishes } =
             forwarding::request(&mut request, valid, connection);
         if self.adds_idempotency_key {
             llm::add_idempotency_key(&mut request);
         }
-        let request = request.map(|body| RequestBody::new(body, body_timeout, &record.request_log));
+        let request =
+            request.map(|body| RequestBody::new(body, trailers, &self.body_limits, &record.request_log));
         let request_log = record.request_log.clone();
-        let target = match &self.targets {
+        // The read of a body would ask a client that waits for `100 Continue` for it, and only an upstream may.
+        let reader = self.model_reader.as_ref().filter(|_| !wishes.expects_continue);
+        let is_read = reader.is_some_and(|reader| reader.reads(&request));
+        let request = FallbackRequest { request, request_log, origin, wishes };
+        let target = match is_read {
+            false => self.start(request),
+            true => TargetFuture::UnreadModel { request: Some(request) },
+        };
+        let adds_explain_headers = self.adds_explain_headers;
+        ResponseFuture { target, record: Some(record), upgrade, version, adds_explain_headers }
+    }
+
+    /// Starts the first attempt of a request.
+    fn start(&self, request: FallbackRequest) -> TargetFuture {
+        match &self.targets {
             Targets::Single(target) => {
+                let FallbackRequest { mut request, request_log, origin, wishes } = request;
                 let settings = Arc::clone(&target.settings);
-                let attempts = AttemptService::new(settings, request_log, origin, expects_continue);
+                let paused = request.body().is_from_client().then(|| request_log.paused_time());
+                let call_timeout = settings.call_timeout(request.headers());
+                if let Some(timeout) = call_timeout {
+                    request.extensions_mut().insert(RetryOverride::new().max_elapsed(timeout));
+                }
+                let attempts = AttemptService::new(settings, request_log, origin, wishes, call_timeout);
                 match &target.retry {
                     // The retry services are always ready, because their inner service is.
-                    RetryService::Unpaced(retry) => {
-                        TargetFuture::Unpaced { response: retry.with_inner(attempts).call(request) }
-                    }
-                    RetryService::Paced(retry) => {
-                        TargetFuture::Paced { response: Box::pin(retry.with_inner(attempts).call(request)) }
-                    }
+                    RetryService::Unpaced(retry) => TargetFuture::Unpaced {
+                        response: retry.with_inner(attempts).paused_time(paused).call_once(request),
+                    },
+                    RetryService::Paced(retry) => TargetFuture::Paced {
+                        response: Box::pin(retry.with_inner(attempts).paused_time(paused).call_once(request)),
+                    },
                 }
             }
             Targets::WithFallback(fallback) => {
-                let request = FallbackRequest { request, request_log, origin, expects_continue };
                 TargetFuture::WithFallback { response: Box::pin(Arc::clone(fallback).send(request)) }
             }
-        };
-        let adds_explain_headers = self.adds_explain_headers;
-        ResponseFuture { target, record, upgrade, is_http1, adds_explain_headers }
+        }
+    }
+
+    /// Reads up to the model of a request, and starts its first attempt, if enough of the body has arrived.
+    pub(super) fn read_model(
+        self: &Arc<Self>,
+        request: FallbackRequest,
+        cx: &mut Context<'_>,
+    ) -> TargetFuture {
+        let Some(reader) = &self.model_reader else { return self.start(request) };
+        let FallbackRequest { request, request_log, origin, wishes } = request;
+        match reader.read_arrived(request, &request_log, cx) {
+            Ok(request) => self.start(FallbackRequest { request, request_log, origin, wishes }),
+            Err(reading) => {
+                let (route, rest) = (Arc::clone(self), reader.read_rest(reading, &request_log));
+                let target = async move {
+                    let request = rest.await;
+                    route.start(FallbackRequest { request, request_log, origin, wishes })
+                };
+                TargetFuture::ReadingModel { target: Box::pin(target) }
+            }
+        }
     }
 }
 
-fn local_reply(record: RequestRecord, problem: ProblemDetails, detail: &'static str) -> ResponseFuture {
-    let target = TargetFuture::LocalReply { problem, detail };
-    ResponseFuture { target, record, upgrade: None, is_http1: false, adds_explain_headers: false }
+fn local_reply(record: Box<RequestRecord>, problem: ProblemDetails, detail: &'static str) -> ResponseFuture {
+    let target = local_target(problem, detail, false);
+    let version = Version::HTTP_11;
+    ResponseFuture { target, record: Some(record), upgrade: None, version, adds_explain_headers: false }
 }
 
+fn local_target(problem: ProblemDetails, detail: &'static str, closes: bool) -> TargetFuture {
+    TargetFuture::LocalReply { reply: LocalReply { problem, detail, retry_after: None }, closes }
+}
+
+const LOOP: &str = "the request has passed this gateway several times: an endpoint leads back to it";
 const TOO_MANY_HEADERS: &str = "the request has more headers than limits.headers allows";

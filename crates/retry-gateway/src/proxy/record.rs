@@ -1,39 +1,65 @@
 //! The record of a request: its counts in the metrics, and its line in the access log.
 
 use std::net::IpAddr;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::{Duration, SystemTime};
 
-use http::{Method, Request, StatusCode, Uri};
+use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
+use http_retry::Why;
 use tower_http_retry::RetryInfo;
+use tower_http_retry::grpc::GrpcCode;
+use tower_http_retry::pace::{PaceRejection, PaceWait};
 
 use crate::connection::info::ConnectionInfo;
-use crate::connection::limit::Permit;
 use crate::connection::rejection::Rejection;
 use crate::connection::timeouts::ActiveRequest;
+use crate::message::grpc_call::{self, GrpcCall};
 use crate::message::headers;
 use crate::proxy::fallback::FallbackSummary;
 use crate::proxy::state::{Gateway, Route, Targets};
+use crate::proxy::waiting::WaitingPermit;
 use crate::telemetry::RequestSpan;
-use crate::telemetry::access_log::{self, AttemptLine, LogLine, RejectionLine};
+use crate::telemetry::access_log::{self, AttemptLine, LogLine};
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::reason::FallbackReason;
 use crate::telemetry::request_log::{AttemptRecord, RequestLog};
+use crate::telemetry::response_end::{ResponseEnd, ResponseSummary};
+use crate::telemetry::upstream_counters::CLIENT_CLOSED_REQUEST;
 use crate::time::millis::millis;
+use crate::upstream::error::AttemptError;
 
-/// The data of a request for the metrics and the access log. Dropping it counts the request and writes the
-/// line: after the response, or when the client has gone.
+/// The data of a request for the metrics and the access log. The request is counted with the head of its response,
+/// or when the client has gone before. Dropping the record writes the line: after the body of the response, or when
+/// the client has gone.
+///
+/// It is boxed, because it moves with the request from stage to stage.
 pub(crate) struct RequestRecord {
     pub(crate) request_log: RequestLog,
     /// The route that matched the request.
     pub(crate) route: Option<Arc<Route>>,
     /// Status of the response. `None` if the client went away before it.
-    pub(crate) status: Option<StatusCode>,
+    status: Option<StatusCode>,
+    /// Time from the request's arrival to that head, if the access log is on.
+    took: Option<Duration>,
+    response: Option<ResponseSummary>,
+    /// Set if the request is a gRPC call.
+    pub(crate) grpc_call: Option<GrpcCall>,
+    /// The code with which the call ended, as its client sees it.
+    grpc_code: Option<GrpcCode>,
+    /// Set if the response is a reply of the gateway's own.
+    is_local_reply: bool,
     pub(crate) info: Option<RetryInfo>,
     /// The limit for which the gateway rejected the request.
     pub(crate) rejection: Option<Rejection>,
-    /// Permit of the upstream's `max_requests`.
-    pub(crate) permit: Option<Permit>,
+    /// The wait for the pace of the target that answered, if the request waited.
+    pub(crate) pace_wait: Option<PaceWait>,
+    pub(crate) pace_rejection: Option<PaceRejection>,
+    /// The permit of the request while it waits, where the route has one upstream.
+    pub(crate) waiting: WaitingPermit,
+    /// Resolves when a shutdown is about to end. `None` while the request does not wait.
+    shutdown_end: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
     /// Marks the client's connection as busy.
     pub(crate) active_request: Option<ActiveRequest>,
     /// Set if the route has a fallback and the request has ended.
@@ -58,25 +84,33 @@ impl RequestRecord {
         request: &Request<B>,
         connection: &ConnectionInfo,
         active_request: ActiveRequest,
-    ) -> Self {
+    ) -> Box<Self> {
         let summary = || {
             let host = headers::host_of(request).and_then(|host| Some(host.to_str().ok()?.to_owned()));
             let (method, uri) = (request.method().clone(), request.uri().clone());
             let client = gateway.trusted_proxies.client_ip(connection.ip(), request.headers());
             Box::new(RequestSummary { method, host, uri, client })
         };
-        Self {
+        Box::new(Self {
             request_log: RequestLog::new(gateway.logs_access, RequestSpan::new(request, connection)),
             route: None,
             status: None,
+            took: None,
+            response: None,
+            grpc_call: GrpcCall::of_request(request),
+            grpc_code: None,
+            is_local_reply: false,
             info: None,
             rejection: None,
-            permit: None,
+            pace_wait: None,
+            pace_rejection: None,
+            waiting: WaitingPermit::default(),
+            shutdown_end: None,
             active_request: Some(active_request),
             fallback: None,
             metrics: Arc::clone(&gateway.metrics),
             summary: gateway.logs_access.then(summary),
-        }
+        })
     }
 }
 
@@ -92,6 +126,91 @@ impl RequestRecord {
         targets.has_fallback().then(|| targets.get(self.answered_by()).name.as_str())
     }
 
+    /// Counts a request without an outcome among the pending requests, unless an endpoint has it. `pace_why` tells what it
+    /// waits for at the pace of its upstream. Resolves with an error if it may not wait, or not any longer.
+    #[inline]
+    pub(crate) fn poll_wait(
+        &mut self,
+        cx: &mut Context<'_>,
+        pace_why: impl FnOnce() -> Option<Why>,
+    ) -> Poll<AttemptError> {
+        if let Some(Targets::Single(target)) = self.route.as_ref().map(|route| &route.targets)
+            && let Err(error) = self.waiting.update(&self.request_log, target, pace_why)
+        {
+            return Poll::Ready(error);
+        }
+        if self.request_log.waits_for().is_none() {
+            self.shutdown_end = None;
+            return Poll::Pending;
+        }
+        self.poll_shutdown_end(cx)
+    }
+
+    /// Counts the request as pending while it waits for the part of its body that names the model.
+    pub(crate) fn wait_for_body(&mut self) {
+        if let Some(route) = &self.route {
+            self.waiting.wait_for_body(route.targets.get(0));
+        }
+    }
+
+    /// Resolves with an error when a shutdown is about to end.
+    #[inline(never)]
+    fn poll_shutdown_end(&mut self, cx: &mut Context<'_>) -> Poll<AttemptError> {
+        let Some(active_request) = &self.active_request else { return Poll::Pending };
+        let end =
+            self.shutdown_end.get_or_insert_with(|| Box::pin(active_request.shutdown_end().announced()));
+        end.as_mut().poll(cx).map(|()| AttemptError::Shutdown)
+    }
+
+    /// Returns whether the gateway stopped before the request had a response.
+    fn is_cut_by_shutdown(&self) -> bool {
+        let is_at_end =
+            || self.active_request.as_ref().is_some_and(|active| active.shutdown_end().is_announced());
+        self.status.is_none() && self.request_log.body_failure().is_none() && is_at_end()
+    }
+
+    /// Records that the client gets the rejection of the pace of the last target. A request that left a target because of its
+    /// pace counts among the fallbacks.
+    pub(crate) fn on_pace_rejection(&mut self, rejection: PaceRejection) {
+        self.pace_rejection = Some(rejection);
+        if let Some(route) = &self.route {
+            route.targets.get(self.answered_by()).counts.record_pace_rejection(rejection);
+        }
+    }
+
+    /// Counts the request, to which the gateway replies itself.
+    pub(crate) fn on_local_reply<B>(&mut self, response: &Response<B>) {
+        self.is_local_reply = true;
+        self.on_response(response);
+    }
+
+    /// Counts the request, whose response begins with this head.
+    pub(crate) fn on_response<B>(&mut self, response: &Response<B>) {
+        let status = response.status();
+        self.status = Some(status);
+        self.note_grpc_code(response.headers());
+        self.took = self.summary.is_some().then(|| self.request_log.started_at().elapsed());
+        if let Some(route) = &self.route {
+            self.count(route, status.as_u16());
+        }
+    }
+
+    /// Records the code of a gRPC call, if this head or these trailers have it.
+    pub(crate) fn note_grpc_code(&mut self, headers: &HeaderMap) {
+        if self.grpc_call.is_some() {
+            self.grpc_code = grpc_call::code(headers).or(self.grpc_code);
+        }
+    }
+
+    /// Ends the record with the end of the response's body.
+    pub(crate) fn end(&mut self, response: ResponseSummary) {
+        // A body that the other side of a 101 has read is none of HTTP.
+        self.response = (self.status != Some(StatusCode::SWITCHING_PROTOCOLS)).then_some(response);
+        if let Some(route) = self.route.as_ref().filter(|_| response.end != ResponseEnd::Whole) {
+            route.targets.get(self.answered_by()).counts.record_cut(response.end);
+        }
+    }
+
     fn waited(&self) -> Duration {
         let earlier = self.fallback.as_ref().map_or(Duration::ZERO, |fallback| fallback.waited);
         earlier + self.info.map_or(Duration::ZERO, |info| info.waited())
@@ -100,16 +219,19 @@ impl RequestRecord {
     /// Counts the request at its upstream. The fallback has counted it at the upstreams that the request
     /// left.
     fn count(&self, route: &Route, status: u16) {
+        // A reply of the gateway's own to a gRPC call has the status 200.
+        let is_answered = status < 500 && status != CLIENT_CLOSED_REQUEST && !self.is_local_reply;
         let fallback = match &route.targets {
             Targets::Single(target) => {
-                return target.counts.record_request(status, self.request_log.attempts(), self.info);
+                let attempts = self.request_log.attempts();
+                return target.counts.record_request(status, is_answered, attempts, self.info);
             }
             Targets::WithFallback(fallback) => fallback,
         };
         let (last, answered_by) = (self.request_log.target(), self.answered_by());
         let (counts, attempts) = (&fallback.target(last).counts, self.request_log.attempts_at(last));
         if last == answered_by {
-            counts.record_request(status, attempts, self.info);
+            counts.record_request(status, is_answered, attempts, self.info);
         } else {
             counts.record_attempts(attempts, self.info);
             fallback.target(answered_by).counts.record_response(status);
@@ -119,11 +241,21 @@ impl RequestRecord {
 
 impl Drop for RequestRecord {
     fn drop(&mut self) {
-        self.request_log.span().end(self.status);
-        let status = self.status.map_or(CLIENT_CLOSED_REQUEST, |status| status.as_u16());
+        // An upload that goes on after the response is bounded again.
+        self.request_log.clock().set_responding(false);
+        let code = self.grpc_code.map(GrpcCode::as_str);
+        self.request_log.span().end(self.status, code, self.pace_wait, self.response);
+        let mut status = self.status.map_or(CLIENT_CLOSED_REQUEST, |status| status.as_u16());
+        if self.is_cut_by_shutdown() {
+            self.rejection = Some(Rejection::Shutdown);
+            status = Rejection::Shutdown.status().as_u16();
+        }
         let route = self.route.as_ref();
-        if let Some(route) = route {
+        if let (Some(route), None) = (route, self.status) {
             self.count(route, status);
+        }
+        if let (Some(route), Some(code)) = (route, self.grpc_code) {
+            route.targets.get(self.answered_by()).counts.record_grpc_code(code);
         }
         if let Some(rejection) = self.rejection {
             self.metrics.record_rejection(rejection);
@@ -136,8 +268,7 @@ impl Drop for RequestRecord {
         let target = |attempt: &AttemptRecord| route.map(|route| route.targets.get(attempt.target.into()));
         let attempts = attempts.iter().map(|attempt| AttemptLine {
             upstream: target(attempt).filter(|_| has_fallback).map(|target| target.name.as_str()),
-            endpoint: target(attempt)
-                .map_or("", |target| target.settings.balancer.endpoints[attempt.endpoint as usize].name()),
+            endpoint: &attempt.endpoint,
             status: attempt.result.and_then(|result| Some(result.ok()?.as_u16())),
             error: attempt.result.and_then(Result::err),
             at_ms: millis(attempt.at),
@@ -151,9 +282,17 @@ impl Drop for RequestRecord {
             path: summary.uri.path(),
             upstream: route.map(|route| route.targets.get(self.answered_by()).name.as_str()),
             status,
+            grpc_status: self.grpc_code.map(|code| code as u8),
             rejected: self.rejection.map(Rejection::as_str),
-            took_ms: millis(self.request_log.started_at().elapsed()),
+            took_ms: millis(self.took.unwrap_or_else(|| self.request_log.started_at().elapsed())),
+            response_end: self.response.map(|response| response.end.as_str()),
+            response_bytes: self.response.map(|response| response.bytes),
             waited_ms: millis(self.waited()),
+            paced: self
+                .pace_rejection
+                .map(PaceRejection::as_str)
+                .or_else(|| Some(self.pace_wait?.why().as_str())),
+            paced_ms: self.pace_wait.map(|wait| millis(wait.waited())),
             fallback: self.fallback.as_ref().and_then(|fallback| fallback.reason).map(FallbackReason::as_str),
             cause: self.info.and_then(|info| info.cause()).map(|cause| cause.as_str()),
             reason: self.info.and_then(|info| info.reason()).map(|reason| reason.as_str()),
@@ -162,19 +301,3 @@ impl Drop for RequestRecord {
         access_log::write(&line);
     }
 }
-
-/// Counts and logs a connection that the gateway rejected before it read a request.
-pub(crate) fn record_rejection(gateway: &Gateway, client: IpAddr, rejection: Rejection) {
-    gateway.metrics.record_rejection(rejection);
-    if gateway.logs_access {
-        access_log::write(&RejectionLine {
-            time: SystemTime::UNIX_EPOCH.elapsed().map_or(0, millis),
-            client,
-            status: rejection.status().as_u16(),
-            rejected: rejection.as_str(),
-        });
-    }
-}
-
-/// The status that nginx logs if the client closed the connection before the response.
-const CLIENT_CLOSED_REQUEST: u16 = 499;

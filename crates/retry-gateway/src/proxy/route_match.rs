@@ -25,7 +25,7 @@ impl Config {
 
 /// Returns whether a route matches a request.
 pub(crate) fn matches<B>(route: &config::RouteConfig, request: &Request<B>) -> bool {
-    has_prefix(request.uri().path(), &route.path_prefix)
+    has_prefix(path(request), &route.path_prefix)
         && (route.methods.is_empty() || route.methods.contains(request.method()))
         && route.host.as_ref().is_none_or(|pattern| host(request).is_some_and(|host| pattern.matches(&host)))
         && route
@@ -34,14 +34,28 @@ pub(crate) fn matches<B>(route: &config::RouteConfig, request: &Request<B>) -> b
             .all(|(name, value)| request.headers().get_all(name).iter().any(|actual| actual == value))
 }
 
+/// Returns the path of a request. `OPTIONS *` is about the server as a whole (RFC 9110 section 9.3.7), so it has no
+/// path, and only the prefix of all paths matches.
+pub(crate) fn path<B>(request: &Request<B>) -> &str {
+    match request.uri().path() {
+        "*" if request.method() == Method::OPTIONS => "",
+        path => path,
+    }
+}
+
 /// Compares by segments: `/v1` is a prefix of `/v1` and `/v1/x`, and not of `/v10`.
 fn has_prefix(path: &str, prefix: &str) -> bool {
-    let prefix = prefix.strip_suffix('/').unwrap_or(prefix);
+    let prefix = without_last_slash(prefix);
     path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
+/// Returns a prefix without the `/` at its end, which only the prefix of all paths has.
+pub(crate) fn without_last_slash(prefix: &str) -> &str {
+    prefix.strip_suffix('/').unwrap_or(prefix)
+}
+
 /// Returns the host of a request without its port.
-fn host<B>(request: &Request<B>) -> Option<String> {
+pub(crate) fn host<B>(request: &Request<B>) -> Option<String> {
     let authority = headers::host_of(request)?;
     let authority = http::uri::Authority::try_from(authority.as_bytes()).ok()?;
     Some(authority.host().to_owned())
@@ -76,7 +90,9 @@ mod tests {
             check(&v1, "GET", path, &[], expected);
         }
         check(&route(|_| {}), "GET", "/anything", &[], true);
-        check(&route(|_| {}), "OPTIONS", "*", &[], false);
+        check(&route(|_| {}), "OPTIONS", "*", &[], true);
+        check(&route(|_| {}), "GET", "*", &[], false);
+        check(&v1, "OPTIONS", "*", &[], false);
     }
 
     #[test]

@@ -5,9 +5,8 @@ use std::sync::Arc;
 use tower_http_retry::Retry;
 use tower_http_retry::markers::{Concrete, Paced};
 
-use crate::connection::limit::{ConcurrencyLimit, Permit};
 use crate::proxy::policy::GatewayPolicy;
-use crate::telemetry::metrics::UpstreamCounters;
+use crate::telemetry::upstream_counters::UpstreamCounters;
 use crate::upstream::settings::AttemptSettings;
 
 /// One upstream to which a route sends requests.
@@ -18,8 +17,6 @@ pub(crate) struct RouteTarget {
     pub(crate) settings: Arc<AttemptSettings>,
     pub(crate) retry: RetryService,
     pub(crate) counts: UpstreamCounters,
-    pub(crate) concurrency: Arc<ConcurrencyLimit>,
-    pub(crate) max_requests: usize,
 }
 
 /// The retry layer of a target, with or without a pace. It has no inner service, because each request brings
@@ -28,11 +25,4 @@ pub(crate) struct RouteTarget {
 pub(crate) enum RetryService {
     Unpaced(Retry<(), GatewayPolicy>),
     Paced(Retry<(), GatewayPolicy, Concrete, Paced>),
-}
-
-impl RouteTarget {
-    /// Returns a permit for one request, or `None` if `max_requests` is reached.
-    pub(crate) fn try_acquire(&self) -> Option<Permit> {
-        self.concurrency.try_acquire(self.max_requests)
-    }
 }

@@ -13,9 +13,11 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpListener;
 
+use crate::connection::descriptors::DESCRIPTORS;
+use crate::connection::limit::ConcurrencyLimit;
 use crate::lifecycle::current::RuntimeState;
 use crate::server::dashboard;
-use crate::server::listener::{ACCEPT_PAUSE, listen};
+use crate::server::listener::{after_failed_accept, listen};
 
 /// The bound admin listener. [`run`](Self::run) serves it.
 #[derive(Debug)]
@@ -32,11 +34,18 @@ impl Admin {
 
     /// Serves requests for as long as the future is polled.
     pub(crate) async fn run(self, state: Arc<RuntimeState>) {
+        let limit = ConcurrencyLimit::default();
         loop {
-            let Ok((socket, _)) = self.0.accept().await else {
-                tokio::time::sleep(ACCEPT_PAUSE).await;
-                continue;
+            let socket = match self.0.accept().await {
+                Ok((socket, _)) => socket,
+                Err(error) => {
+                    after_failed_accept(&error, "an operator").await;
+                    continue;
+                }
             };
+            // Operators get a part of the reserve, which clients cannot take from them. A connection over the limit
+            // is closed.
+            let Some(permit) = limit.try_acquire(DESCRIPTORS.quarter_of_reserve()) else { continue };
             let state = Arc::clone(&state);
             let service = service_fn(move |request: Request<Incoming>| {
                 let response = respond(&state, request.method(), request.uri().path());
@@ -44,7 +53,12 @@ impl Admin {
             });
             let mut builder = http1::Builder::new();
             builder.timer(TokioTimer::new());
-            tokio::spawn(builder.serve_connection(TokioIo::new(socket), service));
+            let connection = builder.serve_connection(TokioIo::new(socket), service);
+            tokio::spawn(async move {
+                // An operator that closes its connection also causes an error here.
+                let _ = connection.await;
+                drop(permit);
+            });
         }
     }
 }

@@ -14,6 +14,7 @@ pub(crate) fn file(path: &str) -> Option<File> {
     let (kind, text) = match path {
         "/" => ("text/html; charset=utf-8", include_str!("dashboard/index.html")),
         "/page.css" => ("text/css; charset=utf-8", include_str!("dashboard/page.css")),
+        "/chart.js" => ("text/javascript; charset=utf-8", include_str!("dashboard/chart.js")),
         "/page.js" => ("text/javascript; charset=utf-8", include_str!("dashboard/page.js")),
         _ => return None,
     };

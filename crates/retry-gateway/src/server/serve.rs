@@ -1,57 +1,55 @@
-//! Accepts connections and serves them until the shutdown.
+//! Accepts connections until the shutdown, and waits for their end.
 
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::Path;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::Request;
-use http_body_util::BodyExt;
-use hyper::body::Incoming;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto;
-use hyper_util::server::graceful::{GracefulShutdown, Watcher};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::signal::unix::Signal;
 
 use crate::config::Config;
+use crate::connection::descriptors::DESCRIPTORS;
 use crate::connection::info::ConnectionInfo;
-use crate::connection::limit::{ConcurrencyLimit, Permit};
+use crate::connection::limit::ConcurrencyLimit;
 use crate::connection::rejection::Rejection;
-use crate::connection::timeouts::{ConnectionTimeouts, ConnectionTimerPools, TimeoutIo};
+use crate::connection::shutdown::GracefulShutdown;
+use crate::connection::timeouts::{ConnectionTimeouts, ConnectionTimerPools};
 use crate::lifecycle::current::RuntimeState;
 use crate::lifecycle::reload::Reloader;
-use crate::message::problem::ProblemDetails;
-use crate::proxy::record;
 use crate::proxy::state::Gateway;
 use crate::server::admin::Admin;
-use crate::server::listener::{ACCEPT_PAUSE, listen};
+use crate::server::client_connection::ClientConnection;
+use crate::server::listener::{self, after_failed_accept, listen};
+use crate::server::over_limit;
+use crate::telemetry::log_writer::print_error;
 
 /// A gateway whose listeners are bound. [`run`](Self::run) serves them.
 pub struct Server {
     listener: TcpListener,
     admin: Option<Admin>,
-    state: Arc<RuntimeState>,
-    pools: ConnectionTimerPools,
-    /// The connections over the limit that are getting a 503.
-    rejections: ConcurrencyLimit,
+    clients: Clients,
 }
 
 impl Server {
+    /// Checks what [`bind`](Self::bind) needs beside the configuration: certificates, keys, roots, and addresses of this
+    /// machine. It opens no port, so a running gateway is no obstacle.
+    pub fn check(config: &Config) -> anyhow::Result<()> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        runtime.block_on(async { Gateway::new(config).map(drop) })?;
+        listener::check("listen", config.listen)?;
+        config.admin.map_or(Ok(()), |admin| listener::check("admin", admin))
+    }
+
     /// Binds the addresses of the configuration.
     pub async fn bind(config: &Config) -> anyhow::Result<Self> {
         let state = Arc::new(RuntimeState::new(Gateway::new(config)?));
         let listener = listen("listen", config.listen)?;
         let admin = config.admin.map(Admin::bind).transpose()?;
-        Ok(Self {
-            listener,
-            admin,
-            state,
-            pools: ConnectionTimerPools::default(),
-            rejections: ConcurrencyLimit::default(),
-        })
+        let (pools, rejections) = (ConnectionTimerPools::default(), ConcurrencyLimit::default());
+        Ok(Self { listener, admin, clients: Clients { state, pools, rejections } })
     }
 
     /// Returns the address of the listener for clients. If the configured port is 0, this has the one that was assigned.
@@ -64,39 +62,63 @@ impl Server {
         self.admin.as_ref().map(Admin::address).transpose()
     }
 
-    /// Returns the task that reloads this server's configuration from `file`, which `config` was loaded from. The
-    /// listeners stay bound.
-    pub fn reloader(&self, file: &Path, config: &Config) -> std::io::Result<Reloader> {
-        Reloader::new(Arc::clone(&self.state), file, config)
+    /// Returns the task that reloads this server's configuration from `file`, which `config` was loaded from, whenever
+    /// `hangup` gets SIGHUP or the file changes. The listeners stay bound.
+    ///
+    /// `hangup` must exist before [`bind`](Self::bind): without a handler the signal ends the process.
+    pub fn reloader(&self, file: &Path, config: &Config, hangup: Signal) -> Reloader {
+        Reloader::new(Arc::clone(&self.clients.state), file, config, hangup)
     }
 
-    /// Serves until `stop` resolves. It then accepts no more connections and waits for the requests in flight, at most
-    /// for the configuration's `drain_timeout`.
-    pub async fn run(mut self, stop: impl Future<Output = ()>) {
-        let admin = self.admin.take().map(|admin| tokio::spawn(admin.run(Arc::clone(&self.state))));
+    /// Serves until `stop` resolves. It then accepts the connections that wait in the kernel, and no more, and waits for the
+    /// requests and tunnels in flight, at most for the configuration's `drain_timeout`.
+    pub async fn run(self, stop: impl Future<Output = ()>) {
+        let Self { listener, admin, clients } = self;
+        if let Some(shortfall) = &clients.state.gateway().shortfall {
+            print_error(shortfall);
+        }
+        let admin = admin.map(|admin| tokio::spawn(admin.run(Arc::clone(&clients.state))));
         let shutdown = GracefulShutdown::new();
         tokio::pin!(stop);
         loop {
             let accepted = tokio::select! {
-                accepted = self.listener.accept() => accepted,
+                accepted = listener.accept() => accepted,
                 () = &mut stop => break,
             };
             match accepted {
-                Ok((socket, peer)) => self.accept(socket, peer, &shutdown),
-                // The usual cause is that no file descriptor is left. Other connections will close and free some.
-                Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
+                Ok((socket, peer)) => clients.accept(socket, peer, &shutdown),
+                Err(error) => after_failed_accept(&error, "a client").await,
             }
         }
-        self.state.drain();
-        drop(self.listener);
-        let drain_timeout = self.state.gateway().drain_timeout;
-        // Connections that are still open then are closed with the runtime.
-        let _ = tokio::time::timeout(drain_timeout, shutdown.shutdown()).await;
+        clients.state.drain();
+        // The kernel would reset the connections that it has established and the gateway has not accepted.
+        for (socket, peer) in listener::close(listener) {
+            clients.accept(socket, peer, &shutdown);
+        }
+        let drain_timeout = clients.state.gateway().drain_timeout;
+        let reply_time = REPLY_TIME.min(drain_timeout / 4);
+        let mut finished = pin!(shutdown.finish());
+        if tokio::time::timeout(drain_timeout - reply_time, finished.as_mut()).await.is_err() {
+            // The requests that still wait get a 503.
+            clients.pools.shutdown_end.announce();
+            // Connections that are still open then are closed with the runtime.
+            let _ = tokio::time::timeout(reply_time, finished).await;
+        }
         if let Some(admin) = admin {
             admin.abort();
         }
     }
+}
 
+/// Accepts the connections of clients.
+struct Clients {
+    state: Arc<RuntimeState>,
+    pools: ConnectionTimerPools,
+    /// The connections over the limit that are getting a 503. Further ones are only closed.
+    rejections: ConcurrencyLimit,
+}
+
+impl Clients {
     fn accept(&self, socket: TcpStream, peer: SocketAddr, shutdown: &GracefulShutdown) {
         let gateway = self.state.gateway();
         let acceptor = gateway.acceptor.clone();
@@ -104,8 +126,9 @@ impl Server {
             // The rejection is counted and not logged: in a flood the log would take longer than everything else.
             gateway.metrics.record_rejection(Rejection::Connections);
             // A client of TLS could not read the 503, so its connection is only closed.
-            if let Some(permit) = self.rejections.try_acquire(MAX_REJECTIONS).filter(|_| acceptor.is_none()) {
-                tokio::spawn(reject_over_limit(socket, permit));
+            let permit = self.rejections.try_acquire(DESCRIPTORS.quarter_of_reserve());
+            if let Some(permit) = permit.filter(|_| acceptor.is_none()) {
+                tokio::spawn(over_limit::reject(socket, permit));
             }
             return;
         };
@@ -123,8 +146,7 @@ impl Server {
             match acceptor {
                 None => connection.serve(socket, permit).await,
                 Some(acceptor) => {
-                    let handshake = tokio::time::timeout(HANDSHAKE_TIMEOUT, acceptor.accept(socket));
-                    if let Ok(Ok(socket)) = handshake.await {
+                    if let Some(socket) = connection.handshake(&acceptor, socket).await {
                         connection.serve(socket, permit).await;
                     }
                 }
@@ -133,86 +155,14 @@ impl Server {
     }
 }
 
-/// An accepted connection of a client.
-struct ClientConnection {
-    state: Arc<RuntimeState>,
-    info: Arc<ConnectionInfo>,
-    timeouts: Arc<ConnectionTimeouts>,
-    watcher: Watcher,
-}
-
-impl ClientConnection {
-    /// Serves HTTP/1.1 or HTTP/2, depending on the client's first bytes.
-    async fn serve<I>(self, socket: I, permit: Permit)
-    where
-        I: AsyncRead + AsyncWrite + Send + Unpin + 'static,
-    {
-        let Self { state, info, timeouts, watcher } = self;
-        let limits = state.gateway().limits.clone();
-        let mut builder = auto::Builder::new(TokioExecutor::new());
-        let mut http1 = builder.http1();
-        http1.max_buf_size(limits.header_bytes);
-        if limits.headers > HYPER_DEFAULT_HEADERS {
-            http1.max_headers(limits.headers);
-        }
-        let mut http2 = builder.http2();
-        http2.timer(TokioTimer::new()).keep_alive_interval(Some(KEEP_ALIVE_INTERVAL));
-        http2.max_header_list_size(u32::try_from(limits.header_bytes).unwrap_or(u32::MAX));
-        http2.max_concurrent_streams(limits.max_concurrent_streams);
-        let (service_state, service_timeouts, ip) = (Arc::clone(&state), Arc::clone(&timeouts), info.ip());
-        let service = service_fn(move |request: Request<Incoming>| {
-            service_state.gateway().answer(request, &info, service_timeouts.start_request())
-        });
-        let socket = TokioIo::new(TimeoutIo::new(socket, Arc::clone(&timeouts), permit));
-        let connection = builder.serve_connection_with_upgrades(socket, service);
-        // A client that closes its connection also causes an error here, which needs no report.
-        if let Err(error) = watcher.watch(connection).await {
-            let by_hyper = || Rejection::from_hyper(error.downcast_ref()?);
-            if let Some(rejection) = timeouts.rejection().or_else(by_hyper) {
-                record::record_rejection(&state.gateway(), ip, rejection);
-            }
-        }
-    }
-}
-
-/// Answers a connection over the limit with a 503. It then reads what the client has sent: the kernel would otherwise
-/// reset the connection on close, and the client would lose the response.
-async fn reject_over_limit(mut socket: TcpStream, _permit: Permit) {
-    let response = ProblemDetails::Overflow.response("the gateway's limit of connections is reached", 0);
-    let (head, body) = response.into_parts();
-    let body = body.collect().await.unwrap_or_default().to_bytes();
-    let mut bytes = format!("HTTP/1.1 {}\r\n", head.status).into_bytes();
-    for (name, value) in &head.headers {
-        bytes.extend([name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"].concat());
-    }
-    bytes.extend(format!("connection: close\r\ncontent-length: {}\r\n\r\n", body.len()).into_bytes());
-    bytes.extend(body);
-    let exchange = async {
-        socket.write_all(&bytes).await?;
-        socket.shutdown().await?;
-        let mut rest = [0; 1_024];
-        while socket.read(&mut rest).await? > 0 {}
-        std::io::Result::Ok(())
-    };
-    let _ = tokio::time::timeout(REJECTION_TIMEOUT, exchange).await;
-}
-
 impl fmt::Debug for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Server")
             .field("listener", &self.listener)
-            .field("state", &self.state)
+            .field("state", &self.clients.state)
             .finish_non_exhaustive()
     }
 }
 
-/// The timeout of a client's TLS handshake.
-const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
-/// The interval of pings on an idle HTTP/2 connection.
-const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(30);
-/// The number of header lines that hyper reads without an allocation. The gateway checks lower limits itself.
-const HYPER_DEFAULT_HEADERS: usize = 100;
-/// The most connections over the limit that get a 503 at a time. Further ones are only closed.
-const MAX_REJECTIONS: usize = 256;
-/// The longest time that a rejection may take.
-const REJECTION_TIMEOUT: Duration = Duration::from_secs(1);
+/// The part at the end of `drain_timeout` in which the requests that still wait get their replies.
+const REPLY_TIME: Duration = Duration::from_millis(500);

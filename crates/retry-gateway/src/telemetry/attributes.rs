@@ -1,4 +1,5 @@
-//! The names and values of OpenTelemetry's semantic conventions for HTTP.
+//! The names and values of OpenTelemetry's semantic conventions for HTTP, and the names of our own, which begin with
+//! `retry.`.
 
 use http::{Method, Version};
 use opentelemetry::{KeyValue, Value};
@@ -6,7 +7,12 @@ use opentelemetry::{KeyValue, Value};
 pub(super) const CLIENT_ADDRESS: &str = "client.address";
 pub(super) const ERROR_TYPE: &str = "error.type";
 pub(super) const METHOD: &str = "http.request.method";
+pub(super) const PACE_WAIT: &str = "retry.pace.wait";
+pub(super) const PACE_WHY: &str = "retry.pace.why";
 pub(super) const RESEND_COUNT: &str = "http.request.resend_count";
+pub(super) const RESPONSE_END: &str = "retry.response.end";
+pub(super) const RESPONSE_SIZE: &str = "http.response.body.size";
+pub(super) const RPC_STATUS: &str = "rpc.response.status_code";
 pub(super) const SERVER_ADDRESS: &str = "server.address";
 pub(super) const SERVER_PORT: &str = "server.port";
 pub(super) const STATUS: &str = "http.response.status_code";

@@ -16,6 +16,7 @@ use opentelemetry_http::{Bytes, HttpClient, HttpError};
 use tokio::runtime::Handle;
 
 use crate::connection::tls;
+use crate::telemetry::log_writer::print_error;
 
 /// An HTTP client of the collector.
 #[derive(Debug)]
@@ -31,7 +32,7 @@ pub(super) struct Collector {
 impl Collector {
     /// Creates a client that sends on the current runtime.
     pub(super) fn new() -> anyhow::Result<Self> {
-        let config = Arc::unwrap_or_clone(tls::client_config(&None)?);
+        let config = Arc::unwrap_or_clone(tls::client_config(&None, false)?);
         let connector =
             HttpsConnectorBuilder::new().with_tls_config(config).https_or_http().enable_http1().build();
         let millis = TIMEOUTS.iter().find_map(|name| env::var(name).ok()?.parse().ok());
@@ -82,7 +83,7 @@ fn report(result: &Result<Response<Bytes>, HttpError>, has_failed: &AtomicBool) 
         Err(error) => error.to_string(),
     };
     if !has_failed.swap(true, Ordering::Relaxed) {
-        eprintln!("spans are lost until the collector accepts them again: {failure}");
+        print_error(&format!("spans are lost until the collector accepts them again: {failure}"));
     }
 }
 

@@ -1,9 +1,11 @@
 //! Spans that record nothing, for builds without the feature `otlp`. The callers need no `cfg` of their own.
 
 use http::{Request, StatusCode};
+use tower_http_retry::pace::PaceWait;
 
 use crate::connection::info::ConnectionInfo;
 use crate::telemetry::peer::PeerInfo;
+use crate::telemetry::response_end::ResponseSummary;
 
 #[derive(Debug)]
 pub(crate) struct RequestSpan;
@@ -20,7 +22,14 @@ impl RequestSpan {
         AttemptSpan
     }
 
-    pub(crate) fn end(&self, _: Option<StatusCode>) {}
+    pub(crate) fn end(
+        &self,
+        _: Option<StatusCode>,
+        _: Option<&'static str>,
+        _: Option<PaceWait>,
+        _: Option<ResponseSummary>,
+    ) {
+    }
 }
 
 impl AttemptSpan {

@@ -10,12 +10,17 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
-use tower_http_retry::{GiveUpReason, RetryCause, RetryInfo};
 
+use crate::connection::descriptors::DESCRIPTORS;
 use crate::connection::rejection::Rejection;
+use crate::connection::tls::HandshakeFailure;
+use crate::connection::wait_reason::WaitReason;
 use crate::sync::lock;
-use crate::telemetry::reason::FallbackReason;
-use crate::telemetry::status::{CounterStatus, UpstreamStatus};
+use crate::telemetry::labels::{ReasonLabels, StatusLabels, UpstreamLabel};
+use crate::telemetry::log_writer::{ACCESS_LOG, STANDARD_ERROR};
+use crate::telemetry::pace_metrics::PaceMetrics;
+use crate::telemetry::status::UpstreamStatus;
+use crate::telemetry::upstream_counters::{ReasonCounters, UpstreamCounters};
 
 /// The metrics of a gateway, registered under their names.
 #[derive(Debug)]
@@ -26,41 +31,30 @@ pub(crate) struct Metrics {
     attempts: Family<UpstreamLabel, Counter>,
     resends: Family<ReasonLabels, Counter>,
     fallbacks: Family<ReasonLabels, Counter>,
+    cuts: Family<ReasonLabels, Counter>,
+    grpc_codes: Family<StatusLabels, Counter>,
     retry_success: Family<UpstreamLabel, Counter>,
     retry_limit_exceeded: Family<UpstreamLabel, Counter>,
     retry_overflow: Family<UpstreamLabel, Counter>,
     retry_delay: Family<UpstreamLabel, Histogram, fn() -> Histogram>,
     amplification: Family<UpstreamLabel, FloatGauge>,
     budget_tokens: Family<UpstreamLabel, FloatGauge>,
-    paced: Family<UpstreamLabel, Gauge>,
+    pace: PaceMetrics,
     ejections: Family<UpstreamLabel, Counter>,
     ejected: Family<UpstreamLabel, Gauge>,
+    in_flight: Family<UpstreamLabel, Gauge>,
+    pending: Family<UpstreamLabel, Gauge>,
+    waits: Family<ReasonLabels, Gauge>,
     buffered_bytes: Gauge,
     connections: Gauge,
     rejections: Family<RejectionLabel, Counter>,
+    handshake_failures: Family<RejectionLabel, Counter>,
     reloads: Family<ReloadLabel, Counter>,
     /// The upstreams whose gauges the last call of [`set_upstreams`](Self::set_upstreams) set.
     with_gauges: Mutex<BTreeSet<UpstreamLabel>>,
 }
 
 type FloatGauge = Gauge<f64, AtomicU64>;
-
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, EncodeLabelSet)]
-struct UpstreamLabel {
-    upstream: String,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct StatusLabels {
-    upstream: String,
-    status: u16,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ReasonLabels {
-    upstream: String,
-    reason: &'static str,
-}
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RejectionLabel {
@@ -101,6 +95,12 @@ impl Metrics {
         let help = "Requests that went on to the next upstream of their route, by the upstream they left and \
                     the reason";
         registry.register("upstream_rq_fallback", help, Family::clone(&fallbacks));
+        let cuts = Family::default();
+        let help = "Responses whose body was cut after its head, by upstream and by who or what cut it";
+        registry.register("upstream_rq_response_cut", help, Family::clone(&cuts));
+        let grpc_codes = Family::default();
+        let help = "gRPC calls that ended, by upstream and their grpc-status";
+        registry.register("upstream_rq_grpc_status", help, Family::clone(&grpc_codes));
         let retry_delay = Family::new_with_constructor(buckets as fn() -> Histogram);
         let help = "Time that resent requests waited between attempts, by upstream";
         registry.register_with_unit("retry_delay", help, Unit::Seconds, Family::clone(&retry_delay));
@@ -113,15 +113,19 @@ impl Metrics {
         let amplification = float_gauge("retry_amplification_ratio", help);
         let help = "Resends that the retry budget allows now, by upstream";
         let budget_tokens = float_gauge("retry_budget_tokens", help);
-        let paced = Family::default();
-        registry.register(
-            "pace_active",
-            "Requests that the pace holds back now, by upstream",
-            Family::clone(&paced),
-        );
+        let pace = PaceMetrics::register(&mut registry);
         let ejected = Family::default();
         let help = "Endpoints that are ejected now, by upstream";
         registry.register("outlier_detection_ejections_active", help, Family::clone(&ejected));
+        let in_flight = Family::default();
+        let help = "Requests that an endpoint has now, until the end of their response, by upstream";
+        registry.register("upstream_rq_active", help, Family::clone(&in_flight));
+        let pending = Family::default();
+        let help = "Requests that wait now for a resend, the pace or a connection, by upstream";
+        registry.register("upstream_rq_pending_active", help, Family::clone(&pending));
+        let waits = Family::default();
+        let help = "Requests that wait now, by upstream and the reason: what they wait for";
+        registry.register("upstream_rq_waits_active", help, Family::clone(&waits));
         let buffered_bytes = Gauge::default();
         let help = "Bytes of request bodies that are buffered now for resends";
         registry.register("retry_body_buffered_bytes", help, Gauge::clone(&buffered_bytes));
@@ -131,9 +135,23 @@ impl Metrics {
         let rejections = Family::default();
         let help = "Clients and requests that the gateway rejected, by the limit that was reached";
         registry.register("downstream_rq_rejected", help, Family::clone(&rejections));
+        let handshake_failures = Family::<RejectionLabel, Counter>::default();
+        for failure in HandshakeFailure::ALL {
+            // An alert on the rate needs the series from the start.
+            drop(handshake_failures.get_or_create(&RejectionLabel { reason: failure.as_str() }));
+        }
+        let help = "TLS handshakes of clients that failed, by reason";
+        registry.register("downstream_tls_handshake_failed", help, Family::clone(&handshake_failures));
         let reloads = Family::default();
         let help = "Reloads of the configuration, by outcome: applied or rejected";
         registry.register("config_reloads", help, Family::clone(&reloads));
+        let help = "Connections that failed because the gateway had no file descriptor left";
+        registry.register("file_descriptors_exhausted", help, DESCRIPTORS.exhausted().clone());
+        let help = "Lines of the access log that were dropped, because its reader was too slow or has gone";
+        registry.register("access_log_dropped", help, ACCESS_LOG.dropped().clone());
+        let help =
+            "Lines for the standard error that were dropped, because its reader was too slow or has gone";
+        registry.register("standard_error_dropped", help, STANDARD_ERROR.dropped().clone());
         Self {
             registry,
             responses,
@@ -141,18 +159,24 @@ impl Metrics {
             attempts,
             resends,
             fallbacks,
+            cuts,
+            grpc_codes,
             retry_success,
             retry_limit_exceeded,
             retry_overflow,
             retry_delay,
             amplification,
             budget_tokens,
-            paced,
+            pace,
             ejections,
             ejected,
+            in_flight,
+            pending,
+            waits,
             buffered_bytes,
             connections,
             rejections,
+            handshake_failures,
             reloads,
             with_gauges: Mutex::default(),
         }
@@ -171,8 +195,14 @@ impl Metrics {
             retry_overflow: counter(&self.retry_overflow),
             retry_delay: self.retry_delay.get_or_create(&label).clone(),
             responses: self.responses.clone(),
-            resends: self.resends.clone(),
-            fallbacks: self.fallbacks.clone(),
+            by_reason: Box::new(ReasonCounters {
+                resends: self.resends.clone(),
+                fallbacks: self.fallbacks.clone(),
+                cuts: self.cuts.clone(),
+                pace_rejected: self.pace.rejected.clone(),
+                grpc_codes: self.grpc_codes.clone(),
+                grpc_ok: OnceLock::new(),
+            }),
             status_200: OnceLock::new(),
         }
     }
@@ -191,8 +221,14 @@ impl Metrics {
             upstreams.iter().map(|upstream| UpstreamLabel { upstream: upstream.name.clone() }).collect();
         for removed in with_gauges.difference(&now) {
             self.budget_tokens.remove(removed);
-            self.paced.remove(removed);
+            self.pace.set(removed, None);
             self.ejected.remove(removed);
+            self.in_flight.remove(removed);
+            self.pending.remove(removed);
+            for reason in WaitReason::ALL {
+                let upstream = removed.upstream.clone();
+                self.waits.remove(&ReasonLabels { upstream, reason: reason.as_str() });
+            }
             self.amplification.remove(removed);
         }
         *with_gauges = now;
@@ -208,8 +244,18 @@ impl Metrics {
         } else {
             self.budget_tokens.remove(&label);
         }
-        self.paced.get_or_create(&label).set(i64::try_from(upstream.paced).unwrap_or(i64::MAX));
-        self.ejected.get_or_create(&label).set(i64::try_from(upstream.ejected).unwrap_or(i64::MAX));
+        self.pace.set(&label, upstream.paces.as_ref());
+        for (gauge, value) in [
+            (&self.ejected, upstream.ejected),
+            (&self.in_flight, upstream.in_flight),
+            (&self.pending, upstream.pending),
+        ] {
+            gauge.get_or_create(&label).set(i64::try_from(value).unwrap_or(i64::MAX));
+        }
+        for (reason, count) in &upstream.waits {
+            let labels = ReasonLabels { upstream: upstream.name.clone(), reason };
+            self.waits.get_or_create(&labels).set(i64::try_from(*count).unwrap_or(i64::MAX));
+        }
         let requests = self.requests.get_or_create(&label).get();
         if requests > 0 {
             let attempts = self.attempts.get_or_create(&label).get();
@@ -227,6 +273,10 @@ impl Metrics {
         self.rejections.get_or_create(&RejectionLabel { reason: rejection.as_str() }).inc();
     }
 
+    pub(crate) fn record_handshake_failure(&self, failure: HandshakeFailure) {
+        self.handshake_failures.get_or_create(&RejectionLabel { reason: failure.as_str() }).inc();
+    }
+
     pub(crate) fn record_reload(&self, is_applied: bool) {
         let outcome = if is_applied { "applied" } else { "rejected" };
         self.reloads.get_or_create(&ReloadLabel { outcome }).inc();
@@ -240,109 +290,6 @@ impl Metrics {
         text
     }
 }
-
-/// The counters of one upstream, looked up once instead of for each request.
-#[derive(Debug)]
-pub(crate) struct UpstreamCounters {
-    upstream: String,
-    requests: Counter,
-    attempts: Counter,
-    retry_success: Counter,
-    retry_limit_exceeded: Counter,
-    retry_overflow: Counter,
-    retry_delay: Histogram,
-    responses: Family<StatusLabels, Counter>,
-    resends: Family<ReasonLabels, Counter>,
-    /// Requests that left this upstream for the next one.
-    fallbacks: Family<ReasonLabels, Counter>,
-    /// The counter of status 200, which most responses have.
-    status_200: OnceLock<Counter>,
-}
-
-impl UpstreamCounters {
-    /// Counts a request that got a response or lost its client.
-    pub(crate) fn record_request(&self, status: u16, attempts: u32, info: Option<RetryInfo>) {
-        self.record_response(status);
-        self.record_attempts(attempts, info);
-        // The policy also accepts 5xx responses that it does not retry, and those are no success.
-        if info.is_some_and(|info| info.reason().is_none()) && status < 500 {
-            self.retry_success.inc();
-        }
-    }
-
-    /// Counts a response by its status.
-    pub(crate) fn record_response(&self, status: u16) {
-        match status {
-            200 => self.status_200.get_or_init(|| self.response_counter(status)).inc(),
-            _ => self.response_counter(status).inc(),
-        };
-    }
-
-    /// Counts a request that left this upstream for the next one after these attempts.
-    pub(crate) fn record_fallback(&self, attempts: u32, info: Option<RetryInfo>, reason: FallbackReason) {
-        self.record_attempts(attempts, info);
-        self.record_skip(reason);
-    }
-
-    /// Counts a request that left this upstream for the next one before any attempt.
-    pub(crate) fn record_skip(&self, reason: FallbackReason) {
-        self.fallbacks.get_or_create(&self.reason_labels(reason.as_str())).inc();
-    }
-
-    /// Counts a request and its attempts here, whichever upstream gave the response.
-    pub(crate) fn record_attempts(&self, attempts: u32, info: Option<RetryInfo>) {
-        self.requests.inc();
-        self.attempts.inc_by(u64::from(attempts));
-        if attempts > 1 {
-            let cause = info.and_then(|info| info.cause()).map_or(UNKNOWN, |cause| cause.as_str());
-            self.resends.get_or_create(&self.reason_labels(cause)).inc_by(u64::from(attempts - 1));
-            self.retry_delay.observe(info.map_or(0.0, |info| info.waited().as_secs_f64()));
-        }
-        match info.and_then(|info| info.reason()) {
-            Some(GiveUpReason::MaxAttempts) => self.retry_limit_exceeded.inc(),
-            Some(GiveUpReason::Budget) => self.retry_overflow.inc(),
-            _ => return,
-        };
-    }
-
-    pub(crate) fn status(&self) -> CounterStatus {
-        let by_reason = |family: &Family<ReasonLabels, Counter>, reason| {
-            Some((reason, family.get(&self.reason_labels(reason))?.get()))
-        };
-        let fallback_reasons = RESEND_CAUSES.into_iter().chain(OTHER_FALLBACK_REASONS);
-        CounterStatus {
-            requests: self.requests.get(),
-            attempts: self.attempts.get(),
-            retry_success: self.retry_success.get(),
-            retry_limit_exceeded: self.retry_limit_exceeded.get(),
-            retry_overflow: self.retry_overflow.get(),
-            resends: RESEND_CAUSES.into_iter().filter_map(|cause| by_reason(&self.resends, cause)).collect(),
-            fallbacks: fallback_reasons.filter_map(|reason| by_reason(&self.fallbacks, reason)).collect(),
-        }
-    }
-
-    fn response_counter(&self, status: u16) -> Counter {
-        self.responses.get_or_create(&StatusLabels { upstream: self.upstream.clone(), status }).clone()
-    }
-
-    fn reason_labels(&self, reason: &'static str) -> ReasonLabels {
-        ReasonLabels { upstream: self.upstream.clone(), reason }
-    }
-}
-
-/// The causes of resends; the last one stands for requests whose client closed before their outcome.
-const RESEND_CAUSES: [&str; 6] = [
-    RetryCause::NeverSent.as_str(),
-    RetryCause::Unprocessed.as_str(),
-    RetryCause::Throttled.as_str(),
-    RetryCause::Transient.as_str(),
-    RetryCause::Timeout.as_str(),
-    UNKNOWN,
-];
-const UNKNOWN: &str = "unknown";
-/// The reasons of fallbacks that are no causes of resends.
-const OTHER_FALLBACK_REASONS: [&str; 3] =
-    [FallbackReason::Paced.as_str(), FallbackReason::QuotaGone.as_str(), FallbackReason::Overflow.as_str()];
 
 /// Returns a histogram with buckets from 1 ms to 65 s.
 fn buckets() -> Histogram {

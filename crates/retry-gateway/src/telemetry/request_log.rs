@@ -7,10 +7,13 @@ use std::time::Duration;
 use http::StatusCode;
 use smallvec::SmallVec;
 use tokio::time::Instant;
+use tower_http_retry::timer::PausedTime;
 
+use crate::connection::wait_reason::WaitReason;
 use crate::sync::lock;
 use crate::telemetry::RequestSpan;
 use crate::time::millis::millis;
+use crate::time::request_clock::RequestClock;
 
 /// The attempts of one request. Clones share one log.
 #[derive(Clone, Debug)]
@@ -18,12 +21,16 @@ pub(crate) struct RequestLog(Arc<RequestLogInner>);
 
 #[derive(Debug)]
 struct RequestLogInner {
-    started_at: Instant,
+    clock: RequestClock,
     /// True where the access log will read the times of the attempts.
     is_timed: bool,
-    body_timed_out: AtomicBool,
-    body_aborted: AtomicBool,
+    /// The [`BodyFailure`] of the request's body, or 0.
+    body_failure: AtomicU8,
+    /// Set while the request's body has not been read to its end.
+    has_unread_body: AtomicBool,
     span: RequestSpan,
+    /// The [`WaitReason`] of the request, or [`IN_FLIGHT`] while an endpoint has an attempt of it.
+    waits_for: AtomicU8,
     /// The index of the route's upstream that has the request now.
     target: AtomicU8,
     /// The milliseconds from the request's start to the moment at which that upstream got it.
@@ -31,13 +38,33 @@ struct RequestLogInner {
     records: Mutex<SmallVec<[AttemptRecord; 2]>>,
 }
 
+impl PausedTime for RequestLogInner {
+    fn paused(&self) -> Duration {
+        self.clock.stopped_for()
+    }
+}
+
+/// The way in which a client failed to send the body of its request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum BodyFailure {
+    /// The client left, or reset its stream.
+    Aborted = 1,
+    /// The client closed its sending side within the body, or sent bytes that are no part of one. It may still read.
+    Incomplete,
+    /// The client sent nothing for `body_timeout`.
+    Timeout,
+    /// The client sent less than `body_min_rate`.
+    TooSlow,
+}
+
 /// One attempt.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct AttemptRecord {
     /// The index of the upstream among those of its route.
     pub(crate) target: u8,
-    /// The index of the endpoint among those of its upstream.
-    pub(crate) endpoint: u32,
+    /// The name of the endpoint. It is not an index, because the endpoints of a name change while the request waits.
+    pub(crate) endpoint: Arc<str>,
     /// The status of the response, or the word for the failure. `None` means that the attempt was dropped before it had
     /// an outcome.
     pub(crate) result: Option<Result<StatusCode, &'static str>>,
@@ -51,11 +78,12 @@ impl RequestLog {
     /// Creates the log of a request that starts now.
     pub(crate) fn new(is_timed: bool, span: RequestSpan) -> Self {
         Self(Arc::new(RequestLogInner {
-            started_at: Instant::now(),
+            clock: RequestClock::new(),
             is_timed,
-            body_timed_out: AtomicBool::new(false),
-            body_aborted: AtomicBool::new(false),
+            body_failure: AtomicU8::new(0),
+            has_unread_body: AtomicBool::new(false),
             span,
+            waits_for: AtomicU8::new(WaitReason::Pace as u8),
             target: AtomicU8::new(0),
             target_started_ms: AtomicU32::new(0),
             records: Mutex::default(),
@@ -64,39 +92,60 @@ impl RequestLog {
 
     /// Returns the time at which the request arrived.
     pub(crate) fn started_at(&self) -> Instant {
-        self.0.started_at
+        self.0.clock.started_at()
+    }
+
+    /// Returns the clock of the request's timeouts.
+    pub(crate) fn clock(&self) -> &RequestClock {
+        &self.0.clock
+    }
+
+    /// Returns the time in which the gateway waited for the client, for the retry layer.
+    pub(crate) fn paused_time(&self) -> Arc<dyn PausedTime> {
+        Arc::clone(&self.0) as Arc<dyn PausedTime>
     }
 
     pub(crate) fn span(&self) -> &RequestSpan {
         &self.0.span
     }
 
-    /// Records that the client stopped sending its body.
-    pub(crate) fn set_body_timed_out(&self) {
-        self.0.body_timed_out.store(true, Ordering::Relaxed);
+    /// Records whether the client has sent the whole body of its request.
+    pub(crate) fn set_unread_body(&self, has_unread_body: bool) {
+        self.0.has_unread_body.store(has_unread_body, Ordering::Relaxed);
     }
 
-    pub(crate) fn body_timed_out(&self) -> bool {
-        self.0.body_timed_out.load(Ordering::Relaxed)
+    /// Returns whether the client may still be sending the body of its request.
+    pub(crate) fn has_unread_body(&self) -> bool {
+        self.0.has_unread_body.load(Ordering::Relaxed)
     }
 
-    /// Records that the client aborted its body before the end.
-    pub(crate) fn set_body_aborted(&self) {
-        self.0.body_aborted.store(true, Ordering::Relaxed);
+    /// Records why the request's body is incomplete. The first reason counts.
+    pub(crate) fn set_body_failure(&self, failure: BodyFailure) {
+        let body_failure = &self.0.body_failure;
+        let _ = body_failure.compare_exchange(0, failure as u8, Ordering::Relaxed, Ordering::Relaxed);
     }
 
-    pub(crate) fn body_aborted(&self) -> bool {
-        self.0.body_aborted.load(Ordering::Relaxed)
+    /// Returns why the request's body is incomplete, if it is the client's fault.
+    pub(crate) fn body_failure(&self) -> Option<BodyFailure> {
+        let failures =
+            [BodyFailure::Aborted, BodyFailure::Incomplete, BodyFailure::Timeout, BodyFailure::TooSlow];
+        let recorded = self.0.body_failure.load(Ordering::Relaxed);
+        failures.into_iter().find(|failure| *failure as u8 == recorded)
     }
 
-    /// Returns true if the request's body timed out or was aborted.
-    pub(crate) fn body_failed(&self) -> bool {
-        self.body_timed_out() || self.body_aborted()
+    /// Records what the request waits for, or `None` if an endpoint has an attempt of it.
+    pub(crate) fn set_waits_for(&self, reason: Option<WaitReason>) {
+        self.0.waits_for.store(reason.map_or(IN_FLIGHT, |reason| reason as u8), Ordering::Relaxed);
+    }
+
+    /// Returns what the request waits for, or `None` if an endpoint has an attempt of it.
+    pub(crate) fn waits_for(&self) -> Option<WaitReason> {
+        WaitReason::ALL.get(usize::from(self.0.waits_for.load(Ordering::Relaxed))).copied()
     }
 
     /// Records that the route's upstream with this index has the request from now on.
     pub(crate) fn enter_target(&self, target: usize) {
-        let at = u32::try_from(millis(self.0.started_at.elapsed())).unwrap_or(u32::MAX);
+        let at = u32::try_from(millis(self.0.clock.started_at().elapsed())).unwrap_or(u32::MAX);
         self.0.target_started_ms.store(at, Ordering::Relaxed);
         self.0.target.store(u8::try_from(target).unwrap_or(u8::MAX), Ordering::Relaxed);
     }
@@ -108,14 +157,14 @@ impl RequestLog {
 
     /// Returns the time at which that upstream got the request.
     pub(crate) fn target_started_at(&self) -> Instant {
-        self.0.started_at + Duration::from_millis(self.0.target_started_ms.load(Ordering::Relaxed).into())
+        self.0.clock.started_at()
+            + Duration::from_millis(self.0.target_started_ms.load(Ordering::Relaxed).into())
     }
 
     /// Starts an attempt and returns its index, from 0.
-    pub(crate) fn start_attempt(&self, endpoint: usize) -> usize {
+    pub(crate) fn start_attempt(&self, endpoint: Arc<str>) -> usize {
+        self.0.clock.set_responding(false);
         let (at, target) = (self.elapsed(), self.0.target.load(Ordering::Relaxed));
-        // A configuration cannot list more endpoints than that.
-        let endpoint = u32::try_from(endpoint).unwrap_or(u32::MAX);
         self.with_records(|records| {
             records.push(AttemptRecord { target, endpoint, result: None, at, took: None });
             records.len() - 1
@@ -134,11 +183,15 @@ impl RequestLog {
     }
 
     /// Returns true if an attempt went to this endpoint of the upstream that has the request now.
-    pub(crate) fn has_tried(&self, endpoint: usize) -> bool {
+    pub(crate) fn has_tried(&self, endpoint: &str) -> bool {
         let target = self.0.target.load(Ordering::Relaxed);
-        let is_there =
-            |record: &AttemptRecord| record.endpoint as usize == endpoint && record.target == target;
+        let is_there = |record: &AttemptRecord| &*record.endpoint == endpoint && record.target == target;
         self.with_records(|records| records.iter().any(is_there))
+    }
+
+    /// Returns whether the last attempt failed with this word.
+    pub(crate) fn has_just_failed(&self, word: &str) -> bool {
+        self.with_records(|records| records.last().is_some_and(|record| record.result == Some(Err(word))))
     }
 
     /// Returns the number of attempts at the route's upstream with this index.
@@ -159,10 +212,13 @@ impl RequestLog {
     }
 
     fn elapsed(&self) -> Duration {
-        if self.0.is_timed { self.0.started_at.elapsed() } else { Duration::ZERO }
+        if self.0.is_timed { self.0.clock.started_at().elapsed() } else { Duration::ZERO }
     }
 
     fn with_records<T>(&self, change: impl FnOnce(&mut SmallVec<[AttemptRecord; 2]>) -> T) -> T {
         change(&mut lock(&self.0.records))
     }
 }
+
+/// The value of `waits_for` while an endpoint has an attempt of the request.
+const IN_FLIGHT: u8 = u8::MAX;

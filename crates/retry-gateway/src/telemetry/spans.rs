@@ -8,13 +8,15 @@ use opentelemetry::{Context, KeyValue};
 use opentelemetry_http::HeaderExtractor;
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::Span;
+use tower_http_retry::pace::PaceWait;
 
 use crate::connection::info::ConnectionInfo;
 use crate::message::headers;
 use crate::telemetry::peer::PeerInfo;
+use crate::telemetry::response_end::{ResponseEnd, ResponseSummary};
 use crate::telemetry::{attributes, exporter};
 
-/// The span from a request's arrival to the head of its response. `None` means that the gateway exports no spans.
+/// The span from a request's arrival to the end of its response. `None` means that the gateway exports no spans.
 #[derive(Debug)]
 pub(crate) struct RequestSpan(Option<Box<RequestSpanInner>>);
 
@@ -87,12 +89,44 @@ impl RequestSpan {
         AttemptSpan(Some(Box::new(span)))
     }
 
-    /// Ends the span with the status of the response. `None` means that the client closed its connection before.
-    pub(crate) fn end(&self, status: Option<StatusCode>) {
+    /// Ends the span with the status of the response, with the code of a gRPC call, with the wait for the pace if there was one, and with the end of
+    /// the body. No status means that the client closed its connection before.
+    pub(crate) fn end(
+        &self,
+        status: Option<StatusCode>,
+        grpc_code: Option<&'static str>,
+        pace_wait: Option<PaceWait>,
+        response: Option<ResponseSummary>,
+    ) {
         let Some(inner) = &self.0 else {
             return;
         };
         let span = inner.context.span();
+        if let Some(code) = grpc_code {
+            span.set_attribute(KeyValue::new(attributes::RPC_STATUS, code));
+            // These codes are the server's errors (semantic conventions for gRPC).
+            let is_server_error = matches!(
+                code,
+                "UNKNOWN" | "DEADLINE_EXCEEDED" | "UNIMPLEMENTED" | "INTERNAL" | "UNAVAILABLE" | "DATA_LOSS"
+            );
+            if is_server_error {
+                span.set_attribute(KeyValue::new(attributes::ERROR_TYPE, code));
+                span.set_status(Status::error(""));
+            }
+        }
+        if let Some(wait) = pace_wait {
+            span.set_attribute(KeyValue::new(attributes::PACE_WHY, wait.why().as_str()));
+            span.set_attribute(KeyValue::new(attributes::PACE_WAIT, wait.waited().as_secs_f64()));
+        }
+        if let Some(ResponseSummary { end, bytes }) = response {
+            span.set_attribute(KeyValue::new(attributes::RESPONSE_END, end.as_str()));
+            let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
+            span.set_attribute(KeyValue::new(attributes::RESPONSE_SIZE, bytes));
+            if end == ResponseEnd::CutByUpstream || end == ResponseEnd::TimedOut {
+                span.set_attribute(KeyValue::new(attributes::ERROR_TYPE, end.as_str().replace('-', "_")));
+                span.set_status(Status::error(""));
+            }
+        }
         match status {
             None => span.set_attribute(KeyValue::new(attributes::ERROR_TYPE, "client_gone")),
             Some(status) => {

@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use crate::telemetry::pace_metrics::REJECTIONS;
+use crate::telemetry::pace_status::PaceStatus;
+
 /// The state of the gateway.
 #[derive(Debug, Serialize)]
 pub(crate) struct GatewayStatus {
@@ -31,13 +34,21 @@ pub(crate) struct ConfigStatus {
 #[derive(Debug, Serialize)]
 pub(crate) struct UpstreamStatus {
     pub(crate) name: String,
+    /// Set if a reload removed the upstream, and requests that arrived before still wait or are in flight.
+    #[serde(skip_serializing_if = "is_false")]
+    pub(crate) removed: bool,
     /// Resends that the retry budget allows now.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) budget_tokens: Option<f64>,
-    /// Requests that hold a permit of the upstream. This includes requests that wait for a resend or for the pace.
+    /// Requests that an endpoint has, until the end of their response.
     pub(crate) in_flight: usize,
-    /// Requests that the pace holds back.
-    pub(crate) paced: usize,
+    /// Requests that wait: for a resend, the pace, a connection, or an endpoint that takes one.
+    pub(crate) pending: usize,
+    /// These pending requests by what they wait for.
+    pub(crate) waits: BTreeMap<&'static str, u64>,
+    /// The paces; `None` if the upstream has none.
+    #[serde(flatten)]
+    pub(crate) paces: Option<PaceStatus>,
     #[serde(flatten)]
     pub(crate) counts: CounterStatus,
     /// Endpoints that are ejected now.
@@ -67,7 +78,28 @@ pub(crate) struct CounterStatus {
     pub(crate) retry_overflow: u64,
     /// Resends by cause.
     pub(crate) resends: BTreeMap<&'static str, u64>,
+    /// Responses whose body was cut, by who or what cut it.
+    pub(crate) response_cut: BTreeMap<&'static str, u64>,
+    /// Requests that the pace rejected, by reason.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) pace_rejected: BTreeMap<&'static str, u64>,
     /// Requests that went on to the next upstream of their route, by reason.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) fallbacks: BTreeMap<&'static str, u64>,
+}
+
+impl CounterStatus {
+    /// Adds the reasons for which the pace has rejected no request yet. The fields of an upstream with a pace are thus
+    /// always the same.
+    pub(crate) fn add_pace_rejections(&mut self) {
+        for rejection in REJECTIONS {
+            self.pace_rejected.entry(rejection.as_str()).or_default();
+        }
+    }
+}
+
+// The signature is that of serde's `skip_serializing_if`.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_false(value: &bool) -> bool {
+    !value
 }

@@ -1,27 +1,34 @@
 //! One attempt at one endpoint, from the send of its request to the head of its response.
 
+use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
-use http::Response;
-use hyper::body::Incoming;
-use hyper_util::client::legacy;
+use http::{Response, StatusCode};
 use tokio::time::Instant;
 use tower::{Layer, ServiceExt, service_fn};
 use tower_http_retry::PaceLayer;
+use tower_http_retry::grpc::GrpcCode;
 
-use crate::llm::{self, Inspection, MaybePeeked};
+use crate::connection::request_limit::RequestPermit;
+use crate::connection::wait_reason::WaitReason;
+use crate::llm::{self, Inspected, Inspection, MaybePeeked};
 use crate::message::validate;
 use crate::telemetry::AttemptSpan;
 use crate::telemetry::request_log::RequestLog;
 use crate::time::pooled_timeout::PooledTimeout;
-use crate::upstream::endpoint::{EndpointRequest, LoadGuard};
+use crate::upstream::endpoint::LoadGuard;
 use crate::upstream::error::AttemptError;
 use crate::upstream::expect_continue::ContinueHandle;
+use crate::upstream::grpc_trailers;
+use crate::upstream::pool::error::SendError;
+use crate::upstream::pool::{EndpointRequest, SendFuture};
 use crate::upstream::response_body::UpstreamBody;
 use crate::upstream::settings::AttemptSettings;
+use crate::upstream::timed_body::TimedBody;
 
 /// Resolves with the result of one attempt, after the log, the span and the balancer have recorded it.
 ///
@@ -33,8 +40,37 @@ pub(crate) struct AttemptFuture {
     /// Index of the attempt in the request log.
     pub(crate) number: usize,
     pub(crate) dispatch: Dispatch,
-    /// Taken when the future resolves.
+    /// Taken when the future resolves. `None` if no endpoint was asked.
     pub(crate) guards: Option<AttemptGuards>,
+    /// Makes another attempt of an upgrade, which the retry layer sends once. Its head is lost with the attempt.
+    pub(crate) redispatch: Option<Redispatch>,
+}
+
+/// Makes another attempt.
+pub(crate) type Redispatch = Box<dyn FnOnce() -> AttemptFuture + Send>;
+
+impl AttemptFuture {
+    /// Creates the future of a request that is no attempt, because it is not sent.
+    pub(crate) fn not_sent(
+        settings: Arc<AttemptSettings>,
+        request_log: RequestLog,
+        error: AttemptError,
+    ) -> Self {
+        Self::without_endpoint(settings, request_log, Dispatch::Failed(Some(error)))
+    }
+
+    /// Creates the future of an attempt that starts when `wait` resolves.
+    pub(crate) fn waiting(
+        settings: Arc<AttemptSettings>,
+        request_log: RequestLog,
+        wait: impl Future<Output = Result<Self, AttemptError>> + Send + 'static,
+    ) -> Self {
+        Self::without_endpoint(settings, request_log, Dispatch::Waiting(Box::pin(wait)))
+    }
+
+    fn without_endpoint(settings: Arc<AttemptSettings>, request_log: RequestLog, dispatch: Dispatch) -> Self {
+        Self { settings, request_log, number: 0, dispatch, guards: None, redispatch: None }
+    }
 }
 
 /// Holds the resources of an attempt until its response arrives. The response body holds them from then on.
@@ -42,6 +78,8 @@ pub(crate) struct AttemptGuards {
     pub(crate) load: LoadGuard,
     pub(crate) continue_handle: Option<ContinueHandle>,
     pub(crate) span: AttemptSpan,
+    /// Set if the request asks for another protocol.
+    pub(crate) is_upgrade: bool,
 }
 
 /// The send of an attempt, with or without a pace of its endpoint.
@@ -50,31 +88,48 @@ pub(crate) enum Dispatch {
     /// The attempt waits for the endpoint's pace first. The future is boxed, because most endpoints have no
     /// pace.
     Paced(Pin<Box<dyn Future<Output = AttemptResult> + Send>>),
+    /// The attempt waits for an endpoint that takes a connection, or for a permit. The future is boxed, because that is rare.
+    Waiting(Pin<Box<dyn Future<Output = Result<AttemptFuture, AttemptError>> + Send>>),
     /// The attempt failed before the send. The error is taken when the future resolves.
     Failed(Option<AttemptError>),
 }
 
-type AttemptResult = Result<Response<MaybePeeked<Incoming>>, AttemptError>;
+/// The result of an attempt, with its permit.
+type AttemptResult = Result<(Response<MaybePeeked<TimedBody>>, RequestPermit), AttemptError>;
 
 impl Dispatch {
-    /// Creates an attempt that waits for `pace` until `wait_deadline` at most. `deadline` bounds the attempt.
+    /// Creates an attempt that waits for `pace` until `wait_deadline` at most. `deadline` bounds the attempt, by
+    /// the request's clock.
     pub(crate) fn paced(
         settings: &Arc<AttemptSettings>,
+        request_log: &RequestLog,
         load: &LoadGuard,
         pace: PaceLayer,
         request: EndpointRequest,
         wait_deadline: Instant,
         deadline: Instant,
     ) -> Self {
-        let (settings, endpoint) = (Arc::clone(settings), Arc::clone(load.endpoint()));
+        let (settings, request_log) = (Arc::clone(settings), request_log.clone());
+        let endpoint = Arc::clone(load.endpoint());
+        let is_resend = request_log.attempts() > 1;
         Self::Paced(Box::pin(async move {
+            request_log.set_waits_for(Some(WaitReason::Pace));
             let max_wait = wait_deadline.saturating_duration_since(Instant::now());
-            let send = service_fn(|request| {
-                let mut attempt = InFlight::new(&settings, endpoint.send(request), Instant::now(), deadline);
-                let settings = &settings;
-                std::future::poll_fn(move |cx| attempt.poll(settings, cx))
+            let send = service_fn(async |mut request: EndpointRequest| {
+                let permit = match settings.limit.try_acquire() {
+                    None if is_resend => settings.acquire_until(wait_deadline, &request_log).await?,
+                    permit => permit.ok_or_else(AttemptError::overflow)?,
+                };
+                settings.shorten_grpc_timeout(request.headers_mut(), &request_log);
+                let now = Instant::now();
+                let response = endpoint.send(request, permit, now);
+                let mut attempt = InFlight::new(&settings, &request_log, response, now, deadline);
+                let (response, permit) = poll_fn(|cx| attempt.poll(&settings, &request_log, cx)).await?;
+                Ok(response.map(|body| (body, permit)))
             });
-            pace.max_wait(max_wait).layer(send).oneshot(request).await.map_err(AttemptError::from)
+            let response = pace.max_wait(max_wait).layer(send).oneshot(request).await?;
+            let (head, (body, permit)) = response.into_parts();
+            Ok((Response::from_parts(head, body), permit))
         }))
     }
 }
@@ -83,68 +138,181 @@ impl Future for AttemptFuture {
     type Output = Result<Response<UpstreamBody>, AttemptError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let Self { settings, request_log, number, dispatch, guards } = &mut *self;
+        if let Dispatch::Waiting(wait) = &mut self.dispatch {
+            match ready!(wait.as_mut().poll(cx)) {
+                Ok(attempt) => *self = attempt,
+                Err(error) => {
+                    self.request_log.set_waits_for(Some(WaitReason::Backoff));
+                    return Poll::Ready(Err(error));
+                }
+            }
+        }
+        let Self { settings, request_log, number, dispatch, guards, redispatch } = &mut *self;
         let result = ready!(match dispatch {
-            Dispatch::Unpaced(attempt) => attempt.poll(settings, cx),
+            Dispatch::Unpaced(attempt) => attempt.poll(settings, request_log, cx),
             Dispatch::Paced(attempt) => attempt.as_mut().poll(cx),
+            // An attempt that has waited does not wait again.
+            Dispatch::Waiting(_) => Poll::Ready(Err(AttemptError::down())),
             Dispatch::Failed(error) => Poll::Ready(Err(error.take().expect(ALREADY_RESOLVED))),
         });
-        let AttemptGuards { load, continue_handle, span } = guards.take().expect(ALREADY_RESOLVED);
-        let outcome = result.as_ref().map(Response::status).map_err(AttemptError::as_str);
-        request_log.end_attempt(*number, outcome);
-        span.end(outcome);
-        settings.balancer.record_outcome(load.endpoint(), &result);
-        Poll::Ready(
-            result.map(|response| response.map(|body| UpstreamBody::new(body, load, continue_handle))),
-        )
+        let Some(AttemptGuards { mut load, continue_handle, span, is_upgrade }) = guards.take() else {
+            return Poll::Ready(Err(result.err().unwrap_or_else(AttemptError::overflow)));
+        };
+        // An upload that its client did not finish says nothing about the endpoint.
+        let is_clients_fault = result.is_err() && request_log.body_failure().is_some();
+        let result = match result {
+            Err(_) if is_clients_fault => Err(AttemptError::upload()),
+            // A client that did not ask for an upgrade would read what follows as its next response.
+            Ok((response, _)) if response.status() == StatusCode::SWITCHING_PROTOCOLS && !is_upgrade => {
+                Err(AttemptError::Client(SendError::unasked_upgrade()))
+            }
+            result => result,
+        };
+        if !is_clients_fault {
+            let response = result.as_ref().map(|(response, _)| response);
+            let code = response.ok().filter(|_| settings.is_grpc).and_then(grpc_trailers::failure);
+            let status = response.map(|response| match code {
+                // Outlier detection knows statuses only.
+                Some(GrpcCode::Unavailable) => StatusCode::SERVICE_UNAVAILABLE,
+                _ => response.status(),
+            });
+            let outcome = code.map_or(status.map_err(AttemptError::as_str), |code| Err(code.as_str()));
+            request_log.end_attempt(*number, outcome);
+            span.end(outcome);
+            settings.balancer.record_outcome(&mut load, status);
+        }
+        // If the retry layer does not resolve now, it waits for the resend.
+        request_log.set_waits_for(Some(WaitReason::Backoff));
+        // From here on the request waits for no bytes of its body, until another attempt reads it.
+        request_log.clock().start();
+        request_log.clock().set_responding(result.is_ok());
+        Poll::Ready(match result {
+            Ok((mut response, permit)) => {
+                settings.balancer.mark_if_last(&mut response, request_log);
+                let is_tunnel = response.status() == StatusCode::SWITCHING_PROTOCOLS;
+                Ok(response.map(|body| UpstreamBody::new(body, load, continue_handle, permit, is_tunnel)))
+            }
+            Err(error) if error.is_never_sent() && settings.has_other_endpoint(request_log) => {
+                match redispatch.take().filter(|_| settings.balancer.has_untried(request_log)) {
+                    Some(redispatch) => {
+                        *self = redispatch();
+                        return self.poll(cx);
+                    }
+                    None => Err(AttemptError::Redispatch(Box::new(error))),
+                }
+            }
+            Err(error) => Err(error),
+        })
     }
 }
 
 /// An attempt that was sent to its endpoint.
 pub(crate) enum InFlight {
-    /// The attempt waits for the response head. The timeout ends at the earlier of the per-try timeout and
-    /// the route's deadline.
-    AwaitingHead { response: legacy::ResponseFuture, timeout: PooledTimeout },
+    /// The attempt waits for the response head. By the request's clock, `deadline` is the earlier of the ends
+    /// of the per-try timeout and of the route's timeout. The timer fires then at the latest.
+    AwaitingHead { response: SendFuture, timer: PooledTimeout, deadline: Instant },
     /// The gateway reads the start of the response body.
-    Peeking(Pin<Box<dyn Future<Output = Response<MaybePeeked<Incoming>>> + Send>>),
+    Peeking {
+        peek: Pin<Box<dyn Future<Output = Inspected<TimedBody>> + Send>>,
+        /// `None` once the future has resolved.
+        permit: Option<RequestPermit>,
+    },
 }
 
 impl InFlight {
+    /// Creates an attempt that started at `started`. `deadline` is the end of the route's timeout by the
+    /// request's clock.
     pub(crate) fn new(
         settings: &AttemptSettings,
-        response: legacy::ResponseFuture,
+        request_log: &RequestLog,
+        response: SendFuture,
         started: Instant,
         deadline: Instant,
     ) -> Self {
-        let deadline = settings.per_try_timeout.map_or(deadline, |limit| deadline.min(started + limit));
-        Self::AwaitingHead { response, timeout: settings.timers.sleep_until(deadline) }
+        let deadline = settings.per_try_timeout.map_or(deadline, |limit| {
+            let started = started.checked_sub(request_log.clock().stopped_for()).unwrap_or(started);
+            deadline.min(started + limit)
+        });
+        Self::AwaitingHead { response, timer: settings.timers.sleep_until(deadline), deadline }
     }
 
-    fn poll(&mut self, settings: &AttemptSettings, cx: &mut Context<'_>) -> Poll<AttemptResult> {
+    fn poll(
+        &mut self,
+        settings: &Arc<AttemptSettings>,
+        request_log: &RequestLog,
+        cx: &mut Context<'_>,
+    ) -> Poll<AttemptResult> {
         loop {
             match self {
-                Self::AwaitingHead { response, timeout } => {
-                    let response = match Pin::new(response).poll(cx) {
-                        Poll::Ready(response) => response.map_err(AttemptError::Client)?,
+                Self::AwaitingHead { response, timer, deadline } => {
+                    let (response, permit) = match response.poll(&settings.limit, cx) {
+                        Poll::Ready(response) => response.map_err(AttemptError::from_send)?,
                         Poll::Pending => {
-                            ready!(Pin::new(timeout).poll(cx));
-                            return Poll::Ready(Err(AttemptError::Timeout(io::ErrorKind::TimedOut.into())));
+                            let is_sent = response.is_sent();
+                            request_log.set_waits_for((!is_sent).then_some(WaitReason::Connection));
+                            ready!(poll_timeout(settings, request_log, timer, *deadline, cx));
+                            return Poll::Ready(Err(match response.on_timeout() {
+                                Some(not_sent) => AttemptError::from_send(not_sent),
+                                None => AttemptError::Timeout(io::ErrorKind::TimedOut.into()),
+                            }));
                         }
                     };
                     if !validate::has_valid_framing(response.headers()) {
-                        return Poll::Ready(Err(AttemptError::Framing));
+                        return Poll::Ready(Err(AttemptError::Client(SendError::ambiguous_framing())));
                     }
+                    let response = response.map(|body| TimedBody::new(body, settings));
                     // The inspection happens below the endpoint's pace and the log, because both act on its
                     // result.
-                    match llm::inspect(settings.inspection, response, timeout.deadline(), &settings.timers) {
-                        Inspection::NotNeeded(response) => return Poll::Ready(Ok(response)),
-                        Inspection::Running(peek) => *self = Self::Peeking(peek),
+                    let deadline = || *deadline + request_log.clock().stopped_for();
+                    let timers = &settings.timers;
+                    let inspection = match llm::inspect(settings.inspection, response, deadline, timers) {
+                        Inspection::NotNeeded(response) if settings.is_grpc => {
+                            grpc_trailers::move_status_to_head(response, timers, cx)
+                        }
+                        inspection => inspection,
+                    };
+                    match inspection {
+                        Inspection::NotNeeded(response) => return Poll::Ready(Ok((response, permit))),
+                        Inspection::Running(peek) => {
+                            request_log.set_waits_for(None);
+                            *self = Self::Peeking { peek, permit: Some(permit) };
+                        }
                     }
                 }
-                Self::Peeking(peek) => return peek.as_mut().poll(cx).map(Ok),
+                Self::Peeking { peek, permit } => {
+                    let response = ready!(peek.as_mut().poll(cx));
+                    let response = response.map_err(AttemptError::from_body)?;
+                    let permit = permit.take().expect(ALREADY_RESOLVED);
+                    return Poll::Ready(Ok((response, permit)));
+                }
             }
         }
     }
 }
 
+/// Resolves when the request's clock has reached `deadline`. The clock stands still now and then, so the
+/// timer may fire before that, and is set again.
+fn poll_timeout(
+    settings: &AttemptSettings,
+    request_log: &RequestLog,
+    timer: &mut PooledTimeout,
+    deadline: Instant,
+    cx: &mut Context<'_>,
+) -> Poll<()> {
+    loop {
+        ready!(Pin::new(&mut *timer).poll(cx));
+        let (now, clock) = (Instant::now(), request_log.clock());
+        let left = (deadline + clock.stopped_for()).saturating_duration_since(now);
+        if left.is_zero() {
+            return Poll::Ready(());
+        }
+        // As long as the clock stands still, the time left stays as it is.
+        let pause = if clock.is_stopped() { left.max(STOPPED_CLOCK_CHECK) } else { left };
+        timer.reset(&settings.timers, now + pause);
+    }
+}
+
+/// The least time between two looks at a clock that stands still. It bounds how late a timeout passes after
+/// the clock has gone on.
+const STOPPED_CLOCK_CHECK: Duration = Duration::from_millis(20);
 const ALREADY_RESOLVED: &str = "the attempt's future is not polled after it has resolved";

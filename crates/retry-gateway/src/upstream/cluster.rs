@@ -1,19 +1,26 @@
 //! An upstream at run time: its endpoints, and the state that all routes to it share.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use http::Uri;
+use arc_swap::ArcSwap;
 use prometheus_client::metrics::counter::Counter;
+use tower_http_retry::Budget;
 use tower_http_retry::pace::SharedPace;
-use tower_http_retry::{Budget, Pace, PaceLayer};
 
 use crate::config::{self, PaceKey, Protocol};
-use crate::connection::limit::ConcurrencyLimit;
+use crate::connection::request_limit::{RequestCounts, RequestLimit};
 use crate::connection::tls::{self, CustomRoots};
+use crate::telemetry::pace_status::PaceStatus;
 use crate::telemetry::status::{CounterStatus, EndpointStatus, UpstreamStatus};
 use crate::upstream::balancer::Balancer;
-use crate::upstream::endpoint::{ConnectOptions, Endpoint};
+use crate::upstream::dns;
+use crate::upstream::endpoint_factory::EndpointFactory;
+use crate::upstream::outage::Outage;
 use crate::upstream::outlier::{EndpointHealth, OutlierDetector, OutlierSnapshot};
+use crate::upstream::pace::{self, new_pace};
+use crate::upstream::pool::settings::ConnectionSettings;
+use crate::upstream::removed::{NamedPace, RemovedUpstream, waits, with_waiters};
 
 /// Holds the state that the routes to one upstream share.
 #[derive(Debug)]
@@ -22,9 +29,11 @@ pub(crate) struct Cluster {
     pub(crate) budget: Option<Budget>,
     /// Pace of the whole upstream.
     pub(crate) pace: Option<SharedPace>,
-    /// Paces of the endpoints, in their order, if each endpoint has one. Empty otherwise.
-    endpoint_paces: Vec<SharedPace>,
-    pub(crate) concurrency: Arc<ConcurrencyLimit>,
+    /// Paces of earlier configurations at which requests still wait.
+    earlier_paces: Vec<NamedPace>,
+    /// Requests that went without a pace while the upstream had paces that are gone.
+    unpaced_earlier: u64,
+    request_counts: Arc<RequestCounts>,
     /// Configuration from which the cluster was built.
     pub(crate) config: config::UpstreamConfig,
     trusted: CustomRoots,
@@ -33,25 +42,26 @@ pub(crate) struct Cluster {
 impl Cluster {
     /// Creates a cluster, which takes over the state of `previous` where the configuration did not change.
     ///
-    /// A reload thus does not refill a budget, forget the wait that a server asked for, or close connections.
+    /// `removed` is what is left of an upstream that had the same name. A reload thus does not refill a budget, forget the wait that a server asked for, or close connections.
     pub(crate) fn new(
         config: &config::UpstreamConfig,
         previous: Option<&Self>,
+        removed: Option<&RemovedUpstream>,
         ejections: Counter,
     ) -> anyhow::Result<Self> {
         let trusted = tls::load_roots(&config.tls)?;
-        let options = ConnectOptions {
-            tls: tls::client_config(&trusted)?,
-            is_http2: config.protocol == Protocol::Http2,
-            connect_timeout: config.connect_timeout,
+        let is_http2 = config.protocol == Protocol::Http2;
+        let connections = ConnectionSettings {
+            tls: tls::client_config(&trusted, is_http2)?,
+            is_http2,
+            config: config.connections.clone(),
         };
-        let pace = config.pace.as_ref();
-        let per_endpoint = pace.filter(|pace| pace.key == PaceKey::Endpoint);
+        let pace = pace::in_force(config);
+        let per_endpoint = pace.as_ref().filter(|pace| pace.key == PaceKey::Endpoint);
         // The cluster whose endpoints can stay.
         let same = previous.filter(|previous| {
             previous.trusted == trusted && endpoint_config(&previous.config) == endpoint_config(config)
         });
-        let mut endpoint_paces = Vec::new();
         let outliers = match same.and_then(|same| same.balancer.outliers.clone()) {
             Some(outliers) => Some(outliers),
             None => config
@@ -59,58 +69,105 @@ impl Cluster {
                 .as_ref()
                 .map(|config| Arc::new(OutlierDetector::new(config, ejections))),
         };
-        if let Some(outliers) = &outliers {
-            outliers.resize(config.endpoints.len());
-        }
-        let endpoints = config.endpoints.iter().map(|uri| {
-            if let Some((endpoint, pace)) = same.and_then(|same| same.endpoint(uri)) {
-                endpoint_paces.extend(pace);
-                return Ok(endpoint);
+        let factory =
+            EndpointFactory { connections, pace: per_endpoint.cloned(), outliers: outliers.clone() };
+        let mut endpoints = Vec::new();
+        for uri in &config.endpoints {
+            match same.map(|same| same.balancer.endpoints_of(uri)).filter(|known| !known.is_empty()) {
+                Some(known) => endpoints.extend(known),
+                None => endpoints.push(factory.create(uri, None)?),
             }
-            let pace = per_endpoint.map(|config| SharedPace::from(new_pace(config)));
-            endpoint_paces.extend(pace.clone());
-            Ok(Arc::new(Endpoint::new(uri, &options, pace.map(PaceLayer::new), outliers.as_ref())?))
-        });
-        let balancer = Balancer {
-            endpoints: endpoints.collect::<anyhow::Result<_>>()?,
+        }
+        if let Some(outliers) = &outliers {
+            outliers.resize(endpoints.len());
+        }
+        let balancer = Arc::new(Balancer {
+            endpoints: ArcSwap::from_pointee(endpoints),
             host: config.host.clone(),
-            is_http2: options.is_http2,
+            is_http2,
             outliers,
-        };
+            outage: (!config.wait_while_down.is_zero())
+                .then(|| Arc::new(Outage::new(config.wait_while_down))),
+        });
+        dns::follow(&balancer, factory, &config.endpoints);
         let budget = match previous.filter(|previous| previous.config.retry_budget == config.retry_budget) {
             Some(previous) => previous.budget.clone(),
             None => config
                 .retry_budget
                 .map(|budget| Budget::percent(budget.percent).min_per_second(budget.min_retries_per_second)),
         };
-        let pace = match previous.filter(|previous| previous.config.pace == config.pace) {
+        let pace = match previous.filter(|previous| pace::in_force(&previous.config) == pace) {
             Some(previous) => previous.pace.clone(),
-            None => pace.filter(|pace| pace.key != PaceKey::Endpoint).map(|pace| new_pace(pace).into()),
+            None => pace.filter(|pace| pace.key != PaceKey::Endpoint).map(|pace| new_pace(&pace).into()),
         };
+        let endpoint_paces = balancer.endpoint_paces();
+        let unpaced_here = unpaced(pace.iter().chain(endpoint_paces.iter().map(|(_, pace)| pace)));
+        let in_force: Vec<NamedPace> = named_paces(&pace, &balancer).collect();
+        let earlier = previous.into_iter().flat_map(Self::all_paces);
+        let earlier =
+            earlier.chain(removed.into_iter().flat_map(|removed| removed.paces.iter().flatten().cloned()));
+        let earlier_paces = with_waiters(earlier, &in_force);
+        let counts = previous.map(|previous| &previous.request_counts);
+        let counts = counts.or(removed.map(|removed| &removed.request_counts)).map(Arc::clone);
+        let unpaced_earlier = previous.map_or(0, |previous| previous.unpaced().saturating_sub(unpaced_here));
         Ok(Self {
-            balancer: Arc::new(balancer),
+            balancer,
             budget,
             pace,
-            endpoint_paces,
-            concurrency: previous.map_or_else(Arc::default, |previous| Arc::clone(&previous.concurrency)),
+            earlier_paces,
+            unpaced_earlier,
+            request_counts: counts.unwrap_or_default(),
             config: config.clone(),
             trusted,
         })
     }
 
-    /// Returns the endpoint with this address, and its pace if it has one of its own.
-    fn endpoint(&self, uri: &Uri) -> Option<(Arc<Endpoint>, Option<SharedPace>)> {
-        let index = self.config.endpoints.iter().position(|other| other == uri)?;
-        Some((Arc::clone(&self.balancer.endpoints[index]), self.endpoint_paces.get(index).cloned()))
+    /// Returns the limits of `max_requests` and `max_pending_requests`.
+    pub(crate) fn request_limit(&self) -> RequestLimit {
+        RequestLimit {
+            counts: Arc::clone(&self.request_counts),
+            max_requests: self.config.max_requests,
+            max_pending_requests: self.config.max_pending_requests,
+        }
+    }
+
+    /// Returns the paces that are in force, each with the name of its endpoint if it is the pace of one.
+    fn paces(&self) -> Vec<NamedPace> {
+        named_paces(&self.pace, &self.balancer).collect()
+    }
+
+    /// Returns those, and the earlier ones at which requests wait.
+    fn all_paces(&self) -> impl Iterator<Item = NamedPace> {
+        let earlier = self.earlier_paces.iter().filter(|(_, pace)| pace.waiting() > 0);
+        self.paces().into_iter().chain(earlier.cloned())
+    }
+
+    /// Returns what is left of the upstream when a reload removes it.
+    pub(crate) fn removed(&self) -> RemovedUpstream {
+        let paces = with_waiters(self.all_paces(), &[]);
+        RemovedUpstream {
+            request_counts: Arc::clone(&self.request_counts),
+            paces: (self.config.pace.is_some() || !paces.is_empty()).then_some(paces),
+            unpaced: self.unpaced(),
+        }
+    }
+
+    /// Returns the number of requests that went without a pace, because its table of keys was full.
+    fn unpaced(&self) -> u64 {
+        self.unpaced_earlier + unpaced(self.paces().iter().map(|(_, pace)| pace))
     }
 
     /// Returns the upstream's part of `/status`.
-    pub(crate) fn status(&self, name: &str, counts: CounterStatus) -> UpstreamStatus {
-        let endpoints = self.balancer.endpoints.iter().map(|endpoint| {
+    pub(crate) fn status(&self, name: &str, mut counts: CounterStatus) -> UpstreamStatus {
+        if self.config.pace.is_some() {
+            counts.add_pace_rejections();
+        }
+        let endpoints = self.balancer.endpoints.load();
+        let endpoints = endpoints.iter().map(|endpoint| {
             let OutlierSnapshot { state, ejections } =
                 endpoint.health().map_or_else(OutlierSnapshot::default, EndpointHealth::snapshot);
             EndpointStatus {
-                endpoint: endpoint.name().to_owned(),
+                endpoint: endpoint.name().to_string(),
                 load: endpoint.load(),
                 state: state.as_str(),
                 ejections,
@@ -118,14 +175,26 @@ impl Cluster {
         });
         UpstreamStatus {
             name: name.to_owned(),
+            removed: false,
             budget_tokens: self.budget.as_ref().map(Budget::tokens),
-            in_flight: self.concurrency.in_use(),
+            in_flight: self.request_counts.in_flight(),
+            pending: self.request_counts.pending(),
+            waits: waits(&self.request_counts),
             ejected: self.balancer.outliers.as_ref().map_or(0, |outliers| outliers.ejected()),
-            paced: self.pace.iter().chain(&self.endpoint_paces).map(SharedPace::waiting).sum(),
+            paces: (self.config.pace.is_some() || self.all_paces().next().is_some()).then(|| {
+                let paces: Vec<_> = self.all_paces().collect();
+                PaceStatus::new(paces.iter().map(|(name, pace)| (name.as_deref(), pace)), self.unpaced())
+            }),
             endpoints: endpoints.collect(),
             counts,
         }
     }
+}
+
+/// Returns these paces, each with the name of its endpoint if it is the pace of one.
+fn named_paces(pace: &Option<SharedPace>, balancer: &Balancer) -> impl Iterator<Item = NamedPace> {
+    let of_endpoints = balancer.endpoint_paces().into_iter().map(|(name, pace)| (Some(name), pace));
+    pace.clone().into_iter().map(|pace| (None, pace)).chain(of_endpoints)
 }
 
 /// Returns the part of a configuration that its endpoints depend on. Settings of the whole upstream have
@@ -135,21 +204,16 @@ fn endpoint_config(config: &config::UpstreamConfig) -> config::UpstreamConfig {
         endpoints: Vec::new(),
         host: config::HostRule::Endpoint,
         max_requests: 0,
+        max_pending_requests: 0,
+        response_idle_timeout: None,
+        wait_while_down: Duration::ZERO,
         retry_budget: None,
-        pace: config.pace.clone().filter(|pace| pace.key == PaceKey::Endpoint),
+        pace: pace::in_force(config).filter(|pace| pace.key == PaceKey::Endpoint),
         ..config.clone()
     }
 }
 
-fn new_pace(config: &config::PaceConfig) -> Pace {
-    let pace = match &config.key {
-        // All requests share one key. An endpoint's pace sees only the requests to that endpoint.
-        PaceKey::Upstream | PaceKey::Endpoint => Pace::per(|_| ()),
-        PaceKey::Header(name) => {
-            let name = name.clone();
-            Pace::per(move |head| head.header(name.as_str()).map(str::to_owned))
-        }
-    };
-    let pace = pace.longest(config.longest).waiters(config.waiters).keys(config.keys);
-    if config.slow_start { pace.slow_start() } else { pace }
+/// Returns the number of requests that went without one of these paces.
+fn unpaced<'a>(paces: impl Iterator<Item = &'a SharedPace>) -> u64 {
+    paces.map(SharedPace::unpaced).sum()
 }

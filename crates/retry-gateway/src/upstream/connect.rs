@@ -1,135 +1,148 @@
 //! The connector of an endpoint: TCP, TLS, and one timeout around both.
 
-use std::io::{self, IoSlice};
-use std::pin::Pin;
+use std::net::IpAddr;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http::Uri;
-use hyper::rt::{Read, ReadBufCursor, Write};
-use hyper_util::client::legacy::connect::{Connected, Connection, HttpConnector};
-use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
-use tower::timeout::{self, Timeout};
-use tower::util::MapFuture;
-use tower::{BoxError, Service, ServiceExt};
+use hyper_util::client::legacy::connect::HttpConnector;
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
+use tokio_rustls::TlsConnector;
+use tower::{BoxError, ServiceExt};
+use tower_http_retry::failure::ClassifiedError;
 
-/// Opens TCP connections to one endpoint, whatever host a request names. The two differ if the client's
-/// `Host` is preserved.
-///
-/// A clone is cheap, which matters because the client clones its connector for each request.
+use crate::upstream::idle_connections::connect_upstream;
+use crate::upstream::pool::settings::ConnectionSettings;
+use crate::upstream::pool::socket::Socket;
+
+/// Opens connections to one endpoint.
 #[derive(Clone, Debug)]
-pub(crate) struct Connector(Arc<(Uri, HttpConnector)>);
+pub(crate) struct Connector {
+    endpoint: Uri,
+    tcp: HttpConnector,
+    /// The TLS settings and the name that the certificate must have; `None` for plain HTTP.
+    tls: Option<(Arc<ClientConfig>, ServerName<'static>)>,
+    connect_timeout: Duration,
+}
 
 impl Connector {
-    /// Creates a connector to `endpoint`. `connect_timeout` bounds the TCP handshake.
-    pub(crate) fn new(endpoint: Uri, connect_timeout: Duration) -> Self {
-        let mut http = HttpConnector::new();
-        http.enforce_http(false);
-        http.set_nodelay(true);
-        http.set_connect_timeout(Some(connect_timeout));
-        Self(Arc::new((endpoint, http)))
+    /// Creates a connector to `endpoint`, whose scheme says if the connection has TLS. It connects to `address`, or
+    /// without one to the addresses of the endpoint's name.
+    pub(crate) fn new(
+        endpoint: &Uri,
+        address: Option<IpAddr>,
+        settings: &ConnectionSettings,
+    ) -> anyhow::Result<Self> {
+        let mut tcp = HttpConnector::new();
+        tcp.enforce_http(false);
+        tcp.set_nodelay(true);
+        tcp.set_connect_timeout(Some(settings.config.connect_timeout));
+        // A host that vanishes closes nothing. Without these, a request would wait for it until its own timeout.
+        if let Some(keepalive) = settings.config.tcp_keepalive {
+            tcp.set_keepalive(Some(keepalive.idle));
+            tcp.set_keepalive_interval(Some(keepalive.interval));
+            tcp.set_keepalive_retries(Some(keepalive.probes));
+        }
+        #[cfg(target_os = "linux")]
+        tcp.set_tcp_user_timeout(settings.config.tcp_user_timeout);
+        let tls = match endpoint.scheme_str() {
+            Some("https") => {
+                let host = endpoint.host().unwrap_or_default().trim_matches(['[', ']']);
+                Some((Arc::clone(&settings.tls), ServerName::try_from(host.to_owned())?))
+            }
+            _ => None,
+        };
+        let endpoint = match address {
+            Some(address) => with_address(endpoint, address)?,
+            None => endpoint.clone(),
+        };
+        Ok(Self { endpoint, tcp, tls, connect_timeout: settings.config.connect_timeout })
+    }
+
+    /// Opens a connection, and lets `handshake` prepare it for requests.
+    ///
+    /// The timeout bounds all of it, because a TCP timeout alone is not enough: a server that accepts a connection and
+    /// does not answer the TLS handshake would hold a request for as long as its attempt may take.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error whose kind says that no request was sent.
+    pub(crate) async fn connect<T>(
+        &self,
+        handshake: impl AsyncFnOnce(Socket) -> Result<T, BoxError>,
+    ) -> Result<T, ClassifiedError> {
+        let connecting = async { handshake(self.open().await?).await };
+        match tokio::time::timeout(self.connect_timeout, connecting).await {
+            Ok(connection) => connection.map_err(ClassifiedError::connect),
+            Err(elapsed) => Err(ClassifiedError::connect(elapsed)),
+        }
+    }
+
+    /// Opens a TCP connection and closes it again. Returns whether the endpoint took it.
+    pub(crate) async fn probe(&self) -> bool {
+        let connecting = async {
+            let _permit = connect_upstream().await.ok()?;
+            self.tcp.clone().oneshot(self.endpoint.clone()).await.ok()
+        };
+        matches!(tokio::time::timeout(self.connect_timeout, connecting).await, Ok(Some(_)))
+    }
+
+    async fn open(&self) -> Result<Socket, BoxError> {
+        let permit = connect_upstream().await?;
+        let tcp = self.tcp.clone().oneshot(self.endpoint.clone()).await?.into_inner();
+        match &self.tls {
+            None => Ok(Socket::tcp(tcp, permit)),
+            Some((config, name)) => {
+                let connector = TlsConnector::from(Arc::clone(config));
+                Ok(Socket::tls(connector.connect(name.clone(), tcp).await?, permit))
+            }
+        }
     }
 }
 
-impl Service<Uri> for Connector {
-    type Response = Socket;
-    type Error = BoxError;
-    type Future = Pin<Box<dyn Future<Output = Result<Socket, BoxError>> + Send>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, _: Uri) -> Self::Future {
-        let (endpoint, http) = &*self.0;
-        let connecting = http.clone().oneshot(endpoint.clone());
-        Box::pin(async move { Ok(Socket(connecting.await?)) })
-    }
-}
-
-/// A connector with a timeout. Its future is boxed, because the client needs one that is `Unpin`.
-pub(crate) type TimeoutConnector<C> =
-    MapFuture<Timeout<C>, fn(TimeoutFuture<C>) -> Pin<Box<TimeoutFuture<C>>>>;
-
-type TimeoutFuture<C> = timeout::future::ResponseFuture<<C as Service<Uri>>::Future>;
-
-/// Bounds all that `connector` does for a connection. The TCP timeout alone is not enough: a server that
-/// accepts a connection and does not answer the TLS handshake would hold a request for as long as its attempt
-/// may take.
-pub(crate) fn with_timeout<C: Service<Uri>>(connector: C, connect_timeout: Duration) -> TimeoutConnector<C> {
-    MapFuture::new(Timeout::new(connector, connect_timeout), Box::pin)
-}
-
-/// A TCP stream that does not report its addresses. hyper-util would put them into the extensions of each
-/// response.
-#[derive(Debug)]
-pub(crate) struct Socket(TokioIo<TcpStream>);
-
-impl Connection for Socket {
-    fn connected(&self) -> Connected {
-        Connected::new()
-    }
-}
-
-impl Read for Socket {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: ReadBufCursor<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_read(cx, buf)
-    }
-}
-
-impl Write for Socket {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write(cx, buf)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_shutdown(cx)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.0.is_write_vectored()
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write_vectored(cx, bufs)
-    }
+/// Returns a URI with this address as its host. The connector does not look up an address.
+fn with_address(endpoint: &Uri, address: IpAddr) -> anyhow::Result<Uri> {
+    let host = match address {
+        IpAddr::V4(address) => address.to_string(),
+        IpAddr::V6(address) => format!("[{address}]"),
+    };
+    let authority = match endpoint.port() {
+        Some(port) => format!("{host}:{port}"),
+        None => host,
+    };
+    let scheme = endpoint.scheme_str().unwrap_or("http");
+    Ok(Uri::builder().scheme(scheme).authority(authority).path_and_query("/").build()?)
 }
 
 #[cfg(test)]
 mod tests {
-    use hyper_util::client::legacy::Client;
-    use hyper_util::rt::TokioExecutor;
+    use std::future::pending;
+
+    use tokio::net::TcpListener;
     use tokio::time::Instant;
-    use tower::service_fn;
     use tower_http_retry::FailureKind;
-    use tower_http_retry::failure::failure_kind_assuming_sent;
 
     use super::*;
+    use crate::config::ConnectionConfig;
+    use crate::connection::tls;
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_connection_that_takes_too_long_is_a_request_that_was_never_sent() {
-        let stalled = service_fn(|_: Uri| std::future::pending::<Result<Socket, BoxError>>());
-        let connector = with_timeout(stalled, Duration::from_secs(3));
-        let client: Client<_, http_body_util::Empty<bytes::Bytes>> =
-            Client::builder(TokioExecutor::new()).build(connector);
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let endpoint = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
+        let settings = ConnectionSettings {
+            tls: tls::client_config(&None, false).unwrap(),
+            is_http2: false,
+            config: ConnectionConfig {
+                connect_timeout: Duration::from_millis(50),
+                ..ConnectionConfig::default()
+            },
+        };
+        let connector = Connector::new(&endpoint, None, &settings).unwrap();
         let start = Instant::now();
-        let error = client.get(Uri::from_static("http://api.example/")).await.unwrap_err();
-        assert_eq!(start.elapsed(), Duration::from_secs(3));
-        assert!(error.is_connect(), "{error:?}");
-        assert_eq!(failure_kind_assuming_sent(&error), FailureKind::NeverSent);
+        let error = connector.connect(async |_| pending::<Result<(), BoxError>>().await).await.unwrap_err();
+        assert!(start.elapsed() >= settings.config.connect_timeout);
+        assert_eq!(error.kind(), FailureKind::NeverSent);
     }
 }

@@ -1,102 +1,80 @@
-//! One address of an upstream: its HTTP client, its load, its pace and its health.
+//! One address of an upstream: its connections, its load, its pace and its health.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 
 use http::uri::{Authority, Scheme};
-use http::{HeaderValue, Request, Uri};
-use hyper_rustls::{FixedServerNameResolver, HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::{self, Client};
-use hyper_util::rt::{TokioExecutor, TokioTimer};
-use rustls::ClientConfig;
-use rustls::pki_types::ServerName;
+use http::{HeaderValue, Uri};
 use tokio::time::Instant;
-use tower_http_retry::{PaceLayer, ReplayBody};
+use tower_http_retry::PaceLayer;
+use tower_http_retry::pace::SharedPace;
 
+use crate::connection::request_limit::RequestPermit;
 use crate::telemetry::peer::PeerInfo;
-use crate::upstream::connect::{self, Connector, TimeoutConnector};
-use crate::upstream::expect_continue::DeferredBody;
 use crate::upstream::outlier::{EndpointHealth, OutlierDetector};
-use crate::upstream::request_body::RequestBody;
-
-/// A request whose URI and `Host` are those of an endpoint.
-pub(crate) type EndpointRequest = Request<DeferredBody<ReplayBody<RequestBody>>>;
-
-/// The HTTP client of one endpoint, with its pool of connections.
-pub(crate) type EndpointClient =
-    Client<TimeoutConnector<HttpsConnector<Connector>>, DeferredBody<ReplayBody<RequestBody>>>;
+use crate::upstream::pool::settings::ConnectionSettings;
+use crate::upstream::pool::{EndpointRequest, Pool, SendFuture};
 
 /// One address of an upstream.
 pub(crate) struct Endpoint {
-    name: String,
+    /// The address or name, as in the configuration.
+    uri: Uri,
+    /// The address that a look-up found for the name.
+    address: Option<IpAddr>,
+    name: Arc<str>,
     scheme: Scheme,
     authority: Authority,
-    /// Short authority under which the client pools HTTP/1.1 connections. The client hashes it for each
-    /// request.
-    pool_key: Authority,
     /// The authority as the value of `Host`.
     host: HeaderValue,
-    client: EndpointClient,
-    /// Set if each endpoint of the upstream has a pace of its own.
-    pace: Option<PaceLayer>,
+    pool: Pool,
+    /// Set if each endpoint of the upstream has a pace of its own: the pace and its layer.
+    pace: Option<(SharedPace, PaceLayer)>,
     /// Number of requests whose response has not ended.
     load: AtomicUsize,
     health: Option<EndpointHealth>,
 }
 
-/// The settings of the connections to an upstream's endpoints.
-#[derive(Clone)]
-pub(crate) struct ConnectOptions {
-    pub(crate) tls: Arc<ClientConfig>,
-    pub(crate) is_http2: bool,
-    pub(crate) connect_timeout: Duration,
-}
-
 impl Endpoint {
+    /// Creates an endpoint that connects to `address`, or without one to the addresses of the name.
     pub(crate) fn new(
         uri: &Uri,
-        options: &ConnectOptions,
-        pace: Option<PaceLayer>,
+        address: Option<IpAddr>,
+        settings: &ConnectionSettings,
+        pace: Option<SharedPace>,
         outliers: Option<&Arc<OutlierDetector>>,
     ) -> anyhow::Result<Self> {
         let (Some(scheme), Some(authority)) = (uri.scheme().cloned(), uri.authority().cloned()) else {
             anyhow::bail!("the endpoint `{uri}` has no scheme or no host");
         };
-        let name = ServerName::try_from(authority.host().trim_matches(['[', ']']).to_owned())?;
-        let connector = HttpsConnectorBuilder::new()
-            .with_tls_config((*options.tls).clone())
-            .https_or_http()
-            .with_server_name_resolver(FixedServerNameResolver::new(name));
-        let tcp = Connector::new(uri.clone(), options.connect_timeout);
-        let connector = match options.is_http2 {
-            true => connector.enable_http2().wrap_connector(tcp),
-            false => connector.enable_http1().wrap_connector(tcp),
+        let name = match address {
+            Some(address) => format!("{scheme}://{authority} ({address})"),
+            None => format!("{scheme}://{authority}"),
         };
-        let client = Client::builder(TokioExecutor::new())
-            .http2_only(options.is_http2)
-            // The retry layer counts and retries a request that met a closed connection of the pool.
-            .retry_canceled_requests(false)
-            .set_host(false)
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(POOL_IDLE_TIMEOUT)
-            .timer(TokioTimer::new())
-            .build(connect::with_timeout(connector, options.connect_timeout));
         Ok(Self {
-            name: format!("{scheme}://{authority}"),
+            uri: uri.clone(),
+            address,
+            name: name.into(),
             host: HeaderValue::from_str(authority.as_str())?,
             scheme,
             authority,
-            pool_key: Authority::from_static("e"),
-            client,
-            pace,
+            pool: Pool::new(uri, address, settings)?,
+            pace: pace.map(|pace| (pace.clone(), PaceLayer::new(pace))),
             load: AtomicUsize::new(0),
             health: outliers.map(|outliers| EndpointHealth::new(Arc::clone(outliers), Instant::now())),
         })
     }
 
-    pub(crate) fn name(&self) -> &str {
+    pub(crate) fn uri(&self) -> &Uri {
+        &self.uri
+    }
+
+    pub(crate) fn address(&self) -> Option<IpAddr> {
+        self.address
+    }
+
+    pub(crate) fn name(&self) -> &Arc<str> {
         &self.name
     }
 
@@ -116,18 +94,22 @@ impl Endpoint {
         &self.host
     }
 
-    pub(crate) fn pool_key(&self) -> &Authority {
-        &self.pool_key
+    /// Sends a request, whose URI must be that of this endpoint. `now` may be a moment ago.
+    pub(crate) fn send(&self, request: EndpointRequest, permit: RequestPermit, now: Instant) -> SendFuture {
+        self.pool.send(request, permit, now)
     }
 
-    /// Sends a request, whose URI must be that of this endpoint. All sends go through this function: with a
-    /// second call of the client, each of the two copies its future of three kilobytes.
-    pub(crate) fn send(&self, request: EndpointRequest) -> legacy::ResponseFuture {
-        self.client.request(request)
+    /// Opens a connection and closes it again. Returns whether the endpoint took it.
+    pub(crate) async fn takes_connections(&self) -> bool {
+        self.pool.probe().await
     }
 
-    pub(crate) fn pace(&self) -> Option<&PaceLayer> {
-        self.pace.as_ref()
+    pub(crate) fn pace(&self) -> Option<&SharedPace> {
+        self.pace.as_ref().map(|(pace, _)| pace)
+    }
+
+    pub(crate) fn pace_layer(&self) -> Option<&PaceLayer> {
+        self.pace.as_ref().map(|(_, layer)| layer)
     }
 
     /// Returns the number of requests whose response has not ended.
@@ -138,7 +120,7 @@ impl Endpoint {
     /// Adds a request to the load until the guard is dropped.
     pub(crate) fn start_request(self: &Arc<Self>) -> LoadGuard {
         self.load.fetch_add(1, Ordering::Relaxed);
-        LoadGuard(Arc::clone(self))
+        LoadGuard { endpoint: Arc::clone(self), is_probe: false, was_ejected: false }
     }
 
     /// Returns the endpoint's recent outcomes, or `None` without outlier detection.
@@ -158,20 +140,47 @@ impl fmt::Debug for Endpoint {
 
 /// Counts as one request of its endpoint's load until it is dropped.
 #[derive(Debug)]
-pub(crate) struct LoadGuard(Arc<Endpoint>);
+pub(crate) struct LoadGuard {
+    endpoint: Arc<Endpoint>,
+    /// Set for the probe of an ejected endpoint, until it has an outcome.
+    is_probe: bool,
+    /// Set if the endpoint was ejected when the balancer chose it.
+    was_ejected: bool,
+}
 
 impl LoadGuard {
     pub(crate) fn endpoint(&self) -> &Arc<Endpoint> {
-        &self.0
+        &self.endpoint
+    }
+
+    /// Marks the request as the probe of an ejected endpoint.
+    pub(crate) fn set_probe(&mut self) {
+        self.is_probe = true;
+    }
+
+    /// Notes that the endpoint is ejected, and that the balancer chose it all the same.
+    pub(crate) fn set_ejected(&mut self) {
+        self.was_ejected = true;
+    }
+
+    /// Returns whether the endpoint was ejected when the balancer chose it.
+    pub(crate) fn was_ejected(&self) -> bool {
+        self.was_ejected
+    }
+
+    /// Notes that the outcome of the request is recorded.
+    pub(crate) fn end_probe(&mut self) {
+        self.is_probe = false;
     }
 }
 
 impl Drop for LoadGuard {
     fn drop(&mut self) {
-        self.0.load.fetch_sub(1, Ordering::Relaxed);
+        self.endpoint.load.fetch_sub(1, Ordering::Relaxed);
+        if self.is_probe
+            && let Some(health) = &self.endpoint.health
+        {
+            health.release_probe(Instant::now());
+        }
     }
 }
-
-/// Time after which the client closes an idle connection. Most servers close theirs after a minute, and a
-/// shorter time lets fewer requests meet a connection that the server is closing.
-const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(50);

@@ -148,6 +148,11 @@ impl ContinueWait {
 }
 
 impl<B> DeferredBody<B> {
+    /// Creates a body without content.
+    pub(crate) fn empty() -> Self {
+        Self(None)
+    }
+
     fn new(body: B, wait: Option<ContinueWait>) -> Self {
         Self(Some(Box::new(DeferredBodyInner { body, wait })))
     }

@@ -4,54 +4,15 @@
 //! All requests to an endpoint share its state. As long as nothing fails, a request costs one atomic load of
 //! it, and no clock reading, lock or write.
 
-use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
+mod detector;
 
-use http::StatusCode;
-use prometheus_client::metrics::counter::Counter;
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
 use tokio::time::Instant;
 
-use crate::config::OutlierDetection;
+pub(crate) use self::detector::{EndpointOutcome, OutlierDetector};
 use crate::sync::lock;
-
-/// Bounds and counts the ejections among the endpoints of an upstream.
-#[derive(Debug)]
-pub(crate) struct OutlierDetector {
-    config: OutlierDetection,
-    /// Largest number of endpoints that may be ejected at a time.
-    max_ejected: AtomicUsize,
-    /// Number of endpoints that are ejected now.
-    ejected: AtomicUsize,
-    /// Metric that counts all ejections.
-    ejections: Counter,
-}
-
-impl OutlierDetector {
-    /// Creates a detector of no endpoints; call [`resize`](Self::resize) with their number.
-    pub(crate) fn new(config: &OutlierDetection, ejections: Counter) -> Self {
-        let (max_ejected, ejected) = (AtomicUsize::new(0), AtomicUsize::new(0));
-        Self { config: config.clone(), max_ejected, ejected, ejections }
-    }
-
-    /// Sets the number of endpoints. At least one of them is never ejected.
-    pub(crate) fn resize(&self, endpoints: usize) {
-        let share = (endpoints * self.config.max_ejection_percent as usize).div_ceil(100);
-        self.max_ejected.store(share.min(endpoints.saturating_sub(1)), Ordering::Relaxed);
-    }
-
-    /// Returns the number of ejected endpoints.
-    pub(crate) fn ejected(&self) -> usize {
-        self.ejected.load(Ordering::Relaxed)
-    }
-
-    /// Counts one more ejected endpoint. Returns false, and counts nothing, if the limit is reached.
-    fn try_eject(&self) -> bool {
-        let max_ejected = self.max_ejected.load(Ordering::Relaxed);
-        let one_more = |ejected: usize| (ejected < max_ejected).then_some(ejected + 1);
-        self.ejected.try_update(Ordering::Relaxed, Ordering::Relaxed, one_more).is_ok()
-    }
-}
 
 /// The recent outcomes of one endpoint, and whether it is ejected.
 #[derive(Debug)]
@@ -59,6 +20,10 @@ pub(crate) struct EndpointHealth {
     detector: Arc<OutlierDetector>,
     /// Copy of the record's state, which is read without the lock.
     state: AtomicU8,
+    /// Copy of the record's standing.
+    standing: AtomicU8,
+    /// The detector's number of uses at the last failure, or at the last choice of the endpoint in spite of one.
+    last_use: AtomicU64,
     record: Mutex<EndpointRecord>,
 }
 
@@ -84,6 +49,19 @@ pub(crate) enum EndpointState {
     Ejected,
 }
 
+/// What the last outcomes of an endpoint say of it, from the best to the worst.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub(crate) enum Standing {
+    /// The last outcome is no failure.
+    #[default]
+    Good,
+    /// The last outcome is a failure.
+    Failing,
+    /// The endpoint is ejected, or would be if more endpoints might be ejected.
+    Outlier,
+}
+
 /// The state of an endpoint, and the number of ejections that count for the length of the next one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct OutlierSnapshot {
@@ -91,18 +69,10 @@ pub(crate) struct OutlierSnapshot {
     pub(crate) ejections: u32,
 }
 
-/// The outcome of an attempt, for outlier detection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum EndpointOutcome {
-    Success,
-    Failure,
-    /// The connection failed, so the next request would fail too.
-    Unreachable,
-}
-
 #[derive(Debug)]
 struct EndpointRecord {
     state: EndpointState,
+    standing: Standing,
     consecutive_failures: u32,
     interval_start: Instant,
     /// Failures in the interval.
@@ -121,6 +91,7 @@ impl EndpointHealth {
     pub(crate) fn new(detector: Arc<OutlierDetector>, now: Instant) -> Self {
         let record = EndpointRecord {
             state: EndpointState::Healthy,
+            standing: Standing::Good,
             consecutive_failures: 0,
             interval_start: now,
             interval_failures: 0,
@@ -129,11 +100,36 @@ impl EndpointHealth {
             next_probe: now,
             is_probing: false,
         };
-        Self { detector, state: AtomicU8::new(EndpointState::Healthy as u8), record: Mutex::new(record) }
+        Self {
+            detector,
+            state: AtomicU8::new(EndpointState::Healthy as u8),
+            standing: AtomicU8::new(Standing::Good as u8),
+            last_use: AtomicU64::new(0),
+            record: Mutex::new(record),
+        }
     }
 
     pub(crate) fn is_ejected(&self) -> bool {
         self.state.load(Ordering::Relaxed) == EndpointState::Ejected as u8
+    }
+
+    /// Returns what the last outcomes say of the endpoint.
+    pub(crate) fn standing(&self) -> Standing {
+        match self.standing.load(Ordering::Relaxed) {
+            0 => Standing::Good,
+            1 => Standing::Failing,
+            _ => Standing::Outlier,
+        }
+    }
+
+    /// Returns the place of the last use in the order of all uses of failing endpoints.
+    pub(crate) fn last_use(&self) -> u64 {
+        self.last_use.load(Ordering::Relaxed)
+    }
+
+    /// Puts the endpoint behind all others in the order of uses, so that the next request tries another one.
+    pub(crate) fn mark_used(&self) {
+        self.last_use.store(self.detector.uses.fetch_add(1, Ordering::Relaxed) + 1, Ordering::Relaxed);
     }
 
     pub(crate) fn snapshot(&self) -> OutlierSnapshot {
@@ -147,22 +143,37 @@ impl EndpointHealth {
             let is_due = record.state == EndpointState::Ejected && now >= record.next_probe;
             if is_due {
                 record.is_probing = true;
-                // The probing request may be cancelled, so the probe expires.
+                // The response may take without end, so the probe expires.
                 record.next_probe = now + self.detector.config.max_ejection_time;
             }
             is_due
         })
     }
 
-    /// Records the outcome of an attempt. `now` is called only if the outcome changes something.
-    pub(crate) fn record(&self, outcome: EndpointOutcome, now: impl FnOnce() -> Instant) {
+    /// Gives up a probe that has no outcome, as when its client has gone. The next request probes the endpoint.
+    pub(crate) fn release_probe(&self, now: Instant) {
+        self.update(|record| {
+            if record.state == EndpointState::Ejected && record.is_probing {
+                (record.is_probing, record.next_probe) = (false, now);
+            }
+        });
+    }
+
+    /// Records the outcome of an attempt. `was_ejected` says that the endpoint was ejected when the attempt began.
+    /// `now` is called only if the outcome changes something.
+    pub(crate) fn record(&self, outcome: EndpointOutcome, was_ejected: bool, now: impl FnOnce() -> Instant) {
         if outcome == EndpointOutcome::Success
             && self.state.load(Ordering::Relaxed) == EndpointState::Healthy as u8
         {
             return;
         }
         let now = now();
+        if outcome != EndpointOutcome::Success {
+            self.mark_used();
+        }
         self.update(|record| match (record.state, outcome) {
+            // The others need not wait for the probe.
+            (EndpointState::Ejected, EndpointOutcome::Success) if was_ejected => self.restore(record, now),
             // A request that was in flight at the ejection says nothing new.
             (EndpointState::Ejected, _) if !record.is_probing => {}
             (EndpointState::Ejected, EndpointOutcome::Success) => self.restore(record, now),
@@ -174,6 +185,7 @@ impl EndpointHealth {
 
     fn record_success(&self, record: &mut EndpointRecord, now: Instant) {
         record.consecutive_failures = 0;
+        record.standing = Standing::Good;
         record.interval_total = record.interval_total.saturating_add(1);
         if now.saturating_duration_since(record.interval_start) < self.detector.config.interval {
             return;
@@ -205,6 +217,8 @@ impl EndpointHealth {
             && u64::from(record.interval_failures) * 100
                 >= u64::from(threshold) * u64::from(record.interval_total);
         let is_outlier = outcome == EndpointOutcome::Unreachable || has_many_in_a_row || has_large_share;
+        // It stays an outlier until it answers well.
+        record.standing = record.standing.max(if is_outlier { Standing::Outlier } else { Standing::Failing });
         if is_outlier && self.detector.try_eject() {
             self.eject(record, now);
         }
@@ -212,7 +226,7 @@ impl EndpointHealth {
 
     /// Ejects an endpoint, which [`try_eject`](OutlierDetector::try_eject) has counted already.
     fn eject(&self, record: &mut EndpointRecord, now: Instant) {
-        record.state = EndpointState::Ejected;
+        (record.state, record.standing) = (EndpointState::Ejected, Standing::Outlier);
         record.next_probe = now + self.detector.config.ejection_time(record.ejections);
         record.ejections = record.ejections.saturating_add(1);
         record.is_probing = false;
@@ -220,7 +234,7 @@ impl EndpointHealth {
     }
 
     fn restore(&self, record: &mut EndpointRecord, now: Instant) {
-        record.state = EndpointState::Watched;
+        (record.state, record.standing) = (EndpointState::Watched, Standing::Good);
         record.is_probing = false;
         record.consecutive_failures = 0;
         record.start_interval(now);
@@ -232,6 +246,7 @@ impl EndpointHealth {
         let mut record = lock(&self.record);
         let result = change(&mut record);
         self.state.store(record.state as u8, Ordering::Relaxed);
+        self.standing.store(record.standing as u8, Ordering::Relaxed);
         result
     }
 }
@@ -239,28 +254,6 @@ impl EndpointHealth {
 impl EndpointRecord {
     fn start_interval(&mut self, now: Instant) {
         (self.interval_start, self.interval_failures, self.interval_total) = (now, 0, 0);
-    }
-}
-
-impl OutlierDetection {
-    /// Returns the length of an ejection after `ejections` earlier ones.
-    fn ejection_time(&self, ejections: u32) -> Duration {
-        let doubled = self.base_ejection_time.saturating_mul(1 << ejections.min(16));
-        doubled.min(self.max_ejection_time)
-    }
-
-    /// Returns the outcome that a response with this status counts as.
-    pub(crate) fn outcome(&self, status: StatusCode) -> EndpointOutcome {
-        match status.is_server_error() && self.status_codes.contains(&status) {
-            true => EndpointOutcome::Failure,
-            false => EndpointOutcome::Success,
-        }
-    }
-}
-
-impl OutlierDetector {
-    pub(crate) fn config(&self) -> &OutlierDetection {
-        &self.config
     }
 }
 

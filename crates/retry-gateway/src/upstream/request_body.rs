@@ -1,34 +1,36 @@
-//! The body of a client's request, with a timeout for each read.
+//! The body of a client's request, whose clock and limits run while the gateway waits for the client.
+//!
+//! hyper polls this body when the upstream takes more bytes. A poll that finds none waits for the client, and
+//! stops the clock of the request's timeouts. While nothing polls, the upstream or the gateway is what the
+//! request waits for, and the clock runs.
 
+use std::error::Error;
+use std::io::{self, ErrorKind};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
-use std::time::Duration;
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
-use tokio::time::Instant;
+use tower_http_retry::body::MemoryLease;
 use tower_http_retry::{BoxError, ReplayBody};
 
-use crate::telemetry::request_log::RequestLog;
-use crate::time::pooled_timeout::{PooledTimeout, TimerPool};
+use crate::llm::PeekedBody;
+use crate::message::trailers::RequestTrailers;
+use crate::telemetry::request_log::{BodyFailure, RequestLog};
+use crate::upstream::body_wait::{BodyLimits, BodyWait};
 
-/// The longest wait for the next frame of a request body, and its timers.
-#[derive(Debug)]
-pub(crate) struct BodyTimeout {
-    pub(crate) timers: TimerPool,
-    pub(crate) timeout: Duration,
-}
-
-/// A request body that fails if its client sends nothing for the body timeout.
+/// A request body that fails if its client does not send enough.
 #[derive(Debug)]
 pub(crate) struct RequestBody {
     source: BodySource,
+    trailers: RequestTrailers,
     /// `None` if the body is empty or is replayed from another one.
-    timeout: Option<(Arc<BodyTimeout>, RequestLog)>,
-    /// The running timeout and its deadline. They are boxed, because most frames arrive without a wait.
-    running: Option<Box<(Instant, PooledTimeout)>>,
+    limits: Option<(Arc<BodyLimits>, RequestLog)>,
+    /// The wait for the client, from the first frame on that was not there yet. It is boxed, because most
+    /// bodies are empty.
+    wait: Option<Box<BodyWait>>,
 }
 
 #[derive(Debug)]
@@ -37,18 +39,46 @@ enum BodySource {
     /// A replay of another `RequestBody`, which reads from the client. It is boxed, so that it does not add
     /// to the size of a request.
     Replay(Box<ReplayBody<RequestBody>>),
+    /// Another `RequestBody`, whose start the gateway has read. It is boxed for the same reason.
+    Peeked(Box<PeekedRequestBody>),
+}
+
+#[derive(Debug)]
+struct PeekedRequestBody {
+    body: PeekedBody<RequestBody>,
+    /// The memory of the frames that were read, until the first poll after them.
+    lease: Option<MemoryLease>,
 }
 
 impl RequestBody {
-    /// Creates a body that reads from the client. A timeout or an abort is noted in `request_log`.
-    pub(crate) fn new(body: Incoming, timeout: &Arc<BodyTimeout>, request_log: &RequestLog) -> Self {
-        let timeout = (!body.is_end_stream()).then(|| (Arc::clone(timeout), request_log.clone()));
-        Self { source: BodySource::Client(body), timeout, running: None }
+    /// Creates a body that reads from the client. A failure of the client is noted in `request_log`.
+    pub(crate) fn new(
+        body: Incoming,
+        trailers: RequestTrailers,
+        limits: &Arc<BodyLimits>,
+        request_log: &RequestLog,
+    ) -> Self {
+        let limits = (!body.is_end_stream()).then(|| {
+            request_log.set_unread_body(true);
+            (Arc::clone(limits), request_log.clone())
+        });
+        Self { source: BodySource::Client(body), trailers, limits, wait: None }
+    }
+
+    /// Returns true if there is a body, and the client sends it.
+    pub(crate) fn is_from_client(&self) -> bool {
+        self.limits.is_some() || matches!(self.source, BodySource::Peeked(_))
     }
 
     /// Creates a body that replays another one.
     pub(crate) fn from_replay(body: ReplayBody<Self>) -> Self {
-        Self { source: BodySource::Replay(Box::new(body)), timeout: None, running: None }
+        Self { source: BodySource::Replay(Box::new(body)), trailers: CLEANED, limits: None, wait: None }
+    }
+
+    /// Creates a body from another one, whose start was read. `lease` is the memory of what was read.
+    pub(crate) fn from_peeked(body: PeekedBody<Self>, lease: MemoryLease) -> Self {
+        let peeked = Box::new(PeekedRequestBody { body, lease: Some(lease) });
+        Self { source: BodySource::Peeked(peeked), trailers: CLEANED, limits: None, wait: None }
     }
 }
 
@@ -60,41 +90,56 @@ impl Body for RequestBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        let Self { source, timeout, running } = &mut *self;
+        let Self { source, trailers, limits, wait } = &mut *self;
         let body = match source {
             BodySource::Client(body) => body,
             BodySource::Replay(body) => return Pin::new(body).poll_frame(cx),
+            BodySource::Peeked(peeked) => {
+                if !peeked.body.has_frames() {
+                    peeked.lease = None;
+                }
+                return Pin::new(&mut peeked.body).poll_frame(cx);
+            }
         };
-        if let Poll::Ready(frame) = Pin::new(body).poll_frame(cx) {
-            *running = None;
-            if let (Some(Err(_)), Some((_, request_log))) = (&frame, &timeout) {
-                request_log.set_body_aborted();
+        let polled = Pin::new(&mut *body).poll_frame(cx);
+        let Some((limits, request_log)) = limits else {
+            return polled.map(|frame| frame.map(|frame| frame.map_err(Into::into)));
+        };
+        let clock = request_log.clock();
+        let failure = match polled {
+            Poll::Pending => {
+                let wait = wait.get_or_insert_with(|| Box::new(BodyWait::new(limits)));
+                ready!(wait.poll(cx, limits, clock))
             }
-            return Poll::Ready(frame.map(|frame| frame.map_err(Into::into)));
-        }
-        let Some((timeout, request_log)) = timeout else { return Poll::Pending };
-        loop {
-            let (deadline, timer) = &mut **running.get_or_insert_with(|| {
-                let deadline = Instant::now() + timeout.timeout;
-                Box::new((deadline, timeout.timers.sleep_until(deadline)))
-            });
-            if Pin::new(timer).poll(cx).is_pending() {
-                return Poll::Pending;
+            Poll::Ready(frame) => {
+                if let Some(Err(error)) = &frame {
+                    request_log.set_body_failure(failure_of(error));
+                }
+                if frame.is_none() || body.is_end_stream() {
+                    request_log.set_unread_body(false);
+                }
+                let bytes = frame.as_ref().and_then(|frame| frame.as_ref().ok()?.data_ref());
+                let bytes = bytes.map_or(0, Bytes::len);
+                match wait.as_mut().map_or(Ok(()), |wait| wait.on_frame(bytes, limits, clock)) {
+                    Ok(()) => {
+                        return Poll::Ready(
+                            frame.map(|frame| frame.map(|frame| trailers.clean(frame)).map_err(Into::into)),
+                        );
+                    }
+                    Err(failure) => failure,
+                }
             }
-            if deadline.elapsed() < MAX_WAKE_DELAY {
-                request_log.set_body_timed_out();
-                return Poll::Ready(Some(Err(BodyTimedOut.into())));
-            }
-            // No attempt polled the body when the timeout passed, so the gateway did not wait for the client
-            // then. That happens between two attempts.
-            *running = None;
-        }
+        };
+        clock.start();
+        request_log.set_body_failure(failure);
+        Poll::Ready(Some(Err(BodyNotSent.into())))
     }
 
     fn is_end_stream(&self) -> bool {
         match &self.source {
             BodySource::Client(body) => body.is_end_stream(),
             BodySource::Replay(body) => body.is_end_stream(),
+            BodySource::Peeked(peeked) => peeked.body.is_end_stream(),
         }
     }
 
@@ -102,17 +147,30 @@ impl Body for RequestBody {
         match &self.source {
             BodySource::Client(body) => body.size_hint(),
             BodySource::Replay(body) => body.size_hint(),
+            BodySource::Peeked(peeked) => peeked.body.size_hint(),
         }
     }
 }
 
-/// The client sent no part of its body for the body timeout.
+/// Those of a body that reads from another one, which has cleaned them.
+const CLEANED: RequestTrailers = RequestTrailers { keeps_underscores: true };
+
+/// Returns how a client failed whose body ended with this error.
+fn failure_of(error: &hyper::Error) -> BodyFailure {
+    let kind = error.source().and_then(|source| source.downcast_ref()).map(io::Error::kind);
+    match kind {
+        // hyper's decoder reports the end of the client's bytes and malformed chunks in this way.
+        Some(ErrorKind::UnexpectedEof | ErrorKind::InvalidData | ErrorKind::InvalidInput) => {
+            BodyFailure::Incomplete
+        }
+        _ => BodyFailure::Aborted,
+    }
+}
+
+/// The client did not send enough of its body.
 #[derive(Debug, thiserror::Error)]
 #[error("the client did not send its body")]
-struct BodyTimedOut;
-
-/// A task that waits for a timeout polls it within this time after it has passed.
-const MAX_WAKE_DELAY: Duration = Duration::from_secs(1);
+struct BodyNotSent;
 
 #[cfg(test)]
 mod tests {

@@ -1,21 +1,22 @@
 //! The body of an upstream's response, which the gateway passes on to the client.
 
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::{Either, Full};
-use hyper::body::Incoming;
 use tokio::time::Instant;
 use tower_http_retry::body::ResponseBody;
 
-use crate::connection::limit::Permit;
+use crate::connection::request_limit::RequestPermit;
 use crate::connection::timeouts::ActiveRequest;
 use crate::llm::MaybePeeked;
 use crate::time::pooled_timeout::TimerPool;
 use crate::upstream::endpoint::LoadGuard;
+use crate::upstream::error::ResponseBodyError;
 use crate::upstream::expect_continue::ContinueHandle;
+use crate::upstream::timed_body::TimedBody;
 
 /// The body of a response to a client: an upstream's body, or that of a local reply.
 pub(crate) type GatewayBody = Either<UpstreamBody, Full<Bytes>>;
@@ -23,11 +24,12 @@ pub(crate) type GatewayBody = Either<UpstreamBody, Full<Bytes>>;
 /// A response body that counts as load of its endpoint until its end.
 #[derive(Debug)]
 pub(crate) struct UpstreamBody {
-    body: MaybePeeked<Incoming>,
+    body: MaybePeeked<TimedBody>,
     /// `None` after [`read_to_end`](Self::read_to_end) has read the whole body.
     load: Option<LoadGuard>,
-    /// Permit of the upstream's `max_requests`.
-    permit: Option<Permit>,
+    /// Permit of the upstream's `max_requests`. It returns with the end of this body, so that a request holds none
+    /// while it waits for its resend.
+    permit: Option<RequestPermit>,
     /// Marks the client's connection as busy.
     active_request: Option<ActiveRequest>,
     /// State of `100 Continue` for the request.
@@ -36,22 +38,29 @@ pub(crate) struct UpstreamBody {
 
 impl UpstreamBody {
     pub(crate) fn new(
-        body: MaybePeeked<Incoming>,
+        body: MaybePeeked<TimedBody>,
         load: LoadGuard,
         continue_handle: Option<ContinueHandle>,
+        permit: RequestPermit,
+        is_tunnel: bool,
     ) -> Self {
         Self {
+            permit: (is_tunnel || !body.is_end_stream()).then_some(permit),
             body,
             load: Some(load),
-            permit: None,
             active_request: None,
             continue_handle: continue_handle.map(ContinueHandle::responded),
         }
     }
 
-    /// Keeps the permit and the mark of the connection until the end of the body.
-    pub(crate) fn attach(&mut self, permit: Option<Permit>, active_request: Option<ActiveRequest>) {
-        (self.permit, self.active_request) = (permit, active_request);
+    /// Keeps the mark of the connection until the end of the body.
+    pub(crate) fn attach(&mut self, active_request: Option<ActiveRequest>) {
+        self.active_request = active_request;
+    }
+
+    /// Takes the load and the permit of the attempt, which a tunnel holds from then on.
+    pub(crate) fn take_guards(&mut self) -> (Option<LoadGuard>, Option<RequestPermit>) {
+        (self.load.take(), self.permit.take())
     }
 
     /// Reads the body up to `max_bytes` and until `deadline`. Returns the body, which starts with the bytes
@@ -63,9 +72,11 @@ impl UpstreamBody {
         timers: &TimerPool,
     ) -> (Self, bool) {
         let (body, is_complete) = self.body.read_to_end(max_bytes, deadline, timers).await;
-        let (load, continue_handle) =
-            if is_complete { (None, None) } else { (self.load, self.continue_handle) };
-        (Self { body, load, continue_handle, ..self }, is_complete)
+        let (load, continue_handle, permit) = match is_complete {
+            true => (None, None, None),
+            false => (self.load, self.continue_handle, self.permit),
+        };
+        (Self { body, load, continue_handle, permit, ..self }, is_complete)
     }
 
     /// Returns whether the upstream responded without the request's body, which the client then still holds.
@@ -88,13 +99,17 @@ impl From<ResponseBody<Self>> for UpstreamBody {
 
 impl Body for UpstreamBody {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = ResponseBodyError;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        Pin::new(&mut self.body).poll_frame(cx)
+    ) -> Poll<Option<Result<Frame<Bytes>, ResponseBodyError>>> {
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
+        if frame.is_none() || self.body.is_end_stream() {
+            self.permit = None;
+        }
+        Poll::Ready(frame)
     }
 
     fn is_end_stream(&self) -> bool {

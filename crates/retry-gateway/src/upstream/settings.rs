@@ -3,9 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::HeaderMap;
+use tokio::time::{Instant, timeout_at};
+use tower_http_retry::grpc;
+
+use crate::connection::request_limit::{RequestLimit, RequestPermit};
+use crate::connection::wait_reason::WaitReason;
 use crate::llm::BodyInspection;
+use crate::telemetry::request_log::RequestLog;
 use crate::time::pooled_timeout::TimerPool;
 use crate::upstream::balancer::Balancer;
+use crate::upstream::error::AttemptError;
 
 /// Says how the attempts of a route's requests are sent to the endpoints of one upstream.
 #[derive(Debug)]
@@ -14,20 +22,65 @@ pub(crate) struct AttemptSettings {
     pub(crate) per_try_timeout: Option<Duration>,
     /// Set if a resend goes to an endpoint that the request has not tried.
     pub(crate) avoids_tried: bool,
+    /// The number of attempts at the upstream that the route's retry settings allow.
+    pub(crate) max_attempts: u32,
     /// The route's timeout, which starts when the gateway receives the request.
     pub(crate) timeout: Duration,
+    /// The limits of the upstream's requests. Each attempt takes a permit of its own, so that a request that waits
+    /// holds none.
+    pub(crate) limit: RequestLimit,
     /// Longest wait for an endpoint's pace. It is set if the route has another upstream, which then gets the
     /// request.
     pub(crate) max_pace_wait: Option<Duration>,
-    /// Set if the first attempt starts when the gateway receives the request: the upstream has no pace, and
-    /// it is the route's first.
+    /// Set if the first attempt starts when the gateway receives the request: the upstream has neither a pace nor a wait
+    /// for endpoints that are down, and it is the route's first.
     pub(crate) starts_with_request: bool,
     /// Timers for attempt timeouts.
     pub(crate) timers: TimerPool,
+    /// The longest pause between two pieces of a response.
+    pub(crate) response_idle_timeout: Option<Duration>,
     pub(crate) inspection: Option<BodyInspection>,
+    /// Set if the route is one for gRPC: the gateway reads how calls end, and shortens their `grpc-timeout`.
+    pub(crate) is_grpc: bool,
 }
 
 impl AttemptSettings {
+    /// Returns whether an attempt that was never sent goes out again at once: an endpoint is untried, or the next
+    /// attempt waits for one that takes connections.
+    pub(crate) fn has_other_endpoint(&self, request_log: &RequestLog) -> bool {
+        self.balancer.outage.is_some() || self.avoids_tried && self.balancer.has_untried(request_log)
+    }
+
+    /// Returns the time of a gRPC call that is over before the route's timeout, by its `grpc-timeout`.
+    pub(crate) fn call_timeout(&self, headers: &HeaderMap) -> Option<Duration> {
+        let timeout = self.is_grpc.then(|| grpc::timeout(headers)).flatten();
+        timeout.filter(|timeout| *timeout < self.timeout)
+    }
+
+    /// Waits for a permit of `max_requests` until `deadline`.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the request gets none until then.
+    pub(crate) async fn acquire_until(
+        &self,
+        deadline: Instant,
+        request_log: &RequestLog,
+    ) -> Result<RequestPermit, AttemptError> {
+        request_log.set_waits_for(Some(WaitReason::Limit));
+        let permit = timeout_at(deadline, self.limit.acquire()).await;
+        permit.ok().flatten().ok_or_else(AttemptError::overflow)
+    }
+
+    /// Sets the `grpc-timeout` of a call to what is left of it for an attempt that starts now.
+    pub(crate) fn shorten_grpc_timeout(&self, headers: &mut HeaderMap, request_log: &RequestLog) {
+        if self.is_grpc
+            && let Some(timeout) = grpc::timeout(headers)
+        {
+            grpc::set_timeout(headers, timeout.saturating_sub(request_log.started_at().elapsed()));
+        }
+    }
+
     /// Returns how long the gateway waits for `100 Continue` before it sends the body. Most of the attempt's
     /// time remains for the response.
     pub(crate) fn continue_timeout(&self) -> Duration {

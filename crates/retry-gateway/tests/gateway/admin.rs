@@ -26,7 +26,6 @@ fn operators_are_told_what_was_counted_and_how_it_stands() {
         "retry_amplification_ratio{upstream=\"upstream\"} 1.3333333333333333",
         "retry_delay_seconds_count{upstream=\"upstream\"} 1",
         "retry_body_buffered_bytes 0",
-        "pace_active{upstream=\"upstream\"} 0",
     ] {
         assert!(metrics.lines().any(|found| found == line), "no {line} in\n{metrics}");
     }

@@ -12,7 +12,7 @@ use crate::upstream::{Seen, Upstream, say};
 /// An upstream that turns everything away, and what came to it of one request by this `back_off`.
 #[track_caller]
 fn sent(back_off: &str, timeout: &str, num_retries: usize) -> Vec<Seen> {
-    let upstream = Upstream::answering(vec![say(503, &[], "busy")]);
+    let upstream = Upstream::answering(vec![say(502, &[], "busy")]);
     let retry = format!("[routes.retry]\nnum_retries = {num_retries}\nback_off = {{ {back_off} }}");
     let gateway = gateway(&[upstream.url()], "", &format!("timeout = \"{timeout}\""), &retry);
     assert_eq!(get(&gateway).body, "busy", "{back_off}");
@@ -56,9 +56,9 @@ fn a_wait_is_no_longer_than_the_longest() {
     assert!(growing.len() <= 5, "{}", growing.len());
 }
 
-/// The windows, as `explain` has them, of the attempts after one that was answered with 503 and these header lines.
+/// The windows, as `explain` has them, of the attempts after one that was answered with this status and header line.
 #[track_caller]
-fn check_windows(retry: &str, header: &str, expected: &[&str]) {
+fn check_windows(retry: &str, status: &str, header: &str, expected: &[&str]) {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("gateway.toml");
     let text = format!(
@@ -66,7 +66,7 @@ fn check_windows(retry: &str, header: &str, expected: &[&str]) {
          [[routes]]\nupstream = \"api\"\n[routes.retry]\nnum_retries = 3\n{retry}\n"
     );
     fs::write(&file, text).unwrap();
-    let mut arguments = vec!["explain", "--config", file.to_str().unwrap(), "--status", "503"];
+    let mut arguments = vec!["explain", "--config", file.to_str().unwrap(), "--status", status];
     arguments.extend((!header.is_empty()).then_some(["--header", header]).into_iter().flatten());
     let output = run(&arguments);
     let text = String::from_utf8(output.stdout).unwrap();
@@ -87,7 +87,7 @@ fn the_window_is_as_wide_as_the_jitter_and_the_spread_say() {
         ("jitter = 'proportional'", ["0.080 s to 0.120 s", "0.160 s to 0.240 s", "0.240 s to 0.360 s"]),
         ("jitter = 'none'", ["0.100 s", "0.200 s", "0.300 s"]),
     ] {
-        check_windows(&back_off(more), "", &windows);
+        check_windows(&back_off(more), "502", "", &windows);
     }
     for (hints, windows) in [
         ("", ["2.000 s to 4.000 s"; 3]),
@@ -95,10 +95,10 @@ fn the_window_is_as_wide_as_the_jitter_and_the_spread_say() {
         ("spread = 10", ["2.000 s to 7.000 s"; 3]),
         ("spread = 0", ["2.000 s"; 3]),
     ] {
-        check_windows(&format!("rate_limited_back_off = {{ {hints} }}"), "retry-after: 2", &windows);
+        check_windows(&format!("rate_limited_back_off = {{ {hints} }}"), "503", "retry-after: 2", &windows);
     }
-    check_windows("rate_limited_back_off = { max_interval = '1s' }", "retry-after: 2", &[]);
-    check_windows("rate_limited_back_off = { on_exceed = 'return' }", "retry-after: 11", &[]);
+    check_windows("rate_limited_back_off = { max_interval = '1s' }", "503", "retry-after: 2", &[]);
+    check_windows("rate_limited_back_off = { on_exceed = 'return' }", "503", "retry-after: 11", &[]);
 }
 
 /// Of sixteen that were turned away for 0.2 s, one comes later than the default lets any.

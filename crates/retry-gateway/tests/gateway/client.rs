@@ -1,6 +1,6 @@
 //! A client that says exactly what it is told to.
 
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
@@ -65,6 +65,17 @@ pub(crate) fn call_over(socket: &mut TcpStream, line: &str) -> Reply {
         bytes.extend(&more[..read]);
     }
     parse(&bytes)
+}
+
+/// Reads a head byte by byte, so that what follows stays in the socket.
+pub(crate) fn head_bytes(socket: &mut impl Read) -> io::Result<Vec<u8>> {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        socket.read_exact(&mut byte)?;
+        head.extend(byte);
+    }
+    Ok(head)
 }
 
 fn is_whole(bytes: &[u8]) -> bool {

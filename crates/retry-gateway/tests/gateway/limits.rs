@@ -264,7 +264,7 @@ fn a_client_that_does_not_take_its_answer_is_left() {
 
 #[test]
 fn an_upstream_gets_as_many_requests_at_a_time_as_it_may() {
-    // One hangs, one waits for its resend, and one still gets its body.
+    // One hangs, and one still gets its body. One waits for its resend, and takes no place.
     let upstream = Upstream::start(|_, seen| match seen.head.split(' ').nth(1) {
         Some("/hang") => Act::Hang,
         Some("/busy") => say(503, &["retry-after: 10"], ""),
@@ -276,12 +276,20 @@ fn an_upstream_gets_as_many_requests_at_a_time_as_it_may() {
     let gateway = gateway(
         &upstream.url(),
         "",
-        "max_requests = 3",
+        "max_requests = 2",
         "timeout = \"60s\"\nretry = { per_try_timeout = false }",
     );
-    let held = ["hang", "busy", "slow"].map(|path| open(gateway.address, &format!("GET /{path}"), &[], ""));
-    upstream.wait_seen(3);
-    thread::sleep(Duration::from_millis(200));
+    let held: Vec<_> = ["hang", "busy", "slow"]
+        .into_iter()
+        .enumerate()
+        .map(|(before, path)| {
+            let socket = open(gateway.address, &format!("GET /{path}"), &[], "");
+            upstream.wait_seen(before + 1);
+            // The busy one gives its place back once its answer is there.
+            thread::sleep(Duration::from_millis(200));
+            socket
+        })
+        .collect();
     let reply = call(gateway.address, "GET /", &[], "");
     assert_eq!((reply.status, reply.header("retry-after")), (503, Some("1")));
     assert_eq!(reply.header("content-type"), Some("application/problem+json"));

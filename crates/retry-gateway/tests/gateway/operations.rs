@@ -2,12 +2,13 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::time::Duration;
 
 use serde_json::Value;
 
 use crate::client::call;
 use crate::process::Gateway;
-use crate::upstream::{Upstream, nobody, say};
+use crate::upstream::{Act, Upstream, nobody, say};
 
 fn document(name: &str) -> String {
     fs::read_to_string(format!("{}/../../docs/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap()
@@ -16,7 +17,11 @@ fn document(name: &str) -> String {
 /// Starts a gateway and its upstream, and lets it retry, fall back, reject a client and reload its file.
 #[track_caller]
 fn busy_gateway() -> (Gateway, Upstream) {
-    let upstream = Upstream::answering(vec![say(503, &[], ""), say(200, &[], "")]);
+    let upstream = Upstream::start(|number, seen| match seen.head.contains("/cut") {
+        _ if number == 0 => say(503, &[], ""),
+        true => Act::Part("HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf".to_owned(), Duration::ZERO),
+        false => say(200, &["grpc-status: 0"], ""),
+    });
     let file = format!(
         "admin = \"127.0.0.1:0\"\n[limits]\nheaders = 5\n[upstreams.api]\nendpoints = [{:?}]\npace = true\n\
          [upstreams.gone]\nendpoints = [{:?}]\n[[routes]]\npath_prefix = \"/gone\"\nupstream = \"gone\"\n\
@@ -27,9 +32,11 @@ fn busy_gateway() -> (Gateway, Upstream) {
     let gateway = Gateway::by(&file);
     assert_eq!(call(gateway.address, "GET /", &[], "").status, 200);
     assert_eq!(call(gateway.address, "GET /gone", &[], "").status, 200);
+    assert_eq!(call(gateway.address, "POST /", &["content-type: application/grpc"], "").status, 200);
     assert_eq!(call(gateway.address, "GET /", &["a: 1", "b: 1", "c: 1", "d: 1"], "").status, 431);
+    assert_eq!(call(gateway.address, "GET /cut", &[], "").body, "half");
     gateway.reload(&file);
-    gateway.log(3);
+    gateway.log(5);
     (gateway, upstream)
 }
 
@@ -142,20 +149,26 @@ fn the_dashboard_lets_choose_where_from_and_of_which_upstream() {
 
 /// The figures of an upstream in `/status`, with the metric of the same figure. Those that have a figure for each reason
 /// come last.
-const FIGURES: [(&str, &str); 10] = [
+const FIGURES: [(&str, &str); 16] = [
     ("requests", "upstream_rq_total"),
     ("attempts", "upstream_rq_attempts_total"),
     ("retry_success", "upstream_rq_retry_success_total"),
     ("retry_limit_exceeded", "upstream_rq_retry_limit_exceeded_total"),
     ("retry_overflow", "upstream_rq_retry_overflow_total"),
     ("budget_tokens", "retry_budget_tokens"),
-    ("paced", "pace_active"),
+    ("unpaced", "pace_unpaced_total"),
     ("ejected", "outlier_detection_ejections_active"),
+    ("in_flight", "upstream_rq_active"),
+    ("pending", "upstream_rq_pending_active"),
+    ("waits", "upstream_rq_waits_active"),
+    ("response_cut", "upstream_rq_response_cut_total"),
     ("resends", "upstream_rq_retry_total"),
+    ("paced", "pace_active"),
+    ("pace_rejected", "pace_rejected_total"),
     ("fallbacks", "upstream_rq_fallback_total"),
 ];
 /// The figures that only `/status` has.
-const ONLY_STATUS: [&str; 3] = ["name", "in_flight", "endpoints"];
+const ONLY_STATUS: [&str; 3] = ["name", "endpoints", "pace_keys"];
 
 /// The number of a series in `/metrics`.
 #[track_caller]
@@ -167,7 +180,7 @@ fn number_of(metrics: &str, series: &str) -> f64 {
 #[test]
 fn each_figure_has_one_name_in_status_metrics_log_page_and_documentation() {
     let (gateway, _upstream) = busy_gateway();
-    let (metrics, status, log) = (gateway.ask("/metrics").body, gateway.status(), gateway.log(3));
+    let (metrics, status, log) = (gateway.ask("/metrics").body, gateway.status(), gateway.log(5));
     let mut keys = BTreeSet::new();
     for upstream in status["upstreams"].as_array().unwrap() {
         let name = upstream["name"].as_str().unwrap();
@@ -184,7 +197,7 @@ fn each_figure_has_one_name_in_status_metrics_log_page_and_documentation() {
                 );
             };
             match value {
-                Value::Null => assert!(key == "fallbacks", "{name} has no {key}"),
+                Value::Null => assert!(key == "fallbacks" || key.contains("pace"), "{name} has no {key}"),
                 Value::Object(reasons) => {
                     for (reason, value) in reasons {
                         check(&format!(",reason=\"{reason}\""), value);

@@ -3,15 +3,15 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::client::call;
+use crate::client::{call, open};
 use crate::process::Gateway;
 use crate::upstream::{Act, Upstream, say};
 
-/// Two endpoints, with further lines of their outlier detection and of the route.
+/// Two endpoints, of which a 503 counts as a failure, with further lines of their outlier detection and of the route.
 fn gateway(endpoints: [&Upstream; 2], outliers: &str, route: &str) -> Gateway {
     Gateway::by(&format!(
         "admin = \"127.0.0.1:0\"\n[upstreams.api]\nendpoints = {:?}\nretry_budget = false\n\
-         [upstreams.api.outlier_detection]\n{outliers}\n[[routes]]\nupstream = \"api\"\n{route}\n",
+         [upstreams.api.outlier_detection]\nstatus_codes = [503]\n{outliers}\n[[routes]]\nupstream = \"api\"\n{route}\n",
         endpoints.map(Upstream::url)
     ))
 }
@@ -85,4 +85,35 @@ fn where_all_fail_one_is_still_tried() {
     let mut counts = [upstreams[0].seen().len(), upstreams[1].seen().len()];
     counts.sort_unstable();
     assert_eq!(counts, [5, 55]);
+}
+
+/// The ejection is over after 200 ms, and an expired probe would be due again after an hour.
+#[test]
+fn a_client_that_leaves_its_probe_keeps_nobody_else_from_probing() {
+    for leaves in ["GET /leaves", "POST /leaves"] {
+        let sick = Upstream::start(|number, seen| match number {
+            0..5 => say(503, &[], ""),
+            _ if seen.head.contains("/leaves") => Act::Hang,
+            _ => say(200, &[], ""),
+        });
+        let well = Upstream::answering(vec![say(200, &[], "")]);
+        let outliers = "base_ejection_time = \"200ms\"\nmax_ejection_time = \"1h\"";
+        let gateway = gateway([&sick, &well], outliers, "retry = { per_try_timeout = false }");
+        let end = Instant::now() + Duration::from_secs(20);
+        while sick.seen().len() < 5 {
+            get(&gateway);
+        }
+        // One of these is the probe.
+        let mut client = open(gateway.address, leaves, &[], "");
+        while sick.seen().len() < 6 {
+            assert!(Instant::now() < end, "nobody probes it");
+            thread::sleep(Duration::from_millis(20));
+            client = open(gateway.address, leaves, &[], "");
+        }
+        drop(client);
+        while sick.seen().len() < 20 {
+            assert!(Instant::now() < end, "{leaves}: it is left alone: {}", sick.seen().len());
+            assert_eq!(get(&gateway), 200);
+        }
+    }
 }

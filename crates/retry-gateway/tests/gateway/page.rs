@@ -1,26 +1,30 @@
 //! The page for people, in a browser, by keyboard and by mouse.
 
+mod pictures;
+
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use fantoccini::key::Key;
 use fantoccini::{Client, ClientBuilder, Locator};
 use hyper_util::client::legacy::connect::HttpConnector;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::client::call;
 use crate::process::Gateway;
-use crate::upstream::{Upstream, say};
+use crate::upstream::{Act, Upstream, say};
 
 /// A browser that nobody sees, and what drives it; both end with this.
 struct Browser {
     driver: Child,
     address: SocketAddr,
     profile: tempfile::TempDir,
+    /// The number of windows that were opened, each of which has a profile of its own.
+    windows: AtomicUsize,
 }
 
 impl Browser {
@@ -35,10 +39,15 @@ impl Browser {
             assert!(Instant::now() < end, "chromedriver does not listen");
             thread::sleep(Duration::from_millis(20));
         }
-        Self { driver, address, profile: tempfile::tempdir().unwrap() }
+        Self { driver, address, profile: tempfile::tempdir().unwrap(), windows: AtomicUsize::new(0) }
     }
 
     async fn open(&self, is_dark: bool) -> Client {
+        self.open_with(is_dark, json!({})).await
+    }
+
+    /// A window with further options of chromium's driver.
+    async fn open_with(&self, is_dark: bool, mut options: Value) -> Client {
         let scheme = if is_dark { 0 } else { 1 };
         let arguments = [
             "--headless=new".to_owned(),
@@ -49,11 +58,17 @@ impl Browser {
             "--disable-background-networking".to_owned(),
             "--disable-component-update".to_owned(),
             "--disable-sync".to_owned(),
-            "--window-size=1100,900".to_owned(),
+            "--window-size=1600,1200".to_owned(),
+            "--hide-scrollbars".to_owned(),
             format!("--blink-settings=preferredColorScheme={scheme}"),
-            format!("--user-data-dir={}/{scheme}", self.profile.path().display()),
+            format!(
+                "--user-data-dir={}/{}",
+                self.profile.path().display(),
+                self.windows.fetch_add(1, Ordering::Relaxed)
+            ),
         ];
-        let wanted = json!({ "goog:chromeOptions": { "args": arguments } });
+        options["args"] = json!(arguments);
+        let wanted = json!({ "goog:chromeOptions": options });
         let mut builder = ClientBuilder::new(HttpConnector::new());
         builder.capabilities(wanted.as_object().cloned().unwrap());
         builder.connect(&format!("http://{}", self.address)).await.expect("chromium starts")
@@ -120,8 +135,11 @@ fn is_above_zero(text: &str) -> bool {
 
 #[test]
 fn the_page_shows_what_happens_now() {
-    let upstream =
-        Upstream::start(|number, _| if number % 5 == 0 { say(503, &[], "") } else { say(200, &[], "") });
+    let upstream = Upstream::start(|number, _| match number % 10 {
+        0 | 5 => say(503, &[], ""),
+        3 => Act::Part("HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf".to_owned(), Duration::ZERO),
+        _ => say(200, &[], ""),
+    });
     let gateway = Gateway::before(&upstream.url(), &["--admin", "127.0.0.1:0"]);
     let admin = gateway.admin.expect("it was asked for");
     let load = Load::on(gateway.address);
@@ -131,14 +149,30 @@ fn the_page_shows_what_happens_now() {
         page.goto(&format!("http://{admin}/")).await.unwrap();
         wait(&page, "#state", |text| text == "live").await;
         wait(&page, "#chart-requests output", is_above_zero).await;
-        wait(&page, "#chart-resends output", is_above_zero).await;
+        wait(&page, "#chart-resends li:nth-child(3) output", is_above_zero).await;
         wait(&page, "#resends tr", |text| text.starts_with("throttled")).await;
         assert!(text(&page, "#endpoints tr").await.starts_with(&upstream.url()));
         // A line that is drawn, and not a point.
         tokio::time::sleep(Duration::from_secs(3)).await;
-        if let Some(path) = std::env::var_os("RETRY_GATEWAY_SCREENSHOT") {
-            tokio::time::sleep(Duration::from_secs(20)).await;
-            std::fs::write(path, page.screenshot().await.unwrap()).unwrap();
+        // Axes, their unit, and the two minutes that they span.
+        let texts = "return document.querySelector('#chart-requests svg').textContent";
+        let texts = page.execute(texts, Vec::new()).await.unwrap().as_str().unwrap().to_owned();
+        for word in ["per second", "2 min ago", "1 min ago", "now"] {
+            assert!(texts.contains(word), "{texts}");
+        }
+        // The charts take the whole width.
+        let right = "return document.querySelector('#charts').getBoundingClientRect().right";
+        assert!(page.execute(right, Vec::new()).await.unwrap().as_f64().unwrap() > 1_500.0);
+        for row in ["not cut", "cut-by-upstream", "cut-by-client", "timed-out"] {
+            assert!(text(&page, "#ends").await.contains(row), "{row}");
+        }
+        // The name of each metric that the page shows is one of `/metrics`, whose words the legends have too.
+        let metrics = gateway.ask("/metrics").body;
+        let names = "return [...document.querySelectorAll('code')].map((code) => code.textContent).join(' ')";
+        let names = page.execute(names, Vec::new()).await.unwrap();
+        for name in names.as_str().unwrap().split(&[' ', ',', '/'][..]).filter(|name| name.contains('_')) {
+            let known = metrics.contains(&format!("# TYPE {} ", name.trim_end_matches("_total")));
+            assert!(known || name == "pace_keys" || name.starts_with("pace_"), "{name} is no metric");
         }
         let line = page.find(Locator::Css("#chart-requests .line")).await.unwrap();
         assert!(line.attr("d").await.unwrap().unwrap().matches(" L").count() > 1);
@@ -157,6 +191,16 @@ fn the_page_shows_what_happens_now() {
         wait(&page, "#state", |text| text == "live").await;
         page.close().await.unwrap();
 
+        // A telephone.
+        let metrics = json!({ "width": 360, "height": 740, "pixelRatio": 1 });
+        let narrow =
+            browser.open_with(false, json!({ "mobileEmulation": { "deviceMetrics": metrics } })).await;
+        narrow.goto(&format!("http://{admin}/")).await.unwrap();
+        wait(&narrow, "#chart-requests output", is_above_zero).await;
+        let width = narrow.execute("return document.documentElement.scrollWidth", Vec::new()).await.unwrap();
+        assert_eq!(width.as_f64(), Some(360.0), "the page is wider than the window");
+        narrow.close().await.unwrap();
+
         let dark = browser.open(true).await;
         dark.goto(&format!("http://{admin}/")).await.unwrap();
         wait(&dark, "#state", |text| text == "live").await;
@@ -173,7 +217,7 @@ fn the_page_shows_what_happens_now() {
 fn the_page_needs_nothing_from_elsewhere() {
     let gateway = Gateway::before("http://127.0.0.1:1", &["--admin", "127.0.0.1:0"]);
     let ask = |path: &str| call(gateway.admin.expect("it was asked for"), &format!("GET {path}"), &[], "");
-    for path in ["/", "/page.css", "/page.js"] {
+    for path in ["/", "/page.css", "/chart.js", "/page.js"] {
         let reply = ask(path);
         assert_eq!(reply.status, 200, "{path}");
         let policy = reply.header("content-security-policy").unwrap_or_default();

@@ -80,13 +80,37 @@ impl Gateway {
         Self::start_with(&[], arguments)
     }
 
+    /// By a configuration, under a limit of open files, as `ulimit` sets it.
+    #[track_caller]
+    pub(crate) fn by_with_files(limit: &str, config: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("gateway.toml");
+        std::fs::write(&path, with_listen(config)).unwrap();
+        let mut command = Command::new("sh");
+        command.args(["-c", &format!("ulimit {limit}; exec \"$@\""), "sh", BINARY]);
+        let mut gateway = Self::run_command(command, &["--config", path.to_str().unwrap()]);
+        gateway.folder = Some(folder);
+        gateway
+    }
+
+    /// The number of its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// With environment variables.
     #[track_caller]
     pub(crate) fn start_with(variables: &[(&str, &str)], arguments: &[&str]) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_retry-gateway"))
+        let mut command = Command::new(BINARY);
+        command.envs(variables.iter().copied());
+        Self::run_command(command, arguments)
+    }
+
+    #[track_caller]
+    fn run_command(mut command: Command, arguments: &[&str]) -> Self {
+        let mut child = command
             .arg("serve")
             .args(arguments)
-            .envs(variables.iter().copied())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -132,6 +156,20 @@ impl Gateway {
         }
     }
 
+    /// How many lines its access log has, once no more of them come: a line may come after the answer that it is about.
+    pub(crate) fn logged(&self) -> usize {
+        let count = || self.log.lock().unwrap().len();
+        let mut before = count();
+        loop {
+            thread::sleep(Duration::from_millis(200));
+            let now = count();
+            if now == before {
+                return now;
+            }
+            before = now;
+        }
+    }
+
     /// Asks it to stop.
     pub(crate) fn terminate(&self) {
         self.signal("TERM");
@@ -162,9 +200,26 @@ impl Gateway {
         self.metric(&format!("{name}{{upstream=\"api\"}}"))
     }
 
+    /// How many requests the pace of the upstream `api` holds back, for all reasons.
+    #[track_caller]
+    pub(crate) fn paced_of_api(&self) -> f64 {
+        let metrics = self.ask("/metrics").body;
+        let series = metrics.lines().filter_map(|line| line.strip_prefix("pace_active{upstream=\"api\""));
+        series.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
+    }
+
     #[track_caller]
     pub(crate) fn status(&self) -> serde_json::Value {
         serde_json::from_str(&self.ask("/status").body).unwrap()
+    }
+
+    /// The bytes of its memory that are resident.
+    #[track_caller]
+    pub(crate) fn memory(&self) -> usize {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("the resident memory");
+        let kilobytes: usize = line.trim().trim_end_matches(" kB").parse().unwrap();
+        kilobytes * 1_024
     }
 
     /// Whether it has stopped, and how.
@@ -179,6 +234,8 @@ impl Gateway {
         None
     }
 }
+
+const BINARY: &str = env!("CARGO_BIN_EXE_retry-gateway");
 
 /// An address at the top, which need not be in the file.
 fn with_listen(config: &str) -> String {
@@ -206,6 +263,6 @@ impl Drop for Gateway {
 
 /// One of the program's other commands, seen to its end.
 pub(crate) fn run(arguments: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_retry-gateway"));
+    let mut command = Command::new(BINARY);
     command.args(arguments).output().expect("the gateway was built with this test")
 }

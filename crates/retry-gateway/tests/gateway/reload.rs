@@ -7,6 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::client::{call, call_over, open};
+use crate::paced::stop;
 use crate::process::Gateway;
 use crate::upstream::{Act, Upstream, say};
 
@@ -121,11 +122,12 @@ fn a_file_with_a_mistake_changes_nothing_and_says_where_it_is() {
 }
 
 #[test]
-fn a_budget_and_a_wish_for_quiet_are_not_forgotten() {
+fn a_budget_and_a_stop_are_not_forgotten() {
     let quiet = ["retry-after: 60"];
     let upstream = Upstream::start(move |_, seen| match seen.head.contains("/quiet") {
         true => say(429, &quiet, ""),
-        false => say(503, &[], ""),
+        // It costs the budget, and says nothing about a limit.
+        false => say(502, &[], ""),
     });
     let lines =
         "pace = { key = \"header:x-key\" }\nretry_budget = { percent = 0, min_retries_per_second = 1 }\n";
@@ -134,8 +136,9 @@ fn a_budget_and_a_wish_for_quiet_are_not_forgotten() {
         call(gateway.address, "GET /", &["x-key: a"], "");
     }
     let tokens = |gateway: &Gateway| gateway.metric("retry_budget_tokens{upstream=\"api\"}");
-    assert_eq!(call(gateway.address, "GET /quiet", &["x-key: b"], "").status, 429);
+    assert_eq!(stop(&gateway, "GET /quiet", &["x-key: b"]).status, 503);
     let (before, seen) = (tokens(&gateway), upstream.seen().len());
+    // The words of the pace are the same.
     let more = format!("{lines}max_requests = 5\nconnect_timeout = \"1s\"\n");
     assert!(gateway.reload(&config(&upstream, "/", &more)).contains("reloaded"));
     assert!((tokens(&gateway) - before).abs() < 3.0, "{before} {}", tokens(&gateway));
@@ -143,7 +146,11 @@ fn a_budget_and_a_wish_for_quiet_are_not_forgotten() {
     assert_eq!(call(gateway.address, "GET /quiet", &["x-key: b"], "").status, 503);
     assert_eq!(upstream.seen().len(), seen);
     // Counters only grow.
-    assert_eq!(gateway.metric("upstream_rq_total{upstream=\"api\"}"), 62.0);
+    assert!(gateway.metric("upstream_rq_total{upstream=\"api\"}") > 62.0);
+    // Others make a new pace, which has to be told.
+    let other = more.replace("header:x-key", "credential");
+    gateway.reload(&config(&upstream, "/", &other));
+    assert_eq!(call(gateway.address, "GET /quiet", &["x-key: b"], "").status, 429);
 }
 
 /// Nothing would change such a gauge any more, and an alert on it would never end.
@@ -171,8 +178,9 @@ fn the_gauges_of_an_upstream_that_is_gone_go_with_it() {
     let all = [
         "retry_amplification_ratio",
         "retry_budget_tokens",
-        "pace_active",
         "outlier_detection_ejections_active",
+        "upstream_rq_active",
+        "upstream_rq_pending_active",
     ];
     assert_eq!([gauges("api"), gauges("leaves")], [all, all]);
     gateway.reload(&stays);
@@ -182,7 +190,7 @@ fn the_gauges_of_an_upstream_that_is_gone_go_with_it() {
     assert!(gateway.metric("upstream_rq_total{upstream=\"leaves\"}") > 0.0);
     // A budget can go without its upstream.
     gateway.reload(&config(&upstream, "/stays", "retry_budget = false"));
-    assert_eq!(gauges("api"), [all[0], all[2], all[3]]);
+    assert_eq!(gauges("api"), [all[0], all[2], all[3], all[4]]);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 mod api;
 mod program;
-mod venv;
+pub(crate) mod venv;
 
 use std::sync::{Arc, Barrier, Mutex};
 use std::time::{Duration, Instant};
@@ -102,11 +102,11 @@ fn the_last_refusal_is_raised_with_all_that_it_said() {
     check_raised("plain", 429, &["retry-after-ms: 10"], (4, "RateLimitError"));
 }
 
-/// Four attempts of the gateway for each of the three of an SDK would be 12. The SDK marks its own, so it is 4 for the
-/// first, and 1 for each of the others.
+/// Four attempts of the gateway for each of the three of an SDK would be 12. The gateway says `x-should-retry: false` once it
+/// has given up, so it is 4.
 #[test]
 fn attempts_of_an_sdk_and_of_the_gateway_do_not_multiply() {
-    check_raised("with-retries", 429, &["retry-after-ms: 10"], (6, "RateLimitError"));
+    check_raised("with-retries", 429, &["retry-after-ms: 10"], (4, "RateLimitError"));
 }
 
 #[test]
@@ -198,12 +198,10 @@ const SECOND: Duration = Duration::from_secs(1);
 const CALLS_PER_SECOND: usize = 3;
 /// `CALLERS` of `drive.py`.
 const CALLERS: usize = 8;
-/// What is on its way when a refusal comes back arrives all the same. This is much more than that takes, and less than
-/// half of the callers wait before they come.
-const ON_ITS_WAY: Duration = Duration::from_millis(250);
 
+/// Those who come while others are served beside the refusals are refused too, but not again and again.
 #[test]
-fn callers_at_once_are_all_served_and_nobody_comes_while_the_api_wants_quiet() {
+fn callers_at_once_are_all_served_and_nobody_comes_before_its_own_hint() {
     for sdk in Sdk::ALL {
         let limit = Arc::<Mutex<Limit>>::default();
         let books = Arc::clone(&limit);
@@ -223,14 +221,15 @@ fn callers_at_once_are_all_served_and_nobody_comes_while_the_api_wants_quiet() {
         program.done();
         let (seen, refusals) = (upstream.seen(), &limit.lock().unwrap().refusals);
         assert_eq!(seen.len(), CALLERS + refusals.len(), "{sdk:?}");
-        assert!(!refusals.is_empty(), "{sdk:?}: four at once are more than three");
+        let refused = refusals.len();
+        assert!(
+            (1..=CALLERS).contains(&refused),
+            "{sdk:?}: four at once are more than three, {refused} refused"
+        );
         for refusal in refusals {
-            let is_early = |at: Instant| at < refusal.until;
             let again = seen.iter().find(|seen| seen.body == refusal.body && seen.at > refusal.at);
-            assert!(again.is_some_and(|seen| !is_early(seen.at)), "{sdk:?} {:?} {seen:?}", refusal.body);
-            let heard = refusal.at + ON_ITS_WAY;
-            let late = seen.iter().filter(|seen| seen.at > heard && is_early(seen.at));
-            assert_eq!(late.count(), 0, "{sdk:?}: {seen:?}");
+            let is_late_enough = again.is_some_and(|seen| seen.at >= refusal.until);
+            assert!(is_late_enough, "{sdk:?} {:?} {seen:?}", refusal.body);
         }
     }
 }

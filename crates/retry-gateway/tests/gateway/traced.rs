@@ -80,6 +80,7 @@ fn attribute(span: &Span, name: &str) -> Option<String> {
     match found.value.clone()?.value? {
         Value::StringValue(text) => Some(text),
         Value::IntValue(number) => Some(number.to_string()),
+        Value::DoubleValue(number) => Some(number.to_string()),
         other => panic!("{name} is {other:?}"),
     }
 }
@@ -200,6 +201,23 @@ fn a_request_without_a_trace_begins_one_as_often_as_the_ratio_says() {
             assert_eq!(seen.header("tracestate"), None);
         }
     }
+}
+
+/// The profile has a pace, in whose queue the refused request waits for its hint.
+#[test]
+fn a_request_that_waited_for_a_pace_says_why_and_for_how_long() {
+    let upstream = Upstream::answering(vec![say(429, &["retry-after: 1"], ""), say(200, &[], "")]);
+    let collector = Collector::start();
+    let endpoint = format!("http://{}", collector.address);
+    let variables = [("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint.as_str()), ("OTEL_BSP_SCHEDULE_DELAY", "20")];
+    let arguments = ["--upstream", &upstream.url(), "--listen", "127.0.0.1:0", "--profile", "llm"];
+    let gateway = Gateway::start_with(&variables, &arguments);
+    assert_eq!(call(gateway.address, "POST /", &[], "hello").status, 200);
+    let spans = collector.spans(3);
+    let server = spans.iter().find(|span| span.kind() == SpanKind::Server).unwrap();
+    check_span(server, SpanKind::Server, &[("retry.pace.why", Some("own_hint"))]);
+    let waited: f64 = attribute(server, "retry.pace.wait").unwrap().parse().unwrap();
+    assert!((1.0..3.0).contains(&waited), "{waited}");
 }
 
 #[test]

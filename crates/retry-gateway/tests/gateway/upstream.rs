@@ -6,9 +6,9 @@ use std::sync::{Arc, Barrier, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use testkit::listener::{listen, unused_address};
+use testkit::listener::{LateListener, listen, unused_address};
 
-use crate::client::header;
+use crate::client::{head_bytes, header};
 
 /// A server on a free port. Its threads end with the test.
 pub(crate) struct Upstream {
@@ -97,6 +97,16 @@ impl Upstream {
         Self::start(move |number, _| acts[number.min(acts.len() - 1)].clone())
     }
 
+    /// Answers 200 from now on at an address that has refused connections so far.
+    pub(crate) fn start_late(listener: LateListener) -> Self {
+        let books = Arc::<Mutex<Books>>::default();
+        let (written, address) = (Arc::clone(&books), listener.address());
+        listener.listen(move |connection, socket| {
+            serve(socket, connection, &written, &|_, _| say(200, &[], ""));
+        });
+        Self { address, books }
+    }
+
     pub(crate) fn url(&self) -> String {
         format!("http://{}", self.address)
     }
@@ -149,7 +159,12 @@ fn serve(
     while !cut && let Some(head) = read_head(&mut reader, &mut rest) {
         let expects = header(&head, "expect") == Some("100-continue");
         let length = header(&head, "content-length").map_or(0, |length| length.parse().unwrap());
-        let body = if expects { None } else { read_body(&mut reader, length) };
+        // A client asks with this header for its chunks to be read. Others break their body off.
+        let body = match header(&head, "x-reads") {
+            _ if expects => None,
+            Some("chunks") => read_chunks(&mut reader),
+            _ => read_body(&mut reader, length),
+        };
         if !expects && body.is_none() {
             break;
         }
@@ -198,6 +213,17 @@ fn serve(
     books.lock().unwrap().ends.push(End { connection, at: Instant::now(), rest, cut });
 }
 
+/// A server that refuses each upload as soon as it has the head, and closes the connection after a while. What it has not
+/// read makes the system reset it.
+pub(crate) fn refusing(answer: &'static str, closes_after: Duration) -> SocketAddr {
+    listen(move |_, mut socket| {
+        if head_bytes(&mut socket).is_ok() {
+            let _ = socket.write_all(answer.as_bytes());
+            thread::sleep(closes_after);
+        }
+    })
+}
+
 /// The next head; where there is none, what came of it is left in `rest`.
 pub(crate) fn read_head(reader: &mut impl BufRead, rest: &mut String) -> Option<String> {
     while !rest.ends_with("\r\n\r\n") {
@@ -206,6 +232,21 @@ pub(crate) fn read_head(reader: &mut impl BufRead, rest: &mut String) -> Option<
         }
     }
     Some(std::mem::take(rest))
+}
+
+/// The data of all chunks, without trailers.
+fn read_chunks(reader: &mut impl BufRead) -> Option<String> {
+    let mut body = String::new();
+    loop {
+        let mut size = String::new();
+        reader.read_line(&mut size).ok()?;
+        let size = u64::from_str_radix(size.trim(), 16).ok()?;
+        body += &read_body(reader, size)?;
+        read_body(reader, 2)?;
+        if size == 0 {
+            return Some(body);
+        }
+    }
 }
 
 fn read_body(reader: &mut impl BufRead, length: u64) -> Option<String> {

@@ -175,7 +175,7 @@ fn problems(text: &mut String) {
          [[routes]]\npath_prefix = \"/gone\"\nupstream = \"gone\"\n\
          [[routes]]\npath_prefix = \"/full\"\nupstream = \"full\"\n\
          [[routes]]\npath_prefix = \"/paced\"\nupstream = \"paced\"\ntimeout = \"2s\"\n\
-         [[routes]]\npath_prefix = \"/hang\"\nupstream = \"api\"\ntimeout = \"300ms\"\n\
+         [[routes]]\npath_prefix = \"/hang\"\nupstream = \"api\"\ntimeout = \"1s\"\n\
          [[routes]]\npath_prefix = \"/close\"\nupstream = \"api\"\n\
          [[routes]]\npath_prefix = \"/api\"\nupstream = \"api\"\n",
         url = upstream.url(),
@@ -209,7 +209,7 @@ fn problems(text: &mut String) {
         std::thread::sleep(std::time::Duration::from_millis(5));
     }
     problem("max_requests is reached", get("/full"));
-    assert_eq!(get("/paced").status, 429);
+    assert!((0..20).any(|_| get("/paced").status == 503), "20 refusals in a row stop nobody");
     problem("the pace would hold the request back for too long", get("/paced"));
 }
 

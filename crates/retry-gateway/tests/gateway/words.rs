@@ -10,8 +10,23 @@ use crate::process::Gateway;
 use crate::upstream::{Act, Upstream, nobody, say};
 
 /// How an attempt fails; where somebody listens, the next one does not.
-const WAYS: [&str; 12] =
-    ["connect", "refused", "reset", "timeout", "408", "409", "418", "429", "500", "502", "503", "504"];
+const WAYS: [&str; 15] = [
+    "connect",
+    "refused",
+    "reset",
+    "timeout",
+    "403",
+    "403-limit",
+    "403-header",
+    "408",
+    "409",
+    "418",
+    "429",
+    "500",
+    "502",
+    "503",
+    "504",
+];
 
 /// After which of them a request is sent again, with these lines of its route and the route's retries. It has a key,
 /// which a 409 asks for.
@@ -25,6 +40,8 @@ fn check(route: &str, retry: &str, expected: &str) {
             _ if seen.header("x-retry-attempt").is_some() => say(200, &[], ""),
             "reset" => Act::Close,
             "timeout" => Act::Hang,
+            "403-limit" => say(403, &["x-rate-limit-remaining: 0"], ""),
+            "403-header" => say(403, &["x-limit: gone"], ""),
             status => say(status.parse().unwrap(), &[], ""),
         }
     });
@@ -57,8 +74,8 @@ fn check(route: &str, retry: &str, expected: &str) {
 #[test]
 fn each_word_stands_for_what_it_says_and_for_nothing_else() {
     let rows = [
-        ("", "", "connect refused reset timeout 429 502 503 504"),
-        ("profile = \"llm\"", "", "connect refused reset timeout 408 409 429 500 502 503 504"),
+        ("", "", "connect refused reset timeout 403-limit 429 502 503 504"),
+        ("profile = \"llm\"", "", "connect refused reset timeout 403-limit 408 409 429 500 502 503 504"),
         ("", "retry_on = []", ""),
         ("", "retry_on = [\"connect-failure\"]", "connect"),
         ("", "retry_on = [\"refused-stream\"]", "refused"),
@@ -68,6 +85,8 @@ fn each_word_stands_for_what_it_says_and_for_nothing_else() {
         ("", "retry_on = [\"5xx\"]", "connect refused reset timeout 500 502 503 504"),
         ("", "retry_on = [\"retriable-4xx\"]", "409"),
         ("", "retry_on = [\"418\", \"503\"]", "418 503"),
+        ("", "retry_on = [\"rate-limited\"]", "403-limit 429"),
+        ("", "retry_on = []\nretriable_headers = { x-limit = \"gone\" }", "403-header"),
         ("", "retry_on = [\"retriable-status-codes\"]", ""),
         ("", "retry_on = [\"retriable-status-codes\"]\nretriable_status_codes = [418]", "418"),
         ("", "retry_on = [\"reset\"]\nretriable_status_codes = [408, 500]", "reset 408 500"),

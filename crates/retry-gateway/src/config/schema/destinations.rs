@@ -18,23 +18,27 @@ pub(super) struct Destinations<'a> {
     pub(super) buffers: &'a Buffers,
 }
 
-/// Parses the name of one of these upstreams.
-pub(super) fn upstream_name(value: &DeValue<'_>, upstreams: &[&str]) -> Result<String, Invalid> {
-    let allowed = listed(upstreams);
-    match value::text(value, &allowed)? {
-        // A file without any upstream has one problem, which is reported already.
-        name if upstreams.is_empty() || upstreams.contains(&name) => Ok(name.to_owned()),
-        name => Err(Invalid::new("no such upstream")
-            .allowed(&*allowed)
-            .nearest(nearest(name, upstreams.iter().copied()))),
+impl Destinations<'_> {
+    /// Parses the name of one of these upstreams.
+    pub(super) fn upstream_name(&self, value: &DeValue<'_>) -> Result<String, Invalid> {
+        let allowed = self.listed();
+        let name = value::text(value, &allowed)?;
+        // A file without any upstream has one problem, which is reported already. The search in the list is for the
+        // upstreams that did not parse.
+        if self.names.is_empty() || self.upstreams.contains_key(name) || self.names.contains(&name) {
+            return Ok(name.to_owned());
+        }
+        Err(Invalid::new("no such upstream")
+            .allowed(allowed)
+            .nearest(nearest(name, self.names.iter().copied())))
     }
-}
 
-/// Lists the names for a message.
-pub(super) fn listed(upstreams: &[&str]) -> String {
-    match upstreams {
-        [] => "the name of an upstream".to_owned(),
-        upstreams if upstreams.len() > 20 => format!("{}, ..", upstreams[..20].join(", ")),
-        upstreams => upstreams.join(", "),
+    /// Lists the names for a message.
+    pub(super) fn listed(&self) -> String {
+        match &*self.names {
+            [] => "the name of an upstream".to_owned(),
+            names if names.len() > 20 => format!("{}, ..", names[..20].join(", ")),
+            names => names.join(", "),
+        }
     }
 }

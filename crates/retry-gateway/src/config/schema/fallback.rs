@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::destinations::{Destinations, upstream_name};
+use super::destinations::Destinations;
 use crate::config::error::Invalid;
 use crate::config::reader::{Table, Value};
 use crate::config::route::FallbackConfig;
@@ -41,7 +41,7 @@ fn upstreams(table: &mut Table<'_>, own: &str, destinations: &Destinations<'_>) 
     }
     let mut upstreams: Vec<String> = Vec::new();
     for item in items {
-        let name = item.parse(|value| match upstream_name(value, &destinations.names)? {
+        let name = item.parse(|value| match destinations.upstream_name(value)? {
             name if name == own => {
                 Err(Invalid::new("the upstream of the route itself").allowed("another one"))
             }

@@ -24,13 +24,24 @@ pub(super) fn parse(root: &mut Table<'_>) -> Limits {
         ("idle_timeout", &mut limits.idle_timeout),
         ("body_timeout", &mut limits.body_timeout),
         ("write_timeout", &mut limits.write_timeout),
+        ("tunnel_idle_timeout", &mut limits.tunnel_idle_timeout),
     ] {
         *timeout = table.parse(key, value::duration).unwrap_or(*timeout);
     }
+    limits.body_min_rate = table.parse("body_min_rate", min_rate).unwrap_or(limits.body_min_rate);
     let streams = table.parse("max_concurrent_streams", value::whole(1..=10_000));
     limits.max_concurrent_streams = streams.unwrap_or(limits.max_concurrent_streams);
     table.finish();
     limits
+}
+
+fn min_rate(value: &DeValue<'_>) -> Result<Option<u32>, Invalid> {
+    match value.as_bool() {
+        Some(false) => Ok(None),
+        _ => value::whole(1..=1_000_000)(value)
+            .map(Some)
+            .map_err(|invalid| invalid.allowed("1 to 1000000 bytes a second, or false")),
+    }
 }
 
 fn header_bytes(value: &DeValue<'_>) -> Result<usize, Invalid> {

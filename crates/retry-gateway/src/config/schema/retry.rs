@@ -10,7 +10,8 @@ use crate::config::keywords::{BackOffKind, Keyword, RetryTrigger, UNSUPPORTED_TR
 use crate::config::profile::Profile;
 use crate::config::reader::{Table, Value};
 use crate::config::retry::{
-    BackOff, BackOffPolicy, ErrorBodyDrain, RateLimitedBackOff, RetryConfig, RetryMethods, RetryOn,
+    BackOff, BackOffPolicy, ErrorBodyDrain, RateLimitedBackOff, RetriableHeader, RetryConfig, RetryMethods,
+    RetryOn,
 };
 use crate::config::root::Buffers;
 use crate::config::{parse_http, value};
@@ -85,7 +86,25 @@ fn retry_on(table: &mut Table<'_>, default: RetryOn) -> RetryOn {
         table.value("retriable_status_codes").and_then(|value| value.items("a list such as [500]"));
     let statuses = statuses.into_iter().flatten();
     retry_on.statuses.extend(statuses.filter_map(|status| status.parse(parse_http::status)));
+    // The headers count with or without Envoy's "retriable-headers" likewise.
+    retry_on.headers.extend(retriable_headers(table));
     retry_on
+}
+
+fn retriable_headers(table: &mut Table<'_>) -> Vec<RetriableHeader> {
+    let allowed = "{ \"x-amzn-errortype\" = \"ThrottlingException\" }";
+    let Some(headers) = table.value("retriable_headers").and_then(|value| value.table(allowed)) else {
+        return Vec::new();
+    };
+    let entries = headers.entries().into_iter().filter_map(|(key, value)| {
+        let name = parse_http::header_name(key).map_err(|invalid| headers.report_key(key, invalid)).ok();
+        let value = value.parse(|value| match value::text(value, "the value of the header")? {
+            "" => Err(Invalid::new("empty").allowed("the value of the header")),
+            text => Ok(text.to_owned()),
+        });
+        Some(RetriableHeader { name: name?, value: value? })
+    });
+    entries.collect()
 }
 
 impl RetryOn {
@@ -124,8 +143,12 @@ impl RetryOn {
             }
             // Envoy's rule, which means this status alone.
             RetryTrigger::RetriableClientError => self.add_statuses(409..=409),
-            // The statuses come from their own key.
-            RetryTrigger::RetriableStatusCodes => {}
+            RetryTrigger::RateLimited => self.rate_limited = true,
+            // The statuses and the headers come from their own keys.
+            RetryTrigger::RetriableStatusCodes | RetryTrigger::RetriableHeaders => {}
+            RetryTrigger::Grpc(code) => {
+                self.grpc_codes.insert(code);
+            }
         }
     }
 
@@ -215,11 +238,19 @@ fn back_off(table: &mut Table<'_>, default: BackOff) -> BackOff {
 }
 
 fn rate_limited_back_off(table: &mut Table<'_>, default: RateLimitedBackOff) -> RateLimitedBackOff {
-    let allowed = "{ max_interval = \"10s\", on_exceed = \"return\", spread = 1.0 }";
+    let allowed =
+        "{ base_interval = \"500ms\", max_interval = \"10s\", on_exceed = \"return\", spread = 1.0 }";
     let value = table.value("rate_limited_back_off");
     let Some(mut table) = value.and_then(|value| value.table(allowed)) else { return default };
+    let base = table.parse("base_interval", value::duration);
+    let max_interval = table.parse("max_interval", value::duration_or_zero).unwrap_or(default.max_interval);
+    if base.is_some_and(|base| base > max_interval) {
+        let allowed = format!("up to {max_interval:?}");
+        table.report("base_interval", Invalid::new("above max_interval").allowed(allowed));
+    }
     let after = RateLimitedBackOff {
-        max_interval: table.parse("max_interval", value::duration_or_zero).unwrap_or(default.max_interval),
+        base_interval: base.unwrap_or(default.base_interval.min(max_interval)),
+        max_interval,
         on_exceed: table.parse("on_exceed", value::keyword).unwrap_or(default.on_exceed),
         spread: table.parse("spread", value::share).unwrap_or(default.spread),
     };

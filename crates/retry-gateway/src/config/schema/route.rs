@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::{HeaderName, HeaderValue, Method};
 
-use super::destinations::{Destinations, listed, upstream_name};
+use super::destinations::Destinations;
 use super::{fallback, retry};
 use crate::config::error::Invalid;
 use crate::config::profile::Profile;
@@ -14,7 +14,7 @@ use crate::config::{parse_http, value};
 
 /// Parses a route. Its profile sets the defaults.
 pub(super) fn parse(mut table: Table<'_>, destinations: &Destinations<'_>) -> RouteConfig {
-    let upstream = upstream(&mut table, &destinations.names);
+    let upstream = upstream(&mut table, destinations);
     let before = table.document.problem_count();
     let profile: Profile = table.parse("profile", value::keyword).unwrap_or_default();
     let timeout = table.parse("timeout", value::duration);
@@ -35,8 +35,9 @@ pub(super) fn parse(mut table: Table<'_>, destinations: &Destinations<'_>) -> Ro
     RouteConfig { path_prefix, host, methods, headers, upstream, timeout, profile, retry, fallback }
 }
 
-fn upstream(table: &mut Table<'_>, upstreams: &[&str]) -> String {
-    let name = table.require("upstream", &listed(upstreams), |value| upstream_name(value, upstreams));
+fn upstream(table: &mut Table<'_>, destinations: &Destinations<'_>) -> String {
+    let allowed = destinations.listed();
+    let name = table.require("upstream", &allowed, |value| destinations.upstream_name(value));
     name.unwrap_or_default()
 }
 

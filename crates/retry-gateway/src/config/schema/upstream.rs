@@ -1,6 +1,7 @@
 //! The keys of `[upstreams.NAME]`.
 
 use std::collections::BTreeSet;
+use std::net::SocketAddr;
 
 use http::Uri;
 use http::uri::Scheme;
@@ -9,17 +10,23 @@ use crate::config::error::Invalid;
 use crate::config::outlier::OutlierDetection;
 use crate::config::profile::Profile;
 use crate::config::reader::{Table, Value};
-use crate::config::upstream::{HostRule, PaceConfig, Protocol, RetryBudget, UpstreamConfig, UpstreamTls};
-use crate::config::{parse_http, value};
+use crate::config::schema::connections;
+use crate::config::upstream::{
+    FairBy, HostRule, PaceConfig, Protocol, RetryBudget, UpstreamConfig, UpstreamTls,
+};
+use crate::config::{checks, parse_http, value};
 
 /// Parses an upstream, with the defaults of a profile.
-pub(super) fn parse(mut table: Table<'_>, profile: Profile) -> UpstreamConfig {
-    let default = UpstreamConfig::with_endpoints(endpoints(&mut table));
+pub(super) fn parse(mut table: Table<'_>, profile: Profile, listen: Option<SocketAddr>) -> UpstreamConfig {
+    let default = profile.upstream(endpoints(&mut table, listen));
     let protocol: Option<Protocol> = table.parse("protocol", value::keyword);
     let tls = tls(&mut table, &default.endpoints);
     let host: Option<HostRule> = table.parse("host", parse_http::host_rule);
-    let connect_timeout = table.parse("connect_timeout", value::duration);
+    let connections = connections::parse(&mut table);
+    let response_idle_timeout = table.parse("response_idle_timeout", value::duration_or_false);
+    let wait_while_down = table.parse("wait_while_down", value::duration_or_zero);
     let max_requests = table.parse("max_requests", value::whole(1..=1_000_000));
+    let max_pending_requests = table.parse("max_pending_requests", value::whole(1..=1_000_000));
     let retry_budget = retry_budget(&mut table);
     let outlier_detection = outlier_detection(&mut table);
     let pace = pace(&mut table, profile);
@@ -28,8 +35,12 @@ pub(super) fn parse(mut table: Table<'_>, profile: Profile) -> UpstreamConfig {
         protocol: protocol.unwrap_or(default.protocol),
         tls,
         host: host.unwrap_or(default.host),
-        connect_timeout: connect_timeout.unwrap_or(default.connect_timeout),
+        response_idle_timeout: response_idle_timeout.unwrap_or(default.response_idle_timeout),
+        connections,
+        wait_while_down: wait_while_down.unwrap_or(default.wait_while_down),
         max_requests: max_requests.map_or(default.max_requests, |count| count as usize),
+        max_pending_requests: max_pending_requests
+            .map_or(default.max_pending_requests, |count| count as usize),
         retry_budget,
         outlier_detection,
         pace,
@@ -37,7 +48,7 @@ pub(super) fn parse(mut table: Table<'_>, profile: Profile) -> UpstreamConfig {
     }
 }
 
-fn endpoints(table: &mut Table<'_>) -> Vec<Uri> {
+fn endpoints(table: &mut Table<'_>, listen: Option<SocketAddr>) -> Vec<Uri> {
     let allowed = "at least one URL such as http://10.0.0.1:8080, in a list";
     let Some(value) = table.value("endpoints") else {
         table.report_missing("endpoints", allowed);
@@ -51,6 +62,9 @@ fn endpoints(table: &mut Table<'_>) -> Vec<Uri> {
     let endpoint = |item: Value<'_>| {
         item.parse(|value| {
             let endpoint = parse_http::endpoint(value)?;
+            if listen.is_some_and(|listen| checks::is_own_listener(&endpoint, listen)) {
+                return Err(Invalid::new("the gateway's own listen").allowed("the address of another server"));
+            }
             match identities.insert(identity(&endpoint)) {
                 true => Ok(endpoint),
                 false => Err(Invalid::new("stands here twice")),
@@ -107,6 +121,7 @@ fn outlier_detection(table: &mut Table<'_>) -> Option<OutlierDetection> {
     let volume =
         whole("failure_percentage_request_volume", 1..=1_000_000, default.failure_percentage_request_volume);
     let percent = whole("max_ejection_percent", 0..=100, default.max_ejection_percent);
+    let panic = whole("healthy_panic_threshold", 0..=100, default.healthy_panic_threshold);
     let statuses = table.value("status_codes").and_then(|value| value.items("a list such as [503]"));
     let statuses = statuses.map(|statuses| {
         statuses.into_iter().filter_map(|status| status.parse(parse_http::server_error)).collect()
@@ -130,6 +145,7 @@ fn outlier_detection(table: &mut Table<'_>) -> Option<OutlierDetection> {
         base_ejection_time: base,
         max_ejection_time,
         max_ejection_percent: percent,
+        healthy_panic_threshold: panic,
     })
 }
 
@@ -141,6 +157,8 @@ fn pace(table: &mut Table<'_>, profile: Profile) -> Option<PaceConfig> {
     }
     let mut table = value.table("a table, or false")?;
     pace.key = table.parse("key", parse_http::pace_key).unwrap_or(pace.key);
+    pace.model_header = table.parse("model_header", parse_http::model_header).unwrap_or(pace.model_header);
+    pace.fair_by = fair_by(&mut table);
     pace.longest = table.parse("longest", value::duration).unwrap_or(pace.longest);
     pace.slow_start = table.parse("slow_start", value::boolean).unwrap_or(pace.slow_start);
     let waiters = table.parse("waiters", value::whole(0..=1_000_000));
@@ -149,4 +167,12 @@ fn pace(table: &mut Table<'_>, profile: Profile) -> Option<PaceConfig> {
     pace.keys = keys.map_or(pace.keys, |count| count as usize);
     table.finish();
     Some(pace)
+}
+
+fn fair_by(table: &mut Table<'_>) -> Option<FairBy> {
+    let value = table.value("fair_by")?;
+    match value.boolean() {
+        Some(false) => None,
+        _ => value.parse(parse_http::fair_by),
+    }
 }

@@ -1,5 +1,6 @@
 //! The defaults of keys that are not in the file.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use http::StatusCode;
@@ -21,7 +22,9 @@ fn the_minimal_file_has_the_documented_defaults() {
         header_timeout: Duration::from_secs(10),
         idle_timeout: Duration::from_secs(75),
         body_timeout: Duration::from_secs(30),
+        body_min_rate: Some(500),
         write_timeout: Duration::from_secs(60),
+        tunnel_idle_timeout: Duration::from_secs(3_600),
         max_concurrent_streams: 200,
     };
     assert_eq!(config.limits, limits);
@@ -33,8 +36,23 @@ fn the_minimal_file_has_the_documented_defaults() {
     assert_eq!(upstream.protocol, Protocol::Http1);
     assert_eq!(upstream.tls.ca, None);
     assert_eq!(upstream.host, HostRule::Endpoint);
-    assert_eq!(upstream.connect_timeout, Duration::from_secs(2));
-    assert_eq!(upstream.max_requests, 10_000);
+    assert_eq!(upstream.response_idle_timeout, Some(Duration::from_secs(300)));
+    let seconds = Duration::from_secs;
+    let keepalive = TcpKeepalive { idle: seconds(60), interval: seconds(10), probes: 3 };
+    let connections = ConnectionConfig {
+        connect_timeout: seconds(2),
+        pool_idle_timeout: seconds(50),
+        max_connection_age: None,
+        tcp_keepalive: Some(keepalive),
+        tcp_user_timeout: Some(seconds(30)),
+        http2_keepalive: Some(Http2Keepalive { interval: seconds(90), timeout: seconds(10) }),
+        max_response_headers: 256,
+        max_response_header_bytes: 65_536,
+        dns_refresh: seconds(30),
+        header_case: HeaderCase::default(),
+    };
+    assert_eq!(upstream.connections, connections);
+    assert_eq!((upstream.max_requests, upstream.max_pending_requests), (10_000, 10_000));
     assert_eq!(upstream.retry_budget, Some(RetryBudget { percent: 20, min_retries_per_second: 3 }));
     assert_eq!(upstream.pace, None);
 
@@ -49,14 +67,17 @@ fn the_minimal_file_has_the_documented_defaults() {
 #[test]
 fn retries_are_on_with_the_documented_defaults() {
     let retry = config(MINIMAL).routes.remove(0).retry.unwrap();
-    let statuses = [429, 502, 503, 504].map(|code| StatusCode::from_u16(code).unwrap());
+    let statuses = [502, 503, 504].map(|code| StatusCode::from_u16(code).unwrap());
     let expected = RetryConfig {
         retry_on: RetryOn {
             connect_failure: true,
             refused_stream: true,
             reset: true,
             per_try_timeout: true,
+            rate_limited: true,
             statuses: statuses.into(),
+            headers: Vec::new(),
+            grpc_codes: BTreeSet::new(),
         },
         methods: RetryMethods::Idempotent,
         trust_idempotency_key: true,
@@ -68,6 +89,7 @@ fn retries_are_on_with_the_documented_defaults() {
             max_interval: Duration::from_millis(250),
         },
         rate_limited_back_off: RateLimitedBackOff {
+            base_interval: Duration::from_millis(500),
             max_interval: Duration::from_secs(10),
             on_exceed: OnExceed::Return,
             spread: 1.0,
@@ -89,6 +111,8 @@ fn retries_are_on_with_the_documented_defaults() {
 fn a_pace_has_defaults() {
     let pace = PaceConfig {
         key: PaceKey::Upstream,
+        model_header: "x-model".parse().unwrap(),
+        fair_by: None,
         longest: Duration::from_secs(60),
         slow_start: false,
         waiters: 10_000,

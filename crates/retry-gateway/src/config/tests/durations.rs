@@ -6,7 +6,11 @@ use super::*;
 
 #[track_caller]
 fn check_duration(given: &str, expected: Duration) {
-    assert_eq!(upstream(&format!("connect_timeout = {given}")).connect_timeout, expected, "{given}");
+    assert_eq!(
+        upstream(&format!("connect_timeout = {given}")).connections.connect_timeout,
+        expected,
+        "{given}"
+    );
 }
 
 #[test]

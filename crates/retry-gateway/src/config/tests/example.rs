@@ -47,11 +47,19 @@ pub(super) fn keys() -> Vec<(String, Vec<String>)> {
     {
         text = text.replace(&format!("{table}\n"), &format!("{table}\nunknown = 1\n"));
     }
-    for key in ["tls", "fallback", "back_off", "rate_limited_back_off", "error_body_drain"] {
+    for key in [
+        "tls",
+        "tcp_keepalive",
+        "http2_keepalive",
+        "fallback",
+        "back_off",
+        "rate_limited_back_off",
+        "error_body_drain",
+    ] {
         text = text.replace(&format!("\n{key} = {{"), &format!("\n{key} = {{ unknown = 1,"));
     }
     let messages = problems(&text);
-    assert_eq!(messages.len(), 16, "{messages:#?}");
+    assert_eq!(messages.len(), 18, "{messages:#?}");
     let table = |problem: &String| {
         let (place, keys) = problem.split_once("unknown: unknown key; allowed: ").expect(problem);
         let table = place.rsplit(' ').next().unwrap().trim_end_matches('.');

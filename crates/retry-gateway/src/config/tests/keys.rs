@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use http::StatusCode;
+use tower_http_retry::grpc::GrpcCode;
 use tower_http_retry::policy::Jitter;
 
 use super::*;
@@ -49,6 +50,18 @@ fn top_level_keys() {
     check_top("trusted_proxies = ['10.0.0.0/8', 'fd00::1']", |top| {
         top.trusted_proxies = vec!["10.0.0.0/8".parse().unwrap(), "fd00::1/128".parse().unwrap()];
     });
+    check_top("underscores_in_headers = true", |top| top.underscores_in_headers = true);
+    for (line, header_case) in [
+        ("preserve_header_case = true", HeaderCase { preserve: true, title: false }),
+        ("title_case_headers = true", HeaderCase { preserve: false, title: true }),
+    ] {
+        check_top(line, |top| {
+            top.header_case = header_case;
+            for upstream in top.upstreams.values_mut() {
+                upstream.connections.header_case = header_case;
+            }
+        });
+    }
     check_top("buffers.total = '1GiB'", |top| top.buffers.total = 1 << 30);
     check_top("access_log.enabled = false", |top| top.access_log.enabled = false);
 }
@@ -64,6 +77,9 @@ fn limit_keys() {
     check_top("limits.idle_timeout = '1s'", |top| top.limits.idle_timeout = second);
     check_top("limits.body_timeout = '1s'", |top| top.limits.body_timeout = second);
     check_top("limits.write_timeout = '1s'", |top| top.limits.write_timeout = second);
+    check_top("limits.tunnel_idle_timeout = '1s'", |top| top.limits.tunnel_idle_timeout = second);
+    check_top("limits.body_min_rate = 1", |top| top.limits.body_min_rate = Some(1));
+    check_top("limits.body_min_rate = false", |top| top.limits.body_min_rate = None);
     check_top("limits.max_concurrent_streams = 1", |top| top.limits.max_concurrent_streams = 1);
 }
 
@@ -78,9 +94,15 @@ fn upstream_keys() {
     let name = |name: &str| HostRule::Name(name.parse().unwrap());
     check_upstream("host = 'preserve.example.com'", |up| up.host = name("preserve.example.com"));
     check_upstream("host = 'localhost:8080'", |up| up.host = name("localhost:8080"));
-    check_upstream("connect_timeout = '250ms'", |up| up.connect_timeout = Duration::from_millis(250));
 
+    check_upstream("response_idle_timeout = '2s'", |up| {
+        up.response_idle_timeout = Some(Duration::from_secs(2));
+    });
+    check_upstream("response_idle_timeout = false", |up| up.response_idle_timeout = None);
+    check_upstream("wait_while_down = '5s'", |up| up.wait_while_down = Duration::from_secs(5));
+    check_upstream("wait_while_down = '0s'", |_| {});
     check_upstream("max_requests = 1", |up| up.max_requests = 1);
+    check_upstream("max_pending_requests = 1", |up| up.max_pending_requests = 1);
 
     let endpoints = |list: &str| {
         let text = file("", "", "").replace("[\"https://10.0.0.1\"]", list);
@@ -89,6 +111,39 @@ fn upstream_keys() {
     assert_eq!(endpoints("['http://[::1]:80/']"), [uri("http://[::1]:80")]);
     let both = [uri("http://a.example"), uri("https://a.example")];
     assert_eq!(endpoints("['http://a.example', 'https://a.example']"), both);
+}
+
+#[test]
+fn connection_keys() {
+    let check = |lines: &str, change: &dyn Fn(&mut ConnectionConfig)| {
+        check_upstream(lines, |up| change(&mut up.connections));
+    };
+    let time = Duration::from_millis;
+    check("connect_timeout = '250ms'", &|config| config.connect_timeout = time(250));
+    check("pool_idle_timeout = '4s'", &|config| config.pool_idle_timeout = time(4_000));
+    check("max_connection_age = '1h'", &|config| config.max_connection_age = Some(time(3_600_000)));
+    check("max_connection_age = false", &|_| {});
+    check("tcp_user_timeout = '5s'", &|config| config.tcp_user_timeout = Some(time(5_000)));
+    check("tcp_user_timeout = false", &|config| config.tcp_user_timeout = None);
+    check("max_response_headers = 1", &|config| config.max_response_headers = 1);
+    check("max_response_header_bytes = '1MiB'", &|config| config.max_response_header_bytes = 1 << 20);
+    check("dns_refresh = '5s'", &|config| config.dns_refresh = time(5_000));
+
+    let tcp =
+        |idle, interval, probes| Some(TcpKeepalive { idle: time(idle), interval: time(interval), probes });
+    check("tcp_keepalive = true", &|_| {});
+    check("tcp_keepalive = false", &|config| config.tcp_keepalive = None);
+    check("tcp_keepalive = '30s'", &|config| config.tcp_keepalive = tcp(30_000, 10_000, 3));
+    check("tcp_keepalive = { idle = '1s', interval = '2s', probes = 1 }", &|config| {
+        config.tcp_keepalive = tcp(1_000, 2_000, 1);
+    });
+    let http2 = |interval, timeout| Some(Http2Keepalive { interval: time(interval), timeout: time(timeout) });
+    check("http2_keepalive = true", &|_| {});
+    check("http2_keepalive = false", &|config| config.http2_keepalive = None);
+    check("http2_keepalive = '20s'", &|config| config.http2_keepalive = http2(20_000, 10_000));
+    check("http2_keepalive = { interval = '1s', timeout = '300ms' }", &|config| {
+        config.http2_keepalive = http2(1_000, 300);
+    });
 }
 
 #[test]
@@ -107,6 +162,15 @@ fn budget_and_pace_keys() {
     };
     check_upstream("pace = false", |_| {});
     check("pace.key = 'endpoint'", &|pace| pace.key = PaceKey::Endpoint);
+    check("pace.key = 'authority'", &|pace| pace.key = PaceKey::Authority);
+    check("pace.key = 'credential'", &|pace| pace.key = PaceKey::Credential);
+    check("pace.key = 'credential+model'", &|pace| pace.key = PaceKey::CredentialAndModel);
+    check("pace.model_header = 'X-Deployment'", &|pace| pace.model_header = "x-deployment".parse().unwrap());
+    check("pace.fair_by = false", &|_| {});
+    check("pace.fair_by = 'client'", &|pace| pace.fair_by = Some(FairBy::Client));
+    check("pace.fair_by = 'header:X-Team'", &|pace| {
+        pace.fair_by = Some(FairBy::Header("x-team".parse().unwrap()));
+    });
     check("pace.key = 'header:X-Api-Key'", &|pace| pace.key = PaceKey::Header("x-api-key".parse().unwrap()));
     check("pace.longest = '2m'", &|pace| pace.longest = Duration::from_secs(120));
     check("pace.slow_start = true", &|pace| pace.slow_start = true);
@@ -140,6 +204,7 @@ fn outlier_detection_keys() {
         outliers.base_ejection_time = Duration::from_millis(500);
     });
     check("max_ejection_percent = 100", &|outliers| outliers.max_ejection_percent = 100);
+    check("healthy_panic_threshold = 0", &|outliers| outliers.healthy_panic_threshold = 0);
 }
 
 #[test]
@@ -237,8 +302,13 @@ fn back_off_keys() {
         retry.back_off.base_interval = Duration::from_secs(1);
         retry.back_off.max_interval = Duration::from_secs(1);
     });
+    check_retry("rate_limited_back_off.base_interval = '2s'", |retry| {
+        retry.rate_limited_back_off.base_interval = Duration::from_secs(2);
+    });
     check_retry("rate_limited_back_off.max_interval = '0s'", |retry| {
         retry.rate_limited_back_off.max_interval = Duration::ZERO;
+        // The first delay is never above the longest.
+        retry.rate_limited_back_off.base_interval = Duration::ZERO;
     });
     check_retry("rate_limited_back_off.on_exceed = 'return'", |_| {});
     check_retry("rate_limited_back_off.spread = 0", |retry| retry.rate_limited_back_off.spread = 0.0);
@@ -253,6 +323,7 @@ fn check_retry_on(lines: &str, failures: &str, statuses: &[u16]) {
         (on.refused_stream, "refused-stream"),
         (on.reset, "reset"),
         (on.per_try_timeout, "per-try-timeout"),
+        (on.rate_limited, "rate-limited"),
     ];
     let named: Vec<_> = named.iter().filter(|(is_on, _)| *is_on).map(|(_, name)| *name).collect();
     assert_eq!(named.join(" "), failures, "{lines}");
@@ -274,5 +345,28 @@ fn retry_on_keys() {
     check_retry_on("retry_on = ['5xx']", all, &(500..600).collect::<Vec<_>>());
     check_retry_on("retry_on = ['retriable-status-codes']\nretriable_status_codes = [500]", "", &[500]);
     check_retry_on("retry_on = []\nretriable_status_codes = [500, 408]", "", &[408, 500]);
-    check_retry_on("retriable_status_codes = [500]", all, &[429, 500, 502, 503, 504]);
+    check_retry_on("retriable_status_codes = [500]", &format!("{all} rate-limited"), &[500, 502, 503, 504]);
+    check_retry_on("retry_on = ['rate-limited']", "rate-limited", &[]);
+    for (word, code) in [
+        ("cancelled", GrpcCode::Cancelled),
+        ("deadline-exceeded", GrpcCode::DeadlineExceeded),
+        ("internal", GrpcCode::Internal),
+        ("resource-exhausted", GrpcCode::ResourceExhausted),
+        ("unavailable", GrpcCode::Unavailable),
+    ] {
+        let lines = format!("retry_on = ['{word}', '{word}']");
+        check_retry_on(&lines, "", &[]);
+        assert_eq!(retry(&lines).retry_on.grpc_codes, [code].into());
+    }
+    check_retry(
+        "retriable_headers = { 'x-amzn-errortype' = 'ThrottlingException', x-busy = '1' }",
+        |retry| {
+            let header = |name: &'static str, value: &str| RetriableHeader {
+                name: http::HeaderName::from_static(name),
+                value: value.to_owned(),
+            };
+            retry.retry_on.headers =
+                vec![header("x-amzn-errortype", "ThrottlingException"), header("x-busy", "1")];
+        },
+    );
 }

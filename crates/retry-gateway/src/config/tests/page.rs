@@ -109,6 +109,31 @@ fn the_defaults_on_the_page_are_those_of_the_code() {
     assert_eq!(config(&text), config(&format!("{MINIMAL}profile = \"llm\"\n")), "{text}");
 }
 
+/// The table of the profile has a row for each default that differs, and its values are those of the code.
+#[test]
+fn the_profile_grpc_is_as_on_the_page() {
+    let (_, table) = PAGE.split_once("| key | for `grpc` | because |").expect("the page has the profile");
+    let (mut upstream, mut route, mut retry) = (String::new(), String::new(), String::new());
+    for line in table.lines().skip(2).take_while(|line| line.starts_with('|')) {
+        let cells: Vec<_> = line.split('|').map(str::trim).collect();
+        let (Some(key), value) = (code(cells[1]), code(cells[2])) else { panic!("{line}") };
+        match key {
+            "protocol" | "response_idle_timeout" => &mut upstream,
+            "timeout" => &mut route,
+            _ => &mut retry,
+        }
+        .extend(value.map(|value| format!("{key} = {value}\n")));
+    }
+    let mut written = config(&file("", &upstream, &format!("{route}[routes.retry]\n{retry}")));
+    let expected = config(&file("", "", "profile = \"grpc\""));
+    let written_retry = written.routes[0].retry.as_mut().unwrap();
+    // This default has no keyword.
+    assert_eq!(expected.routes[0].retry.as_ref().unwrap().methods, RetryMethods::IdempotentOrThrottled);
+    written_retry.methods = RetryMethods::IdempotentOrThrottled;
+    written.routes[0].profile = Profile::Grpc;
+    assert_eq!(written, expected);
+}
+
 #[test]
 fn keys_without_a_default_are_commented_out_in_the_reference() {
     let reference = include_str!("../../../examples/gateway.toml");
@@ -165,6 +190,7 @@ fn every_keyword_is_on_the_page_and_no_other() {
         assert_eq!(page, allowed.into_iter().filter(|word| !word.is_empty()).collect(), "{}", row.path);
     }
     let (_, table) = PAGE.split_once("| word | after |").expect("the page says what is sent again");
-    let allowed: Vec<_> = table.lines().filter_map(|line| code(line.strip_prefix("| ")?)).collect();
+    let rows = table.lines().skip(1).take_while(|line| line.starts_with('|'));
+    let allowed: Vec<_> = rows.filter_map(|line| code(line.strip_prefix("| ")?)).collect();
     assert_eq!(allowed.join(", "), list::<RetryTrigger>());
 }

@@ -21,15 +21,18 @@ fn llm_has_its_documented_defaults() {
     route.timeout = Duration::from_secs(600);
     let retry = route.retry.as_mut().unwrap();
     retry.per_try_timeout = None;
+    retry.back_off.base_interval = Duration::from_millis(500);
+    retry.back_off.max_interval = Duration::from_secs(8);
     retry.rate_limited_back_off.max_interval = Duration::from_secs(120);
     retry.rate_limited_back_off.spread = 0.0;
     retry.num_retries = 3;
     retry.peek_quota = true;
+    retry.request_body_buffer_limit = 1 << 20;
     retry.hold_event_stream = Some(Duration::from_secs(10));
     retry.methods = RetryMethods::IdempotentOrThrottled;
     let retryable = (500..=599).chain([408, 409]).filter(|code| ![501, 505].contains(code));
     retry.retry_on.statuses.extend(retryable.map(|code| StatusCode::from_u16(code).unwrap()));
-    let key = PaceKey::Header(http::header::AUTHORIZATION);
+    let key = PaceKey::CredentialAndModel;
     let pace = PaceConfig { key, longest: Duration::from_secs(120), ..PaceConfig::default() };
     expected.upstreams.get_mut("api").unwrap().pace = Some(pace);
     assert_eq!(config, expected);
@@ -69,7 +72,7 @@ fn the_pace_of_a_profile_can_be_changed_and_switched_off() {
     let changed = pace("pace = { key = \"header:x-api-key\" }").unwrap();
     assert_eq!(changed.key, PaceKey::Header("x-api-key".parse().unwrap()));
     assert_eq!(changed.longest, Duration::from_secs(120), "the other defaults are those of the profile");
-    assert_eq!(pace("pace = {}").unwrap().key, PaceKey::Header(http::header::AUTHORIZATION));
+    assert_eq!(pace("pace = {}").unwrap().key, PaceKey::CredentialAndModel);
     assert_eq!(llm("pace = false", "").routes[0].retry.as_ref().unwrap().rate_limited_back_off.spread, 1.0);
 }
 
@@ -94,9 +97,27 @@ fn only_upstreams_of_the_profile_have_its_pace() {
 }
 
 #[test]
+fn the_first_route_with_a_profile_decides_on_the_upstream() {
+    let with = |first: &str, second: &str| {
+        let text = format!(
+            "listen = \"127.0.0.1:8080\"\nupstreams.api.endpoints = [\"http://10.0.0.1\"]\n\
+             [[routes]]\npath_prefix = \"/a\"\nupstream = \"api\"\nprofile = \"{first}\"\n\
+             [[routes]]\nupstream = \"api\"\nprofile = \"{second}\"\n"
+        );
+        let upstream = config(&text).upstreams["api"].clone();
+        (upstream.protocol, upstream.pace.is_some())
+    };
+    assert_eq!(with("default", "grpc"), (Protocol::Http2, false));
+    assert_eq!(with("grpc", "llm"), (Protocol::Http2, false));
+    assert_eq!(with("llm", "grpc"), (Protocol::Http1, true));
+}
+
+#[test]
 fn one_upstream_without_a_file_is_the_minimal_file() {
     let endpoint = || Config::endpoint("https://10.0.0.1").unwrap();
-    for (profile, line) in [(Profile::Default, ""), (Profile::Llm, "profile = \"llm\"")] {
+    for (profile, line) in
+        [(Profile::Default, ""), (Profile::Llm, "profile = \"llm\""), (Profile::Grpc, "profile = \"grpc\"")]
+    {
         let text = file("", "", line).replace("api", "upstream");
         assert_eq!(Config::for_upstream(endpoint(), profile), config(&text), "{profile:?}");
     }

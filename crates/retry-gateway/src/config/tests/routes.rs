@@ -1,5 +1,6 @@
 //! The hosts that a pattern matches, and the routes that an earlier one shadows.
 
+use super::unreachable::EarlierRoutes;
 use super::*;
 
 #[track_caller]
@@ -64,6 +65,45 @@ fn a_route_that_matches_other_requests_is_reached() {
     check("headers = { a = '1' }", "", true);
     check("headers = { a = '1' }", "headers = { a = '2' }", true);
     check("path_prefix = '/v1'\nmethods = ['GET']", "path_prefix = '/v1'", true);
+}
+
+/// Each route would otherwise be compared with all that stand before it.
+#[test]
+fn a_route_is_compared_only_with_those_that_may_cover_it() {
+    for (line, expected) in [
+        ((|number| format!("host = 'h{number}.example'")) as fn(usize) -> String, 0),
+        (|number| format!("host = '*.h{number}.example'\nmethods = ['GET']"), 0),
+        (|number| format!("path_prefix = '/v{number}/x'"), 0),
+        (|number| format!("headers = {{ x-tenant = 't{number}' }}"), 0),
+        (|number| format!("headers = {{ a = '{number}', b = '0' }}"), 0),
+        (
+            |number| {
+                format!("host = 'h{}.example'\nmethods = ['{}']", number / 2, ["GET", "PUT"][number % 2])
+            },
+            10,
+        ),
+    ] {
+        let mut earlier = EarlierRoutes::default();
+        let mut compared = 0;
+        for number in 0..20 {
+            let route = route(&line(number));
+            compared += earlier.candidates(&route).into_iter().map(Vec::len).sum::<usize>();
+            assert_eq!(earlier.find_unreachable(&route), None);
+            earlier.push(String::new(), route);
+        }
+        assert_eq!(compared, expected, "{}", line(0));
+    }
+}
+
+#[test]
+fn the_first_of_several_wider_routes_is_named() {
+    let lines = ["host = 'x.a.example'", "path_prefix = '/v1'", "host = '*.a.example'", "host = '*.example'"];
+    let narrow = "host = 'y.a.example'\npath_prefix = '/v1/x'\nheaders = { a = '1' }";
+    let routes = |lines: &[&str]| lines.join("\n[[routes]]\nupstream = \"api\"\n");
+    let message = |number| format!("never gets a request, because routes[{number}] takes all of them");
+    let problem = |lines: &[&str]| problems(&file("", "", &routes(lines))).concat();
+    assert!(problem(&[&lines[..], &[narrow]].concat()).contains(&message(1)));
+    assert!(problem(&[lines[0], lines[3], lines[2], narrow]).contains(&message(1)));
 }
 
 #[test]

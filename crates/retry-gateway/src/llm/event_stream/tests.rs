@@ -13,8 +13,8 @@ fn check(stream: &str, expected: Option<FirstEvent>) {
     }
 }
 
-const FAILURE: Option<FirstEvent> = Some(FirstEvent::Failure);
-const EVENT: Option<FirstEvent> = Some(FirstEvent::Other);
+const FAILURE: Option<FirstEvent> = Some(FirstEvent::Failure(None));
+const EVENT: Option<FirstEvent> = Some(FirstEvent::Output);
 
 const OVERLOADED: &str =
     "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\"}}\n\n";
@@ -36,19 +36,23 @@ fn a_transient_error_is_distinguished_from_all_other_events() {
         check(&format!("event: error\ndata: {data}\n\n"), FAILURE);
     }
     for data in [
-        r#"{"type":"message_start","message":{}}"#,
-        r#"{"id":"chatcmpl-1","object":"chat.completion.chunk","choices":[]}"#,
+        r#"{"type":"content_block_delta","delta":{"type":"text_delta","text":"hi"}}"#,
+        r#"{"id":"chatcmpl-1","object":"chat.completion.chunk","choices":[{"delta":{"content":"hi"}}]}"#,
         r#"{"type":"error","error":{"type":"invalid_request_error","message":"overloaded_error"}}"#,
-        r#"{"error":{"type":"insufficient_quota","code":"insufficient_quota"}}"#,
-        r#"{"error":{"type":"rate_limit_error","code":"insufficient_quota"}}"#,
         r#"{"error":{"code":400,"message":".."}}"#,
         r#"{"error":"server_error"}"#,
-        r#"{"type":"response.created","code":"server_error"}"#,
+        r#"{"type":"response.output_text.delta","code":"server_error"}"#,
         "[DONE]",
         "",
         "{",
     ] {
         check(&format!("data: {data}\n\n"), EVENT);
+    }
+    for data in [
+        r#"{"error":{"type":"insufficient_quota","code":"insufficient_quota"}}"#,
+        r#"{"error":{"type":"rate_limit_error","code":"insufficient_quota"}}"#,
+    ] {
+        check(&format!("data: {data}\n\n"), Some(FirstEvent::QuotaGone));
     }
 }
 
@@ -62,6 +66,9 @@ fn keep_alives_are_no_event() {
         "event: ping\ndata: {\"type\": \"ping\"}\n\n",
         "data: {\"type\": \"ping\"}\n\n",
         "event: ping\ndata:\n\n",
+        "event: response.created\ndata: {\"type\":\"response.created\",\"response\":{\"id\":\"r\"}}\n\n",
+        "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{}}\n\n",
+        "data: {\"choices\":[{\"delta\":{\"role\":\"assistant\",\"content\":\"\"}}]}\n\n",
         // Without data there is none.
         "event: error\n\n",
         "id: 1\n\n",

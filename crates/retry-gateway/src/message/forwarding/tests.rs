@@ -1,5 +1,7 @@
 use std::net::IpAddr;
 
+use http::HeaderName;
+
 use super::*;
 use crate::message::headers::host_of;
 
@@ -8,7 +10,7 @@ fn client(is_trusted: bool) -> Arc<ConnectionInfo> {
 }
 
 fn forward(given: &mut Request<()>, client: &Arc<ConnectionInfo>) {
-    let valid = ValidRequest { scan: HeaderScan::new(given.headers()), host: host_of(given) };
+    let valid = ValidRequest { scan: HeaderScan::of_request(given.headers()).0, host: host_of(given) };
     let forwarded = request(given, valid, client);
     forwarded.forwarding.add_to(given.headers_mut());
 }
@@ -156,5 +158,28 @@ fn forwarding_headers_of_other_clients_are_removed() {
 fn connection_cannot_remove_an_end_to_end_header() {
     for name in ["authorization", "content-length", "content-type", "cookie", "host", "idempotency-key"] {
         check(&[("connection", name), (name, "1")], &[("connection", None), (name, Some("1"))]);
+    }
+}
+
+#[test]
+fn a_response_has_one_length_or_none() {
+    for (status, lengths, expected) in [
+        (200, &["5, 5"][..], &["5"][..]),
+        (206, &["5 ,5, 5"], &["5"]),
+        (200, &["5"], &["5"]),
+        (200, &[], &[]),
+        (204, &["0"], &[]),
+        (204, &["0, 0"], &[]),
+        (304, &["5, 5"], &["5"]),
+    ] {
+        let mut builder = Response::builder().status(status);
+        for length in lengths {
+            builder = builder.header("content-length", *length);
+        }
+        let mut given = builder.header("x-a", "1, 1").body(()).unwrap();
+        response(&mut given);
+        let left: Vec<_> = given.headers().get_all("content-length").iter().collect();
+        assert_eq!(left, expected, "{status} {lengths:?}");
+        assert_eq!(given.headers()["x-a"], "1, 1");
     }
 }

@@ -1,4 +1,10 @@
+use std::time::Duration;
+
+use http::StatusCode;
+use prometheus_client::metrics::counter::Counter;
+
 use super::*;
+use crate::config::OutlierDetection;
 
 /// The endpoints of an upstream, and a clock that the test moves.
 struct TestCluster {
@@ -26,7 +32,7 @@ impl TestCluster {
                 'f' => EndpointOutcome::Failure,
                 _ => EndpointOutcome::Unreachable,
             };
-            self.endpoints[endpoint].record(outcome, || self.now);
+            self.endpoints[endpoint].record(outcome, false, || self.now);
         }
     }
 
@@ -41,6 +47,24 @@ impl TestCluster {
     fn is_ejected(&self, endpoint: usize) -> bool {
         self.endpoints[endpoint].is_ejected()
     }
+}
+
+/// A probe whose client has gone says nothing about the endpoint.
+#[test]
+fn a_probe_that_is_given_up_is_due_at_once() {
+    let mut cluster = TestCluster::new(2, |_| {});
+    cluster.record(0, "u");
+    let release = |cluster: &TestCluster| cluster.endpoints[0].release_probe(cluster.now);
+    release(&cluster);
+    assert!(!cluster.try_probe(0), "nobody probed it");
+    cluster.advance(1);
+    assert!(cluster.try_probe(0) && !cluster.try_probe(0));
+    release(&cluster);
+    assert!(cluster.is_ejected(0) && cluster.try_probe(0) && !cluster.try_probe(0));
+    cluster.record(0, "s");
+    assert!(!cluster.is_ejected(0));
+    release(&cluster);
+    assert!(!cluster.is_ejected(0));
 }
 
 #[track_caller]
@@ -83,7 +107,7 @@ fn a_large_share_of_failures_among_enough_requests_ejects_an_endpoint() {
 #[test]
 fn a_success_of_a_healthy_endpoint_reads_no_clock() {
     let cluster = TestCluster::new(2, |_| {});
-    cluster.endpoints[0].record(EndpointOutcome::Success, || panic!("nothing failed lately"));
+    cluster.endpoints[0].record(EndpointOutcome::Success, false, || panic!("nothing failed lately"));
 }
 
 // | 0 ejected | 1 probe fails | 3 probe fails | 7 probe succeeds |
@@ -159,7 +183,10 @@ fn the_number_of_ejected_endpoints_is_bounded() {
 
 #[test]
 fn only_the_listed_statuses_are_failures() {
-    let config = OutlierDetection::default();
+    let default = OutlierDetection::default();
+    assert_eq!(default.outcome(StatusCode::SERVICE_UNAVAILABLE), EndpointOutcome::Success);
+    let listed = [StatusCode::INTERNAL_SERVER_ERROR, StatusCode::SERVICE_UNAVAILABLE];
+    let config = OutlierDetection { status_codes: listed.into(), ..default };
     for (status, expected) in [
         (200, EndpointOutcome::Success),
         (404, EndpointOutcome::Success),
@@ -170,4 +197,40 @@ fn only_the_listed_statuses_are_failures() {
     ] {
         assert_eq!(config.outcome(StatusCode::from_u16(status).unwrap()), expected, "{status}");
     }
+}
+
+/// A request may go to an ejected endpoint although its probe is not due: all others have failed it.
+#[test]
+fn an_ejected_endpoint_that_answers_a_resend_is_back() {
+    let mut cluster = TestCluster::new(4, |_| {});
+    (0..4).for_each(|endpoint| cluster.record(endpoint, "u"));
+    let standings = |cluster: &TestCluster| -> Vec<_> {
+        cluster.endpoints.iter().map(EndpointHealth::standing).collect()
+    };
+    assert_eq!(standings(&cluster), [Standing::Outlier; 4]);
+    cluster.record(0, "s");
+    assert!(cluster.is_ejected(0), "the response may be older than the ejection");
+    let now = cluster.now;
+    cluster.endpoints[0].record(EndpointOutcome::Failure, true, || now);
+    assert!(cluster.is_ejected(0));
+    cluster.endpoints[0].record(EndpointOutcome::Success, true, || now);
+    check_snapshot(&cluster, EndpointState::Watched, 1);
+    assert_eq!((standings(&cluster)[0], cluster.outliers.ejected()), (Standing::Good, 1));
+    cluster.record(2, "u");
+    assert!(cluster.is_ejected(2), "the room for an ejection is free again");
+    cluster.record(0, "f");
+    cluster.record(3, "s");
+    let expected = [Standing::Failing, Standing::Outlier, Standing::Outlier, Standing::Good];
+    assert_eq!(standings(&cluster), expected);
+    cluster.advance(1);
+    assert!(cluster.try_probe(1));
+}
+
+#[test]
+fn failing_endpoints_are_ordered_by_their_last_use() {
+    let cluster = TestCluster::new(3, |_| {});
+    ["u", "u", "s"].iter().enumerate().for_each(|(endpoint, outcome)| cluster.record(endpoint, outcome));
+    cluster.endpoints[0].mark_used();
+    let uses: Vec<_> = cluster.endpoints.iter().map(EndpointHealth::last_use).collect();
+    assert_eq!(uses, [3, 2, 0]);
 }

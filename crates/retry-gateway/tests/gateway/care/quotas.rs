@@ -53,8 +53,38 @@ fn any_other_refusal_is_sent_again() {
     check(say(429, &[JSON, SOON], "insufficient_quota"), 2, "done");
     check(say(429, &["content-type: text/plain", SOON], GONE), 2, "done");
     check(say(429, &[SOON], GONE), 2, "done");
-    // Nothing is decompressed, even if it only says that it is compressed.
+    // It only says that it is compressed.
     check(say(429, &[JSON, SOON, "content-encoding: gzip"], GONE), 2, "done");
+}
+
+/// Gemini names the wait in the body, and OpenAI in a sentence.
+#[test]
+fn a_wait_in_the_body_counts_where_no_header_names_one() {
+    let gemini = r#"{"error":{"code":429,"status":"RESOURCE_EXHAUSTED","details":[{"@type":"type.googleapis.com/google.rpc.RetryInfo","retryDelay":"1.2s"}]}}"#;
+    let sentence = r#"{"error":{"code":"rate_limit_exceeded","message":"Please try again in 1.2s."}}"#;
+    for (status, body) in [(429, gemini), (403, gemini), (429, sentence)] {
+        let began = Instant::now();
+        let upstream = Upstream::answering(vec![say(status, &[JSON], body), say(200, &[], "done")]);
+        let gateway = Gateway::before(&upstream.url(), LLM);
+        assert_eq!(
+            call(gateway.address, "POST /v1/x:generateContent", &[], "hello").body,
+            "done",
+            "{status} {body}"
+        );
+        assert!(began.elapsed() >= Duration::from_millis(1_200), "{status} {body}: {:?}", began.elapsed());
+    }
+    let began = Instant::now();
+    check(say(429, &[JSON, SOON], &gemini.replace("1.2s", "60s")), 2, "done");
+    assert!(began.elapsed() < Duration::from_secs(30), "{:?}", began.elapsed());
+}
+
+#[test]
+fn what_no_wait_changes_is_the_clients_at_once() {
+    let day = r#"{"error":{"code":429,"details":[{"violations":[{"quotaId":"RequestsPerDay"}]},{"retryDelay":"1s"}]}}"#;
+    check(say(429, &[JSON], day), 1, day);
+    let large = r#"{"error":{"code":"rate_limit_exceeded","message":"Request too large for x: Limit 30000, Requested 61000."}}"#;
+    let full = ["x-ratelimit-limit-tokens: 30000", "x-ratelimit-remaining-tokens: 30000"];
+    check(say(429, &[JSON, full[0], full[1]], large), 1, large);
 }
 
 #[test]

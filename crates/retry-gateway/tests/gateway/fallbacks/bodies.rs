@@ -36,10 +36,10 @@ fn a_body_that_is_kept_goes_along() {
     let limit = |retry| Lines { retry, ..LLM };
     check(&refusing().url(), &[], 0, LLM, true);
     check(&refusing().url(), &[], 5, LLM, true);
-    check(&refusing().url(), &[], 65_536, LLM, true);
+    check(&refusing().url(), &[], 1 << 20, LLM, true);
     check(&refusing().url(), &[], LARGE, limit("request_body_buffer_limit = \"4MiB\""), true);
     // Half a body is nobody's request.
-    check(&refusing().url(), &[], 65_537, LLM, false);
+    check(&refusing().url(), &[], (1 << 20) + 1, LLM, false);
     check(&refusing().url(), &[], LARGE, limit("request_body_buffer_limit = \"2MiB\""), false);
     check(&refusing().url(), &[], 5, limit("request_body_buffer_limit = 4"), false);
     check(&refusing().url(), &[], 5, limit("request_body_buffer_limit = 4\nnum_retries = 0"), false);

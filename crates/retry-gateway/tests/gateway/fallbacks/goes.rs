@@ -16,7 +16,22 @@ const LATE: &str = "retry-after: 3600";
 fn a_quota_that_is_gone_is_left_at_once_whatever_the_request() {
     for line in ["POST /", "GET /"] {
         check(&say(429, &[JSON, SOON], GONE), line, LLM, ("api 402, other 200", 200));
+        check(&say(200, &[JSON], GONE), line, LLM, ("api 402, other 200", 200));
+        let stream = format!("data: {GONE}\n\n");
+        check(
+            &say(200, &["content-type: text/event-stream"], &stream),
+            line,
+            LLM,
+            ("api 402, other 200", 200),
+        );
     }
+    // Proxies send it with a 200.
+    let proxied = r#"{"error":{"code":429,"type":"insufficient_quota"}}"#;
+    for line in ["POST /", "GET /"] {
+        check(&say(200, &[JSON], proxied), line, LLM, ("api 402, other 200", 200));
+    }
+    let lines = Lines { retry: "peek_quota = false", ..LLM };
+    check(&say(200, &[JSON], proxied), "POST /", lines, ("api 200", 200));
     // Where nobody looks, it is a refusal as any other.
     let lines = Lines { retry: "peek_quota = false\nnum_retries = 1", ..LLM };
     check(&say(429, &[JSON, SOON], GONE), "POST /", lines, ("api 429, api 429, other 200", 200));
@@ -87,9 +102,11 @@ fn what_may_have_been_processed_stays_unless_the_route_says_so() {
 
 #[test]
 fn what_is_no_failure_of_the_upstream_stays() {
-    for status in [200, 400, 402, 404, 500] {
+    for status in [200, 402, 404, 500] {
         check(&say(status, &[LATE], ""), "GET /", Lines::default(), (&format!("api {status}"), status));
     }
+    // With a time, this is the refusal of a limit.
+    check(&say(400, &[], ""), "GET /", Lines::default(), ("api 400", 400));
     check(&say(503, &["x-should-retry: false"], ""), "GET /", Lines::default(), ("api 503", 503));
     // It is a resend of somebody else's, who was told.
     let (api, other) = (Upstream::answering(vec![say(503, &[], "")]), other());
@@ -137,8 +154,8 @@ fn upstreams_without_room_are_passed_over() {
     let reply = call(gateway.address, "GET /", &[], "");
     assert_eq!((reply.status, reply.header("content-type")), (503, Some("application/problem+json")));
     assert_eq!(gateway.log(4)[3]["rejected"], "overflow");
-    // With the one that hangs; the last one went nowhere.
-    assert_eq!(gateway.metric(left), 4.0);
+    // With the one that hangs, and the one that found no room there either.
+    assert_eq!(gateway.metric(left), 5.0);
 }
 
 /// There is no room where the request would go, so its client gets what there is.

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::{Lines, gateway, logged, other};
 use crate::client::call;
+use crate::paced::{Refusing, stop};
 use crate::upstream::{Upstream, say};
 
 /// Turns the first request away for so long, and takes all others.
@@ -14,23 +15,27 @@ fn refusing_once(hint: &'static str) -> Upstream {
     })
 }
 
-/// Who answers a second request, while the pace of the first upstream holds it for so long.
+/// Who answers a request, while the pace of the first upstream holds it for so long.
 #[track_caller]
 fn check(hint: &'static str, api: &'static str, fallback: &'static str, is_held: bool) {
-    let (upstream, other) = (refusing_once(hint), other());
+    let (refusing, other) = (Refusing::start(hint), other());
+    let upstream = &refusing.upstream;
     let gateway = gateway(
         &upstream.url(),
         &other.url(),
         Lines { api, fallback, retry: "num_retries = 0", ..Lines::default() },
     );
-    assert_eq!(call(gateway.address, "POST /", &[], "").status, 429);
+    // The last one is held back too, or goes to the other upstream.
+    stop(&gateway, "POST /", &[]);
+    refusing.open();
+    let (requests, seen) = (gateway.logged(), upstream.seen().len());
     let began = Instant::now();
     let body = call(gateway.address, "POST /", &[], "hello").body;
     let took = began.elapsed();
     if is_held {
         assert_eq!(
-            (body.as_str(), logged(&gateway, 2).as_str()),
-            ("api", "api 200"),
+            (body.as_str(), logged(&gateway, requests + 1).as_str()),
+            ("done", "api 200"),
             "{hint} {api} {fallback}"
         );
         return;
@@ -38,14 +43,19 @@ fn check(hint: &'static str, api: &'static str, fallback: &'static str, is_held:
     assert_eq!(body, "other", "{hint} {api} {fallback}");
     assert!(took < Duration::from_millis(2_500), "{hint} {api} {fallback}: {took:?}");
     assert_eq!(
-        (upstream.seen().len(), other.seen()[0].body.as_str()),
-        (1, "hello"),
+        (upstream.seen().len(), other.seen()[1].body.as_str()),
+        (seen, "hello"),
         "{hint} {api} {fallback}"
     );
     let expected = if api.contains("endpoint") { "api paced, other 200" } else { "other 200" };
-    assert_eq!(logged(&gateway, 2), expected);
+    assert_eq!(logged(&gateway, requests + 1), expected);
     let left = "upstream_rq_fallback_total{upstream=\"api\",reason=\"paced\"}";
-    assert_eq!(gateway.metric(left), 1.0);
+    assert_eq!(gateway.metric(left), 2.0);
+    // The alert on rejections is about clients that got a 503.
+    for reason in ["too_long", "full"] {
+        let rejected = format!("pace_rejected_total{{upstream=\"api\",reason=\"{reason}\"}}");
+        assert_eq!(gateway.metric(&rejected), 0.0, "{hint} {api} {fallback} {reason}");
+    }
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! The Python that has the SDKs. It is made once, and kept in the target directory.
+//! The Python that has the SDKs and grpcio. It is made once, and kept in the target directory.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 
 /// Its path. Where it cannot be made, the test fails with one line that says what is missing.
 #[track_caller]
-pub(super) fn python() -> &'static Path {
+pub(crate) fn python() -> &'static Path {
     match &*PYTHON {
         Ok(path) => path,
         Err(missing) => panic!("{missing}"),
@@ -34,7 +34,7 @@ fn make(folder: &Path) -> Result<(), String> {
     run(Command::new(place.path().join("bin/python"))
         .args(["-m", "pip", "install", "--quiet", "--no-input", "--only-binary", ":all:", "--requirement"])
         .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/gateway/sdks/requirements.txt")))
-    .map_err(|error| format!("pip cannot install the openai and anthropic SDKs: {error}"))?;
+    .map_err(|error| format!("pip cannot install the openai and anthropic SDKs, and grpcio: {error}"))?;
     match std::fs::rename(place.path(), folder) {
         Ok(()) => drop(place.keep()),
         // Another process was faster.

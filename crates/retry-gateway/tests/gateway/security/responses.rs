@@ -1,6 +1,11 @@
 //! Responses that two readers could take for two different things.
 
+use testkit::raw_http2::{
+    DEFAULT_WINDOW, END_HEADERS, END_STREAM, Frames, HEADERS, RawHttp2Server, StreamDeed,
+};
+
 use crate::client::call;
+use crate::configured::gateway;
 use crate::process::Gateway;
 use crate::upstream::{Act, Upstream, say};
 
@@ -68,6 +73,40 @@ fn the_same_length_twice_is_said_once() {
     assert_eq!(reply.head.matches("content-length").count(), 1, "{}", reply.head);
 }
 
+/// It would be malformed the next time too, and the endpoint lives.
+#[test]
+fn a_malformed_answer_is_not_asked_for_again() {
+    let once = |gateway: &Gateway| {
+        let reply = call(gateway.address, "GET /", &[], "");
+        let record = &gateway.log(1)[0];
+        assert!(reply.status == 502 && reply.body.contains("not valid HTTP"), "{}{record}", reply.body);
+        let attempts = record["attempts"].as_array().unwrap();
+        assert_eq!(attempts.len(), 1, "{record}");
+        assert_eq!(attempts[0]["error"], "malformed response", "{record}");
+    };
+    let ejecting = "outlier_detection = { consecutive_5xx = 1 }";
+    for lines in ["content-length: 3\r\ntransfer-encoding: chunked", "transfer-encoding: xx"] {
+        let said = format!("HTTP/1.1 200 OK\r\n{lines}\r\n\r\n5\r\nhello\r\n0\r\n\r\n");
+        let upstream = Upstream::answering(vec![Act::Say(said), say(200, &[], "well")]);
+        let gateway = gateway(&[upstream.url()], ejecting, "", "");
+        once(&gateway);
+        assert_eq!(call(gateway.address, "GET /", &[], "").body, "well");
+    }
+    // Literals without a name of the table: `x-a: 1` without a status, `connection: close`, `X: 1`.
+    let no_status: Frames = &[(HEADERS, END_HEADERS | END_STREAM, b"\x10\x03x-a\x011")];
+    let connection: Frames = &[(HEADERS, END_HEADERS | END_STREAM, b"\x88\x10\x0aconnection\x05close")];
+    let upper_case: Frames = &[(HEADERS, END_HEADERS | END_STREAM, b"\x88\x10\x01X\x011")];
+    // `content-length: 5` without any content.
+    let no_content: Frames = &[(HEADERS, END_HEADERS | END_STREAM, b"\x88\x0f\x0d\x015")];
+    for frames in [no_status, connection, upper_case, no_content] {
+        let server = RawHttp2Server::start_blocking(DEFAULT_WINDOW, vec![StreamDeed::Send(frames)]);
+        let lines = format!("protocol = \"http2\"\n{ejecting}");
+        let gateway = gateway(&[server.url()], &lines, "", "");
+        once(&gateway);
+        assert_eq!(call(gateway.address, "GET /", &[], "").status, 200);
+    }
+}
+
 /// It would take the client's next bytes for something else.
 #[test]
 fn nobody_switches_who_was_not_asked_to() {
@@ -76,4 +115,8 @@ fn nobody_switches_who_was_not_asked_to() {
     let gateway = Gateway::before(&upstream.url(), &[]);
     let (said, _) = exchange(gateway.address, b"GET / HTTP/1.1\r\nhost: a\r\n\r\n");
     assert!(!said.starts_with("HTTP/1.1 101"), "{said}");
+    // It is a response that is not valid, and the log says so.
+    assert!(said.starts_with("HTTP/1.1 502") && said.contains("not valid HTTP"), "{said}");
+    let record = &gateway.log(1)[0];
+    assert_eq!(record["attempts"][0]["error"], "malformed response", "{record}");
 }

@@ -73,3 +73,51 @@ fn a_client_cannot_name_away_what_is_for_everybody() {
     }
     assert_eq!(seen.body, "hello");
 }
+
+/// Names that frameworks take for the client's address, and names that CGI and WSGI take for other ones.
+#[test]
+fn no_other_name_tells_of_somebody_before() {
+    let addresses = [
+        "true-client-ip",
+        "x-azure-socketip",
+        "cf-pseudo-ipv4",
+        "cloudfront-viewer-address",
+        "incap-client-ip",
+        "x-sucuri-clientip",
+        "ali-cdn-real-ip",
+        "x-vercel-forwarded-for",
+        "x-nf-client-connection-ip",
+        "forwarded-for",
+        "x-forwarded",
+        "x-envoy-internal",
+        "x-client-ip",
+        "x-cluster-client-ip",
+        "cf-connecting-ip",
+        "fastly-client-ip",
+        "x-original-forwarded-for",
+        "x-forwarded-client-cert",
+    ];
+    let underscores = ["X_Forwarded_For", "Content_Length", "x-forwarded_for", "_", "tenant_id"];
+    for (top, keeps_addresses, keeps_underscores) in [
+        ("", false, false),
+        ("trusted_proxies = [\"127.0.0.0/8\"]", true, false),
+        ("underscores_in_headers = true", false, true),
+    ] {
+        let upstream = Upstream::answering(vec![say(200, &[], "")]);
+        let gateway = Gateway::by(&format!(
+            "{top}\n[upstreams.api]\nendpoints = [{:?}]\n[[routes]]\nupstream = \"api\"\n",
+            upstream.url()
+        ));
+        let lines: Vec<_> = addresses.iter().chain(&underscores).map(|name| format!("{name}: 1")).collect();
+        let lines: Vec<_> = lines.iter().map(String::as_str).collect();
+        assert_eq!(call(gateway.address, "POST /", &lines, "hello").status, 200);
+        let seen = upstream.seen().remove(0);
+        for name in addresses {
+            assert_eq!(seen.header(name).is_some(), keeps_addresses, "{top} {name}");
+        }
+        for name in underscores {
+            assert_eq!(seen.header(name).is_some(), keeps_underscores, "{top} {name}");
+        }
+        assert_eq!(seen.body, "hello");
+    }
+}

@@ -1,0 +1,16 @@
+//! Sizes of the buffers of a client's connection. `docs/operations.md` multiplies them out.
+
+/// Bytes of one HTTP/1.1 response, beside its first piece, beyond which hyper gets no further piece before the
+/// client has taken some. hyper itself would take as many bytes as a head may have.
+pub(crate) const HTTP1_WRITE_BUFFER: usize = 24 * 1024;
+
+/// Bytes of one HTTP/2 response that hyper takes before the client has room for them. hyper's default of
+/// 400 KiB lets a client that reads nothing hold 80 MiB with the 200 streams of one connection.
+pub(crate) const HTTP2_SEND_BUFFER: usize = 16 * 1024;
+
+/// Bytes of one HTTP/2 request's body that the client may send before an upstream takes them.
+pub(crate) const HTTP2_STREAM_WINDOW: u32 = 64 * 1024;
+
+/// The bytes that a client may send in this way in all requests of one HTTP/2 connection together. Uploads that wait for an upstream thus hold
+/// up the others of their connection only once there are sixteen of them.
+pub(crate) const HTTP2_CONNECTION_WINDOW: u32 = 16 * HTTP2_STREAM_WINDOW;

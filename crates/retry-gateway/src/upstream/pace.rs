@@ -1,0 +1,125 @@
+//! The paces of an upstream: which requests share a limit of the server, and which count as one tenant.
+
+mod model;
+
+use std::borrow::Cow;
+use std::hash::{BuildHasher, Hash, Hasher, RandomState};
+use std::net::IpAddr;
+
+use http::HeaderName;
+use tower_http_retry::{Pace, RequestHead};
+
+use self::model::model_of;
+use crate::config::{FairBy, HostRule, PaceConfig, PaceKey, UpstreamConfig};
+use crate::llm::BodyModel;
+
+/// The address of a request's client, as far as trusted proxies tell it. It is an extension of the request
+/// where a pace is fair by client.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ClientAddress(pub(crate) IpAddr);
+
+/// Returns the pace of an upstream with the key that is in force. The key `authority` means all requests where
+/// the upstream always gets the same `Host`, and the requests to the same endpoint where it gets that of the
+/// endpoint. A reload keeps the paces of an upstream for which this is unchanged.
+///
+/// The queue of a pace with several keys is no longer than all that may wait at the upstream. A key may have a part of the
+/// queue only, and so cannot take the places that the others need.
+pub(crate) fn in_force(upstream: &UpstreamConfig) -> Option<PaceConfig> {
+    let mut pace = upstream.pace.clone()?;
+    if pace.key == PaceKey::Authority {
+        pace.key = match upstream.host {
+            HostRule::Endpoint => PaceKey::Endpoint,
+            HostRule::Preserve => PaceKey::Authority,
+            HostRule::Name(_) => PaceKey::Upstream,
+        };
+    }
+    if !matches!(pace.key, PaceKey::Upstream | PaceKey::Endpoint) {
+        pace.waiters = pace.waiters.min(upstream.max_pending_requests);
+    }
+    Some(pace)
+}
+
+/// Creates a pace, whose key is one that is [in force](in_force).
+///
+/// The pace belongs to one upstream or to one endpoint, so the host that a client asked for is no part of its
+/// keys, unless the key is that host.
+pub(crate) fn new_pace(config: &PaceConfig) -> Pace {
+    let pace = match &config.key {
+        PaceKey::Upstream | PaceKey::Endpoint => Pace::per(|_| ()),
+        PaceKey::Authority => Pace::per_authority(),
+        PaceKey::Credential => keyed(hash_credential),
+        PaceKey::CredentialAndModel => {
+            let name = config.model_header.clone();
+            keyed(move |head, hasher| {
+                hash_credential(head, hasher);
+                hash_model(head, &name, hasher);
+            })
+        }
+        PaceKey::Header(name) => {
+            let name = name.clone();
+            keyed(move |head, hasher| hash_header(head, name.as_str(), hasher))
+        }
+    };
+    let pace = pace.longest(config.longest).waiters(config.waiters).keys(config.keys);
+    let pace = if config.slow_start { pace.slow_start() } else { pace };
+    match &config.fair_by {
+        None => pace,
+        Some(FairBy::Client) => {
+            pace.fair_by(|head| head.extension().map(|ClientAddress(address)| tenant_of(*address)))
+        }
+        Some(FairBy::Header(name)) => {
+            let (name, state) = (name.clone(), RandomState::new());
+            pace.fair_by(move |head| hashed(&state, |hasher| hash_header(head, name.as_str(), hasher)))
+        }
+    }
+}
+
+/// Creates a pace whose key is what `hash` hashes. A pace saves hashes only, so the key needs no copy.
+fn keyed(
+    hash: impl Fn(&RequestHead<'_>, &mut <RandomState as BuildHasher>::Hasher) + Send + Sync + 'static,
+) -> Pace {
+    let state = RandomState::new();
+    Pace::per(move |head| hashed(&state, |hasher| hash(head, hasher)))
+}
+
+fn hashed(state: &RandomState, hash: impl FnOnce(&mut <RandomState as BuildHasher>::Hasher)) -> u64 {
+    let mut hasher = state.build_hasher();
+    hash(&mut hasher);
+    hasher.finish()
+}
+
+/// Hashes the credential, with its place, so that the same value in another header is another key.
+fn hash_credential(head: &RequestHead<'_>, hasher: &mut impl Hasher) {
+    head.each_credential(|place, value| (place, value).hash(hasher));
+}
+
+/// Returns true if a path names the model.
+pub(crate) fn path_names_model(path: &str) -> bool {
+    model_of(path).is_some()
+}
+
+/// Hashes the model that the path names, or else the header, or else the body.
+fn hash_model(head: &RequestHead<'_>, name: &HeaderName, hasher: &mut impl Hasher) {
+    let header = || head.headers().find(|(header, _)| header == name).map(|(_, value)| Cow::Borrowed(value));
+    let body = || head.extension().map(|BodyModel(model)| Cow::Borrowed(&**model));
+    model_of(head.path()).or_else(header).or_else(body).hash(hasher);
+}
+
+/// Hashes all values of a header.
+fn hash_header(head: &RequestHead<'_>, name: &str, hasher: &mut impl Hasher) {
+    for (_, value) in head.headers().filter(|(header, _)| *header == name) {
+        value.hash(hasher);
+    }
+}
+
+/// Returns the tenant of a client: its address. An IPv6 host usually has all addresses with the same first 64
+/// bits (RFC 4291 section 2.5.4), and would be as many tenants.
+fn tenant_of(address: IpAddr) -> u64 {
+    match address {
+        IpAddr::V4(address) => address.to_bits().into(),
+        IpAddr::V6(address) => (address.to_bits() >> 64) as u64,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,293 @@
+//! The HTTP/1.1 connections to one endpoint. Each has one request at a time.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderName, Response};
+use hyper::body::Incoming;
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use tokio::sync::oneshot;
+use tokio::task::AbortHandle;
+use tokio::time::Instant;
+
+use super::error::SendError;
+use super::idle::IdleList;
+use super::request::{ConnectionFuture, EndpointBody, EndpointRequest};
+use super::sweep::{self, Sweep};
+use crate::config::ConnectionConfig;
+use crate::sync::lock;
+use crate::upstream::buffers;
+use crate::upstream::connect::Connector;
+use crate::upstream::idle_connections::IdleConnections;
+
+/// The HTTP/1.1 connections to one endpoint.
+#[derive(Debug)]
+pub(crate) struct Http1Pool {
+    pub(super) connector: Connector,
+    http: http1::Builder,
+    idle_timeout: Duration,
+    max_age: Option<Duration>,
+    state: Mutex<PoolState>,
+}
+
+#[derive(Debug, Default)]
+struct PoolState {
+    idle: IdleList<Http1Connection>,
+    /// Requests that open a connection, and take the first one that another request gives back before.
+    waiters: VecDeque<oneshot::Sender<Http1Connection>>,
+    /// Set while a task closes the connections that no request takes.
+    is_swept: bool,
+}
+
+/// A connection without a request.
+pub(crate) struct Http1Connection {
+    sender: http1::SendRequest<EndpointBody>,
+    /// The task that reads and writes the socket.
+    task: AbortHandle,
+    opened_at: Instant,
+    /// The longest time that the connection may be idle, as the last response said.
+    keep_alive: Option<Duration>,
+}
+
+/// A connection with one request. Dropped before the end of the response, it closes the connection.
+#[derive(Debug)]
+pub(crate) struct Http1Lease {
+    /// Taken when the connection goes back.
+    connection: Option<Http1Connection>,
+    pool: Arc<Http1Pool>,
+}
+
+impl Http1Pool {
+    pub(super) fn new(connector: Connector, config: &ConnectionConfig) -> Self {
+        Self {
+            connector,
+            http: builder(config),
+            idle_timeout: config.pool_idle_timeout,
+            max_age: config.max_connection_age,
+            state: Mutex::default(),
+        }
+    }
+
+    /// Takes an idle connection. `now` may be a moment ago.
+    pub(super) fn take_idle(&self, now: Instant) -> Option<Http1Connection> {
+        lock(&self.state).idle.pop(now, Http1Connection::is_ready)
+    }
+
+    /// Opens a connection, or takes the first one that another request gives back until then.
+    pub(super) async fn connection(self: &Arc<Self>) -> Result<Http1Connection, SendError> {
+        let (waiter, returned) = oneshot::channel();
+        {
+            let mut state = lock(&self.state);
+            while state.waiters.front().is_some_and(oneshot::Sender::is_closed) {
+                state.waiters.pop_front();
+            }
+            state.waiters.push_back(waiter);
+        }
+        let mut opening = Box::pin(Arc::clone(self).open());
+        tokio::select! {
+            biased;
+            Ok(connection) = returned => {
+                // The new connection will serve a later request.
+                let pool = Arc::clone(self);
+                tokio::spawn(async move {
+                    if let Ok(connection) = opening.await {
+                        pool.give(connection);
+                    }
+                });
+                Ok(connection)
+            }
+            opened = &mut opening => opened,
+        }
+    }
+
+    async fn open(self: Arc<Self>) -> Result<Http1Connection, SendError> {
+        let handshake = async |socket| Ok(self.http.handshake(TokioIo::new(socket)).await?);
+        let (sender, driver) = self.connector.connect(handshake).await.map_err(SendError::Connect)?;
+        // The sender gets the errors of a request. There is no one to tell of an error of an idle connection.
+        let task = tokio::spawn(async { drop(driver.with_upgrades().await) }).abort_handle();
+        Ok(Http1Connection { sender, task, opened_at: Instant::now(), keep_alive: None })
+    }
+
+    /// Hands a request to a connection, which belongs to the lease until the end of the response.
+    pub(super) fn send(
+        self: Arc<Self>,
+        mut connection: Http1Connection,
+        request: EndpointRequest,
+    ) -> (Http1Lease, ConnectionFuture) {
+        let response = Box::pin(connection.sender.try_send_request(request));
+        (Http1Lease { connection: Some(connection), pool: self }, response)
+    }
+
+    /// Takes back a connection that is ready for another request.
+    fn give(self: &Arc<Self>, mut connection: Http1Connection) {
+        let now = Instant::now();
+        let idle_timeout = connection.keep_alive.unwrap_or(self.idle_timeout).min(self.idle_timeout);
+        let retires_at = self.max_age.map(|max_age| connection.opened_at + max_age);
+        let expires_at = retires_at.map_or(now + idle_timeout, |at| at.min(now + idle_timeout));
+        if expires_at <= now {
+            return;
+        }
+        let mut state = lock(&self.state);
+        while let Some(waiter) = state.waiters.pop_front() {
+            match waiter.send(connection) {
+                Ok(()) => return,
+                Err(unsent) => connection = unsent,
+            }
+        }
+        state.idle.push(connection, expires_at);
+        if !state.is_swept {
+            state.is_swept = true;
+            sweep::start(self, expires_at);
+        }
+    }
+}
+
+impl IdleConnections for Http1Pool {
+    fn first_expiry(&self) -> Option<Instant> {
+        lock(&self.state).idle.first_expiry()
+    }
+
+    fn close_first(&self) {
+        let connection = lock(&self.state).idle.remove_first();
+        if let Some(connection) = connection {
+            connection.task.abort();
+        }
+    }
+}
+
+fn builder(config: &ConnectionConfig) -> http1::Builder {
+    let mut builder = http1::Builder::new();
+    builder.preserve_header_case(config.header_case.preserve).title_case_headers(config.header_case.title);
+    builder.max_headers(config.max_response_headers);
+    builder.max_header_size(config.max_response_header_bytes);
+    builder.max_buf_size(config.max_response_header_bytes.max(buffers::HTTP1_BUFFER));
+    builder
+}
+
+impl Sweep for Http1Pool {
+    fn sweep(&self) -> Option<Instant> {
+        let mut state = lock(&self.state);
+        let unusable = state.idle.remove_unusable(Instant::now(), |connection| !connection.is_closed());
+        let next = state.idle.first_expiry();
+        state.is_swept = next.is_some();
+        drop(state);
+        drop(unusable);
+        next
+    }
+}
+
+impl Http1Connection {
+    fn is_ready(&self) -> bool {
+        self.sender.is_ready()
+    }
+
+    fn is_closed(&self) -> bool {
+        self.sender.is_closed()
+    }
+}
+
+impl Http1Lease {
+    /// Reads from a response head how long the server keeps an idle connection open.
+    pub(super) fn on_response(&mut self, response: &Response<Incoming>) {
+        if let Some(connection) = &mut self.connection {
+            connection.keep_alive = keep_alive(response.headers());
+        }
+    }
+
+    /// Gives the connection back once it is ready for another request.
+    ///
+    /// Mostly it is ready at the end of the response. It is not if the request body is still being sent, and for a
+    /// moment if its task runs on another thread.
+    pub(super) fn release(mut self) {
+        let Some(mut connection) = self.connection.take_if(|connection| !connection.is_ready()) else {
+            return;
+        };
+        if connection.is_closed() {
+            return;
+        }
+        let pool = Arc::clone(&self.pool);
+        tokio::spawn(async move {
+            if connection.sender.ready().await.is_ok() {
+                pool.give(connection);
+            }
+        });
+    }
+
+    pub(super) fn into_pool(self) -> Arc<Http1Pool> {
+        Arc::clone(&self.pool)
+    }
+}
+
+impl Drop for Http1Lease {
+    /// Gives the connection back if hyper has read the whole response. Otherwise the connection is closed.
+    fn drop(&mut self) {
+        let Some(connection) = self.connection.take() else { return };
+        match connection.is_ready() {
+            true => self.pool.give(connection),
+            // hyper would first write what it has of the request, for which an endpoint that reads nothing can
+            // keep it waiting. The request's body, and the client that sends it, would wait with it.
+            false => connection.task.abort(),
+        }
+    }
+}
+
+impl fmt::Debug for Http1Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Http1Connection").field("keep_alive", &self.keep_alive).finish_non_exhaustive()
+    }
+}
+
+/// Returns the time for which a server keeps an idle connection open (`Keep-Alive: timeout`, RFC 2068 section
+/// 19.7.1), less a margin in which a request could still meet the server's close.
+fn keep_alive(headers: &HeaderMap) -> Option<Duration> {
+    // Few heads have more lines than a look-up takes comparisons.
+    let values = headers.iter().filter(|(name, _)| **name == KEEP_ALIVE);
+    let lines = values.filter_map(|(_, line)| line.to_str().ok());
+    let timeouts = lines.flat_map(|line| line.split(',')).filter_map(|parameter| {
+        let (name, seconds) = parameter.split_once('=')?;
+        let is_timeout = name.trim().eq_ignore_ascii_case("timeout");
+        is_timeout.then(|| seconds.trim().trim_matches('"').parse().ok()).flatten()
+    });
+    Some(Duration::from_secs(timeouts.min()?).saturating_sub(KEEP_ALIVE_MARGIN))
+}
+
+static KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+/// The part of `Keep-Alive: timeout` in which a connection takes no request.
+const KEEP_ALIVE_MARGIN: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn the_server_says_how_long_a_connection_may_be_idle() {
+        let of = |value: &'static str| {
+            let headers = HeaderMap::from_iter([(KEEP_ALIVE.clone(), HeaderValue::from_static(value))]);
+            keep_alive(&headers).map(|time| time.as_secs())
+        };
+        for (value, expected) in [
+            ("timeout=5", Some(4)),
+            ("timeout=5, max=1000", Some(4)),
+            ("max=1000, Timeout = \"75\"", Some(74)),
+            ("timeout=1", Some(0)),
+            ("timeout=0", Some(0)),
+            ("timeout=-1", None),
+            ("timeout=soon", None),
+            ("max=5", None),
+            ("", None),
+        ] {
+            assert_eq!(of(value), expected, "{value}");
+        }
+        let lines = ["max=1000", "timeout=5", "timeout=9"].map(|line| (KEEP_ALIVE.clone(), line));
+        let mut headers = HeaderMap::new();
+        for (name, line) in lines {
+            headers.append(name, HeaderValue::from_static(line));
+        }
+        assert_eq!(keep_alive(&headers), Some(Duration::from_secs(4)), "the lines are one list");
+    }
+}
