@@ -3,6 +3,7 @@
 mod backoffs;
 mod decisions;
 mod hints;
+mod vendors;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -53,6 +54,15 @@ fn rows<R: DeserializeOwned>(data: &str) -> Vec<R> {
         cases: Vec<R>,
     }
     serde_json::from_str::<File<R>>(data).unwrap().cases
+}
+
+/// Rows that were collected later.
+const MORE: &str = include_str!("data/more_cases.json");
+
+/// The rows of one section of a file of vectors.
+fn section<R: DeserializeOwned>(data: &str, name: &str) -> Vec<R> {
+    let mut file: BTreeMap<String, serde_json::Value> = serde_json::from_str(data).unwrap();
+    serde_json::from_value(file.remove(name).unwrap()).unwrap()
 }
 
 /// Asserts that a table of exceptions names rows that exist, each once.

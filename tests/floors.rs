@@ -18,7 +18,6 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "base64",
             "bytes",
             "http",
-            "httpdate",
             "jiff",
             "prost",
             "rand",
@@ -54,14 +53,32 @@ const MAY_USE: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "http-retry-redis",
+        &[
+            "futures-util",
+            "hmac",
+            "http-retry",
+            "rand",
+            "redis",
+            // The cryptography of TLS, which the client of Redis does not choose.
+            "rustls",
+            "sha2",
+            "thiserror",
+            "tokio",
+        ],
+    ),
+    (
         "retry-gateway",
         &[
             "anyhow",
             "arc-swap",
+            "brotli-decompressor",
             "bytes",
             "clap",
             "clap_complete",
             "clap_mangen",
+            "flate2",
+            "h2",
             "http",
             "http-body",
             "http-body-util",
@@ -70,12 +87,15 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "hyper-rustls",
             "hyper-util",
             "ipnet",
+            "memchr",
             "mimalloc",
+            "nix",
             // For the feature `otlp`.
             "opentelemetry",
             "opentelemetry-http",
             "opentelemetry-otlp",
             "opentelemetry_sdk",
+            "percent-encoding",
             "pin-project-lite",
             "prometheus-client",
             "rand",
@@ -93,6 +113,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "tower",
             "tower-http-retry",
             "webpki-roots",
+            "zstd",
         ],
     ),
     (
@@ -108,6 +129,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "hyper",
             "hyper-util",
             "indicatif",
+            "rand",
             "serde",
             "serde_json",
             "tokio",
@@ -285,6 +307,19 @@ fn no_files_of_the_gateway_import_each_other_in_a_circle() {
         arrows.is_empty(),
         "these imports are part of a circle, or lead from one to another: {arrows:#?}"
     );
+}
+
+#[test]
+fn only_the_connection_names_the_client_of_redis() {
+    let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates/http-retry-redis/src");
+    let named = rust_files(&sources).into_iter().filter(|path| {
+        let text = fs::read_to_string(path).unwrap();
+        // Not the tests, which have a server of the name, and not the comments.
+        text.lines()
+            .any(|line| line.contains("redis::") && !line.contains("testkit::") && !line.contains("//"))
+    });
+    let named: Vec<_> = named.map(|path| path.strip_prefix(&sources).unwrap().to_owned()).collect();
+    assert_eq!(named, [Path::new("connection.rs")]);
 }
 
 #[test]

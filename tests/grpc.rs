@@ -3,3 +3,4 @@
 mod calls;
 mod health;
 mod service_config;
+mod timeouts;

@@ -1,4 +1,4 @@
-//! Callers who share a limit: who is sent, who waits, and who is turned away.
+//! Callers who share a limit: who is sent, who waits, and who is rejected.
 
 mod alone;
 mod cancellation;
@@ -7,12 +7,14 @@ mod deadlines;
 mod failures;
 mod hostile;
 mod keys;
-mod line;
 mod llm;
+mod own_timers;
 mod readiness;
-mod refusals;
+mod rejections;
 mod servers;
+mod threads;
 mod told;
+mod unpolled;
 mod wakers;
 
 use std::time::Duration;
@@ -22,10 +24,10 @@ use tokio::time::{Instant, sleep};
 use tower::util::{MapErr, Oneshot};
 use tower::{BoxError, Layer, Service, ServiceBuilder, ServiceExt};
 use tower_http_retry::pace::{PaceRejection, PaceService, SharedPace};
-use tower_http_retry::{Pace, PaceError, PaceLayer};
+use tower_http_retry::{Pace, PaceError, PaceLayer, RequestHead};
 
 use crate::support::upstream::Upstream;
-use crate::support::{Answer, Inner, Sent, assert_status, get, with_header};
+use crate::support::{Answer, Inner, Sent, get, stop, with_header};
 
 /// One pace for all requests to a server.
 fn per_authority() -> SharedPace {
@@ -42,17 +44,22 @@ fn busy(seconds: u64) -> Answer {
     with_header(429, "retry-after", &seconds.to_string())
 }
 
-/// Lets the server ask for quiet for so many seconds, from now on.
+/// Makes the server stop all requests for so many seconds, from now on.
 async fn close(pace: &SharedPace, seconds: u64) {
-    let client = PaceLayer::new(pace.clone()).layer(Upstream::answers(move |_| busy(seconds)));
-    assert_status(&client.oneshot(numbered(0)).await.unwrap(), 429);
+    stop(pace, || numbered(0), seconds).await;
 }
 
-/// A pace that was closed just now.
+/// A pace whose requests were all stopped just now.
 async fn closed(seconds: u64) -> SharedPace {
     let pace = per_authority();
     close(&pace, seconds).await;
     pace
+}
+
+/// How many calls the pace takes for in flight, and how many requests wait, of the server that `numbered` names.
+fn held(pace: &SharedPace) -> (u64, usize) {
+    let report = pace.report(&RequestHead::from(&numbered(0)));
+    (report.in_flight, report.waiting)
 }
 
 /// So many requests at once, the first first.
@@ -90,10 +97,10 @@ fn sends(upstream: &Upstream, start: Instant) -> Vec<(usize, u128)> {
     calls.iter().map(|call| (number(call.parts.uri.path()), (call.at - start).as_millis())).collect()
 }
 
-/// The refusal in a boxed error.
+/// The rejection in a boxed error.
 #[track_caller]
-fn refusal(error: &BoxError) -> PaceRejection {
-    *error.downcast_ref().expect("a refusal of the pace")
+fn rejection(error: &BoxError) -> PaceRejection {
+    *error.downcast_ref().expect("a rejection by the pace")
 }
 
 const MS: Duration = Duration::from_millis(1);

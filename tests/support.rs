@@ -7,6 +7,7 @@ pub(crate) mod http2;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::future::join_all;
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper_util::client::legacy::Client;
@@ -15,9 +16,11 @@ use hyper_util::rt::TokioExecutor;
 pub(crate) use testkit::{
     Answer, bodies, bucket, listener, peer, raw, raw_http2, server, status, upstream, with_header,
 };
+use tower::{Layer, ServiceExt};
 use tower_http_retry::body::ResponseBody;
+use tower_http_retry::pace::SharedPace;
 use tower_http_retry::policy::FixedDelay;
-use tower_http_retry::{ReplayBody, RetryInfo};
+use tower_http_retry::{PaceLayer, ReplayBody, RequestHead, RetryInfo};
 use tower_test::mock::{Handle, SendResponse};
 
 /// The request as tests build it.
@@ -60,6 +63,32 @@ where
     B::Error: Into<tower_http_retry::BoxError>,
 {
     Client::builder(TokioExecutor::new()).build_http()
+}
+
+/// Makes a server stop all requests with this key for so many seconds from now on: it refuses so many requests at once that
+/// this is no chance. The clock must be paused, and stands still meanwhile if the key is free before.
+pub(crate) async fn stop(pace: &SharedPace, request: impl Fn() -> Sent, seconds: u64) {
+    for _ in 0..20 {
+        let sent = refuse(&PaceLayer::new(pace.clone()), &request, &seconds.to_string()).await;
+        let stopped_for = pace.report(&RequestHead::from(&request())).stopped_for;
+        if stopped_for == Some(Duration::from_secs(seconds)) && sent > 0 {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("hundreds of refusals stop nobody");
+}
+
+/// Refuses sixteen requests at once, each with this `Retry-After`. It returns how many of them were sent.
+pub(crate) async fn refuse(layer: &PaceLayer, request: impl Fn() -> Sent, retry_after: &str) -> usize {
+    let refusing = tower::service_fn(|_: Sent| async move {
+        // All are in flight before the first is answered.
+        tokio::task::yield_now().await;
+        Ok::<_, std::io::Error>(with_header(429, "retry-after", retry_after))
+    });
+    let client = layer.clone().max_wait(Duration::ZERO).layer(refusing);
+    let results = join_all((0..16).map(|_| client.clone().oneshot(request()))).await;
+    results.iter().filter(|result| result.is_ok()).count()
 }
 
 /// Fails the test instead of hanging it.

@@ -6,17 +6,16 @@ use std::time::Duration;
 
 use http::{Method, Request};
 use http_body_util::Full;
-use tower::{BoxError, Layer, ServiceBuilder, ServiceExt, service_fn};
+use tower::{Layer, ServiceBuilder};
 use tower_http_retry::observe::Event;
 use tower_http_retry::pace::SharedPace;
 use tower_http_retry::policy::{FixedDelay, NoRetry};
-use tower_http_retry::{GiveUpReason, Pace, PaceLayer, Policy, RetryLayer};
+use tower_http_retry::{GiveUpReason, Pace, Policy, RetryLayer};
 
 use crate::support::capture::Capture;
 use crate::support::upstream::Upstream;
 use crate::support::{
-    A_SECOND, Answer, Sent, assert_status, eventually, get, info, refused, request, reset, status,
-    with_header,
+    A_SECOND, Answer, Sent, eventually, get, info, refused, request, reset, status, stop, with_header,
 };
 
 /// The events of one request, a line each.
@@ -93,15 +92,11 @@ async fn a_rejection_by_the_pace_is_an_event() {
     });
     let long = || with_header(503, "retry-after", "1").map(|_| "a long page".repeat(10_000).into());
     let client = layer.layer(Upstream::answers(move |_| long()));
-    // Another request is in flight, and its response closes the pace for a minute while the first one waits.
-    let slow = service_fn(|_: Sent| async {
-        tokio::time::sleep(Duration::from_millis(500)).await;
-        Ok::<_, BoxError>(with_header(429, "retry-after", "60"))
-    });
-    let other = tokio::spawn(PaceLayer::new(pace).layer(slow).oneshot(get("http://host.example/")));
-    tokio::task::yield_now().await;
-    client.clone().oneshot(get("http://host.example/")).await.unwrap_err();
-    assert_status(&eventually(other).await.unwrap().unwrap(), 429);
+    // The server stops all requests for a minute while the first one waits.
+    let first = tokio::spawn(client.clone().oneshot(get("http://host.example/")));
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    stop(&pace, || get("http://host.example/"), 60).await;
+    eventually(first).await.unwrap().unwrap_err();
     client.oneshot(get("http://host.example/")).await.unwrap_err();
     assert_eq!(*lines.lock().unwrap(), ["1 None Some(MaxElapsed)", "0 None Some(MaxElapsed)"]);
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use http::Method;
 use http_body_util::BodyExt;
 use tokio::time::{Instant, sleep};
@@ -11,9 +12,9 @@ use tower_http_retry::pace::PaceRejection;
 use tower_http_retry::policy::FixedDelay;
 use tower_http_retry::{Budget, GiveUpReason, Pace, PaceLayer, RetryInfo, RetryLayer, RetryOverride};
 
-use super::{MS, SECOND, busy, close, closed, far, numbered, per_authority, refusal, sends};
+use super::{MS, SECOND, busy, close, closed, far, numbered, per_authority, rejection, sends};
 use crate::support::upstream::Upstream;
-use crate::support::{A_SECOND, Answer, Sent, assert_status, eventually, info, request, status};
+use crate::support::{A_SECOND, Answer, Inner, Sent, assert_status, eventually, info, next, request, status};
 
 /// Who may say how long a request has.
 #[derive(Clone, Copy, Debug)]
@@ -24,7 +25,7 @@ enum By {
     PaceLayer,
 }
 
-/// A first attempt, while the gate is closed for five seconds.
+/// A first attempt, while all requests are stopped for five seconds. It is the probe that goes after half of them.
 async fn check_first(by: By, deadline: Option<Duration>, expected: Result<u128, PaceRejection>) {
     let (pace, upstream) = (closed(5).await, Upstream::statuses([200]));
     let budget = Budget::percent(0).min_per_second(0).capacity(10);
@@ -60,7 +61,7 @@ async fn check_first(by: By, deadline: Option<Duration>, expected: Result<u128, 
             assert_eq!(sends(&upstream, start), [(1, at)], "{row}");
         }
         Err(expected) => {
-            assert_eq!(refusal(&result.unwrap_err()), expected, "{row}");
+            assert_eq!(rejection(&result.unwrap_err()), expected, "{row}");
             assert_eq!((upstream.sent(), start.elapsed()), (0, Duration::ZERO), "{row}");
         }
     }
@@ -68,19 +69,20 @@ async fn check_first(by: By, deadline: Option<Duration>, expected: Result<u128, 
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_first_attempt_that_cannot_go_in_time_is_refused_at_once() {
+async fn a_first_attempt_that_cannot_go_in_time_is_rejected_at_once() {
     for by in [By::Layer, By::Request, By::RequestThatIsNeverResent, By::PaceLayer] {
-        check_first(by, Some(Duration::ZERO), Err(PaceRejection::Deadline)).await;
-        check_first(by, Some(4_999 * MS), Err(PaceRejection::Deadline)).await;
-        check_first(by, Some(5_000 * MS), Ok(5_000)).await;
-        check_first(by, Some(Duration::MAX), Ok(5_000)).await;
-        check_first(by, None, Ok(5_000)).await;
+        check_first(by, Some(Duration::ZERO), Err(PaceRejection::TooLong)).await;
+        check_first(by, Some(4_999 * MS), Err(PaceRejection::TooLong)).await;
+        check_first(by, Some(5_000 * MS), Ok(2_500)).await;
+        check_first(by, Some(Duration::MAX), Ok(2_500)).await;
+        check_first(by, None, Ok(2_500)).await;
     }
 }
 
-/// At two seconds the server asks for three more, and those who have four are told then, and not later.
+/// All are stopped for two seconds, and the probe is refused for three more. Those who have four are rejected between the
+/// refusal and their deadline.
 #[tokio::test(start_paused = true)]
-async fn a_first_attempt_is_refused_as_soon_as_the_gate_is_closed_for_longer() {
+async fn a_first_attempt_is_rejected_at_its_deadline_where_a_stop_is_prolonged() {
     let (pace, upstream) = (per_authority(), Upstream::statuses([200]));
     close(&pace, 2).await;
     let start = Instant::now();
@@ -91,56 +93,54 @@ async fn a_first_attempt_is_refused_as_soon_as_the_gate_is_closed_for_longer() {
     let retried = RetryLayer::default().max_elapsed(4 * SECOND).pace(pace.clone()).layer(upstream.handle());
     let retried = tokio::spawn(async move {
         let error = retried.oneshot(numbered(2)).await.unwrap_err();
-        (refusal(&error), Instant::now())
+        (rejection(&error), start.elapsed())
     });
     let paced = PaceLayer::new(pace.clone()).max_wait(4 * SECOND).layer(upstream.handle());
     let paced = tokio::spawn(async move {
         let error = paced.oneshot(numbered(3)).await.unwrap_err();
-        (error.rejection().unwrap(), Instant::now())
+        (error.rejection().unwrap(), start.elapsed())
     });
     let patient = PaceLayer::new(pace.clone()).max_wait(9 * SECOND).layer(upstream.handle());
     let patient = tokio::spawn(patient.oneshot(numbered(4)));
     assert_status(&probe.await.unwrap().unwrap(), 429);
     for task in [retried, paced] {
-        assert_eq!(eventually(task).await.unwrap(), (PaceRejection::Deadline, start + 2 * SECOND));
+        let (rejection, at) = eventually(task).await.unwrap();
+        assert_eq!(rejection, PaceRejection::TooLong);
+        assert!((2 * SECOND..=4_002 * MS).contains(&at), "{at:?}");
     }
     eventually(patient).await.unwrap().unwrap();
     assert_eq!(sends(&upstream, start), [(4, 5_000)]);
 }
 
-/// The turn has come and the service is not ready in time.
+/// The pace admits it, and the service is not ready in time.
 #[tokio::test(start_paused = true)]
-async fn a_first_attempt_that_is_not_ready_in_time_is_refused() {
+async fn a_first_attempt_that_is_not_ready_in_time_is_rejected() {
     let (mock, mut handle) = tower_test::mock::pair::<Sent, Answer>();
     handle.allow(0);
     let client = PaceLayer::new(Pace::per_authority()).max_wait(2 * SECOND).layer(mock);
     let start = Instant::now();
     let error = eventually(client.oneshot(numbered(1))).await.unwrap_err();
-    assert_eq!((error.rejection(), start.elapsed()), (Some(PaceRejection::Deadline), 2 * SECOND));
+    assert_eq!((error.rejection(), start.elapsed()), (Some(PaceRejection::TooLong), 2 * SECOND));
     handle.allow(1);
     assert!(eventually(handle.next_request()).await.is_none());
 }
 
-/// Two are refused for two seconds. The first is refused again, for three; the other has four seconds in all.
+/// It is refused for two seconds, and has four in all. Meanwhile all are stopped until the sixth second.
 #[tokio::test(start_paused = true)]
 async fn a_resend_that_waits_in_vain_returns_the_last_outcome() {
     for (body, is_kept) in [("busy".to_owned(), true), ("very busy ".repeat(10_000), false)] {
         let budget = Budget::percent(0).min_per_second(0).capacity(10);
         let content = body.clone();
-        let upstream = Upstream::answers(move |number| match number {
-            1 | 2 => busy(2).map(|_| content.clone().into()),
-            _ => busy(3),
-        });
-        let layer = RetryLayer::default().budget(budget.clone());
+        let upstream = Upstream::answers(move |_| busy(2).map(|_| content.clone().into()));
         let pace = per_authority();
-        let service = far(&upstream, 20 * MS);
+        let layer = RetryLayer::default().budget(budget.clone()).max_elapsed(4 * SECOND).pace(pace.clone());
         let start = Instant::now();
-        let patient = layer.clone().max_attempts(2).pace(pace.clone()).layer(service.clone());
-        let patient = tokio::spawn(patient.oneshot(numbered(1)));
-        let hurried = layer.max_elapsed(4 * SECOND).pace(pace.clone()).layer(service);
-        let hurried = tokio::spawn(hurried.oneshot(numbered(2)));
+        let hurried = tokio::spawn(layer.layer(far(&upstream, 20 * MS)).oneshot(numbered(2)));
+        sleep(SECOND).await;
+        close(&pace, 5).await;
         let result = eventually(hurried).await.unwrap();
-        assert_eq!(start.elapsed(), 2_040 * MS);
+        let at = start.elapsed();
+        assert!((SECOND..=4_002 * MS).contains(&at), "{at:?}");
         match result {
             Ok(response) if is_kept => {
                 assert_status(&response, 429);
@@ -150,18 +150,30 @@ async fn a_resend_that_waits_in_vain_returns_the_last_outcome() {
                 );
                 assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), body);
             }
-            Err(error) if !is_kept => assert_eq!(refusal(&error), PaceRejection::Deadline),
+            Err(error) if !is_kept => assert_eq!(rejection(&error), PaceRejection::TooLong),
             other => panic!("{other:?}"),
         }
-        assert_status(&eventually(patient).await.unwrap().unwrap(), 429);
-        assert_eq!(sends(&upstream, start), [(1, 0), (2, 0), (1, 2_020)]);
-        assert_eq!(budget.tokens(), 9.75, "the resend that was sent is paid for, and no other");
+        assert_eq!((upstream.sent(), pace.waiting()), (1, 0));
+        assert_eq!(budget.tokens(), 10.0, "a resend that was not sent is not paid for");
     }
+}
+
+/// The inner service is not ready in time for a resend whose response was too long to keep: the caller gets a rejection.
+#[tokio::test(start_paused = true)]
+async fn a_resend_that_is_not_ready_in_time_and_has_nothing_to_return_is_rejected() {
+    let (mock, mut handle) = tower_test::mock::pair::<Inner, Answer>();
+    handle.allow(1);
+    let layer = RetryLayer::new(A_SECOND).max_elapsed(3 * SECOND).pace(per_authority());
+    let start = Instant::now();
+    let sent = tokio::spawn(layer.layer(mock).oneshot(numbered(1)));
+    next(&mut handle).await.1.send_response(status(500).map(|_| "a long page".repeat(10_000).into()));
+    let error = eventually(sent).await.unwrap().unwrap_err();
+    assert_eq!((rejection(&error), start.elapsed()), (PaceRejection::TooLong, 3 * SECOND));
 }
 
 /// Its own delay would fit, and that of the server would not.
 #[tokio::test(start_paused = true)]
-async fn a_resend_whose_turn_comes_too_late_returns_the_last_response_at_once() {
+async fn a_resend_that_the_pace_admits_too_late_returns_the_last_response_at_once() {
     let (pace, upstream) = (per_authority(), Upstream::answers(|_| status(500).map(|_| "broken".into())));
     let budget = Budget::percent(0).min_per_second(0).capacity(10);
     let layer = RetryLayer::new(A_SECOND).max_elapsed(3 * SECOND).budget(budget.clone()).pace(pace.clone());
@@ -176,7 +188,7 @@ async fn a_resend_whose_turn_comes_too_late_returns_the_last_response_at_once() 
     assert_eq!((upstream.sent(), budget.tokens()), (1, 10.0));
 }
 
-/// What is never sent again waits for its turn all the same, and nothing of it is kept.
+/// What is never sent again waits for the pace all the same, and nothing of it is kept.
 #[tokio::test(start_paused = true)]
 async fn a_request_that_is_never_resent_is_paced_and_not_kept() {
     let upstream = Upstream::statuses([503, 200]);
@@ -196,16 +208,20 @@ async fn a_request_that_is_never_resent_is_paced_and_not_kept() {
     assert_eq!(upstream.calls()[0].body, "text");
 }
 
-/// A refusal of the server closes the gate, also if it is said to a request that is never resent.
+/// Refusals of requests that are never resent stop the others too.
 #[tokio::test(start_paused = true)]
-async fn what_a_request_that_is_never_resent_hears_holds_the_others() {
-    let (pace, upstream) = (per_authority(), Upstream::answers(|number| busy(number as u64)));
-    let client = RetryLayer::default().pace(pace).layer(upstream.handle());
+async fn what_requests_that_are_never_resent_hear_stops_the_others() {
+    let upstream = Upstream::answers(|number| if number <= 16 { busy(1) } else { status(200) });
+    let client = RetryLayer::default().pace(per_authority()).layer(far(&upstream, 20 * MS));
     let start = Instant::now();
-    for number in 1..=3 {
+    let once = |number| {
         let mut once = numbered(number);
         once.extensions_mut().insert(RetryOverride::never());
-        assert_status(&client.clone().oneshot(once).await.unwrap(), 429);
+        client.clone().oneshot(once)
+    };
+    for response in join_all((1..=16).map(once)).await {
+        assert_status(&response.unwrap(), 429);
     }
-    assert_eq!(sends(&upstream, start), [(1, 0), (2, 1_000), (3, 3_000)]);
+    assert_status(&eventually(once(17)).await.unwrap(), 200);
+    assert_eq!(sends(&upstream, start).last(), Some(&(17, 1_020)));
 }

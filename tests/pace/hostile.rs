@@ -5,16 +5,15 @@ use tower::{Layer, ServiceExt};
 use tower_http_retry::pace::SharedPace;
 use tower_http_retry::{GiveUpReason, Pace, PaceLayer, RetryLayer};
 
-use super::{MS, SECOND, busy, crowd, far, numbered, refusal, sends};
+use super::{MS, SECOND, busy, crowd, far, numbered, rejection, sends};
 use crate::support::bucket::Bucket;
 use crate::support::upstream::Upstream;
-use crate::support::{assert_status, eventually, info, with_header};
+use crate::support::{assert_status, eventually, info, refuse, with_header};
 
-/// How long, in milliseconds, all are held by a server that says this with a 429.
+/// How long, in milliseconds, all are held by a server that says this with many 429 in a row.
 async fn held(pace: Pace, retry_after: &'static str) -> u128 {
     let pace = SharedPace::from(pace);
-    let closer = Upstream::answers(move |_| with_header(429, "retry-after", retry_after));
-    PaceLayer::new(pace.clone()).layer(closer).oneshot(numbered(1)).await.unwrap();
+    refuse(&PaceLayer::new(pace.clone()), || numbered(1), retry_after).await;
     let start = Instant::now();
     let client = PaceLayer::new(pace).layer(Upstream::statuses([200]));
     eventually(client.oneshot(numbered(2))).await.unwrap();
@@ -23,21 +22,20 @@ async fn held(pace: Pace, retry_after: &'static str) -> u128 {
 
 #[tokio::test(start_paused = true)]
 async fn nobody_is_held_for_longer_than_the_longest() {
-    let pace = || Pace::per_authority().longest(50 * MS);
-    assert_eq!(held(pace(), "99999999").await, 50);
-    assert_eq!(held(pace(), "18446744073709551616").await, 50);
-    assert_eq!(held(pace(), "1").await, 50);
-    assert_eq!(held(pace(), "Fri, 31 Dec 9999 23:59:59 GMT").await, 50);
-    assert_eq!(held(pace(), "soon").await, 50);
-    assert_eq!(held(pace(), "0").await, 50);
-    assert_eq!(held(Pace::per_authority(), "99999999").await, 120_000);
+    for hint in ["99999999", "18446744073709551616", "1", "Fri, 31 Dec 9999 23:59:59 GMT", "soon", "0"] {
+        let held = held(Pace::per_authority().longest(50 * MS), hint).await;
+        assert!((1..=51).contains(&held), "{hint}: {held} ms");
+    }
+    let longest = held(Pace::per_authority(), "99999999").await;
+    assert!(longest <= 120_001, "{longest}");
     // Half a second where no time is named.
-    assert_eq!(held(Pace::per_authority(), "soon").await, 500);
-    assert_eq!(held(Pace::per_authority(), "-1").await, 500);
-    assert_eq!(held(Pace::per_authority(), "0").await, 500);
+    for hint in ["soon", "-1", "0"] {
+        let held = held(Pace::per_authority(), hint).await;
+        assert!((500..=501).contains(&held), "{hint}: {held} ms");
+    }
 }
 
-/// Whoever heard it himself is not sent before it, but the others are not held for a day.
+/// Whoever heard it himself gets the response at once, and the others are not held for a day.
 #[tokio::test(start_paused = true)]
 async fn a_hint_that_is_too_long_is_returned_to_whom_it_was_said() {
     let upstream = Upstream::answers(|number| match number {
@@ -52,7 +50,7 @@ async fn a_hint_that_is_too_long_is_returned_to_whom_it_was_said() {
     let response = eventually(client.oneshot(numbered(2))).await.unwrap();
     assert_eq!(info(&response).reason(), Some(GiveUpReason::MaxAttempts));
     // Its own hint is obeyed to the letter.
-    assert_eq!(sends(&upstream, start), [(1, 0), (2, 50), (2, 1_050)]);
+    assert_eq!(sends(&upstream, start), [(1, 0), (2, 0), (2, 1_000)]);
 }
 
 /// A server that refuses everything, for ever, with a different lie each time: everybody is told in the end.
@@ -67,12 +65,12 @@ async fn a_server_that_refuses_everything_freezes_nobody() {
     let client = layer.layer(far(&upstream, 20 * MS));
     let start = Instant::now();
     let results = eventually(crowd(&client, 300)).await;
-    // All of them answered, or refused in words; the last attempt may start at the deadline.
+    // All of them are answered or rejected; the last attempt may start at the deadline.
     assert!(start.elapsed() <= 5_030 * MS, "{:?}", start.elapsed());
     for result in results {
         match result {
             Ok(response) => assert!(info(&response).reason().is_some()),
-            Err(error) => drop(refusal(&error)),
+            Err(error) => drop(rejection(&error)),
         }
     }
     assert_eq!(pace.waiting(), 0);

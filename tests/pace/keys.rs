@@ -3,19 +3,18 @@
 use http::header::AUTHORIZATION;
 use http::{HeaderName, Request};
 use tokio::time::Instant;
-use tower::{Layer, ServiceExt};
+use tower::Layer;
 use tower_http_retry::pace::SharedPace;
-use tower_http_retry::{Pace, PaceLayer, RequestHead, RetryLayer};
+use tower_http_retry::{Pace, RequestHead, RetryLayer};
 
-use super::{SECOND, busy};
+use super::SECOND;
 use crate::support::upstream::Upstream;
-use crate::support::{Sent, eventually};
+use crate::support::{Sent, eventually, stop};
 
-/// The server refuses the first for a second; how long the second is held, in milliseconds.
+/// The server stops requests like the first for a second; how long the second is held, in milliseconds.
 async fn held(pace: Pace, first: Sent, second: Sent) -> u128 {
     let pace = SharedPace::from(pace);
-    let closer = PaceLayer::new(pace.clone()).layer(Upstream::answers(|_| busy(1)));
-    closer.oneshot(first).await.unwrap();
+    stop(&pace, || first.clone(), 1).await;
     let start = Instant::now();
     let client = RetryLayer::default().pace(pace).layer(Upstream::statuses([200]));
     eventually(client.oneshot(second)).await.unwrap();
@@ -69,6 +68,23 @@ async fn accounts_are_told_apart_by_their_header() {
     check(&[ours], &[], APART).await;
     check(&[], &[], SHARED).await;
     check(&[ours], &[ours, ("x-other", "1")], SHARED).await;
+}
+
+/// A credential is in whichever of the usual headers the API reads it, and two credentials share nothing.
+#[tokio::test(start_paused = true)]
+async fn credentials_are_told_apart_by_their_header_and_value() {
+    let check = async |first: &[_], second: &[_], expected| {
+        let uri = "http://api.example/";
+        let held = held(Pace::per_credential(), request(uri, first), request(uri, second)).await;
+        assert_eq!(held, expected, "{first:?} and {second:?}");
+    };
+    for name in ["authorization", "x-api-key", "api-key", "x-goog-api-key"] {
+        check(&[(name, "ours")], &[(name, "ours")], SHARED).await;
+        check(&[(name, "ours")], &[(name, "theirs")], APART).await;
+        check(&[(name, "ours")], &[], APART).await;
+    }
+    check(&[("x-api-key", "ours")], &[("api-key", "ours")], APART).await;
+    check(&[("x-tenant", "a")], &[("x-tenant", "b")], SHARED).await;
 }
 
 /// The same account of another server is another.

@@ -3,6 +3,7 @@
 use std::io;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use http::Method;
 use http_body_util::BodyExt;
 use tokio::time::{Instant, sleep};
@@ -14,7 +15,7 @@ use tower_http_retry::pace::PaceRejection;
 use tower_http_retry::policy::LlmPolicy;
 use tower_http_retry::{GiveUpReason, PaceError, Retry, RetryLayer, presets};
 
-use super::{MS, SECOND, busy};
+use super::{MS, SECOND, busy, far, rejection};
 use crate::support::upstream::Upstream;
 use crate::support::{Answer, Sent, assert_status, eventually, info, refused, request, reset, status};
 
@@ -127,16 +128,19 @@ async fn a_hint_of_two_minutes_is_obeyed_and_a_longer_one_returned() {
 
 #[tokio::test(start_paused = true)]
 async fn whoever_pays_waits_for_himself() {
-    let upstream = Upstream::answers(|number| if number == 1 { busy(9) } else { status(200) });
-    let client = ServiceBuilder::new().layer(presets::llm()).service(upstream.handle());
+    let upstream = Upstream::answers(|number| if number <= 16 { busy(9) } else { status(200) });
+    let client = ServiceBuilder::new().layer(presets::llm()).service(far(&upstream, MS));
     let start = Instant::now();
-    let refused = tokio::spawn(client.clone().oneshot(post("ours")));
-    sleep(MS).await;
+    let refused: Vec<_> = (0..16).map(|_| tokio::spawn(client.clone().oneshot(post("ours")))).collect();
+    sleep(MS + MS).await;
     client.clone().oneshot(post("theirs")).await.unwrap();
-    assert_eq!(start.elapsed(), MS, "another account is held");
+    assert_eq!(start.elapsed(), 3 * MS, "another account is held");
     client.oneshot(post("ours")).await.unwrap();
-    assert!(start.elapsed() >= 9 * SECOND, "the same account is not held");
-    assert_status(&refused.await.unwrap().unwrap(), 200);
+    // It is the probe that goes after half of the stop.
+    assert!(start.elapsed() >= 4_500 * MS, "the same account is not held");
+    for refused in refused {
+        assert_status(&eventually(refused).await.unwrap().unwrap(), 200);
+    }
 }
 
 /// The server asks for two minutes again and again, and nobody waits for more than ten in all.
@@ -157,13 +161,15 @@ async fn ten_minutes_are_enough_for_four_attempts_and_not_for_more() {
 
 /// A first attempt is not held for longer either.
 #[tokio::test(start_paused = true)]
-async fn a_first_attempt_that_does_not_fit_is_refused() {
+async fn a_first_attempt_that_does_not_fit_is_rejected() {
     let upstream = Upstream::answers(|_| busy(120));
-    let client = presets::llm().max_elapsed(60 * SECOND).layer(fallible(&upstream));
-    client.clone().oneshot(post("ours")).await.unwrap();
+    let client = presets::llm().max_elapsed(60 * SECOND).layer(far(&upstream, MS));
+    for response in join_all((0..16).map(|_| client.clone().oneshot(post("ours")))).await {
+        assert_status(&response.unwrap(), 429);
+    }
     let error = client.oneshot(post("ours")).await.unwrap_err();
-    assert_eq!(error.rejection(), Some(PaceRejection::Deadline));
-    assert_eq!(upstream.sent(), 1);
+    assert_eq!(rejection(&error), PaceRejection::TooLong);
+    assert_eq!(upstream.sent(), 16);
 }
 
 /// What may have been paid for is not bought twice; what was never sent is sent.

@@ -87,7 +87,7 @@ async fn a_hostile_server_freezes_nobody() {
                 assert_status(&response, 429);
                 assert!(info(&response).reason().is_some());
             }
-            Err(error) => assert_eq!(error.rejection(), Some(PaceRejection::Deadline), "{error:?}"),
+            Err(error) => assert_eq!(error.rejection(), Some(PaceRejection::TooLong), "{error:?}"),
         }
     }
     assert_eq!(pace.waiting(), 0);

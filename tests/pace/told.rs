@@ -10,14 +10,14 @@ use tokio::time::{Instant, sleep};
 use tower::{Layer, Service, ServiceExt};
 use tower_http_retry::pace::SharedPace;
 use tower_http_retry::policy::FixedDelay;
-use tower_http_retry::{Pace, PaceLayer, RetryCause, RetryInfo, RetryLayer};
+use tower_http_retry::{Budget, Pace, PaceLayer, RetryCause, RetryInfo, RetryLayer};
 
 use super::{MS, SECOND, busy, close, closed, crowd, far, numbered, per_authority, sends};
 use crate::support::capture::Capture;
 use crate::support::upstream::Upstream;
 use crate::support::{A_SECOND, assert_status, eventually, info, status, with_header};
 
-/// A delay of a second, and a gate that is closed until five.
+/// A delay of a second, and a stop until five and a half, which the request probes after half of it.
 #[tokio::test(start_paused = true)]
 async fn the_wait_that_is_told_is_the_real_one() {
     let pace = per_authority();
@@ -29,17 +29,34 @@ async fn the_wait_that_is_told_is_the_real_one() {
     close(&pace, 5).await;
     let response = eventually(sent).await.unwrap().unwrap();
     let info = info(&response);
-    assert_eq!((info.waited(), info.attempts()), (5_500 * MS, 2));
+    assert_eq!((info.waited(), info.attempts()), (3_000 * MS, 2));
     assert_eq!((info.cause(), info.reason()), (Some(RetryCause::Transient), None));
     assert_eq!(
         capture.lines(),
         [
             "+ retry http.request.method=GET server.address=api.example",
             "retry: will resend attempt=1 cause=transient delay_ms=1000",
+            "retry: held why=stopped until_ms=2000",
             "+ retry:resend attempt=2 http.request.resend_count=1",
-            "retry: accepted attempt=2 cause=transient waited_ms=5500",
+            "retry: accepted attempt=2 cause=transient waited_ms=3000",
         ]
     );
+}
+
+/// A probe that is refused does not count against the attempts of its request, and the info says so.
+#[tokio::test(start_paused = true)]
+async fn refused_probes_are_told() {
+    let pace = closed(1).await;
+    let capture = Capture::start();
+    let upstream = Upstream::answers(|number| if number <= 3 { busy(1) } else { status(200) });
+    let budget = Budget::percent(0).min_per_second(0).capacity(10);
+    let layer = RetryLayer::default().max_attempts(2).budget(budget.clone()).pace(pace);
+    let response = eventually(layer.layer(upstream.handle()).oneshot(numbered(1))).await.unwrap();
+    assert_status(&response, 200);
+    assert_eq!((info(&response).attempts(), info(&response).probes()), (4, 3));
+    assert_eq!(budget.tokens(), 10.0, "a probe takes no token");
+    let last = capture.lines().pop().unwrap();
+    assert_eq!(last, "retry: accepted attempt=4 cause=throttled waited_ms=3000 probes=3");
 }
 
 /// Of several waits, the sum; that before the first attempt is not between attempts.
@@ -67,7 +84,7 @@ async fn a_first_answer_carries_nothing() {
 #[tokio::test(start_paused = true)]
 async fn a_request_that_is_held_is_told_of_once() {
     let pace = async |held| if held { closed(1).await } else { per_authority() };
-    for (held, expected) in [(false, &[][..]), (true, &[": held"])] {
+    for (held, expected) in [(false, &[][..]), (true, &[": held why=stopped until_ms=1000"])] {
         let retried = RetryLayer::default().pace(pace(held).await).layer(Upstream::statuses([200]));
         let capture = Capture::start();
         retried.oneshot(numbered(1)).await.unwrap();
@@ -81,7 +98,7 @@ async fn a_request_that_is_held_is_told_of_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_request_that_is_not_let_through_is_told_of() {
+async fn a_request_that_is_rejected_is_told_of() {
     let pace = SharedPace::from(Pace::per_authority().waiters(0));
     close(&pace, 5).await;
     let capture = Capture::start();
@@ -92,11 +109,7 @@ async fn a_request_that_is_not_let_through_is_told_of() {
     PaceLayer::new(pace.clone()).layer(upstream.handle()).oneshot(numbered(3)).await.unwrap_err();
     assert_eq!(
         capture.lines(),
-        [
-            ": not let through refusal=waiters",
-            ": not let through refusal=deadline",
-            ": not let through refusal=waiters",
-        ]
+        [": rejected rejection=full", ": rejected rejection=too_long", ": rejected rejection=full",]
     );
 }
 
@@ -109,7 +122,7 @@ async fn a_resend_that_may_not_wait_is_told_of_as_given_up() {
     assert_eq!(capture.lines(), ["WARN : gave up attempt=1 cause=throttled reason=pace waited_ms=0"]);
 }
 
-/// It waits, the gate is closed for longer than it can wait, and its response was too long to be kept.
+/// It waits, all are stopped for longer than it can wait, and its response was too long to be kept.
 #[tokio::test(start_paused = true)]
 async fn a_resend_that_has_nothing_to_return_is_told_of_inside_of_its_session() {
     let pace = per_authority();
@@ -120,7 +133,7 @@ async fn a_resend_that_has_nothing_to_return_is_told_of_inside_of_its_session() 
     sleep(500 * MS).await;
     close(&pace, 5).await;
     eventually(sent).await.unwrap().unwrap_err();
-    assert_eq!(capture.lines().last().unwrap(), "retry: not let through refusal=deadline");
+    assert_eq!(capture.lines().last().unwrap(), "retry: rejected rejection=too_long");
 }
 
 /// Counts how often it is woken.
@@ -133,7 +146,7 @@ impl Wake for Count {
     }
 }
 
-/// Trap 26: the others get their turn between two attempts, also where there is nothing to wait for.
+/// Trap 26: the others run between two attempts, also where there is nothing to wait for.
 #[tokio::test(start_paused = true)]
 async fn a_resend_without_a_delay_yields() {
     let (upstream, count) = (Upstream::statuses([500, 500, 200]), Arc::<Count>::default());
@@ -165,8 +178,8 @@ async fn a_transparent_resend_is_paced_too() {
     sleep(10 * MS).await;
     close(&pace, 3).await;
     let response = eventually(sent).await.unwrap().unwrap();
-    assert_eq!(sends(&upstream, start), [(1, 0), (1, 3_010)]);
-    assert_eq!(info(&response).waited(), 2_990 * MS);
+    assert_eq!(sends(&upstream, start), [(1, 0), (1, 1_510)]);
+    assert_eq!(info(&response).waited(), 1_490 * MS);
 }
 
 /// A server that says "now" leaves the time to the policy, and one caller's pushback is nobody else's.

@@ -9,38 +9,64 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 use tower::{Layer, Service};
-use tower_http_retry::PaceLayer;
 use tower_http_retry::pace::SharedPace;
+use tower_http_retry::{PaceLayer, RequestHead};
 
 use super::{SECOND, closed, numbered, sends};
 use crate::support::eventually;
 use crate::support::upstream::Upstream;
 
-/// An executor's own task: who wakes, clones or drops it may find itself anywhere, and so in the pace again.
+/// A waker of an executor's own. Its code runs where it is woken or dropped, and may call the pace again.
 struct Curious(SharedPace);
+
+impl Curious {
+    /// Takes every lock of the pace.
+    fn look(&self) {
+        self.0.reports(usize::MAX);
+        self.0.report(&RequestHead::from(&numbered(0)));
+    }
+}
 
 impl Wake for Curious {
     fn wake(self: Arc<Self>) {
-        self.0.waiting();
+        self.look();
     }
 }
 
 impl Drop for Curious {
     fn drop(&mut self) {
-        self.0.waiting();
+        self.look();
     }
 }
 
-/// Two wait, each with a waker that looks at the pace when it is woken and when it is dropped; then this one leaves.
+/// Two wait, each with a waker that looks at the pace when it is woken and when it is dropped. Both are polled again with
+/// another waker, and one of them leaves.
 async fn curious(leaver: usize) {
     let pace = closed(1).await;
     let mut client = PaceLayer::new(pace.clone()).layer(Upstream::statuses([200]));
     let mut waiting: Vec<_> = [1, 2].map(|number| Box::pin(client.call(numbered(number)))).into();
-    for sent in &mut waiting {
-        let waker = Waker::from(Arc::new(Curious(pace.clone())));
-        assert!(sent.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+    for _ in 0..2 {
+        for sent in &mut waiting {
+            let waker = Waker::from(Arc::new(Curious(pace.clone())));
+            assert!(sent.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+        }
     }
     drop(waiting.remove(leaver));
+}
+
+/// Two wait. The first is sent and answered, so that the second is woken.
+async fn curious_while_one_is_served() {
+    let pace = closed(1).await;
+    let mut client = PaceLayer::new(pace.clone()).layer(Upstream::statuses([200]));
+    let mut waiting: Vec<_> = [1, 2].map(|number| Box::pin(client.call(numbered(number)))).into();
+    for _ in 0..10 {
+        waiting.retain_mut(|sent| {
+            let waker = Waker::from(Arc::new(Curious(pace.clone())));
+            sent.as_mut().poll(&mut Context::from_waker(&waker)).is_pending()
+        });
+        sleep(SECOND).await;
+    }
+    assert!(waiting.is_empty());
 }
 
 /// A lock that is held while somebody else's code runs is a lock for ever, and no timeout of a runtime ends that.
@@ -61,10 +87,10 @@ fn block_on(future: impl Future<Output = ()>) {
 
 #[test]
 fn a_waker_that_looks_at_the_pace_when_it_is_woken_or_dropped_is_no_deadlock() {
-    // The second is woken by the first one's leave, and by its own nobody is; both drop a waker.
     for leaver in [0, 1] {
         check_ends(move || block_on(curious(leaver)));
     }
+    check_ends(|| block_on(curious_while_one_is_served()));
 }
 
 /// Whoever polls last is woken, and not whoever polled first: a future may move from task to task.
