@@ -10,6 +10,7 @@
 
 pub mod entry;
 mod memory;
+mod report;
 
 use std::fmt;
 use std::task::{Context, Poll};
@@ -19,6 +20,7 @@ use self::entry::{
     SettleQuestion,
 };
 pub use self::memory::{Memory, MemorySnapshot, MemoryStore};
+pub use self::report::{PurseReport, SharedKeyReport, SlotCounts};
 
 /// A connection of one member to the store of its fleet.
 ///
@@ -97,6 +99,18 @@ pub enum StoreCommand {
     Settle(SettleQuestion),
     /// Runs [`entry::join`].
     Join(JoinQuestion),
+}
+
+impl StoreCommand {
+    /// Returns the name of the script.
+    pub fn script(&self) -> &'static str {
+        match self {
+            Self::Lease(_) => "lease",
+            Self::Publish(_) => "publish",
+            Self::Settle(_) => "settle",
+            Self::Join(_) => "join",
+        }
+    }
 }
 
 /// An answer of the store.

@@ -42,6 +42,7 @@
 //! * The [`guide`] helps to choose, write and test a policy, to build a gateway, and to migrate from another
 //!   crate. It gives the reason for each default and for the design, and shows what to write if the code
 //!   [does not compile](guide::compile_errors).
+//! * The module `fleet` (feature `fleet`) lets several processes share one limit and one budget, through a store.
 //! * The module `grpc` (feature `grpc`) reads the status of gRPC calls. The module `testing` (feature
 //!   `testing`) has laws, plots of a schedule and a scripted service for policies of your own.
 //!
@@ -163,6 +164,7 @@
 //!
 //! * `hyper` reads the errors of hyper, hyper-util and h2, also where reqwest and tonic name them as sources.
 //! * `tower` reads the errors of tower's timeout, load-shed and buffer layers.
+//! * `fleet` adds the module `fleet`, for several processes that share one limit and one retry budget.
 //! * `grpc` adds the support for gRPC: `presets::grpc`, the policies `Grpc` and `GrpcRetryPolicy`,
 //!   `Budget::throttling`, and `GrpcTrailersLayer`.
 //! * `service-config` reads a gRPC service config from JSON: all of it for
@@ -184,6 +186,8 @@ pub mod bounds;
 mod config;
 mod error;
 pub mod failure;
+#[cfg(feature = "fleet")]
+pub mod fleet;
 pub mod future;
 pub mod grpc;
 pub mod guide;

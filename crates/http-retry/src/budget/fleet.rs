@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use super::Budget;
 use super::bucket::Bucket;
-use crate::fleet::{Id, StoreEvent, StoreRequest};
+use super::purse::Purse;
+use crate::fleet::{Id, PurseReport, StoreEvent, StoreRequest};
 
 impl Budget {
     /// Shares this budget with those of the same name in a fleet. `id` is [`Store::id`](crate::fleet::Store::id) of the fleet's
@@ -40,6 +41,17 @@ impl Budget {
         if let Some(purse) = self.bucket.purse() {
             purse.on_event(event, now);
         }
+    }
+
+    /// Describes this member's part of the budget, if a fleet shares it.
+    pub fn purse_report(&self) -> Option<PurseReport> {
+        self.bucket.purse().map(Purse::report)
+    }
+
+    /// Returns whether there are other handles of this budget, so that a resend may take a token.
+    #[doc(hidden)]
+    pub fn has_other_handles(&self) -> bool {
+        Arc::strong_count(&self.bucket) > 1
     }
 
     /// Gives all borrowed tokens back, because this member leaves the fleet. The request for that is due at once.

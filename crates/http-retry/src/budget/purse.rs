@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::bucket::BudgetSettings;
 use crate::fleet::entry::{SettleAnswer, SettleQuestion};
-use crate::fleet::{Answer, Id, StoreCommand, StoreEvent, StoreRequest};
+use crate::fleet::{Answer, Id, PurseReport, StoreCommand, StoreEvent, StoreRequest};
 
 /// Borrowed tokens, and the reports on them. All tokens are in thousandths.
 pub(super) struct Purse {
@@ -114,6 +114,12 @@ impl Purse {
 
     pub(super) fn tokens(&self) -> u32 {
         u32::try_from(self.lock().tokens).unwrap_or(0)
+    }
+
+    pub(super) fn report(&self) -> PurseReport {
+        let inner = self.lock();
+        let tokens = |thousandths: i64| thousandths as f64 / 1_000.0;
+        PurseReport { purse: tokens(inner.tokens), level: tokens(inner.level) }
     }
 
     fn members(&self) -> i64 {

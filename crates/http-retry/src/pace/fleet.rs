@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::seam::Seam;
 use super::{Pace, Ticket};
 use crate::RequestHead;
-use crate::fleet::{Id, StoreEvent, StoreRequest, UnreachableReason};
+use crate::fleet::{Id, SharedKeyReport, SlotCounts, StoreEvent, StoreRequest, UnreachableReason};
 
 impl Pace {
     /// Shares the limits of this pace with the paces of the same name in a fleet. `id` is [`Store::id`](crate::fleet::Store::id)
@@ -51,6 +51,16 @@ impl Pace {
     /// Returns why the store does not answer, or `None` while it does.
     pub fn store_unreachable(&self) -> Option<UnreachableReason> {
         self.table.seam.as_deref().and_then(Seam::reason)
+    }
+
+    /// Describes the keys that the fleet shares, those that were used last first, and at most `most` of them.
+    pub fn shared_reports(&self, now: Duration, most: usize) -> Vec<SharedKeyReport> {
+        self.table.shared_reports(now, most)
+    }
+
+    /// Returns what the slots and probes of this member came to.
+    pub fn slot_counts(&self) -> SlotCounts {
+        self.table.seam.as_deref().map(|seam| seam.counts.read()).unwrap_or_default()
     }
 
     /// Returns the id of a ticket's key in the store, if a request of the key came lately.

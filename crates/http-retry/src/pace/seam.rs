@@ -1,5 +1,6 @@
 //! The seam to a fleet: which keys are shared, which of them has a request for the store, and to whom an event goes.
 
+mod counts;
 mod lease;
 mod slots;
 
@@ -10,6 +11,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use std::time::Duration;
 
+pub(super) use self::counts::Counts;
 pub(super) use self::lease::{Heard, LeaseState, Moment, Scale};
 use crate::fleet::entry::News;
 use crate::fleet::{Id, UnreachableReason};
@@ -18,6 +20,7 @@ use crate::fleet::{Id, UnreachableReason};
 pub(super) struct Seam {
     /// The length of a lease.
     pub(super) lease: Duration,
+    pub(super) counts: Counts,
     name: Box<[u8]>,
     id: Box<IdOf>,
     is_reachable: AtomicBool,
@@ -50,6 +53,7 @@ impl Seam {
     pub(super) fn new(name: &str, lease: Duration, id: Box<IdOf>) -> Self {
         Self {
             lease: lease.clamp(Duration::from_millis(50), Duration::from_secs(2)),
+            counts: Counts::default(),
             name: name.as_bytes().into(),
             id,
             is_reachable: AtomicBool::new(true),

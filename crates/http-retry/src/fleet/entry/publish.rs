@@ -68,6 +68,17 @@ impl News {
     pub const OPENED: i64 = 3;
     /// A member probes. This does not change the serial.
     pub const PROBING: i64 = 4;
+
+    /// Returns the name of the kind in lower case, as metrics show it.
+    pub fn kind_name(&self) -> &'static str {
+        match self.kind {
+            Self::QUIET => "quiet",
+            Self::ANNOUNCED => "announced",
+            Self::OPENED => "opened",
+            Self::PROBING => "probing",
+            _ => "unknown",
+        }
+    }
 }
 
 impl PublishQuestion {

@@ -130,7 +130,7 @@ impl KeyState {
         self.traffic.in_flight.sent(ordinal, context.now);
         self.control.sent(ordinal, slot.probe.is_some(), context.now);
         #[cfg(feature = "fleet")]
-        self.sent_in_lease(slot.probe.is_some(), context.now);
+        self.sent_in_lease(slot.probe.is_some(), context);
         self.traffic.quotas.reserve(ticket.cost, context.now);
         self.offer(context, wakers);
         Answer::Go { ordinal, probe: slot.probe }

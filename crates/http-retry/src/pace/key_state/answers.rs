@@ -211,6 +211,8 @@ impl KeyState {
             && self.control.stop_ref().is_some_and(|stop| Some(stop.number()) == call.probe)
         {
             self.control.probe_lost();
+            #[cfg(feature = "fleet")]
+            self.probe_lost_in_lease(context);
         } else if is_new {
             self.control.given_back();
             #[cfg(feature = "fleet")]

@@ -1,15 +1,15 @@
 //! A key of a member of a fleet: it shares what it learns, and hears what the others have learned.
 
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use super::{Context, KeyState};
 use crate::fleet::entry::News;
-use crate::fleet::{Answer, Id, StoreCommand};
+use crate::fleet::{Answer, Id, SharedKeyReport, StoreCommand};
 use crate::pace::Why;
 use crate::pace::constants::LONGEST_WAIT;
 use crate::pace::rate_controller::Slot;
-use crate::pace::seam::{Heard, LeaseState, Moment};
+use crate::pace::seam::{Counts, Heard, LeaseState, Moment};
 use crate::pace::stop::Stop;
 use crate::pace::wakers::Wakers;
 
@@ -52,11 +52,16 @@ impl KeyState {
         let moment = self.lease_moment(context)?;
         let lease = self.lease.as_mut()?;
         lease.assume_share(moment.members);
+        let was_probing = lease.is_probing();
         match (until, lease.quiet_until) {
             (Some(until), known) if known.is_none_or(|known| until > known + INSTANT) => {
                 lease.tell_quiet(until);
+                count_probe(context, was_probing, |counts| &counts.probes_refused);
             }
-            (None, Some(_)) => lease.tell_opened(limit.map_or(1.0, |(_, burst)| burst * FIRST_PART)),
+            (None, Some(_)) => {
+                lease.tell_opened(limit.map_or(1.0, |(_, burst)| burst * FIRST_PART));
+                count_probe(context, was_probing, |counts| &counts.probes_served);
+            }
             _ => {}
         }
         if let Some((rate, burst)) = limit.filter(|_| until.is_none()) {
@@ -79,7 +84,11 @@ impl KeyState {
         self.advance(context);
         let moment = self.lease_moment(context)?;
         let lease = self.lease.as_mut()?;
-        lease.next_request(number, &moment).map(|command| (lease.id, command))
+        let command = lease.next_request(number, &moment)?;
+        if let (StoreCommand::Lease(question), Some(seam)) = (&command, context.seam) {
+            seam.counts.returned(question.back);
+        }
+        Some((lease.id, command))
     }
 
     /// Takes in an answer of the store.
@@ -178,10 +187,22 @@ impl KeyState {
         }
     }
 
-    pub(super) fn sent_in_lease(&mut self, is_probe: bool, now: Duration) {
-        if let Some(lease) = &mut self.lease {
-            lease.sent(is_probe, now);
+    pub(super) fn sent_in_lease(&mut self, is_probe: bool, context: Context<'_>) {
+        if let (Some(lease), Some(seam)) = (&mut self.lease, context.seam) {
+            seam.counts.sent(lease.sent(is_probe, context.now));
         }
+    }
+
+    /// Counts a probe without an answer.
+    pub(super) fn probe_lost_in_lease(&self, context: Context<'_>) {
+        if let Some(seam) = context.seam.filter(|_| self.lease.is_some()) {
+            seam.counts.probes_lost.fetch_add(1, Relaxed);
+        }
+    }
+
+    /// Describes the key to operators, with the time at which it was last used.
+    pub(in crate::pace) fn shared_report(&self, now: Duration) -> Option<(Duration, SharedKeyReport)> {
+        self.lease.as_ref().map(|lease| lease.report(now))
     }
 
     pub(super) fn give_back_to_lease(&mut self, sent_at: Duration, now: Duration) {
@@ -222,6 +243,12 @@ impl KeyState {
             };
         }
         Slot { at: lease.slot_at(slot.at, LONGEST_WAIT, now), ..slot }
+    }
+}
+
+fn count_probe(context: Context<'_>, was_probing: bool, counter: fn(&Counts) -> &AtomicU64) {
+    if let Some(seam) = context.seam.filter(|_| was_probing) {
+        counter(&seam.counts).fetch_add(1, Relaxed);
     }
 }
 

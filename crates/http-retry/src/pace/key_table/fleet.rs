@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::KeyTable;
 use crate::fleet::entry::News;
-use crate::fleet::{Answer, Id, StoreEvent, StoreRequest};
+use crate::fleet::{Answer, Id, SharedKeyReport, StoreEvent, StoreRequest};
 use crate::pace::key_entry::{ByKey, KeyEntry};
 use crate::pace::key_state::KeyState;
 use crate::pace::seam::Seam;
@@ -63,6 +63,9 @@ impl KeyTable {
             StoreEvent::Answer(_, Answer::Join(answer)) => seam.set_members(answer.members),
             StoreEvent::Answer(number, answer) => {
                 if let Some(entry) = seam.answered(*number).and_then(|key| self.find(key)) {
+                    if let Answer::Lease(answer) = answer {
+                        seam.counts.leased(answer);
+                    }
                     self.change(&entry, now, |state, wakers| {
                         state.hear_answer(*number, answer, self.context(&entry, now), wakers);
                     });
@@ -101,6 +104,16 @@ impl KeyTable {
                 state.hear_news(id, news, self.context(&entry, now), wakers);
             });
         }
+    }
+
+    /// Describes the shared keys that were used last, and at most `most` of them.
+    pub(in crate::pace) fn shared_reports(&self, now: Duration, most: usize) -> Vec<SharedKeyReport> {
+        let keys = self.seam.as_deref().map(Seam::shared_keys).unwrap_or_default();
+        let report = |key| self.find(key)?.lock().as_ref()?.shared_report(now);
+        let mut reports: Vec<_> = keys.into_iter().filter_map(report).collect();
+        reports.sort_by_key(|(used_at, report)| (std::cmp::Reverse(*used_at), report.id));
+        reports.truncate(most);
+        reports.into_iter().map(|(_, report)| report).collect()
     }
 
     /// Gives the slots of all keys back to the store.

@@ -2,9 +2,11 @@
 
 mod answers;
 mod questions;
+mod report;
 
 use std::time::Duration;
 
+use super::counts::Send;
 use super::slots::Slots;
 use crate::fleet::Id;
 
@@ -166,15 +168,22 @@ impl LeaseState {
     }
 
     /// Records a send.
-    pub(in crate::pace) fn sent(&mut self, is_probe: bool, now: Duration) {
+    pub(in crate::pace) fn sent(&mut self, is_probe: bool, now: Duration) -> Send {
         self.age_rate(now);
         self.rate += 1.0;
         if is_probe {
             self.probe_until = None;
             self.probing = Some((now, now));
-        } else if !self.slots.take(now) && (self.is_paced || self.is_alone) {
-            self.debt = self.debt.saturating_add(1);
+            return Send::Free;
         }
+        if self.slots.take(now) {
+            return Send::Slot;
+        }
+        if !self.is_paced && !self.is_alone {
+            return Send::Free;
+        }
+        self.debt = self.debt.saturating_add(1);
+        if self.is_alone { Send::Alone } else { Send::Debt }
     }
 
     /// Takes back a send that never left.
