@@ -11,6 +11,7 @@ mod fleet;
 mod hashed;
 mod in_flight;
 mod key_entry;
+mod key_function;
 mod key_hash;
 mod key_state;
 mod key_table;
@@ -43,6 +44,7 @@ use std::time::Duration;
 
 use http::HeaderName;
 
+use self::key_function::KeyFunction;
 use self::key_table::KeyTable;
 pub use self::ticket::{Admission, PaceRejection, Permit, Settlement, Ticket};
 pub use self::why::{PaceReport, Why};
@@ -71,7 +73,7 @@ use crate::{ClockReading, RequestHead, ResponseHead};
 ///    [`lose`](Self::lose) reports that no answer will come.
 /// 4. A request that waits no more [`leave`](Self::leave)s.
 pub struct Pace {
-    key: Box<HashOf>,
+    key: Box<dyn KeyFunction>,
     tenant: Option<Box<HashOf>>,
     cost: Option<Box<CostOf>>,
     hasher: RandomState,
@@ -98,28 +100,28 @@ impl Pace {
     /// Creates a pace in which requests to the same authority (host and port) share a limit. The case of letters makes no
     /// difference (RFC 3986 section 3.2.2).
     pub fn per_authority() -> Self {
-        Self::keyed(key_hash::authority)
+        Self::keyed(key_function::Authority)
     }
 
     /// Creates a pace in which requests to the same authority with the same credential share a limit. The places of a
     /// credential are those of [`RequestHead::each_credential`]. Requests without one share a limit as well.
     pub fn per_credential() -> Self {
-        Self::keyed(key_hash::credential)
+        Self::keyed(key_function::Credential)
     }
 
     /// Creates a pace in which requests to the same authority with the same value of a header share a limit. Requests without
     /// the header share a limit as well.
     pub fn per_header(name: HeaderName) -> Self {
-        Self::keyed(move |head, hasher| key_hash::header(head, &name, hasher))
+        Self::keyed(key_function::Header(name))
     }
 
     /// Creates a pace in which requests share a limit if `key` returns the same value for them. The pace saves a hash of it
     /// with a secret of its own, and never the value. The authority is part of the key only if `key` returns it.
-    pub fn per<K: Hash>(key: impl Fn(&RequestHead<'_>) -> K + Send + Sync + 'static) -> Self {
-        Self::keyed(move |head, hasher| key(head).hash(hasher))
+    pub fn per<K: Hash + 'static>(key: impl Fn(&RequestHead<'_>) -> K + Send + Sync + 'static) -> Self {
+        Self::keyed(key_function::Custom::new(key))
     }
 
-    fn keyed(key: impl Fn(&RequestHead<'_>, &mut DefaultHasher) + Send + Sync + 'static) -> Self {
+    fn keyed(key: impl KeyFunction + 'static) -> Self {
         let settings = Settings {
             longest: Self::LONGEST,
             slow_start: false,
@@ -187,14 +189,15 @@ impl Pace {
     /// [`fair_by`](Self::fair_by) and [`cost`](Self::cost), outside of all locks.
     #[inline]
     pub fn ticket(&self, head: &RequestHead<'_>) -> Ticket {
-        let hash = |of: &HashOf| {
+        let tenant = self.tenant.as_deref().map_or(0, |tenant| {
             let mut hasher = self.hasher.build_hasher();
-            of(head, &mut hasher);
+            tenant(head, &mut hasher);
             hasher.finish()
-        };
-        let tenant = self.tenant.as_deref().map_or(0, hash);
+        });
         let cost = self.cost.as_deref().map_or(1, |cost| cost(head).max(1));
-        let key = hash(&*self.key);
+        let mut hasher = self.hasher.build_hasher();
+        self.key.hash(head, &mut hasher);
+        let key = hasher.finish();
         #[cfg(feature = "fleet")]
         self.note_key(key, head);
         Ticket::new(key, tenant, cost)

@@ -1,6 +1,5 @@
 //! A pace that shares its limits with the other members of a fleet.
 
-use std::hash::{DefaultHasher, Hasher};
 use std::task::Waker;
 use std::time::Duration;
 
@@ -15,8 +14,8 @@ impl Pace {
     ///
     /// A key of which no answer has spoken goes as without a fleet. For others, the pace makes
     /// [requests](Self::next_store_request) and hears [events](Self::on_store_event); a request of a caller never waits for the
-    /// store if the member's own share would let it go. The keys of all members must hash alike: the kinds that are built in
-    /// do, and [`per`](Self::per) does for text, bytes and numbers, between members of one release on the same kind of machine.
+    /// store if the member's own share would let it go. All members must come to the same bytes for a key: the kinds that are built
+    /// in do, and [`per`](Self::per) does for text, bytes and whole numbers, and what is made of them.
     pub fn fleet(
         mut self,
         name: &str,
@@ -73,19 +72,7 @@ impl Pace {
         let Some(seam) = self.table.seam.as_deref() else {
             return;
         };
-        let news = seam.note(key, self.table.settings().keys, || {
-            // Two halves, because one is too short to tell all keys of a fleet apart.
-            let half = |salt: u8| {
-                let mut hasher = DefaultHasher::new();
-                hasher.write_u8(salt);
-                (self.key)(head, &mut hasher);
-                hasher.finish().to_le_bytes()
-            };
-            let mut bytes = [0; 16];
-            bytes[..8].copy_from_slice(&half(0));
-            bytes[8..].copy_from_slice(&half(1));
-            bytes
-        });
+        let news = seam.note(key, self.table.settings().keys, || self.key.bytes(head));
         if let Some((news, at)) = news {
             if let Some(id) = seam.id_of(key) {
                 self.table.hear_news(key, id, &news, at);

@@ -1,6 +1,6 @@
 //! The key of a request, as a keyed hash: its authority, and the headers that tell accounts apart.
 
-use std::hash::{DefaultHasher, Hasher};
+use std::hash::Hasher;
 
 use http::HeaderName;
 
@@ -8,20 +8,20 @@ use crate::RequestHead;
 use crate::head::credential::{self, HEADERS};
 
 /// Hashes the authority.
-pub(super) fn authority(head: &RequestHead<'_>, hasher: &mut DefaultHasher) {
+pub(super) fn authority(head: &RequestHead<'_>, hasher: &mut impl Hasher) {
     let mut text = Text::new(hasher, head.authority_bytes());
     text.finish();
 }
 
 /// Hashes the authority and the values of a header.
-pub(super) fn header(head: &RequestHead<'_>, name: &HeaderName, hasher: &mut DefaultHasher) {
+pub(super) fn header(head: &RequestHead<'_>, name: &HeaderName, hasher: &mut impl Hasher) {
     let mut text = Text::new(hasher, head.authority_bytes());
     head.values(name.as_str()).for_each(|value| text.add_header(0, value));
     text.finish();
 }
 
 /// Hashes the authority and the [credential](RequestHead::each_credential). The order of its headers does not matter.
-pub(super) fn credential(head: &RequestHead<'_>, hasher: &mut DefaultHasher) {
+pub(super) fn credential(head: &RequestHead<'_>, hasher: &mut impl Hasher) {
     let (mut values, mut found, mut is_repeated, mut host) = ([&[][..]; HEADERS.len()], 0_u8, false, None);
     // One pass over all lines takes less time than to look for each of the headers, of which most requests have one.
     head.each_header(|name, value| {
@@ -81,17 +81,17 @@ const INITIALS: u32 = {
 };
 
 /// Gathers what is hashed, because a hasher takes one long text in less time than several short ones.
-struct Text<'a> {
-    hasher: &'a mut DefaultHasher,
+struct Text<'a, H> {
+    hasher: &'a mut H,
     bytes: [u8; GATHERED],
     len: usize,
 }
 
-impl<'a> Text<'a> {
+impl<'a, H: Hasher> Text<'a, H> {
     /// Creates a text that begins with the authority, after its length, without user and password, and regardless of its case
     /// (RFC 3986 section 3.2.2).
     #[inline]
-    fn new(hasher: &'a mut DefaultHasher, authority: Option<&[u8]>) -> Self {
+    fn new(hasher: &'a mut H, authority: Option<&[u8]>) -> Self {
         let authority = authority.unwrap_or_default();
         let mut text = Self { hasher, bytes: [0; GATHERED], len: LENGTH + authority.len() };
         let (length, room) = text.bytes.split_at_mut(LENGTH);

@@ -1,6 +1,7 @@
 //! The seam to a fleet: which keys are shared, which of them has a request for the store, and to whom an event goes.
 
 mod counts;
+mod key_bytes;
 mod lease;
 mod slots;
 
@@ -12,6 +13,7 @@ use std::task::Waker;
 use std::time::Duration;
 
 pub(super) use self::counts::Counts;
+pub(super) use self::key_bytes::KeyBytes;
 pub(super) use self::lease::{Heard, LeaseState, Moment, Scale};
 use crate::fleet::entry::News;
 use crate::fleet::{Id, UnreachableReason};
@@ -69,7 +71,7 @@ impl Seam {
         &self,
         key: u64,
         most: usize,
-        bytes: impl FnOnce() -> [u8; 16],
+        bytes: impl FnOnce() -> Vec<u8>,
     ) -> Option<(News, Duration)> {
         if self.lock().ids.contains_key(&key) {
             return None;

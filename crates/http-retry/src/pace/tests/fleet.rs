@@ -148,3 +148,27 @@ fn members_agree_on_the_id_of_a_key_and_on_no_other() {
     }
     assert_eq!(id(&one, "host", "0"), first);
 }
+
+/// The bytes that a store gets for the key of a request.
+#[track_caller]
+fn check_key(pace: Pace, expected: &[u8]) {
+    let seen = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let bytes = std::sync::Arc::clone(&seen);
+    let pace = pace.fleet("api", ms(200), move |key| {
+        *bytes.lock().unwrap() = key.to_vec();
+        Id::new(1)
+    });
+    let request = http::Request::get("http://API.example/").header("api-key", "a").body(()).unwrap();
+    pace.ticket(&crate::RequestHead::from(&request));
+    assert_eq!(*seen.lock().unwrap(), [b"api\0", expected].concat());
+}
+
+#[test]
+fn all_processes_name_a_key_by_the_same_bytes() {
+    let authority = b"\0\0\0\x0bapi.example";
+    check_key(Pace::per_authority(), authority);
+    check_key(Pace::per_credential(), &[&authority[..], b"\x02\0\0\x01a"].concat());
+    let name = http::HeaderName::from_static("api-key");
+    check_key(Pace::per_header(name), &[&authority[..], b"\0\0\0\x01a"].concat());
+    check_key(Pace::per(|_| ("prod", 258_u32)), b"prod\xff\x02\x01\0\0");
+}
