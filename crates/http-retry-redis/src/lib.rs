@@ -2,21 +2,19 @@
 //!
 //! [`RedisStore`] is the [`Store`](http_retry::fleet::Store) of a fleet. It keeps an entry for each key of a pace and for each
 //! budget, and runs the functions of [`http_retry::fleet::entry`] as scripts in the store. A task of its own moves requests and
-//! answers, so that nobody waits for the network.
+//! answers, so that nobody waits for the network. The handle `Fleet` of `tower-http-retry` (feature `fleet`) uses it.
 //!
 //! ```no_run
-//! use std::future::poll_fn;
-//! use http_retry::fleet::entry::JoinQuestion;
-//! use http_retry::fleet::{Id, Store, StoreCommand, StoreRequest};
+//! use tower_http_retry::fleet::Fleet;
+//! use tower_http_retry::{Budget, Pace, RetryLayer};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), http_retry_redis::ConnectError> {
-//! let store = http_retry_redis::connect("redis://127.0.0.1:6379/0", "prod")?;
-//! let join = StoreCommand::Join(JoinQuestion::from_numbers([1]));
-//! store.send(StoreRequest::new(1, Id::new(0), join));
-//! while let Some(event) = poll_fn(|context| store.poll_event(context)).await {
-//!     println!("{event:?}"); // Reachable, and then the answer: how many members there are
-//! }
+//! let fleet = Fleet::new(http_retry_redis::connect("redis://127.0.0.1:6379/0", "prod")?);
+//! let layer = RetryLayer::default()
+//!     .pace(fleet.pace("api", Pace::per_credential()))
+//!     .budget(fleet.budget("api", Budget::default()));
+//! # let _: RetryLayer<_, tower_http_retry::markers::Concrete, _> = layer;
 //! # Ok(())
 //! # }
 //! ```

@@ -7,6 +7,8 @@ mod answers;
 mod cluster;
 #[path = "store/example.rs"]
 mod example;
+#[path = "store/fleet.rs"]
+mod fleet;
 #[path = "store/outages.rs"]
 mod outages;
 #[path = "store/rights.rs"]

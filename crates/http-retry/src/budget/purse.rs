@@ -62,7 +62,7 @@ impl Purse {
         }
     }
 
-    /// Takes the cost of a resend, from borrowed tokens or as the one debt that is allowed.
+    /// Takes the cost of a resend, from borrowed tokens or as a debt.
     pub(super) fn withdraw(&self, cost: i64, now: Duration) -> bool {
         let members = self.members();
         let mut guard = self.lock();
@@ -70,9 +70,7 @@ impl Purse {
         inner.accrue(self.min_rate / members, self.part(), now);
         inner.used_at = Some(now);
         let is_paid = inner.tokens >= cost;
-        // The report of a debt hides behind the resend's own backoff.
-        let may_owe = !inner.is_alone && inner.spent == 0 && inner.open.is_none_or(|(_, debt, _)| debt == 0);
-        let owes = !is_paid && may_owe && inner.level >= (2_000 * members).max(cost);
+        let owes = !is_paid && self.may_owe(inner, cost);
         if is_paid {
             inner.tokens -= cost;
         } else if owes {
@@ -89,6 +87,17 @@ impl Purse {
             waker.wake();
         }
         is_paid || owes || cost == 0
+    }
+
+    /// Returns whether a resend may be in debt. Its report hides behind the resend's own backoff.
+    fn may_owe(&self, inner: &Inner, cost: i64) -> bool {
+        let owed = cost + inner.spent + inner.open.map_or(0, |(_, debt, _)| debt);
+        if inner.born == 0 {
+            // The store has not answered yet, and may never do so. A new budget is full, and this is a part of it.
+            return owed <= self.capacity / 4;
+        }
+        // All members together owe no more than a quarter of what the fleet may have.
+        !inner.is_alone && owed <= self.part() && inner.level >= (2_000 * self.members()).max(cost)
     }
 
     /// Counts what a success earned.

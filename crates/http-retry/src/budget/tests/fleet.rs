@@ -188,3 +188,45 @@ fn budget_without_a_fleet_asks_nothing() {
     budget.leave_fleet();
     assert_eq!(budget.tokens(), 100.0);
 }
+
+/// Takes tokens until there are none, at one moment. Returns how many there were.
+fn spend_at_once(budget: &Budget, now: Duration) -> usize {
+    let mut spent = 0;
+    while let Some(token) = budget.withdraw(RetryCost::ONE, now) {
+        token.commit();
+        spent += 1;
+    }
+    spent
+}
+
+#[test]
+fn resends_of_one_moment_are_in_debt_beyond_the_purse() {
+    let mut world = World::new(2);
+    world.pass(ms(3_000), 0, false);
+    let now = world.now;
+    let purses = world.purses();
+    let spent: usize = world.members.iter().map(|(budget, _)| spend_at_once(budget, now)).sum();
+    // Each owes at most a quarter of a half of 100 tokens.
+    assert_eq!(spent, purses as usize + 24, "{purses}");
+    world.pass(ms(10), 0, false);
+    // The fleet has heard of all of it.
+    for (budget, _) in &world.members {
+        let report = budget.purse_report().unwrap();
+        assert!(report.level <= 100.0 - 24.0 + 1.0, "{report:?} after {spent}");
+    }
+}
+
+#[test]
+fn resends_before_the_first_answer_are_in_debt() {
+    let memory = Memory::new();
+    let store = memory.connect();
+    let budget = |budget: Budget| budget.fleet("api", |key| store.id(key));
+    assert_eq!(spend_at_once(&budget(Budget::default()), ms(1)), 25);
+    assert_eq!(spend_at_once(&budget(Budget::default().capacity(0)), ms(1)), 0);
+
+    // A store that never answers closes no budget.
+    memory.take_down(UnreachableReason::Closed);
+    let alone = budget(Budget::default());
+    alone.on_store_event(&StoreEvent::Unreachable(UnreachableReason::Closed), ms(1));
+    assert_eq!(spend_at_once(&alone, ms(1)), 25);
+}
