@@ -181,17 +181,10 @@ const RETRY_AFTER: &str = "retry-after";
 #[cfg(feature = "grpc")]
 const DETAILS: &str = "grpc-status-details-bin";
 
-/// Returns whether a response names a time that can be read, in a header that is not about a quota or in its body.
+/// Returns whether a response names a time that can be read. The reset of a quota is one if nothing is left of that quota.
 pub(crate) fn has_time(response: &ResponseHead<'_>) -> bool {
     // The time itself does not matter, and so the clock does not either.
-    let now = SystemTime::UNIX_EPOCH;
-    let has_header = |(name, parse): &(&'static str, HintParser)| {
-        response.headers().contains_key(*name) && parse(name, response, now).is_some()
-    };
-    let is_quota = |name: &str| name == FAMILIES || name == "ratelimit";
-    HEADERS.iter().filter(|(name, _)| !is_quota(name)).any(has_header)
-        || family::has_time(response.headers(), now)
-        || body::read(response).is_some()
+    read(response, SystemTime::UNIX_EPOCH).is_some()
 }
 
 /// Returns whether a refusal, such as a 403, is that of a limit: a quota is used up, or the response names a time.

@@ -64,12 +64,6 @@ pub(super) fn is_remaining(name: &str) -> bool {
     name.contains("remain") && name::is_of_limit(name)
 }
 
-/// Returns whether a header names a time that belongs to no quota, as `x-retry-after` does.
-pub(super) fn has_time(headers: &HeaderMap, now: SystemTime) -> bool {
-    let names = headers.keys().filter_map(|name| ResetName::parse(name.as_str()));
-    names.filter(|name| !name.is_of_quota()).any(|name| moment(&name, headers, now).is_some())
-}
-
 /// Returns the time until the reset that the header with this name announces.
 pub(super) fn reset(name: &str, headers: &HeaderMap, now: SystemTime) -> Option<Moment> {
     moment(&ResetName::parse(name)?, headers, now)

@@ -56,7 +56,8 @@ impl Evidence {
 pub(super) fn is_plainly_served(head: &ResponseHead<'_>) -> bool {
     let status = head.status().as_u16();
     let is_plain = |name: &str| !announced::is_of_family(name) && !is_grpc_word(name);
-    !matches!(status, 403 | 429 | 503 | 529) && head.headers().keys().all(|name| is_plain(name.as_str()))
+    let may_refuse = matches!(status, 400 | 403 | 413 | 423 | 429 | 449 | 503 | 509 | 529);
+    !may_refuse && head.headers().keys().all(|name| is_plain(name.as_str()))
 }
 
 /// Returns whether gRPC can refuse a call by the header.
@@ -77,10 +78,9 @@ fn scope(head: &ResponseHead<'_>) -> Option<Scope> {
         return Some(Scope::Request);
     }
     match head.status().as_u16() {
-        429 => Some(Scope::Key),
-        403 if hint::is_of_limit(head) => Some(Scope::Key),
         503 if announced::is_any_gone(head) => Some(Scope::Key),
         503 | 529 => Some(Scope::Server),
+        _ if head.is_rate_limit() => Some(Scope::Key),
         _ if head.status() == StatusCode::OK => grpc_scope(head),
         _ => None,
     }

@@ -47,9 +47,27 @@ fn other_refusals_are_limits_if_they_name_a_time() {
         check_post(status, &[("retry-after-ms", "20")], Retry(Throttled));
         check_post(status, &[("retry-after", "2"), ("x-should-retry", "false")], Accept);
     }
-    // The last request that a quota allows may be a mistake.
-    check_post(400, &[("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "30")], Accept);
-    check_post(509, &[("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "30")], Retry(Throttled));
+}
+
+#[test]
+fn the_reset_of_a_used_up_quota_is_a_time() {
+    for status in [400, 403, 413, 423, 449, 509, 529] {
+        for lines in [
+            // Linear sends such a 400.
+            [("x-ratelimit-requests-remaining", "0"), ("x-ratelimit-requests-reset", "30")],
+            [("x-ratelimit-remaining", "0"), ("x-ratelimit-retry-after", "30")],
+            [("ratelimit", r#""a";r=0;t=30"#), ("ratelimit-policy", r#""a";q=9;w=60"#)],
+        ] {
+            check_post(status, &lines, Retry(Throttled));
+            check_post(404, &lines, Accept);
+        }
+    }
+    check_post(509, &[("x-ratelimit-reset", "30")], Retry(Throttled));
+    for status in [400, 403, 413, 423, 449, 529] {
+        check_post(status, &[("x-ratelimit-reset", "30")], Accept);
+        check_post(status, &[("x-ratelimit-remaining", "9"), ("x-ratelimit-reset", "30")], Accept);
+        check_post(status, &[("ratelimit", r#""a";r=9;t=30"#)], Accept);
+    }
 }
 
 #[test]

@@ -41,7 +41,13 @@ fn a_limit_concerns_the_key_and_an_unwell_server_everybody() {
     check(503, &[], Scope::Server, None);
     check(503, &[("retry-after", "5")], Scope::Server, 5_000);
     check(529, &[("retry-after", "5")], Scope::Server, 5_000);
-    for status in [200, 204, 302, 400, 401, 404, 500, 502, 504] {
+    for status in [400, 413, 423, 449, 509] {
+        check(status, &[("retry-after", "5")], Scope::Key, 5_000);
+        check(status, &gone, Scope::Key, 30_000);
+        check(status, &[("retry-after", "soon")], None, None);
+        check(status, &[], None, None);
+    }
+    for status in [200, 204, 302, 401, 404, 500, 502, 504] {
         check(status, &[("retry-after", "5")], None, None);
         check(status, &gone, None, None);
     }
@@ -213,7 +219,9 @@ fn only_a_head_without_any_word_on_limits_is_plainly_served() {
     let is_plain = |status, lines: &[_]| is_plainly_served(&ResponseHead::from(&response(status, lines)));
     assert!(is_plain(200, &[("content-type", "text/html"), ("x-request-id", "7")]));
     assert!(is_plain(404, &[]));
-    assert!(!is_plain(429, &[]));
+    for status in [400, 403, 413, 423, 429, 449, 509, 529] {
+        assert!(!is_plain(status, &[]));
+    }
     assert!(!is_plain(503, &[]));
     assert!(!is_plain(200, &[("ratelimit", "x")]));
     assert!(!is_plain(200, &[("x-rate-limit-remaining", "1")]));
