@@ -148,7 +148,7 @@ impl Profile {
 }
 
 impl RetryOn {
-    /// Returns `connect-failure`, `refused-stream`, `reset`, `per-try-timeout`, `gateway-error` and `rate-limited`:
+    /// Returns `connect-failure`, `refused-stream`, `reset`, `per-try-timeout`, `gateway-error`, `rate-limited` and `529`:
     /// the outcomes after which another attempt is likely to succeed. After a 500 the same request mostly
     /// fails in the same way.
     fn default_triggers() -> Self {
@@ -158,8 +158,11 @@ impl RetryOn {
             reset: true,
             per_try_timeout: true,
             rate_limited: true,
-            statuses: [StatusCode::BAD_GATEWAY, StatusCode::SERVICE_UNAVAILABLE, StatusCode::GATEWAY_TIMEOUT]
-                .into(),
+            // Some servers say 529 in the place of 503.
+            statuses: [502, 503, 504, 529]
+                .into_iter()
+                .filter_map(|status| StatusCode::from_u16(status).ok())
+                .collect(),
             headers: Vec::new(),
             grpc_codes: BTreeSet::new(),
         }

@@ -40,7 +40,7 @@ upstream = "api"
 timeout = "15s"                      # until response headers, waits included
 profile = "default"                  # default | llm: timeout 10m, no per_try_timeout, hints to 120s, pace by authorization, 4 attempts, POST; explicit keys win
 [routes.retry]
-retry_on = ["connect-failure", "refused-stream", "reset", "per-try-timeout", "gateway-error", "rate-limited"]
+retry_on = ["connect-failure", "refused-stream", "reset", "per-try-timeout", "gateway-error", "rate-limited", "529"]
 retriable_status_codes = []
 methods = "idempotent"               # idempotent | all | ["GET", ..]
 trust_idempotency_key = true         # the client that sends a key says the server honours it; false where it does not

@@ -43,6 +43,10 @@ pub(super) fn reason_against(retry: &RetryConfig, policy: &GatewayPolicy, attemp
     let status = head.status();
     let has_key = attempt.has_idempotency_key();
     match status {
+    let is_early_data = attempt.request.header("early-data") == Some("1");
+    let early_data = || {
+        "the request came as early data, so its client has to send it again (RFC 8470 section 5.2)".to_owned()
+    };
         _ if !status.is_client_error() && !status.is_server_error() => {
             format!("status {} is not an error", status.as_u16())
         }
@@ -56,6 +60,7 @@ pub(super) fn reason_against(retry: &RetryConfig, policy: &GatewayPolicy, attemp
             && !on.statuses.contains(&status)
             && !(on.rate_limited && head.is_rate_limit()) =>
         {
+        StatusCode::TOO_EARLY if on.refused_stream && is_early_data => early_data(),
             match status.as_u16() {
                 403 if on.rate_limited => {
                     "status 403 is only retried if its headers name a limit: a time, or a quota of which nothing is left"
@@ -69,10 +74,7 @@ pub(super) fn reason_against(retry: &RetryConfig, policy: &GatewayPolicy, attemp
                 .to_owned()
         }
         StatusCode::CONFLICT if !has_key => "status 409 is only retried with an Idempotency-Key".to_owned(),
-        StatusCode::TOO_EARLY if attempt.request.header("early-data") == Some("1") => {
-            "the request came as early data, so its client has to send it again (RFC 8470 section 5.2)"
-                .to_owned()
-        }
+        StatusCode::TOO_EARLY if is_early_data => early_data(),
         _ => reason_against_method(retry, attempt),
     }
 }

@@ -230,11 +230,13 @@ fn each_reason_against_a_retry_is_named() {
         retry.retry_on.statuses.insert(StatusCode::TOO_EARLY);
     };
     let early = ("GET", &[("early-data", "1")][..]);
+        retry.retry_on.refused_stream = false;
     let reason = "the request came as early data, so its client has to send it again (RFC 8470 section 5.2)";
     check_reason(early, response(425, &[]), on_425, reason);
     let upgrade = ("GET", &[("connection", "upgrade"), ("upgrade", "websocket")][..]);
     let reason = "CONNECT is never retried, and a request for an upgrade only if it was never sent";
     check_reason(upgrade, response(503, &[]), same, reason);
+    check_reason(early, response(425, &[]), same, reason);
 }
 
 /// The first handshake may go to another endpoint if this one never took the connection, with POST too.

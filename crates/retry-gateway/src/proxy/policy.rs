@@ -95,6 +95,9 @@ impl GatewayPolicy {
         if is_forced && may_resend(cause) {
             return Some((cause, "OpenAI, Anthropic and Stripe SDKs"));
         }
+        if let Some(source) = self.unprocessed(attempt, status) {
+            return Some((RetryCause::Unprocessed, source));
+        }
         // `hold_event_stream` opts in to this retry regardless of `retry_on`.
         let is_failed = signal.is_some_and(|signal| signal.is_failure());
         let is_worth_it = is_failed || limit.is_some() || on.statuses.contains(&status);
@@ -110,14 +113,22 @@ impl GatewayPolicy {
         {
             return None;
         }
-        // The gateway returns 425 for a request that its client sent as early data, because only that client can
-        // repeat the request after its handshake. Any other request was early on the gateway's own connection,
-        // and a resend comes late enough.
-        if status == StatusCode::TOO_EARLY {
-            let is_original = attempt.number == 1 && attempt.request.header("early-data") != Some("1");
-            return is_original.then_some((RetryCause::Unprocessed, "RFC 8470 section 5.2"));
+        (status != StatusCode::TOO_EARLY).then(|| (cause, source(status)))
+    }
+
+    /// Returns the source of the rule by which a status says that the request was not processed, whatever its method.
+    ///
+    /// The gateway returns 425 for a request that its client sent as early data, because only that client can
+    /// repeat the request after its handshake. Any other request was early on the gateway's own connection,
+    /// and a resend comes late enough. A resend after a 417 has no `Expect`.
+    fn unprocessed(&self, attempt: &Attempt<'_>, status: StatusCode) -> Option<&'static str> {
+        if !matches!(status, StatusCode::TOO_EARLY | StatusCode::EXPECTATION_FAILED) {
+            return None;
         }
-        Some((cause, source(status)))
+        let on = &self.retry.retry_on;
+        let is_listed = on.refused_stream || on.statuses.contains(&status);
+        let rule = is_listed.then(|| rules::matching(attempt)).flatten();
+        rule.filter(|rule| rule.verdict == Verdict::Retry(RetryCause::Unprocessed)).map(|rule| rule.source)
     }
 
     /// Returns the source of the rule by which an error is the refusal of a limit that the route retries.

@@ -10,7 +10,7 @@ use crate::process::Gateway;
 use crate::upstream::{Act, Upstream, nobody, say};
 
 /// How an attempt fails; where somebody listens, the next one does not.
-const WAYS: [&str; 15] = [
+const WAYS: [&str; 17] = [
     "connect",
     "refused",
     "reset",
@@ -21,11 +21,13 @@ const WAYS: [&str; 15] = [
     "408",
     "409",
     "418",
+    "425",
     "429",
     "500",
     "502",
     "503",
     "504",
+    "529",
 ];
 
 /// After which of them a request is sent again, with these lines of its route and the route's retries. It has a key,
@@ -74,15 +76,19 @@ fn check(route: &str, retry: &str, expected: &str) {
 #[test]
 fn each_word_stands_for_what_it_says_and_for_nothing_else() {
     let rows = [
-        ("", "", "connect refused reset timeout 403-limit 429 502 503 504"),
-        ("profile = \"llm\"", "", "connect refused reset timeout 403-limit 408 409 429 500 502 503 504"),
+        ("", "", "connect refused reset timeout 403-limit 425 429 502 503 504 529"),
+        (
+            "profile = \"llm\"",
+            "",
+            "connect refused reset timeout 403-limit 408 409 425 429 500 502 503 504 529",
+        ),
         ("", "retry_on = []", ""),
         ("", "retry_on = [\"connect-failure\"]", "connect"),
-        ("", "retry_on = [\"refused-stream\"]", "refused"),
+        ("", "retry_on = [\"refused-stream\"]", "refused 425"),
         ("", "retry_on = [\"reset\"]", "reset"),
         ("", "retry_on = [\"per-try-timeout\"]", "timeout"),
         ("", "retry_on = [\"gateway-error\"]", "502 503 504"),
-        ("", "retry_on = [\"5xx\"]", "connect refused reset timeout 500 502 503 504"),
+        ("", "retry_on = [\"5xx\"]", "connect refused reset timeout 425 500 502 503 504 529"),
         ("", "retry_on = [\"retriable-4xx\"]", "409"),
         ("", "retry_on = [\"418\", \"503\"]", "418 503"),
         ("", "retry_on = [\"rate-limited\"]", "403-limit 429"),

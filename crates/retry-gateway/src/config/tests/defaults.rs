@@ -67,7 +67,7 @@ fn the_minimal_file_has_the_documented_defaults() {
 #[test]
 fn retries_are_on_with_the_documented_defaults() {
     let retry = config(MINIMAL).routes.remove(0).retry.unwrap();
-    let statuses = [502, 503, 504].map(|code| StatusCode::from_u16(code).unwrap());
+    let statuses = [502, 503, 504, 529].map(|code| StatusCode::from_u16(code).unwrap());
     let expected = RetryConfig {
         retry_on: RetryOn {
             connect_failure: true,

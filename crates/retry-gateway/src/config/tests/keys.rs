@@ -345,7 +345,11 @@ fn retry_on_keys() {
     check_retry_on("retry_on = ['5xx']", all, &(500..600).collect::<Vec<_>>());
     check_retry_on("retry_on = ['retriable-status-codes']\nretriable_status_codes = [500]", "", &[500]);
     check_retry_on("retry_on = []\nretriable_status_codes = [500, 408]", "", &[408, 500]);
-    check_retry_on("retriable_status_codes = [500]", &format!("{all} rate-limited"), &[500, 502, 503, 504]);
+    check_retry_on(
+        "retriable_status_codes = [500]",
+        &format!("{all} rate-limited"),
+        &[500, 502, 503, 504, 529],
+    );
     check_retry_on("retry_on = ['rate-limited']", "rate-limited", &[]);
     for (word, code) in [
         ("cancelled", GrpcCode::Cancelled),

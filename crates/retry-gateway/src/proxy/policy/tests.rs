@@ -31,12 +31,13 @@ fn each_rule_of_the_gateway_has_its_source() {
         (502, "RFC 9110 sections 15.6.3 and 15.6.5"),
         (503, "RFC 9110 section 15.6.4"),
         (504, "RFC 9110 sections 15.6.3 and 15.6.5"),
+        (529, "RFC 9110 section 15.6.4"),
     ] {
         check(Default, "GET", status, &[], Some(source));
         check(Default, "POST keyed", status, &[], Some(source));
         check(Default, "POST", status, &[], None);
     }
-    for status in [200, 400, 404, 408, 409, 421, 425, 500, 501, 505, 520] {
+    for status in [200, 400, 404, 408, 409, 417, 421, 500, 501, 505, 520] {
         check(Default, "GET", status, &[], None);
     }
     for (status, source) in
@@ -90,7 +91,12 @@ fn a_refusal_of_a_limit_is_told_from_other_errors() {
     ] {
         check(Default, "GET", status, &[("retry-after", "2")], Some(source));
         check(Default, "GET", status, &[("retry-after", "2"), ("x-should-retry", "false")], None);
-        check(Default, "GET", status, &[], None);
+        let gone = [("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "2")];
+        check(Default, "GET", status, &gone, Some(source));
+        check(Default, "POST", status, &gone, None);
+        if status != 529 {
+            check(Default, "GET", status, &[], None);
+        }
     }
     check(Default, "LOCK", 429, &[], None);
     check(Default, "SEARCH", 502, &[], Some("RFC 9110 sections 15.6.3 and 15.6.5"));
@@ -186,19 +192,27 @@ fn a_body_signal_outranks_the_status() {
 }
 
 #[test]
-fn a_425_is_retried_unless_the_client_sent_early_data() {
-    let mut retry = Profile::Default.retry(false);
-    retry.retry_on.statuses.insert(StatusCode::TOO_EARLY);
-    let policy = GatewayPolicy::new(&retry);
-    let response = Response::builder().status(425).body(()).unwrap();
-    let source = |number: u32, early_data: &str| {
-        let request = Request::get("/").header("early-data", early_data).body(()).unwrap();
-        let attempt = Attempt::new(number, &request, ResponseHead::from(&response));
-        policy.rule(&attempt).map(|(_, source)| source)
-    };
-    assert_eq!(source(1, "0"), Some("RFC 8470 section 5.2"));
-    assert_eq!(source(2, "0"), None);
-    assert_eq!(source(1, "1"), None);
+fn what_a_status_says_was_not_processed_is_sent_again_once_with_any_method() {
+    for (is_refused_stream, is_listed) in [(true, false), (false, true), (true, true), (false, false)] {
+        let mut retry = Profile::Default.retry(false);
+        retry.retry_on.refused_stream = is_refused_stream;
+        if is_listed {
+            retry.retry_on.statuses.extend([StatusCode::TOO_EARLY, StatusCode::EXPECTATION_FAILED]);
+        }
+        let policy = GatewayPolicy::new(&retry);
+        let rule = |number: u32, status: u16, line: (&str, &str)| {
+            let response = Response::builder().status(status).body(()).unwrap();
+            let request = Request::post("/").header(line.0, line.1).body(()).unwrap();
+            policy.rule(&Attempt::new(number, &request, ResponseHead::from(&response)))
+        };
+        let when = |source| (is_refused_stream || is_listed).then_some((RetryCause::Unprocessed, source));
+        assert_eq!(rule(1, 425, ("early-data", "0")), when("RFC 8470 section 5.2"));
+        assert_eq!(rule(2, 425, ("early-data", "0")), None);
+        // Only the client can repeat it after its handshake.
+        assert_eq!(rule(1, 425, ("early-data", "1")), None);
+        assert_eq!(rule(1, 417, ("expect", "100-continue")), when("RFC 9110 section 10.1.1"));
+        assert_eq!(rule(1, 417, ("expect", "something")), None);
+    }
 }
 
 #[test]
