@@ -105,6 +105,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "serde",
             "serde_json",
             "smallvec",
+            "socket2",
             "strsim",
             "thiserror",
             "tokio",

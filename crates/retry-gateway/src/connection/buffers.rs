@@ -1,8 +1,24 @@
 //! Sizes of the buffers of a client's connection. `docs/operations.md` multiplies them out.
 
+#[cfg(any(target_os = "linux", target_os = "android"))]
+use socket2::SockRef;
+use tokio::net::TcpStream;
+
 /// Bytes of one HTTP/1.1 response, beside its first piece, beyond which hyper gets no further piece before the
 /// client has taken some. hyper itself would take as many bytes as a head may have.
 pub(crate) const HTTP1_WRITE_BUFFER: usize = 24 * 1024;
+
+/// Bytes of a response that the kernel takes before it has sent them. The kernel tells of room only once half of that is sent,
+/// and without this bound a third of its buffer, which may be megabytes: a client that takes a few kilobytes in a minute
+/// would seem to take nothing.
+pub(crate) const MAX_UNSENT: u32 = 16 * 1024;
+
+/// Bounds the bytes that the kernel takes from the gateway before it has sent them.
+pub(crate) fn set_max_unsent(socket: &TcpStream, bytes: u32) {
+    // The option only tells of progress earlier, so a failure to set it does no harm.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    let _ = SockRef::from(socket).set_tcp_notsent_lowat(bytes);
+}
 
 /// Bytes of one HTTP/2 response that hyper takes before the client has room for them. hyper's default of
 /// 400 KiB lets a client that reads nothing hold 80 MiB with the 200 streams of one connection.

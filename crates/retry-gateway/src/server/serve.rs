@@ -11,6 +11,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::Signal;
 
 use crate::config::Config;
+use crate::connection::buffers::{MAX_UNSENT, set_max_unsent};
 use crate::connection::descriptors::DESCRIPTORS;
 use crate::connection::info::ConnectionInfo;
 use crate::connection::limit::ConcurrencyLimit;
@@ -134,6 +135,7 @@ impl Clients {
         };
         // The option only saves latency, so a failure to set it does no harm.
         let _ = socket.set_nodelay(true);
+        set_max_unsent(&socket, MAX_UNSENT);
         let timeouts = Arc::new(ConnectionTimeouts::new(&gateway.limits, &self.pools));
         let info = Arc::new(ConnectionInfo::new(
             peer.ip(),

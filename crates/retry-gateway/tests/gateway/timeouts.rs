@@ -8,6 +8,7 @@ use crate::process::Gateway;
 mod idle;
 mod late_uploads;
 mod responses;
+mod slow_readers;
 mod streams;
 mod tunnels;
 mod uploads;
