@@ -1,6 +1,7 @@
 //! A client's connection: its facts, limits, timeouts and TLS.
 
 pub(crate) mod buffers;
+pub(crate) mod cut_response;
 pub(crate) mod descriptors;
 pub(crate) mod half_close;
 pub(crate) mod info;

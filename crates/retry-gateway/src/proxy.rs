@@ -8,6 +8,7 @@ pub(crate) mod record;
 mod recorded_body;
 pub(crate) mod rejected_connection;
 pub(crate) mod response;
+mod response_version;
 pub(crate) mod route_match;
 pub(crate) mod route_table;
 pub(crate) mod state;

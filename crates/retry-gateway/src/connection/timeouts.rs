@@ -47,6 +47,8 @@ pub(crate) struct ConnectionTimeouts {
     active: AtomicU32,
     /// Set while the last request has a body that was not read to its end before the response.
     has_unread_body: AtomicBool,
+    /// Set from the head of a response whose end only the end of the connection tells, until that response is whole.
+    is_close_delimited: AtomicBool,
     opened_at: Instant,
     /// The nanoseconds from `opened_at` to the end of the last request.
     idle_since: AtomicU64,
@@ -73,6 +75,7 @@ impl ConnectionTimeouts {
             started: AtomicU32::new(0),
             active: AtomicU32::new(0),
             has_unread_body: AtomicBool::new(false),
+            is_close_delimited: AtomicBool::new(false),
             opened_at: Instant::now(),
             idle_since: AtomicU64::new(0),
             expired: AtomicU8::new(NONE_EXPIRED),
@@ -135,6 +138,15 @@ impl ConnectionTimeouts {
         self.has_unread_body.load(Ordering::Relaxed)
     }
 
+    /// Returns whether only the end of the connection tells the end of a response that is not whole yet.
+    pub(crate) fn is_close_delimited(&self) -> bool {
+        self.is_close_delimited.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_close_delimited(&self, is_close_delimited: bool) {
+        self.is_close_delimited.store(is_close_delimited, Ordering::Relaxed);
+    }
+
     fn has_active_request(&self) -> bool {
         // The end of a request writes `idle_since` before it lowers the count.
         self.active.load(Ordering::Acquire) > 0
@@ -155,6 +167,11 @@ impl ActiveRequest {
     /// Returns the longest time in which no byte passes through a tunnel of this connection.
     pub(crate) fn tunnel_idle_timeout(&self) -> Duration {
         self.0.tunnel_idle_timeout
+    }
+
+    /// Notes whether only the end of the connection tells the end of the response.
+    pub(crate) fn set_close_delimited(&self, is_close_delimited: bool) {
+        self.0.set_close_delimited(is_close_delimited);
     }
 
     /// Notes whether the gateway has not read all bytes of the request's body yet.

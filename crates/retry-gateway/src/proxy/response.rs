@@ -5,7 +5,6 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use http::{HeaderName, HeaderValue, Response, StatusCode, Version, header};
-use http_body::Body;
 use http_body_util::Either;
 use pin_project_lite::pin_project;
 use tower_http_retry::future::ResponseFuture as RetryFuture;
@@ -23,6 +22,7 @@ use crate::proxy::local_reply::{self, LocalReply};
 use crate::proxy::policy::GatewayPolicy;
 use crate::proxy::record::RequestRecord;
 use crate::proxy::recorded_body::RecordedBody;
+use crate::proxy::response_version::set_version;
 use crate::proxy::waiting::WaitingPermit;
 use crate::telemetry::reason::FallbackReason;
 use crate::telemetry::request_log::BodyFailure;
@@ -198,10 +198,10 @@ impl Future for ResponseFuture {
             Ok(mut response) => {
                 BodySignal::clear(&mut response);
                 forwarding::response(&mut response);
-                if *this.version < Version::HTTP_2 {
-                    set_version(&mut response, *this.version, has_unread_body);
-                }
                 let mut active_request = record.active_request.take();
+                if *this.version < Version::HTTP_2 {
+                    set_version(&mut response, *this.version, has_unread_body, active_request.as_ref());
+                }
                 if let Some(upgrade) = this.upgrade.take() {
                     // A tunnel is a request in flight, and counts in all limits until it ends.
                     let guards = (response.status() == StatusCode::SWITCHING_PROTOCOLS)
@@ -233,29 +233,6 @@ impl Future for ResponseFuture {
 /// Hands the record of a request over to the body of its response.
 fn recorded(response: Response<GatewayBody>, record: Option<Box<RequestRecord>>) -> Response<RecordedBody> {
     response.map(|body| RecordedBody::new(body, record))
-}
-
-/// Sets the version of an upstream's response to that of a client with HTTP/1.1 or HTTP/1.0, whatever the upstream
-/// speaks (RFC 9110 section 2.5), and says if the connection closes after it.
-///
-/// hyper promises `keep-alive` to a client with HTTP/1.0 that asks for it, unless the response is one of HTTP/1.0
-/// itself. The promise could not be kept for a body whose end only the close of the connection tells.
-fn set_version(response: &mut Response<UpstreamBody>, client: Version, has_unread_body: bool) {
-    // The client may send its body after this response, so hyper closes the connection. A response to an upload that was
-    // not refused may go on beside it.
-    let is_refusal = response.status().as_u16() >= 300;
-    let is_early = response.body().is_early() || has_unread_body && is_refusal;
-    let has_length =
-        || response.headers().contains_key(header::CONTENT_LENGTH) || response.body().is_end_stream();
-    let version = match client {
-        Version::HTTP_11 => Version::HTTP_11,
-        _ if !is_early && has_length() => Version::HTTP_11,
-        _ => Version::HTTP_10,
-    };
-    *response.version_mut() = version;
-    if client == Version::HTTP_11 && is_early {
-        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-    }
 }
 
 /// Returns whether the gateway has done what retries can do for a request, so that its client should not retry it as well: it

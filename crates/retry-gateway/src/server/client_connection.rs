@@ -14,6 +14,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use crate::connection::buffers::{HTTP2_CONNECTION_WINDOW, HTTP2_SEND_BUFFER, HTTP2_STREAM_WINDOW};
+use crate::connection::cut_response::ResettingSocket;
 use crate::connection::half_close::ClientSocket;
 use crate::connection::info::ConnectionInfo;
 use crate::connection::limit::Permit;
@@ -99,6 +100,7 @@ impl ClientConnection {
             streams.response(version, service_state.gateway().answer(request, &info, active_request))
         });
         let open = OpenConnection::new(permit, watcher.clone());
+        let socket = ResettingSocket::new(socket, &timeouts);
         let socket = TokioIo::new(TimeoutIo::new(socket, Arc::clone(&timeouts), open));
         let mut connection = pin!(builder.serve_connection_with_upgrades(socket, service));
         let mut result = until_shutdown(connection.as_mut(), &watcher, &timeouts).await;

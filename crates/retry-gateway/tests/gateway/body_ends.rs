@@ -154,6 +154,33 @@ fn a_response_of_http_1_0_goes_out_as_http_1_1_with_an_end_that_can_be_seen() {
     }
 }
 
+/// Only the end of the connection tells such a client the end of the body, so an orderly end would say that it is whole.
+#[test]
+fn a_client_of_http_1_0_sees_that_a_body_is_cut() {
+    let head = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
+    let stalls = Act::Slowly(vec![format!("{head}5\r\nhello\r\n"), String::new()], Duration::from_secs(5));
+    let large = format!("{head}{:x}\r\n{}\r\n", 3 << 20, "x".repeat(3 << 20));
+    let cuts = |piece: String| Act::Part(piece, Duration::from_millis(20));
+    for (act, length) in [
+        (cuts(format!("{head}5\r\nhello\r\n")), 5),
+        (cuts(format!("{head}5\r\nhello\r\nnot a size\r\n")), 5),
+        (cuts(large), 3 << 20),
+        (stalls, 5),
+    ] {
+        let upstream = Upstream::answering(vec![act]);
+        let gateway = gateway(&upstream);
+        for line in ["", "connection: keep-alive\r\n"] {
+            let mut socket = TcpStream::connect(gateway.address).unwrap();
+            socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+            socket.write_all(format!("GET / HTTP/1.0\r\nhost: a\r\n{line}\r\n").as_bytes()).unwrap();
+            let mut bytes = Vec::new();
+            let error = socket.read_to_end(&mut bytes).expect_err("the end is not orderly");
+            assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
+            assert_eq!(parse(&bytes).body.len(), length, "all that came before is read");
+        }
+    }
+}
+
 #[test]
 fn a_client_of_http_1_0_is_promised_no_connection_that_is_then_closed() {
     let request = "GET / HTTP/1.0\r\nhost: a\r\nconnection: keep-alive\r\n\r\n";
