@@ -8,11 +8,13 @@
 
 mod answer;
 mod body_signal;
+mod broken_stream;
 mod byte_order_mark;
 mod content_type;
 mod decode;
 mod error_body;
 mod error_words;
+mod event_parser;
 mod event_stream;
 mod idempotency_key;
 mod json;
@@ -20,6 +22,7 @@ mod model_scan;
 mod peeked_body;
 mod refusal;
 mod request_model;
+mod stream_api;
 
 use std::pin::Pin;
 use std::time::Duration;
@@ -128,7 +131,14 @@ impl Peek {
         let (decoder, deadline) = (&mut self.decoder, self.deadline);
         let finding = match self.part {
             BodyPart::Refusal => refusal::find(&mut peeked, decoder, deadline, &timers).await,
-            BodyPart::EventStream => event_stream::find(&mut peeked, decoder, deadline, &timers).await,
+            BodyPart::EventStream => {
+                let (finding, parser) = event_stream::find(&mut peeked, decoder, deadline, &timers).await;
+                // A body of a length that the head names has no room for another event.
+                if decoder.is_identity() && peeked.size_hint().exact().is_none() {
+                    peeked.follow_stream(parser);
+                }
+                finding
+            }
             BodyPart::Answer { peek_quota } => {
                 answer::find(&mut peeked, decoder, deadline, &timers, peek_quota).await
             }

@@ -47,6 +47,11 @@ impl BodyDecoder {
         Some(Self { encoding, _look: look })
     }
 
+    /// Returns whether the body is not packed.
+    pub(super) fn is_identity(&self) -> bool {
+        matches!(self.encoding, Encoding::Identity)
+    }
+
     /// Unpacks more bytes and gives them to `observe`, until that returns true or `max_bytes` have been unpacked.
     /// `max_bytes` counts down. Returns the last answer of `observe`.
     pub(super) fn feed(

@@ -9,6 +9,8 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use tokio::time::Instant;
 
+use super::broken_stream::StreamEnd;
+use super::event_parser::Parser;
 use crate::time::pooled_timeout::TimerPool;
 
 /// A response body whose start may have been read. Most bodies are unread and cost one branch.
@@ -26,6 +28,8 @@ pub(crate) struct PeekedBody<B: Body> {
     /// The end of the body or its error, once reading has met it.
     end: Option<Result<(), B::Error>>,
     rest: B,
+    /// Set for an event stream whose client can be told in its API's form that it broke off.
+    stream: Option<StreamEnd>,
 }
 
 /// The next part of a body.
@@ -40,7 +44,12 @@ where
     B: Body<Data = Bytes> + Unpin,
 {
     pub(super) fn new(rest: B) -> Self {
-        Self { first: None, frames: VecDeque::new(), end: None, rest }
+        Self { first: None, frames: VecDeque::new(), end: None, rest, stream: None }
+    }
+
+    /// Follows the body as an event stream, whose start `parser` has seen.
+    pub(super) fn follow_stream(&mut self, parser: Parser) {
+        self.stream = Some(StreamEnd::new(parser));
     }
 
     /// Returns true if the whole body has been read.
@@ -149,7 +158,7 @@ impl<B: Body> MaybePeeked<B> {
     pub(crate) fn put_back(self, mut frames: VecDeque<Frame<B::Data>>, has_ended: bool) -> Self {
         let mut peeked = match self {
             Self::Unread(rest) => {
-                Box::new(PeekedBody { first: None, frames: VecDeque::new(), end: None, rest })
+                Box::new(PeekedBody { first: None, frames: VecDeque::new(), end: None, rest, stream: None })
             }
             Self::Peeked(peeked) => peeked,
         };
@@ -191,15 +200,30 @@ where
     ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
         let peeked = self.get_mut();
         if let Some(frame) = peeked.pop_frame() {
+            if let (Some(stream), Some(data)) = (&mut peeked.stream, frame.data_ref()) {
+                stream.note_seen(data);
+            }
             return Poll::Ready(Some(Ok(frame)));
         }
-        match peeked.end.take() {
-            None => Pin::new(&mut peeked.rest).poll_frame(cx),
-            Some(end) => {
-                peeked.end = Some(Ok(()));
-                Poll::Ready(end.err().map(Err))
-            }
+        if let Some(end) = peeked.end.take() {
+            peeked.end = Some(Ok(()));
+            return Poll::Ready(end.err().map(Err));
         }
+        let frame = ready!(Pin::new(&mut peeked.rest).poll_frame(cx));
+        let Some(stream) = &mut peeked.stream else { return Poll::Ready(frame) };
+        if let Some(data) = frame.as_ref().and_then(|frame| frame.as_ref().ok()?.data_ref()) {
+            stream.note(data);
+        }
+        Poll::Ready(match frame {
+            Some(Err(error)) => match stream.error_event() {
+                None => Some(Err(error)),
+                Some(event) => {
+                    peeked.end = Some(Err(error));
+                    Some(Ok(Frame::data(event)))
+                }
+            },
+            frame => frame,
+        })
     }
 
     fn is_end_stream(&self) -> bool {

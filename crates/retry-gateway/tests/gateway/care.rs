@@ -1,5 +1,6 @@
 //! What is found in the bodies of a server of language models, and what becomes of it.
 
+mod broken;
 mod keys;
 mod quotas;
 mod streams;

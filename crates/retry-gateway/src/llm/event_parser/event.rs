@@ -8,6 +8,7 @@ use serde::de::{Deserializer, MapAccess, Visitor};
 
 use crate::llm::error_body::ApiError;
 use crate::llm::json::{Object, Objects, Presence, Scalar};
+use crate::llm::stream_api::StreamApi;
 
 /// The meaning of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,7 +96,26 @@ pub(super) fn kind(data: &[u8], now: SystemTime) -> EventKind {
     }
 }
 
+/// Returns the API whose event this is.
+pub(super) fn api(data: &[u8]) -> Option<StreamApi> {
+    serde_json::from_slice::<Object<Event>>(data).unwrap_or_default().fields?.api()
+}
+
 impl Event {
+    fn api(&self) -> Option<StreamApi> {
+        let is_anthropic =
+            |kind: &str| ["ping", "message_", "content_block_"].iter().any(|start| kind.starts_with(start));
+        match self.kind.0.as_deref() {
+            Some(kind) if kind.starts_with("response.") => Some(StreamApi::Responses),
+            Some(kind) if is_anthropic(kind) => Some(StreamApi::Anthropic),
+            _ if self.choices.is_some() => Some(StreamApi::Chat),
+            _ if self.candidates.is_some() || self.usage_metadata.0 || self.prompt_feedback.0 => {
+                Some(StreamApi::Gemini)
+            }
+            _ => None,
+        }
+    }
+
     fn is_sign_of_life(&self) -> bool {
         if self.error.0 {
             return false;
