@@ -98,6 +98,10 @@ pub(crate) struct Explain {
     /// Add a header to the response, as `name: value`; may be repeated.
     #[arg(long = "header", value_name = "LINE", value_parser = header, conflicts_with = "failure")]
     pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
+    /// Read the body of the response from this file; without a content-type header it counts as JSON, or as an event
+    /// stream if it begins like one.
+    #[arg(long, value_name = "FILE", conflicts_with = "failure")]
+    pub(crate) body: Option<PathBuf>,
     /// Set the failure of an attempt without a response.
     #[arg(long, value_enum)]
     pub(crate) failure: Option<AttemptFailure>,

@@ -1,6 +1,10 @@
 //! Explains in words how a route handles an outcome: the verdict, the reason, and when the next attempts start.
 
+mod body;
 mod case;
+mod end;
+mod endpoints;
+mod outage;
 mod outcome_name;
 mod pace;
 mod reason;
@@ -10,12 +14,17 @@ mod seconds;
 use std::fmt::{self, Write as _};
 use std::time::SystemTime;
 
-use http::{Method, Request, Response};
+use http::{Method, Request};
 use http_retry::Why;
 use tower_http_retry::policy::{Failure, ResponseHead};
 use tower_http_retry::{Attempt, FailureKind, GiveUpReason, Outcome, RetryHint, Window};
 
+use self::body::body_text;
+pub use self::body::read_body;
 pub use self::case::{Case, CaseOutcome};
+use self::end::write_end;
+pub use self::endpoints::with_addresses;
+use self::outage::write_outage;
 use self::outcome_name::outcome_name;
 pub use self::pace::explain_pace;
 use self::reason::reason_against;
@@ -27,7 +36,7 @@ use crate::proxy::policy::GatewayPolicy;
 use crate::upstream::pace::in_force;
 
 /// Explains how a route handles a case, in a few lines. The waits are those of one request whose every attempt has this outcome,
-/// at the endpoints and the pace of `upstream`, if it is given.
+/// at the endpoints and the pace of `upstream`, if it is given. [`with_addresses`] finds the endpoints behind names.
 pub fn explain(
     route: &RouteConfig,
     upstream: Option<&UpstreamConfig>,
@@ -50,13 +59,13 @@ fn write_explanation(
     let mut request = Request::new(());
     *request.method_mut() = case.method.clone();
     *request.headers_mut() = case.request.clone();
-    let mut response = Response::new(());
     let outcome = match &case.outcome {
         CaseOutcome::Failure(kind) => Outcome::from(Failure::new(*kind)),
-        CaseOutcome::Response(status, headers) => {
-            *response.status_mut() = *status;
-            *response.headers_mut() = headers.clone();
-            ResponseHead::from(&response).into()
+        CaseOutcome::Response(response) => {
+            if let Some(body) = body_text(response) {
+                writeln!(text, "{body}")?;
+            }
+            ResponseHead::from(&**response).into()
         }
     };
     let attempt = Attempt::new(1, &request, outcome);
@@ -64,6 +73,10 @@ fn write_explanation(
     let fallback = route.fallback.as_ref().filter(|_| !is_connect_or_upgrade);
     // The request goes on to the next upstream after an outcome that is worth a retry, even if there is none here.
     let is_never_sent = matches!(case.outcome, CaseOutcome::Failure(FailureKind::NeverSent));
+    let waits = |upstream: &&UpstreamConfig| !upstream.wait_while_down.is_zero() && is_never_sent;
+    if let Some(upstream) = upstream.filter(waits).filter(|_| request.method() != Method::CONNECT) {
+        return write_outage(text, route, upstream, fallback);
+    }
     let Some(retry) = &route.retry else {
         return write_end(text, fallback.filter(|_| is_never_sent), "the route has retry = false");
     };
@@ -95,8 +108,8 @@ fn write_explanation(
     }
     let max_wait = fallback.map_or(route.timeout, |fallback| fallback.after);
     let played = match &case.outcome {
-        CaseOutcome::Failure(kind) => PlayedOutcome::Failure(*kind),
-        CaseOutcome::Response(..) => PlayedOutcome::Response(response.clone()),
+        CaseOutcome::Failure(kind) => PlayedOutcome::failure(*kind),
+        CaseOutcome::Response(response) => PlayedOutcome::Response((**response).clone()),
     };
     let pace = upstream.and_then(in_force);
     let play = Play {
@@ -151,7 +164,7 @@ fn write_schedule(
             (None, PlayedOutcome::Response(_)) => {
                 writeln!(text, "after attempt {last}: the last response is returned to the client")
             }
-            (None, PlayedOutcome::Failure(_)) => {
+            (None, PlayedOutcome::Failure(..)) => {
                 writeln!(text, "after attempt {last}: an error of the gateway is returned to the client")
             }
         },
@@ -164,14 +177,6 @@ fn pace_text(wait: &ResendWait) -> String {
         (true, _) => " (pace: a probe for all that wait)".to_owned(),
         (false, Some(why)) if why != Why::OwnHint => format!(" (pace: {why})"),
         _ => String::new(),
-    }
-}
-
-/// Writes that the request goes to the next upstream, if there is one, or that its outcome goes to the client.
-fn write_end(text: &mut String, fallback: Option<&FallbackConfig>, reason: &str) -> fmt::Result {
-    match fallback.and_then(|fallback| fallback.upstreams.first()) {
-        Some(upstream) => writeln!(text, "sent to {upstream}: {reason}"),
-        None => writeln!(text, "returned to the client: {reason}"),
     }
 }
 

@@ -16,7 +16,7 @@ mod telemetry;
 mod time;
 mod upstream;
 
-pub use self::explain::{Case, CaseOutcome, explain, explain_pace};
+pub use self::explain::{Case, CaseOutcome, explain, explain_pace, read_body, with_addresses};
 pub use self::lifecycle::reload::Reloader;
 pub use self::proxy::policy::GatewayPolicy;
 pub use self::proxy::state::Gateway;

@@ -3,18 +3,21 @@
 mod cli;
 
 use std::backtrace::Backtrace;
+use std::borrow::Cow;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
 use http::Uri;
 use mimalloc::MiMalloc;
 use nix::sys::signal::{SigSet, Signal};
-use retry_gateway::config::{Config, ConfigError};
-use retry_gateway::{Case, CaseOutcome, Server, explain, explain_pace, flush_logs, print_error};
+use retry_gateway::config::{Config, ConfigError, RouteConfig};
+use retry_gateway::{
+    Case, CaseOutcome, Server, explain, explain_pace, flush_logs, print_error, read_body, with_addresses,
+};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 use tower_http_retry::FailureKind;
@@ -169,16 +172,6 @@ impl Check {
 
 impl Explain {
     fn run(self) -> anyhow::Result<ExitCode> {
-        let outcome = match (self.status, self.failure) {
-            (Some(status), _) => CaseOutcome::Response(status, self.headers.into_iter().collect()),
-            (None, Some(AttemptFailure::Refused)) => CaseOutcome::Failure(FailureKind::Unprocessed),
-            (None, Some(AttemptFailure::Reset)) => CaseOutcome::Failure(FailureKind::MaybeProcessed),
-            (None, Some(AttemptFailure::Timeout)) => CaseOutcome::Failure(FailureKind::Timeout),
-            // The argument group guarantees that one of them is present.
-            (None, Some(AttemptFailure::Connect) | None) => CaseOutcome::Failure(FailureKind::NeverSent),
-        };
-        let headers = self.request_headers.into_iter().collect();
-        let case = Case { method: self.method, request: headers, outcome };
         let config = match &self.config {
             None => Config::for_upstream(Uri::from_static("http://upstream"), self.profile),
             Some(file) => match Config::load(file) {
@@ -186,14 +179,40 @@ impl Explain {
                 Err(problems) => return Ok(print_problems(&problems)),
             },
         };
-        let Some(route) = config.route(&case.method, &self.path, &case.request)? else {
-            bail!("no route of the configuration matches {} {}", case.method, self.path);
+        let request = self.request_headers.iter().cloned().collect();
+        let Some(route) = config.route(&self.method, &self.path, &request)? else {
+            bail!("no route of the configuration matches {} {}", self.method, self.path);
         };
         let now = SystemTime::now();
         let upstream = config.upstreams.get(&route.upstream);
-        let pace = upstream.map_or_else(String::new, |upstream| explain_pace(upstream, &case, now));
-        print_out(explain(route, upstream, &case, now) + &pace)?;
+        // The upstream of a profile alone is none that exists.
+        let upstream = upstream.map(|upstream| match &self.config {
+            Some(_) => Cow::Owned(with_addresses(upstream)),
+            None => Cow::Borrowed(upstream),
+        });
+        let case = Case { method: self.method.clone(), request, outcome: self.outcome(route)? };
+        let pace =
+            upstream.as_deref().map_or_else(String::new, |upstream| explain_pace(upstream, &case, now));
+        print_out(explain(route, upstream.as_deref(), &case, now) + &pace)?;
         Ok(ExitCode::SUCCESS)
+    }
+
+    fn outcome(self, route: &RouteConfig) -> anyhow::Result<CaseOutcome> {
+        let kind = match (self.status, self.failure) {
+            (Some(status), _) => {
+                let headers = self.headers.into_iter().collect();
+                let Some(file) = self.body else { return Ok(CaseOutcome::response(status, headers)) };
+                let body = std::fs::read(&file)
+                    .with_context(|| format!("--body: cannot read {}", file.display()))?;
+                return Ok(CaseOutcome::Response(Box::new(read_body(route, status, headers, body)?)));
+            }
+            (None, Some(AttemptFailure::Refused)) => FailureKind::Unprocessed,
+            (None, Some(AttemptFailure::Reset)) => FailureKind::MaybeProcessed,
+            (None, Some(AttemptFailure::Timeout)) => FailureKind::Timeout,
+            // The argument group guarantees that one of them is present.
+            (None, Some(AttemptFailure::Connect) | None) => FailureKind::NeverSent,
+        };
+        Ok(CaseOutcome::Failure(kind))
     }
 }
 

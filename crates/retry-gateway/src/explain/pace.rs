@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use http::{Request, Response};
+use http::Request;
 use http_retry::{Admission, ClockReading, Permit, Why};
 use tower_http_retry::policy::ResponseHead;
 use tower_http_retry::{Pace, RequestHead};
@@ -17,16 +17,14 @@ use crate::upstream::pace;
 /// the case they wait, for how long and why. The text is empty if the upstream has no pace, or if such a response says
 /// nothing about a limit.
 pub fn explain_pace(upstream: &UpstreamConfig, case: &Case, now: SystemTime) -> String {
-    let (Some(config), CaseOutcome::Response(status, headers)) = (pace::in_force(upstream), &case.outcome)
-    else {
+    let (Some(config), CaseOutcome::Response(response)) = (pace::in_force(upstream), &case.outcome) else {
         return String::new();
     };
     let mut request = Request::new(());
     (*request.method_mut(), *request.headers_mut()) = (case.method.clone(), case.request.clone());
-    let mut response = Response::new(());
-    (*response.status_mut(), *response.headers_mut()) = (*status, headers.clone());
     let others = format!("all other requests {}", shared(&config));
-    match trial(&pace::new_pace(&config), &RequestHead::from(&request), &ResponseHead::from(&response), now) {
+    match trial(&pace::new_pace(&config), &RequestHead::from(&request), &ResponseHead::from(&**response), now)
+    {
         Trial::Silent => String::new(),
         Trial::Refused => format!("pace: {others} go on after any number of such responses\n"),
         Trial::Waits { responses, wait, why } => {
@@ -136,7 +134,7 @@ mod tests {
         let headers = lines
             .map(|(name, value)| (HeaderName::try_from(*name).unwrap(), value.parse().unwrap()))
             .collect();
-        let outcome = CaseOutcome::Response(StatusCode::from_u16(status).unwrap(), headers);
+        let outcome = CaseOutcome::response(StatusCode::from_u16(status).unwrap(), headers);
         let case = Case { method: Method::GET, request: HeaderMap::new(), outcome };
         explain_pace(&upstream, &case, SystemTime::UNIX_EPOCH)
     }

@@ -6,6 +6,7 @@ use tower_http_retry::{Attempt, FailureKind, Outcome};
 
 use super::outcome_name::outcome_name;
 use crate::config::{RetryConfig, RetryMethods};
+use crate::llm::BodySignal;
 use crate::proxy::policy::{GatewayPolicy, grpc};
 
 /// Returns the reason for which the policy does not retry an outcome. It follows the order of
@@ -42,11 +43,14 @@ pub(super) fn reason_against(retry: &RetryConfig, policy: &GatewayPolicy, attemp
     }
     let status = head.status();
     let has_key = attempt.has_idempotency_key();
-    match status {
     let is_early_data = attempt.request.header("early-data") == Some("1");
     let early_data = || {
         "the request came as early data, so its client has to send it again (RFC 8470 section 5.2)".to_owned()
     };
+    match status {
+        _ if head.extension::<BodySignal>().is_some_and(|signal| signal.is_final()) => {
+            "no wait changes what the body says".to_owned()
+        }
         _ if !status.is_client_error() && !status.is_server_error() => {
             format!("status {} is not an error", status.as_u16())
         }
@@ -56,11 +60,11 @@ pub(super) fn reason_against(retry: &RetryConfig, policy: &GatewayPolicy, attemp
             let name = SHOULD_RETRY.into_iter().find(is_no).unwrap_or(SHOULD_RETRY[0]);
             format!("the server says not to retry ({name}: false)")
         }
+        StatusCode::TOO_EARLY if on.refused_stream && is_early_data => early_data(),
         _ if head.should_retry() != Some(true)
             && !on.statuses.contains(&status)
             && !(on.rate_limited && head.is_rate_limit()) =>
         {
-        StatusCode::TOO_EARLY if on.refused_stream && is_early_data => early_data(),
             match status.as_u16() {
                 403 if on.rate_limited => {
                     "status 403 is only retried if its headers name a limit: a time, or a quota of which nothing is left"

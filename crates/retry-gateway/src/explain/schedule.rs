@@ -12,6 +12,7 @@ use tower_http_retry::{Attempt, FailureKind, GiveUpReason, Outcome, Pace, Reques
 use crate::config::{PaceConfig, PaceKey};
 use crate::proxy::policy::GatewayPolicy;
 use crate::upstream::balancer::NoOtherEndpoint;
+use crate::upstream::error::AttemptError;
 use crate::upstream::pace::new_pace;
 
 /// A request, and all that decides when its attempts start.
@@ -22,7 +23,7 @@ pub(super) struct Play<'a> {
     pub(super) max_wait: Duration,
     pub(super) request: &'a Request<()>,
     pub(super) outcome: PlayedOutcome,
-    /// The number of endpoints that the configuration names.
+    /// The number of endpoints.
     pub(super) endpoints: usize,
     pub(super) pace: Option<&'a PaceConfig>,
     pub(super) now: SystemTime,
@@ -30,7 +31,8 @@ pub(super) struct Play<'a> {
 
 /// The outcome of each attempt.
 pub(super) enum PlayedOutcome {
-    Failure(FailureKind),
+    /// A failure, with the error by which the policy knows that another endpoint is left.
+    Failure(FailureKind, Option<AttemptError>),
     Response(Response<()>),
 }
 
@@ -70,20 +72,31 @@ pub(super) enum Draw {
 }
 
 impl PlayedOutcome {
+    pub(super) fn failure(kind: FailureKind) -> Self {
+        Self::Failure(kind, None)
+    }
+
     pub(super) fn outcome(&self) -> Outcome<'_> {
         match self {
-            Self::Failure(kind) => Failure::new(*kind).into(),
+            Self::Failure(kind, None) => Failure::new(*kind).into(),
+            Self::Failure(kind, Some(error)) => Failure::new(*kind).error(error).into(),
             Self::Response(response) => ResponseHead::from(response).into(),
         }
     }
 
-    /// Marks a response if no endpoint is left that was not tried.
+    /// Notes whether an endpoint is left that was not tried.
     fn mark(&mut self, is_last: bool) {
-        if let Self::Response(response) = self {
-            match is_last {
-                true => response.extensions_mut().insert(NoOtherEndpoint),
-                false => response.extensions_mut().remove(),
-            };
+        match self {
+            Self::Failure(FailureKind::NeverSent, error) => {
+                *error = (!is_last).then(|| AttemptError::Redispatch(Box::new(AttemptError::down())));
+            }
+            Self::Failure(..) => {}
+            Self::Response(response) => {
+                match is_last {
+                    true => response.extensions_mut().insert(NoOtherEndpoint),
+                    false => response.extensions_mut().remove(),
+                };
+            }
         }
     }
 }

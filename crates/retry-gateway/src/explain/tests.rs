@@ -1,5 +1,8 @@
 //! Tests of the explanations.
 
+mod bodies;
+mod outages;
+
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, StatusCode};
@@ -9,7 +12,7 @@ use super::*;
 use crate::config::{Profile, RetryMethods};
 
 fn response(status: u16, headers: &[(&str, &str)]) -> CaseOutcome {
-    CaseOutcome::Response(StatusCode::from_u16(status).unwrap(), header_map(headers))
+    CaseOutcome::response(StatusCode::from_u16(status).unwrap(), header_map(headers))
 }
 
 fn header_map(headers: &[(&str, &str)]) -> HeaderMap {
@@ -227,16 +230,16 @@ fn each_reason_against_a_retry_is_named() {
         "status 409 is only retried with a trusted Idempotency-Key, and trust_idempotency_key is false";
     check_reason(with_key, response(409, &[]), untrusted_409, reason);
     let on_425 = |retry: &mut RetryConfig| {
+        retry.retry_on.refused_stream = false;
         retry.retry_on.statuses.insert(StatusCode::TOO_EARLY);
     };
     let early = ("GET", &[("early-data", "1")][..]);
-        retry.retry_on.refused_stream = false;
     let reason = "the request came as early data, so its client has to send it again (RFC 8470 section 5.2)";
     check_reason(early, response(425, &[]), on_425, reason);
+    check_reason(early, response(425, &[]), same, reason);
     let upgrade = ("GET", &[("connection", "upgrade"), ("upgrade", "websocket")][..]);
     let reason = "CONNECT is never retried, and a request for an upgrade only if it was never sent";
     check_reason(upgrade, response(503, &[]), same, reason);
-    check_reason(early, response(425, &[]), same, reason);
 }
 
 /// The first handshake may go to another endpoint if this one never took the connection, with POST too.
