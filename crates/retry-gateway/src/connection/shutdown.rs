@@ -18,7 +18,7 @@ impl GracefulShutdown {
 
     /// Returns the watcher of a new connection.
     pub(crate) fn watcher(&self) -> ShutdownWatcher {
-        ShutdownWatcher { shutdown: self.0.subscribe(), accepted_at: Instant::now() }
+        ShutdownWatcher(self.0.subscribe())
     }
 
     /// Starts the shutdown, and resolves when all watchers are dropped.
@@ -54,29 +54,26 @@ impl ShutdownEnd {
 
 /// Tells one connection that the shutdown has begun. As long as one of its clones lives, the connection counts as open.
 #[derive(Clone, Debug)]
-pub(crate) struct ShutdownWatcher {
-    shutdown: watch::Receiver<bool>,
-    accepted_at: Instant,
-}
+pub(crate) struct ShutdownWatcher(watch::Receiver<bool>);
 
 impl ShutdownWatcher {
     /// Returns whether the shutdown has begun. This costs one load.
     pub(crate) fn has_started(&self) -> bool {
         // An error means that the server itself has gone.
-        self.shutdown.has_changed().unwrap_or(true)
+        self.0.has_changed().unwrap_or(true)
     }
 
     /// Resolves when the shutdown begins.
     pub(crate) async fn started(&self) {
-        let mut shutdown = self.shutdown.clone();
+        let mut shutdown = self.0.clone();
         let _ = shutdown.wait_for(|has_started| *has_started).await;
     }
 
-    /// Resolves once the shutdown has begun and the client has had the time to send its first bytes: it may have
-    /// connected just before.
-    pub(crate) async fn first_bytes_overdue(&self) {
+    /// Resolves once the shutdown has begun and the client has had the time to send bytes: it may have connected, or got a
+    /// response, just before.
+    pub(crate) async fn bytes_overdue(&self, idle_since: Instant) {
         self.started().await;
-        sleep_until(self.accepted_at + FIRST_BYTES_TIMEOUT).await;
+        sleep_until(idle_since + BYTES_TIMEOUT).await;
     }
 }
 
@@ -99,6 +96,6 @@ impl OpenConnection {
     }
 }
 
-/// The time from the start of a connection in which its client may still send a first request during a shutdown. It is
-/// long enough for a TLS handshake over a slow network.
-const FIRST_BYTES_TIMEOUT: Duration = Duration::from_secs(1);
+/// The time from the start of a connection, or from its last response, in which its client may still send a request during a
+/// shutdown. It is long enough for a TLS handshake over a slow network.
+const BYTES_TIMEOUT: Duration = Duration::from_secs(1);

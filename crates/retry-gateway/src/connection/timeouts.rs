@@ -152,9 +152,14 @@ impl ConnectionTimeouts {
         self.active.load(Ordering::Acquire) > 0
     }
 
+    /// Returns the end of the last request, or the start of a connection that has had none.
+    pub(crate) fn idle_since(&self) -> Instant {
+        self.opened_at + Duration::from_nanos(self.idle_since.load(Ordering::Relaxed))
+    }
+
     /// Returns the time at which the idle timeout passes, if no request arrives.
     fn idle_deadline(&self) -> Instant {
-        self.opened_at + Duration::from_nanos(self.idle_since.load(Ordering::Relaxed)) + self.idle_timeout
+        self.idle_since() + self.idle_timeout
     }
 }
 

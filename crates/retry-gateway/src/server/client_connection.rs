@@ -25,7 +25,7 @@ use crate::connection::timeouts::timeout_io::TimeoutIo;
 use crate::connection::tls::HandshakeFailure;
 use crate::lifecycle::current::RuntimeState;
 use crate::proxy::rejected_connection;
-use crate::server::connection_end::{until_first_request, until_shutdown, until_unused};
+use crate::server::connection_end::{until_next_request, until_shutdown, until_unused};
 use crate::server::http2_stream::StreamExecutor;
 
 /// An accepted connection of a client.
@@ -45,7 +45,7 @@ impl ClientConnection {
     ) -> Option<TlsStream<TcpStream>> {
         let result = tokio::select! {
             result = tokio::time::timeout(HANDSHAKE_TIMEOUT, acceptor.accept(socket)) => result,
-            () = self.watcher.first_bytes_overdue() => return None,
+            () = self.watcher.bytes_overdue(self.timeouts.idle_since()) => return None,
         };
         let (failure, detail) = match result {
             Ok(Ok(socket)) => return Some(socket),
@@ -105,7 +105,7 @@ impl ClientConnection {
         let mut connection = pin!(builder.serve_connection_with_upgrades(socket, service));
         let mut result = until_shutdown(connection.as_mut(), &watcher, &timeouts).await;
         if result.is_none() && !timeouts.is_leaving() {
-            result = until_first_request(connection.as_mut(), &watcher, &timeouts).await;
+            result = until_next_request(connection.as_mut(), &watcher, &timeouts).await;
         }
         let result = match result {
             Some(result) => result,

@@ -35,20 +35,28 @@ pub(super) async fn until_shutdown<C: Future>(
     .await
 }
 
-/// Polls a connection on which no request has arrived. Returns `None` once one has, or is overdue.
-pub(super) async fn until_first_request<C: Future>(
+/// Polls a connection whose client may be about to send a request, after the start of a shutdown. Returns `None` once one has
+/// arrived or is overdue, and at once while a response is under way. Over HTTP/2 a GOAWAY tells a client that has already sent
+/// requests which of them are lost.
+pub(super) async fn until_next_request<C: Future>(
     mut connection: Pin<&mut C>,
     watcher: &ShutdownWatcher,
     timeouts: &ConnectionTimeouts,
 ) -> Option<C::Output> {
-    let mut overdue = pin!(watcher.first_bytes_overdue());
+    let requests = timeouts.started();
+    let is_over = || {
+        timeouts.started() != requests
+            || timeouts.is_busy()
+            || (timeouts.is_http2() && timeouts.has_requests())
+    };
+    let mut overdue = pin!(watcher.bytes_overdue(timeouts.idle_since()));
     poll_fn(|cx| {
-        if timeouts.has_requests() || overdue.as_mut().poll(cx).is_ready() {
+        if is_over() || overdue.as_mut().poll(cx).is_ready() {
             return Poll::Ready(None);
         }
         match connection.as_mut().poll(cx) {
             Poll::Ready(result) => Poll::Ready(Some(result)),
-            Poll::Pending if timeouts.has_requests() => Poll::Ready(None),
+            Poll::Pending if is_over() => Poll::Ready(None),
             Poll::Pending => Poll::Pending,
         }
     })

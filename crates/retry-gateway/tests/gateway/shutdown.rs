@@ -81,6 +81,44 @@ fn a_client_that_has_just_connected_may_still_send() {
     assert!(gateway.ended(Duration::from_secs(10)).expect("it stops").success());
 }
 
+/// A client may have sent its next request before it sees that the gateway has closed the connection.
+#[test]
+fn a_client_that_has_just_got_a_response_may_still_send() {
+    let upstream = Upstream::answering(vec![say(200, &[], "done")]);
+    let mut gateway = Gateway::before(&upstream.url(), &[]);
+    let mut socket = TcpStream::connect(gateway.address).unwrap();
+    let request = b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\n\r\nhi";
+    socket.write_all(request).unwrap();
+    let mut first = Vec::new();
+    while !first.ends_with(b"done") {
+        let mut byte = [0];
+        socket.read_exact(&mut byte).unwrap();
+        first.push(byte[0]);
+    }
+    gateway.terminate();
+    thread::sleep(Duration::from_millis(200));
+    socket.write_all(request).unwrap();
+    let mut reply = String::new();
+    socket.read_to_string(&mut reply).unwrap();
+    assert!(reply.starts_with("HTTP/1.1 200") && reply.contains("connection: close"), "{reply:?}");
+    assert!(gateway.ended(Duration::from_secs(10)).expect("it stops").success());
+    assert_eq!(upstream.seen().len(), 2);
+}
+
+#[test]
+fn a_connection_that_was_idle_for_longer_is_closed_at_once() {
+    let upstream = Upstream::answering(vec![say(200, &[], "done")]);
+    let gateway = Gateway::before(&upstream.url(), &[]);
+    let mut socket = open(gateway.address, "GET /", &["connection: keep-alive"], "");
+    thread::sleep(Duration::from_millis(1_200));
+    let began = Instant::now();
+    gateway.terminate();
+    let mut reply = String::new();
+    socket.read_to_string(&mut reply).unwrap();
+    assert!(began.elapsed() < Duration::from_millis(700), "{:?}", began.elapsed());
+    assert!(reply.ends_with("done"), "{reply:?}");
+}
+
 /// Each would otherwise hold it for the ten seconds of its own timeout.
 #[test]
 fn a_client_that_sends_nothing_holds_no_stop_up() {
