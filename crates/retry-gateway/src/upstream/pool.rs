@@ -9,6 +9,7 @@ mod goaway;
 mod http1;
 mod http2;
 mod idle;
+mod keep_alive;
 mod lease;
 mod request;
 mod send;

@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use http::{HeaderMap, HeaderName, Response};
+use http::Response;
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
@@ -15,6 +15,7 @@ use tokio::time::Instant;
 
 use super::error::SendError;
 use super::idle::IdleList;
+use super::keep_alive::keep_alive;
 use super::request::{ConnectionFuture, EndpointBody, EndpointRequest};
 use super::sweep::{self, Sweep};
 use crate::config::ConnectionConfig;
@@ -48,6 +49,8 @@ pub(crate) struct Http1Connection {
     /// The task that reads and writes the socket.
     task: AbortHandle,
     opened_at: Instant,
+    /// The end of the last request, or the start of a connection that has had none.
+    idle_since: Instant,
     /// The longest time that the connection may be idle, as the last response said.
     keep_alive: Option<Duration>,
 }
@@ -108,7 +111,8 @@ impl Http1Pool {
         let (sender, driver) = self.connector.connect(handshake).await.map_err(SendError::Connect)?;
         // The sender gets the errors of a request. There is no one to tell of an error of an idle connection.
         let task = tokio::spawn(async { drop(driver.with_upgrades().await) }).abort_handle();
-        Ok(Http1Connection { sender, task, opened_at: Instant::now(), keep_alive: None })
+        let now = Instant::now();
+        Ok(Http1Connection { sender, task, opened_at: now, idle_since: now, keep_alive: None })
     }
 
     /// Hands a request to a connection, which belongs to the lease until the end of the response.
@@ -130,6 +134,7 @@ impl Http1Pool {
         if expires_at <= now {
             return;
         }
+        connection.idle_since = now;
         let mut state = lock(&self.state);
         while let Some(waiter) = state.waiters.pop_front() {
             match waiter.send(connection) {
@@ -142,6 +147,17 @@ impl Http1Pool {
             state.is_swept = true;
             sweep::start(self, expires_at);
         }
+    }
+
+    /// Closes the connections that were idle for a while, and for as long as `broken`, which has just failed its request.
+    /// What happened to it meanwhile has mostly happened to them: a firewall has forgotten them, or their host has restarted.
+    fn close_older_than(&self, broken: &Http1Connection) {
+        let now = Instant::now();
+        let until =
+            now.checked_sub(SUSPICIOUS_PAUSE).map_or(broken.idle_since, |at| at.min(broken.idle_since));
+        let suspects =
+            lock(&self.state).idle.remove_unusable(now, |connection| connection.idle_since > until);
+        drop(suspects);
     }
 }
 
@@ -197,6 +213,13 @@ impl Http1Lease {
         }
     }
 
+    /// Notes that the connection, which was idle before, failed without a response.
+    pub(super) fn on_broken(&self) {
+        if let Some(connection) = &self.connection {
+            self.pool.close_older_than(connection);
+        }
+    }
+
     /// Gives the connection back once it is ready for another request.
     ///
     /// Mostly it is ready at the end of the response. It is not if the request body is still being sent, and for a
@@ -240,54 +263,6 @@ impl fmt::Debug for Http1Connection {
     }
 }
 
-/// Returns the time for which a server keeps an idle connection open (`Keep-Alive: timeout`, RFC 2068 section
-/// 19.7.1), less a margin in which a request could still meet the server's close.
-fn keep_alive(headers: &HeaderMap) -> Option<Duration> {
-    // Few heads have more lines than a look-up takes comparisons.
-    let values = headers.iter().filter(|(name, _)| **name == KEEP_ALIVE);
-    let lines = values.filter_map(|(_, line)| line.to_str().ok());
-    let timeouts = lines.flat_map(|line| line.split(',')).filter_map(|parameter| {
-        let (name, seconds) = parameter.split_once('=')?;
-        let is_timeout = name.trim().eq_ignore_ascii_case("timeout");
-        is_timeout.then(|| seconds.trim().trim_matches('"').parse().ok()).flatten()
-    });
-    Some(Duration::from_secs(timeouts.min()?).saturating_sub(KEEP_ALIVE_MARGIN))
-}
-
-static KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
-/// The part of `Keep-Alive: timeout` in which a connection takes no request.
-const KEEP_ALIVE_MARGIN: Duration = Duration::from_secs(1);
-
-#[cfg(test)]
-mod tests {
-    use http::HeaderValue;
-
-    use super::*;
-
-    #[test]
-    fn the_server_says_how_long_a_connection_may_be_idle() {
-        let of = |value: &'static str| {
-            let headers = HeaderMap::from_iter([(KEEP_ALIVE.clone(), HeaderValue::from_static(value))]);
-            keep_alive(&headers).map(|time| time.as_secs())
-        };
-        for (value, expected) in [
-            ("timeout=5", Some(4)),
-            ("timeout=5, max=1000", Some(4)),
-            ("max=1000, Timeout = \"75\"", Some(74)),
-            ("timeout=1", Some(0)),
-            ("timeout=0", Some(0)),
-            ("timeout=-1", None),
-            ("timeout=soon", None),
-            ("max=5", None),
-            ("", None),
-        ] {
-            assert_eq!(of(value), expected, "{value}");
-        }
-        let lines = ["max=1000", "timeout=5", "timeout=9"].map(|line| (KEEP_ALIVE.clone(), line));
-        let mut headers = HeaderMap::new();
-        for (name, line) in lines {
-            headers.append(name, HeaderValue::from_static(line));
-        }
-        assert_eq!(keep_alive(&headers), Some(Duration::from_secs(4)), "the lines are one list");
-    }
-}
+/// The shortest time without a request after which a connection may have died unnoticed. Those that are in use all the time
+/// are spared, so that a server that fails single requests does not cost them.
+const SUSPICIOUS_PAUSE: Duration = Duration::from_millis(100);

@@ -29,6 +29,13 @@ impl Lease {
         }
     }
 
+    /// Notes that the connection, which had served a request before, failed without a response.
+    pub(super) fn on_broken(&self) {
+        if let Self::Http1(lease) = self {
+            lease.on_broken();
+        }
+    }
+
     /// Returns whether the endpoint has told that it does not process the request, which got no response.
     pub(super) fn is_unprocessed(&self) -> bool {
         match self {

@@ -164,6 +164,9 @@ impl SendFuture {
                 }
                 _ => {
                     let error = SendError::from_hyper(error.into_error());
+                    if is_reused && matches!(error, SendError::Connection(_)) {
+                        lease.on_broken();
+                    }
                     return Poll::Ready(Err(match lease.is_unprocessed() {
                         true => error.with_goaway(),
                         false => error,

@@ -1,12 +1,14 @@
 //! The idle connections of HTTP/1.1.
 
+use std::collections::HashSet;
 use std::io::Read;
+use std::sync::Mutex;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::client::{call, open};
 use crate::configured::{attempts, gateway, get};
-use crate::upstream::{Act, Upstream, nobody, say};
+use crate::upstream::{Act, Upstream, nobody, response, say};
 
 /// The connection of each request, in the order of the requests.
 fn connections(upstream: &Upstream) -> Vec<usize> {
@@ -87,6 +89,27 @@ fn the_connection_that_was_used_last_is_used_first() {
         assert_eq!(get(&gateway).status, 200);
     }
     assert_eq!(connections(&upstream), [0, 1, 0, 0, 0, 0]);
+}
+
+/// A firewall has forgotten them, or their host has restarted: each answers the next request with a reset.
+#[test]
+fn a_connection_that_died_while_it_was_idle_speaks_for_the_older_ones() {
+    for (method, statuses) in [("GET /", [200, 200]), ("POST /", [502, 200])] {
+        let used = Mutex::new(HashSet::new());
+        let upstream = Upstream::start(move |_, seen| match used.lock().unwrap().insert(seen.connection) {
+            true => Act::Slowly(vec![String::new(), response(200, &[], "done")], Duration::from_millis(300)),
+            false => Act::Close,
+        });
+        let gateway = gateway(&[upstream.url()], "", "", "");
+        thread::scope(|scope| {
+            for _ in 0..6 {
+                scope.spawn(|| assert_eq!(get(&gateway).status, 200));
+            }
+        });
+        thread::sleep(Duration::from_millis(200));
+        let replies = statuses.map(|_| call(gateway.address, method, &[], "").status);
+        assert_eq!(replies, statuses, "{method}");
+    }
 }
 
 #[test]
