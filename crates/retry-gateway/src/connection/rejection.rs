@@ -30,6 +30,20 @@ pub(crate) enum Rejection {
 }
 
 impl Rejection {
+    pub(crate) const ALL: [Self; 11] = [
+        Self::Connections,
+        Self::HeadTooLarge,
+        Self::BadHead,
+        Self::HeaderTimeout,
+        Self::BodyTimeout,
+        Self::BodyMinRate,
+        Self::WriteTimeout,
+        Self::Loop,
+        Self::Overflow,
+        Self::Pending,
+        Self::Shutdown,
+    ];
+
     /// Returns the name of the limit in logs and metrics.
     pub(crate) fn as_str(self) -> &'static str {
         match self {

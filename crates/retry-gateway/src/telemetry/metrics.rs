@@ -16,7 +16,7 @@ use crate::connection::rejection::Rejection;
 use crate::connection::tls::HandshakeFailure;
 use crate::connection::wait_reason::WaitReason;
 use crate::sync::lock;
-use crate::telemetry::labels::{ReasonLabels, StatusLabels, UpstreamLabel};
+use crate::telemetry::labels::{ReasonLabels, StatusLabels, UpstreamLabel, from_zero};
 use crate::telemetry::log_writer::{ACCESS_LOG, STANDARD_ERROR};
 use crate::telemetry::pace_metrics::PaceMetrics;
 use crate::telemetry::status::UpstreamStatus;
@@ -132,17 +132,14 @@ impl Metrics {
         let connections = Gauge::default();
         let help = "Connections of clients that are open now";
         registry.register("downstream_cx_active", help, Gauge::clone(&connections));
-        let rejections = Family::default();
+        let rejections = from_zero(Rejection::ALL.map(|limit| RejectionLabel { reason: limit.as_str() }));
         let help = "Clients and requests that the gateway rejected, by the limit that was reached";
         registry.register("downstream_rq_rejected", help, Family::clone(&rejections));
-        let handshake_failures = Family::<RejectionLabel, Counter>::default();
-        for failure in HandshakeFailure::ALL {
-            // An alert on the rate needs the series from the start.
-            drop(handshake_failures.get_or_create(&RejectionLabel { reason: failure.as_str() }));
-        }
+        let handshake_failures =
+            from_zero(HandshakeFailure::ALL.map(|failure| RejectionLabel { reason: failure.as_str() }));
         let help = "TLS handshakes of clients that failed, by reason";
         registry.register("downstream_tls_handshake_failed", help, Family::clone(&handshake_failures));
-        let reloads = Family::default();
+        let reloads = from_zero(["applied", "rejected"].map(|outcome| ReloadLabel { outcome }));
         let help = "Reloads of the configuration, by outcome: applied or rejected";
         registry.register("config_reloads", help, Family::clone(&reloads));
         let help = "Connections that failed because the gateway had no file descriptor left";

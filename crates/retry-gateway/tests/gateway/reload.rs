@@ -106,6 +106,8 @@ fn a_file_with_a_mistake_changes_nothing_and_says_where_it_is() {
     let gateway = Gateway::by(&config(&upstream, "/", ""));
     let error = |gateway: &Gateway| gateway.status()["config"]["last_error"].clone();
     assert!(error(&gateway).is_null());
+    // An alert on the increase needs the zero before it.
+    assert!(gateway.ask("/metrics").body.contains("config_reloads_total{outcome=\"rejected\"} 0\n"));
     let said = gateway.reload(&config(&upstream, "/", "protocol = \"http3\""));
     let wrong = "gateway.toml:5:12: upstreams.api.protocol: unknown word";
     assert!(said.contains(wrong), "{said}");
