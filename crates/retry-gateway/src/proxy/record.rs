@@ -271,6 +271,7 @@ impl Drop for RequestRecord {
             endpoint: &attempt.endpoint,
             status: attempt.result.and_then(|result| Some(result.ok()?.as_u16())),
             error: attempt.result.and_then(Result::err),
+            detail: attempt.detail.as_deref(),
             at_ms: millis(attempt.at),
             took_ms: attempt.took.map(millis),
         });

@@ -1,5 +1,6 @@
 //! The log of one request while it is handled. The attempts write to it; the access log reads it at the end.
 
+use std::error::Error;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -68,6 +69,8 @@ pub(crate) struct AttemptRecord {
     /// The status of the response, or the word for the failure. `None` means that the attempt was dropped before it had
     /// an outcome.
     pub(crate) result: Option<Result<StatusCode, &'static str>>,
+    /// What the system or a library says of the failure.
+    pub(crate) detail: Option<Arc<str>>,
     /// The time from the request's start to the attempt's.
     pub(crate) at: Duration,
     /// The time from the attempt's start to its outcome.
@@ -166,7 +169,7 @@ impl RequestLog {
         self.0.clock.set_responding(false);
         let (at, target) = (self.elapsed(), self.0.target.load(Ordering::Relaxed));
         self.with_records(|records| {
-            records.push(AttemptRecord { target, endpoint, result: None, at, took: None });
+            records.push(AttemptRecord { target, endpoint, result: None, detail: None, at, took: None });
             records.len() - 1
         })
     }
@@ -178,6 +181,23 @@ impl RequestLog {
             if let Some(record) = records.get_mut(index) {
                 record.took = Some(now.saturating_sub(record.at));
                 record.result = Some(result);
+            }
+        });
+    }
+
+    /// Records what the innermost cause of an attempt's failure says.
+    pub(crate) fn set_detail(&self, index: usize, error: &(dyn Error + 'static)) {
+        if !self.0.is_timed {
+            return;
+        }
+        let mut cause = error;
+        while let Some(source) = cause.source() {
+            cause = source;
+        }
+        let detail = cause.to_string().into();
+        self.with_records(|records| {
+            if let Some(record) = records.get_mut(index) {
+                record.detail = Some(detail);
             }
         });
     }

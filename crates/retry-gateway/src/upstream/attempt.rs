@@ -178,6 +178,9 @@ impl Future for AttemptFuture {
             });
             let outcome = code.map_or(status.map_err(AttemptError::as_str), |code| Err(code.as_str()));
             request_log.end_attempt(*number, outcome);
+            if let Err(AttemptError::Client(error)) = &result {
+                request_log.set_detail(*number, error);
+            }
             span.end(outcome);
             settings.balancer.record_outcome(&mut load, status);
         }

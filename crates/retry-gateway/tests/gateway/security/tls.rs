@@ -5,15 +5,17 @@ use std::net::TcpStream;
 use std::path::Path;
 use std::time::Duration;
 
-use rcgen::{CertificateParams, KeyPair, date_time_ymd};
+use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair, date_time_ymd};
 
 use crate::client::call;
 use crate::process::Gateway;
-use crate::upstream::{Upstream, say};
+use crate::upstream::{Upstream, nobody, say};
 
-/// Whether a gateway that trusts this certificate talks to `localhost`, which proves itself with it.
-fn is_spoken_to(folder: &Path, name: &str, until: i32) -> bool {
+/// Why a gateway that trusts this certificate does not talk to `localhost`, which proves itself with it, by its log. Empty if
+/// it does.
+fn distrust(folder: &Path, name: &str, until: i32, is_ca: IsCa) -> String {
     let mut params = CertificateParams::new([name.to_owned()]).unwrap();
+    params.is_ca = is_ca;
     (params.not_before, params.not_after) = (date_time_ymd(2000, 1, 1), date_time_ymd(until, 1, 1));
     let key = KeyPair::generate().unwrap();
     let (cert_path, key_path) = (folder.join("cert.pem"), folder.join("key.pem"));
@@ -34,17 +36,34 @@ fn is_spoken_to(folder: &Path, name: &str, until: i32) -> bool {
     let is_refused = reply.status == 502 && reply.body.contains("untrusted certificate");
     assert!(reply.status == 200 || is_refused, "{} {}", reply.status, reply.body);
     assert_eq!(upstream.seen().len(), usize::from(reply.status == 200));
-    reply.status == 200
+    let attempt = &front.log(1)[0]["attempts"][0];
+    assert_eq!(attempt["error"].as_str(), is_refused.then_some("connect failed"));
+    attempt["detail"].as_str().unwrap_or_default().to_owned()
 }
 
 #[test]
 fn a_certificate_for_somebody_else_or_of_another_time_is_none() {
     let folder = tempfile::tempdir().unwrap();
-    for (name, until, expected) in
-        [("localhost", 2100, true), ("other.example", 2100, false), ("localhost", 2001, false)]
-    {
-        assert_eq!(is_spoken_to(folder.path(), name, until), expected, "{name} until {until}");
+    let authority = IsCa::Ca(BasicConstraints::Unconstrained);
+    for (name, until, is_ca, expected) in [
+        ("localhost", 2100, IsCa::NoCa, ""),
+        ("other.example", 2100, IsCa::NoCa, "not valid for name \"localhost\""),
+        ("localhost", 2001, IsCa::NoCa, "expired"),
+        ("localhost", 2100, authority, "CaUsedAsEndEntity"),
+    ] {
+        let reason = distrust(folder.path(), name, until, is_ca);
+        assert_eq!(reason.is_empty(), expected.is_empty(), "{reason}");
+        assert!(reason.contains(expected), "{reason}");
     }
+}
+
+#[test]
+fn the_log_says_why_no_connection_was_made() {
+    let front = Gateway::before(&nobody(), &[]);
+    assert_eq!(call(front.address, "GET /", &[], "").status, 503);
+    let attempt = &front.log(1)[0]["attempts"][0];
+    assert_eq!(attempt["error"], "connect failed");
+    assert!(attempt["detail"].as_str().is_some_and(|detail| detail.contains("refused")), "{attempt}");
 }
 
 /// A client's first words, with its newest version and the cipher suites that it knows.
