@@ -83,6 +83,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "http-body",
             "http-body-util",
             "http-retry",
+            "http-retry-redis",
             "hyper",
             "hyper-rustls",
             "hyper-util",
@@ -320,7 +321,10 @@ fn only_the_connection_names_the_client_of_redis() {
             .any(|line| line.contains("redis::") && !line.contains("testkit::") && !line.contains("//"))
     });
     let named: Vec<_> = named.map(|path| path.strip_prefix(&sources).unwrap().to_owned()).collect();
-    assert_eq!(named, [Path::new("connection.rs")]);
+    assert!(named.len() > 1, "nothing is known of who names it");
+    for path in named {
+        assert!(path.starts_with("connection") || path == Path::new("connection.rs"), "{}", path.display());
+    }
 }
 
 #[test]
@@ -329,7 +333,10 @@ fn only_the_demo_names_the_experiment() {
         .into_iter()
         .filter(|path| fs::read_to_string(path).unwrap().contains("retry_experiment"));
     let named: Vec<_> = named.map(|path| path.strip_prefix(gateway_sources()).unwrap().to_owned()).collect();
-    assert_eq!(named, [Path::new("cli/demo.rs")]);
+    assert!(!named.is_empty(), "nothing is known of the demo");
+    for path in named {
+        assert!(path.starts_with("cli/demo") || path == Path::new("cli/demo.rs"), "{}", path.display());
+    }
 }
 
 /// Returns the name of a file's folder, or of the file that stands for it.

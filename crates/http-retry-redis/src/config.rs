@@ -3,8 +3,10 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::address::StoreAddress;
+use crate::check::{self, StoreCheck};
 use crate::connection::Target;
-use crate::error::{ConnectError, ConnectErrorKind};
+use crate::error::{CheckError, ConnectError, ConnectErrorKind};
 use crate::id_key::IdKey;
 use crate::store::RedisStore;
 
@@ -77,12 +79,36 @@ impl RedisConfig {
     ///
     /// Returns an error if a URL, the name or the certificates cannot be used, or without a runtime of tokio.
     pub fn connect(self) -> Result<RedisStore, ConnectError> {
-        if !is_name(&self.name) {
-            return Err(ConnectErrorKind::Name(self.name).into());
-        }
-        let target = Target::new(&self.urls, self.root_certificates)?;
+        let target = self.target()?;
         let key = IdKey::new(self.secret.as_deref().unwrap_or(self.name.as_bytes()));
         RedisStore::new(target, self.name, key, self.timeout)
+    }
+
+    /// Reads the settings without connecting, and returns the address of the store as people may see it.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if a URL, the name or the certificates cannot be used.
+    pub fn address(&self) -> Result<StoreAddress, ConnectError> {
+        self.target().map(|target| target.address().clone())
+    }
+
+    /// Connects once, tries each command and each script with entries of its own, which expire, and closes the connection. It
+    /// takes up to 8 s, and a script of it as long as for a member.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if a member could not use the store.
+    pub async fn check(self) -> Result<StoreCheck, CheckError> {
+        let target = self.target()?;
+        check::check(&target, &self.name, self.timeout).await
+    }
+
+    fn target(&self) -> Result<Target, ConnectError> {
+        if !is_name(&self.name) {
+            return Err(ConnectErrorKind::Name(self.name.clone()).into());
+        }
+        Ok(Target::new(&self.urls, self.root_certificates.clone())?)
     }
 }
 
@@ -132,6 +158,24 @@ mod tests {
         check("http://alice:swordfish@localhost", "prod", url);
         check("redis://alice:swordfish@localhost/zero", "prod", url);
         check("redis://alice:swordfish@localhost:1", "prod", "a store needs a runtime of tokio");
+    }
+
+    #[test]
+    fn address_has_no_user_and_says_whether_a_password_is_exposed() {
+        let address = |url: &str| RedisConfig::new(url, "prod").address().unwrap();
+        for (url, shown, exposes_password) in [
+            ("redis://alice:swordfish@redis.example", "redis://redis.example:6379/0", true),
+            ("redis://:swordfish@10.0.0.7:7000/2", "redis://10.0.0.7:7000/2", true),
+            ("redis://redis.example", "redis://redis.example:6379/0", false),
+            ("redis://alice:swordfish@localhost", "redis://localhost:6379/0", false),
+            ("redis://alice:swordfish@127.0.0.2", "redis://127.0.0.2:6379/0", false),
+            ("redis://alice:swordfish@[::1]", "redis://[::1]:6379/0", false),
+            ("rediss://alice:swordfish@redis.example", "rediss://redis.example:6379/0", false),
+        ] {
+            let address = address(url);
+            assert_eq!((address.url.as_str(), address.exposes_password), (shown, exposes_password), "{url}");
+            assert_eq!(address.has_tls, url.starts_with("rediss"), "{url}");
+        }
     }
 
     #[test]

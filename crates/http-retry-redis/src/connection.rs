@@ -1,16 +1,24 @@
-//! The connection to the store. This is the only file that names the client of Redis.
+//! The connection to the store. Only this file and its folder name the client of Redis.
+
+mod commands;
+mod failure;
+mod nodes;
 
 use std::sync::Arc;
 
 use http_retry::fleet::UnreachableReason;
 use redis::aio::MultiplexedConnection;
 use redis::{
-    AsyncConnectionConfig, Client, ConnectionAddr, ConnectionInfo, ErrorKind, IntoConnectionInfo, Msg,
-    ProtocolVersion, PushInfo, PushKind, RedisError, Script, ServerErrorKind, TlsCertificates,
+    AsyncConnectionConfig, Client, ConnectionAddr, ConnectionInfo, Msg, ProtocolVersion, PushInfo, PushKind,
+    RedisError, Script, TlsCertificates,
 };
 use rustls::crypto::{CryptoProvider, ring};
 use tokio::sync::{Notify, mpsc};
 
+use self::failure::failure;
+pub(crate) use self::failure::{Failure, Refusal};
+use self::nodes::{address_of, node};
+use crate::address::StoreAddress;
 use crate::error::ConnectErrorKind;
 use crate::news;
 use crate::scripts::{Call, ScriptName};
@@ -18,7 +26,7 @@ use crate::scripts::{Call, ScriptName};
 /// The store to which connections are made.
 pub(crate) struct Target {
     kind: TargetKind,
-    address: String,
+    address: StoreAddress,
     scripts: [Script; 4],
 }
 
@@ -50,15 +58,6 @@ pub(crate) struct Pushes {
     pub(crate) closed: Arc<Notify>,
 }
 
-/// The reason for which a script was not run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Failure {
-    /// It was not run for this entry.
-    Entry,
-    /// The store runs no scripts.
-    Store(UnreachableReason),
-}
-
 impl Target {
     /// Reads the URLs of the store. Several are nodes of one cluster.
     pub(crate) fn new(urls: &[String], root_cert: Option<Vec<u8>>) -> Result<Self, ConnectErrorKind> {
@@ -71,7 +70,7 @@ impl Target {
         if nodes.iter().any(|node| matches!(node.addr(), ConnectionAddr::TcpTls { .. })) {
             provide_cryptography();
         }
-        let address = nodes.iter().map(shown).collect::<Vec<_>>().join(",");
+        let address = address_of(&nodes);
         let kind = match (<[_; 1]>::try_from(nodes), certificates) {
             (Ok([node]), None) => TargetKind::Server(Client::open(node).map_err(|_| ConnectErrorKind::Url)?),
             (Ok([node]), Some(certificates)) => {
@@ -129,17 +128,14 @@ impl Target {
                 .set_client_to_sentinel_certificates(certificates);
         }
         let client = builder.build().map_err(|_| ConnectErrorKind::Certificates)?;
-        let sentinels = nodes.iter().map(shown).collect::<Vec<_>>().join(",");
-        Ok(Self {
-            kind: TargetKind::Sentinel(tokio::sync::Mutex::new(client)),
-            address: format!("{}?master={master}", sentinels.replace("://", "+sentinel://")),
-            scripts: scripts(),
-        })
+        let mut address = address_of(&nodes);
+        address.url = format!("{}?master={master}", address.url.replace("://", "+sentinel://"));
+        Ok(Self { kind: TargetKind::Sentinel(tokio::sync::Mutex::new(client)), address, scripts: scripts() })
     }
 
-    /// Returns the URL of the store without user and password.
-    pub(crate) fn address(&self) -> String {
-        self.address.clone()
+    /// Returns the address of the store without user and password.
+    pub(crate) fn address(&self) -> &StoreAddress {
+        &self.address
     }
 
     /// Returns whether entries are on several nodes, so that one may be gone and the others not.
@@ -171,8 +167,12 @@ impl Target {
             }
             Ok(())
         };
-        let connected = self.connect_with(push, news::channel(fleet)).await;
-        match connected {
+        let connected = async {
+            let mut connection = self.connect_with(push).await?;
+            connection.subscribe(&news::channel(fleet)).await?;
+            Ok(connection)
+        };
+        match connected.await {
             Ok(connection) => Ok((connection, Pushes { news, closed })),
             Err(error) => Err(match failure(&error) {
                 Failure::Store(reason) => reason,
@@ -182,13 +182,17 @@ impl Target {
         }
     }
 
+    /// Makes a connection that hears no news, and returns the words of the store if it refuses.
+    pub(crate) async fn connect_alone(&self) -> Result<Connection, Refusal> {
+        self.connect_with(|_| Ok(())).await.map_err(|error| Refusal::new(&error))
+    }
+
     async fn connect_with(
         &self,
         push: impl Fn(PushInfo) -> Result<(), ()> + Send + Sync + 'static,
-        channel: String,
     ) -> Result<Connection, RedisError> {
         let config = AsyncConnectionConfig::new().set_response_timeout(None).set_connection_timeout(None);
-        let mut connection = match &self.kind {
+        let connection = match &self.kind {
             TargetKind::Server(client) => {
                 client.get_multiplexed_async_connection_with_config(&config.set_push_sender(push)).await?
             }
@@ -208,17 +212,29 @@ impl Target {
                 if let Some(certificates) = certificates {
                     builder = builder.certs(certificates.clone());
                 }
-                let mut connection = builder.build()?.get_async_connection().await?;
-                connection.subscribe(channel).await?;
-                return Ok(Connection::Cluster(connection));
+                return Ok(Connection::Cluster(builder.build()?.get_async_connection().await?));
             }
         };
-        connection.subscribe(channel).await?;
         Ok(Connection::Server(connection))
     }
 
     /// Runs a script, and loads it first where the store does not know it.
     pub(crate) async fn run(&self, connection: Connection, call: &Call) -> Result<Vec<i64>, Failure> {
+        self.invoke(connection, call).await.map_err(|error| match failure(&error) {
+            // Another node may answer.
+            Failure::Store(UnreachableReason::Closed | UnreachableReason::Timeout) if self.has_nodes() => {
+                Failure::Entry
+            }
+            failure => failure,
+        })
+    }
+
+    /// Runs a script like [`run`](Self::run), and returns the words of the store if it refuses.
+    pub(crate) async fn try_run(&self, connection: Connection, call: &Call) -> Result<Vec<i64>, Refusal> {
+        self.invoke(connection, call).await.map_err(|error| Refusal::new(&error))
+    }
+
+    async fn invoke(&self, connection: Connection, call: &Call) -> Result<Vec<i64>, RedisError> {
         let [lease, publish, settle, join] = &self.scripts;
         let script = match call.script {
             ScriptName::Lease => lease,
@@ -228,36 +244,11 @@ impl Target {
         };
         let mut invocation = script.key(call.key.as_str());
         invocation.arg(call.arguments.as_slice());
-        let answer = match connection {
+        match connection {
             Connection::Server(mut connection) => invocation.invoke_async(&mut connection).await,
             #[cfg(feature = "cluster")]
             Connection::Cluster(mut connection) => invocation.invoke_async(&mut connection).await,
-        };
-        answer.map_err(|error| match failure(&error) {
-            // Another node may answer.
-            Failure::Store(UnreachableReason::Closed | UnreachableReason::Timeout) if self.has_nodes() => {
-                Failure::Entry
-            }
-            failure => failure,
-        })
-    }
-}
-
-/// Reads the URL of one node. News needs the third version of the protocol.
-fn node(url: &str) -> Result<ConnectionInfo, ConnectErrorKind> {
-    let info = url.into_connection_info().map_err(|_| ConnectErrorKind::Url)?;
-    // Redis 7.0 does not know the command by which a client tells its name.
-    let settings = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP3).set_skip_set_lib_name();
-    Ok(info.set_redis_settings(settings))
-}
-
-/// Returns the URL of a node without user and password.
-fn shown(node: &ConnectionInfo) -> String {
-    let db = node.redis_settings().db();
-    match node.addr() {
-        ConnectionAddr::TcpTls { host, port, .. } => format!("rediss://{host}:{port}/{db}"),
-        ConnectionAddr::Tcp(host, port) => format!("redis://{host}:{port}/{db}"),
-        other => format!("{other}"),
+        }
     }
 }
 
@@ -273,47 +264,6 @@ fn provide_cryptography() {
         // It fails only where another thread has just done the same.
         _ = ring::default_provider().install_default();
     }
-}
-
-/// Returns what an error means for the store.
-fn failure(error: &RedisError) -> Failure {
-    let reason = match error.kind() {
-        ErrorKind::Io if error.is_timeout() => UnreachableReason::Timeout,
-        ErrorKind::Io | ErrorKind::Parse => UnreachableReason::Closed,
-        // No address is known for the host, or the sentinels know no server.
-        ErrorKind::InvalidClientConfig
-        | ErrorKind::MasterNameNotFoundBySentinel
-        | ErrorKind::NoValidReplicasFoundBySentinel
-        | ErrorKind::EmptySentinelList => UnreachableReason::Closed,
-        ErrorKind::AuthenticationFailed => UnreachableReason::Denied,
-        ErrorKind::RESP3NotSupported => UnreachableReason::Unsupported,
-        ErrorKind::Server(ServerErrorKind::NoPerm) => UnreachableReason::Denied,
-        ErrorKind::Server(ServerErrorKind::ReadOnly | ServerErrorKind::MasterDown) => {
-            UnreachableReason::ReadOnly
-        }
-        // It reads its data, which takes a while.
-        ErrorKind::Server(ServerErrorKind::BusyLoading) => UnreachableReason::Closed,
-        _ => return failure_by_text(error),
-    };
-    Failure::Store(reason)
-}
-
-/// Returns what an error means for which the client has no word.
-fn failure_by_text(error: &RedisError) -> Failure {
-    let detail = error.detail().unwrap_or_default();
-    let reason = match error.code() {
-        Some("NOAUTH" | "WRONGPASS" | "NOPERM") => UnreachableReason::Denied,
-        Some("OOM") => UnreachableReason::OutOfMemory,
-        Some("MISCONF" | "NOREPLICAS") => UnreachableReason::ReadOnly,
-        Some("BUSY") => UnreachableReason::Timeout,
-        Some("ERR") if detail.starts_with("unknown command") => UnreachableReason::Unsupported,
-        Some("ERR") if detail.starts_with("max number of clients") => UnreachableReason::Closed,
-        Some("ERR") if detail.starts_with("Error compiling script") => UnreachableReason::Unsupported,
-        // Redis 7.0 has no code for a command that is refused within a script.
-        Some("ERR") if detail.starts_with("The user executing the script") => UnreachableReason::Denied,
-        _ => return Failure::Entry,
-    };
-    Failure::Store(reason)
 }
 
 /// The lines of news that may wait for the driver, which takes them at once.

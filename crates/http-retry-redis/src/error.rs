@@ -1,6 +1,7 @@
 //! The reasons for which a store cannot be used at all.
 
 use std::fmt;
+use std::time::Duration;
 
 /// The error of [`connect`](crate::connect). It never shows a URL, because a URL may have a password.
 #[derive(thiserror::Error)]
@@ -43,4 +44,33 @@ impl fmt::Debug for ConnectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("ConnectError").field(&self.0).finish()
     }
+}
+
+/// The reason for which a store cannot be used now. It shows no user and no password.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CheckError {
+    /// The settings cannot be used.
+    #[error(transparent)]
+    Config(#[from] ConnectError),
+    /// There is no connection, or the store refuses all commands. The text is that of the system or the store.
+    #[error("no connection: {0}")]
+    Connect(String),
+    /// The user of the store lacks these rights, which are words of `ACL SETUSER`.
+    #[error("the user of the store lacks rights; allow {}", .0.join(" "))]
+    Missing(Vec<String>),
+    /// The store does not know this command.
+    #[error("the store does not know the command {0}; it must be Redis 7 or Valkey 8")]
+    Unknown(String),
+    /// The store refused this script. The text is that of the store.
+    #[error("the store refused the script {0}: {1}")]
+    Script(&'static str, String),
+    /// The store takes longer than the timeout, so members would be alone.
+    #[error("the store took {} ms, longer than the timeout of {} ms", .took.as_millis(), .limit.as_millis())]
+    Slow {
+        /// How long the slowest script took.
+        took: Duration,
+        /// The timeout of the settings.
+        limit: Duration,
+    },
 }

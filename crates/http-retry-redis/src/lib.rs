@@ -69,6 +69,8 @@
 //! The futures of [`Store::poll_event`](http_retry::fleet::Store::poll_event) hold nothing, so a dropped one loses no event. When
 //! a [`RedisStore`] is dropped, requests that were sent are still run, for at most the timeout.
 
+mod address;
+mod check;
 mod config;
 mod connection;
 mod driver;
@@ -79,8 +81,10 @@ mod news;
 mod scripts;
 mod store;
 
+pub use self::address::StoreAddress;
+pub use self::check::StoreCheck;
 pub use self::config::RedisConfig;
-pub use self::error::ConnectError;
+pub use self::error::{CheckError, ConnectError};
 pub use self::store::RedisStore;
 
 /// Connects a member of a fleet to its store, with the defaults of [`RedisConfig`].

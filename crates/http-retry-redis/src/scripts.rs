@@ -16,6 +16,15 @@ pub(crate) enum ScriptName {
 }
 
 impl ScriptName {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Lease => "lease",
+            Self::Publish => "publish",
+            Self::Settle => "settle",
+            Self::Join => "join",
+        }
+    }
+
     /// Returns the source of the script. Its hash is its name in the store, so scripts of two releases live side by side.
     pub(crate) fn source(self) -> &'static str {
         match self {
@@ -90,4 +99,4 @@ impl Call {
 /// The layout of the entries that the scripts write.
 pub(crate) const LAYOUT: i64 = 1;
 /// A number that no member draws.
-const NO_MEMBER: i64 = 0;
+pub(crate) const NO_MEMBER: i64 = 0;

@@ -37,7 +37,7 @@ impl RedisStore {
         let runtime = Handle::try_current().map_err(|_| ConnectErrorKind::Runtime)?;
         let (requests, received) = mpsc::channel(MAX_WAITING);
         let events = Arc::new(Events::default());
-        let address = target.address();
+        let address = target.address().url.clone();
         let driver = Driver::new(target, name.clone(), timeout, events.clone(), received);
         runtime.spawn(driver.run());
         Ok(Self { requests, events, key, address, name })

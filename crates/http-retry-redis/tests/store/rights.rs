@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http_retry::fleet::entry::{LeaseQuestion, SettleQuestion};
 use http_retry::fleet::{Answer, Store, StoreCommand, UnreachableReason};
-use http_retry_redis::RedisConfig;
+use http_retry_redis::{CheckError, RedisConfig};
 use testkit::redis::{RedisServer, Reply};
 
 use crate::support::{Member, question, quiet, run};
@@ -90,4 +90,79 @@ fn store_without_memory_is_told() {
         member.send(id, StoreCommand::Lease(question(1)));
         assert_eq!(member.unreachable().await, UnreachableReason::OutOfMemory);
     });
+}
+
+async fn check(url: &str) -> Result<String, String> {
+    let config = RedisConfig::new(url, "test").timeout(Duration::from_secs(1));
+    config.check().await.map(|found| found.to_string()).map_err(|error| error.to_string())
+}
+
+/// Returns the rights of the documentation without these, for a user who has had others.
+fn without(missing: &[&str]) -> String {
+    let words: Vec<_> = ACL.split_whitespace().filter(|word| !missing.contains(word)).collect();
+    words.join(" ").replace("retry on", "retry reset on")
+}
+
+#[test]
+fn check_says_which_right_is_missing() {
+    let server = RedisServer::start();
+    run(async {
+        for missing in ACL.split_whitespace().filter(|word| word.starts_with(['+', '~', '&'])) {
+            // The client of Redis needs the first before a user can do anything, and this check does without the others.
+            if ["+hello", "+unsubscribe", "+client|setname"].contains(&missing) {
+                continue;
+            }
+            let url = user(&server, &without(&[missing]));
+            let expected = format!("the user of the store lacks rights; allow {missing}");
+            assert_eq!(check(&url).await, Err(expected));
+        }
+        let url = user(&server, &without(&["+hset", "+zadd"]));
+        assert!(matches!(
+            RedisConfig::new(url, "test").check().await,
+            Err(CheckError::Missing(rights)) if rights == ["+hset", "+zadd"]
+        ));
+    });
+}
+
+#[test]
+fn check_of_a_good_store_tells_its_version_and_policy() {
+    let server = RedisServer::start();
+    run(async {
+        let found = check(&server.url()).await.unwrap();
+        assert!(found.starts_with("redis 7") || found.starts_with("valkey"), "{found}");
+        assert!(found.ends_with(", maxmemory-policy noeviction"), "{found}");
+        let found = check(&user(&server, ACL)).await.unwrap();
+        assert!(found.ends_with(", and its user may not read maxmemory-policy"), "{found}");
+        server.client().run(&["CONFIG", "SET", "maxmemory-policy", "allkeys-lru"]);
+        let config = RedisConfig::new(server.url(), "test").timeout(Duration::from_secs(1));
+        assert!(config.check().await.unwrap().may_forget());
+        // What it leaves behind expires.
+        let Reply::Array(keys) = server.client().run(&["KEYS", "*"]) else { panic!("no keys") };
+        for key in keys {
+            let Reply::Text(key) = key else { panic!("no key: {key:?}") };
+            let Reply::Integer(left) = server.client().run(&["PTTL", &key]) else { panic!("no time") };
+            assert!(left > 0, "{key} stays for ever");
+        }
+    });
+}
+
+#[test]
+fn check_tells_why_there_is_no_connection() {
+    let server = RedisServer::start();
+    let url = user(&server, ACL);
+    run(async {
+        let wrong = check(&url.replace("PASSWORD", "swordfish")).await.unwrap_err();
+        assert!(wrong.contains("WRONGPASS") && !wrong.contains("swordfish"), "{wrong}");
+        let database = check(&server.url().replace("/0", "/99")).await.unwrap_err();
+        assert!(database.contains("DB index is out of range"), "{database}");
+        let nowhere = check(&format!("redis://127.0.0.1:{}", testkit::redis::free_port())).await.unwrap_err();
+        assert!(nowhere.contains("refused"), "{nowhere}");
+    });
+    server.stop();
+    run(async {
+        let begin = std::time::Instant::now();
+        assert_eq!(check(&server.url()).await, Err("no connection: no answer in 3 s".to_owned()));
+        assert!(begin.elapsed() < Duration::from_secs(6));
+    });
+    server.go_on();
 }
