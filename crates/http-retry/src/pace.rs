@@ -121,6 +121,13 @@ impl Pace {
         Self::keyed(key_function::Custom::new(key))
     }
 
+    /// Creates a pace in which requests share a limit if `write` writes the same for them. It needs no value of its own, unlike
+    /// [`per`](Self::per), so it copies nothing of a head. The members of a fleet share what they all write alike, so `write` must
+    /// not depend on a random number of the process.
+    pub fn per_written(write: impl Fn(&RequestHead<'_>, &mut dyn Hasher) + Send + Sync + 'static) -> Self {
+        Self::keyed(key_function::Written(write))
+    }
+
     fn keyed(key: impl KeyFunction + 'static) -> Self {
         let settings = Settings {
             longest: Self::LONGEST,

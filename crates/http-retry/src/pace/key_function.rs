@@ -80,3 +80,12 @@ impl<F: Fn(&RequestHead<'_>) -> K + Send + Sync, K: Hash> WriteKey for Custom<F,
         (self.key)(head).hash(hasher);
     }
 }
+
+/// A function of the user's own that writes the key itself.
+pub(super) struct Written<F>(pub(super) F);
+
+impl<F: Fn(&RequestHead<'_>, &mut dyn Hasher) + Send + Sync> WriteKey for Written<F> {
+    fn write_key<H: Hasher>(&self, head: &RequestHead<'_>, hasher: &mut H) {
+        (self.0)(head, hasher);
+    }
+}

@@ -171,4 +171,5 @@ fn all_processes_name_a_key_by_the_same_bytes() {
     let name = http::HeaderName::from_static("api-key");
     check_key(Pace::per_header(name), &[&authority[..], b"\0\0\0\x01a"].concat());
     check_key(Pace::per(|_| ("prod", 258_u32)), b"prod\xff\x02\x01\0\0");
+    check_key(Pace::per_written(|_, hasher| hasher.write_u32(258)), b"\x02\x01\0\0");
 }
