@@ -140,6 +140,9 @@ pub(crate) struct Check {
     /// Check these files.
     #[arg(value_name = "FILE", required = true)]
     pub(crate) files: Vec<PathBuf>,
+    /// Also connect to the store of the fleet, and try what a member does there.
+    #[arg(long)]
+    pub(crate) online: bool,
 }
 
 #[derive(Debug, Args)]

@@ -7,6 +7,7 @@
 mod checks;
 mod connections;
 mod error;
+mod fleet;
 mod keywords;
 mod limits;
 mod outlier;
@@ -17,10 +18,12 @@ mod retry;
 mod root;
 mod route;
 mod schema;
+mod secret;
 mod summary;
 mod unreachable;
 mod upstream;
 mod value;
+mod warnings;
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -30,6 +33,7 @@ use http::Uri;
 
 pub use self::connections::{ConnectionConfig, HeaderCase, Http2Keepalive, TcpKeepalive};
 pub use self::error::{ConfigError, ConfigProblem};
+pub use self::fleet::FleetConfig;
 pub use self::limits::Limits;
 pub use self::outlier::OutlierDetection;
 pub use self::profile::Profile;
@@ -39,6 +43,7 @@ pub use self::retry::{
 };
 pub use self::root::{AccessLog, Buffers, Config, ServerTls};
 pub use self::route::{FallbackConfig, HostPattern, RouteConfig};
+pub use self::secret::Secret;
 pub use self::summary::Summary;
 pub use self::upstream::{
     FairBy, HostRule, PaceConfig, PaceKey, Protocol, RetryBudget, UpstreamConfig, UpstreamTls,
@@ -76,6 +81,7 @@ impl Config {
             header_case: HeaderCase::default(),
             buffers: Buffers::default(),
             access_log: AccessLog::default(),
+            fleet: None,
             upstreams: BTreeMap::from([(Self::UPSTREAM.to_owned(), upstream)]),
             routes: vec![route],
         }

@@ -156,17 +156,29 @@ impl Check {
         let mut code = ExitCode::SUCCESS;
         for file in &self.files {
             match Config::load(file) {
-                Ok(config) => match Server::check(&config) {
-                    Ok(()) => print_out(format_args!("{}: ok\n{}\n", file.display(), config.summary()))?,
-                    Err(error) => {
+                Ok(config) => {
+                    if let Err(error) = self.check(file, &config) {
                         eprintln!("{}: {error:#}", file.display());
                         code = ExitCode::from(2);
                     }
-                },
+                }
                 Err(problems) => code = print_problems(&problems),
             }
         }
         Ok(code)
+    }
+
+    /// Checks what is outside of a valid file, and sums it up. Warnings leave the exit code as it is.
+    fn check(&self, file: &Path, config: &Config) -> anyhow::Result<()> {
+        Server::check(config)?;
+        let store = if self.online { Server::check_store(config)? } else { None };
+        let (store, warnings) = store.unwrap_or_default();
+        let store = if store.is_empty() { store } else { format!("\n  store of the fleet: {store}") };
+        print_out(format_args!("{}: ok\n{}{store}\n", file.display(), config.summary()))?;
+        for warning in config.warnings().iter().chain(&warnings) {
+            eprintln!("{}: warning: {warning}", file.display());
+        }
+        Ok(())
     }
 }
 

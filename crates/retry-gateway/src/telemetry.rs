@@ -11,6 +11,9 @@ mod collector;
 mod disabled;
 #[cfg(feature = "otlp")]
 mod exporter;
+pub(crate) mod fleet_log;
+pub(crate) mod fleet_metrics;
+pub(crate) mod fleet_status;
 mod labels;
 pub(crate) mod log_writer;
 pub(crate) mod metrics;

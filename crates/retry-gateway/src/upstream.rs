@@ -11,6 +11,7 @@ pub(crate) mod endpoint;
 pub(crate) mod endpoint_factory;
 pub(crate) mod error;
 pub(crate) mod expect_continue;
+pub(crate) mod fleet;
 pub(crate) mod grpc_trailers;
 mod idle_connections;
 pub(crate) mod model_reader;

@@ -254,8 +254,13 @@ impl<'a> Value<'a> {
 
     /// Returns the table. Another value is reported, with `allowed` as what is allowed.
     pub(super) fn table(self, allowed: &str) -> Option<Table<'a>> {
+        self.table_or(Invalid::new("not a table").allowed(allowed))
+    }
+
+    /// Returns the table. Another value is reported with this message.
+    pub(super) fn table_or(self, invalid: Invalid) -> Option<Table<'a>> {
         let DeValue::Table(entries) = self.spanned.get_ref() else {
-            self.report(Invalid::new("not a table").allowed(allowed));
+            self.report(invalid);
             return None;
         };
         let span = self.spanned.span();

@@ -8,6 +8,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use super::connections::HeaderCase;
+use super::fleet::FleetConfig;
 use super::limits::Limits;
 use super::route::RouteConfig;
 use super::upstream::UpstreamConfig;
@@ -36,6 +37,8 @@ pub struct Config {
     pub buffers: Buffers,
     /// The settings of the access log.
     pub access_log: AccessLog,
+    /// The fleet that shares the paces and budgets of upstreams; `None` for a gateway of its own.
+    pub fleet: Option<FleetConfig>,
     /// The upstreams by name, at least one.
     pub upstreams: BTreeMap<String, UpstreamConfig>,
     /// The routes, at least one. A request takes the first one that matches it, and no route is shadowed by

@@ -4,6 +4,7 @@
 mod connections;
 mod destinations;
 mod fallback;
+mod fleet;
 mod limits;
 mod retry;
 mod route;
@@ -71,6 +72,7 @@ fn config(mut root: Table<'_>) -> Option<Config> {
     let limits = limits::parse(&mut root);
     let buffers = buffers(&mut root);
     let access_log = access_log(&mut root);
+    let fleet = fleet::parse(&mut root);
     let profiles = upstream_profiles(&mut root);
     let (mut upstreams, names) = upstreams(&mut root, &profiles, listen);
     for upstream in upstreams.values_mut() {
@@ -90,6 +92,7 @@ fn config(mut root: Table<'_>) -> Option<Config> {
         limits,
         buffers,
         access_log,
+        fleet,
         upstreams,
         routes,
     })

@@ -18,6 +18,22 @@ impl<'a> Summary<'a> {
     pub(super) fn new(config: &'a Config) -> Self {
         Self { config }
     }
+
+    /// Returns what the fleet shares.
+    fn shared(&self) -> String {
+        let paces = self.config.shared().filter_map(|(name, upstream)| {
+            upstream.pace.as_ref().map(|pace| format!("{name} by {}", Inline(&pace.key)))
+        });
+        let budgets = self.config.shared().filter(|(_, upstream)| upstream.retry_budget.is_some());
+        let paces: Vec<_> = paces.collect();
+        let budgets: Vec<_> = budgets.map(|(name, _)| name).collect();
+        match (paces.is_empty(), budgets.is_empty()) {
+            (true, true) => "nothing".to_owned(),
+            (false, true) => format!("pace of {}", paces.join(", ")),
+            (true, false) => format!("retry budget of {}", budgets.join(", ")),
+            (false, false) => format!("pace of {}; retry budget of {}", paces.join(", "), budgets.join(", ")),
+        }
+    }
 }
 
 impl fmt::Display for Summary<'_> {
@@ -30,10 +46,27 @@ impl fmt::Display for Summary<'_> {
         for (name, upstream) in upstreams {
             write!(f, "\n  upstream {name}: {}", Inline(upstream))?;
         }
+        if let Some(fleet) = &self.config.fleet {
+            write!(f, "\n  fleet {} on {}: {}", fleet.name, fleet.address, self.shared())?;
+        }
         for route in routes {
             write!(f, "\n  route {}", Inline(route))?;
         }
         Ok(())
+    }
+}
+
+/// The word of the file for a key.
+impl fmt::Display for Inline<'_, PaceKey> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            PaceKey::Upstream => f.write_str("upstream"),
+            PaceKey::Endpoint => f.write_str("endpoint"),
+            PaceKey::Authority => f.write_str("authority"),
+            PaceKey::Credential => f.write_str("credential"),
+            PaceKey::CredentialAndModel => f.write_str("credential+model"),
+            PaceKey::Header(name) => write!(f, "header:{name}"),
+        }
     }
 }
 

@@ -2,6 +2,7 @@ mod defaults;
 mod durations;
 mod errors;
 mod example;
+mod fleet;
 mod fuzz;
 mod keys;
 mod mistakes;

@@ -41,6 +41,8 @@ pub struct UpstreamConfig {
     /// The pace of the requests; `None` for no pace. All routes to this upstream share it, since they share
     /// the server's limit.
     pub pace: Option<PaceConfig>,
+    /// The pace and the budget are shared with the fleet, if the configuration has one.
+    pub fleet: bool,
 }
 
 /// The version of HTTP that the gateway uses with an upstream.
@@ -143,6 +145,7 @@ impl UpstreamConfig {
             retry_budget: Some(RetryBudget::default()),
             outlier_detection: Some(OutlierDetection::default()),
             pace: None,
+            fleet: true,
         }
     }
 }

@@ -25,6 +25,7 @@ use crate::telemetry::metrics::Metrics;
 use crate::time::pooled_timeout::TimerPool;
 use crate::upstream::body_wait::BodyLimits;
 use crate::upstream::cluster::Cluster;
+use crate::upstream::fleet::{FleetMember, UpstreamFleet};
 use crate::upstream::model_reader::ModelReader;
 use crate::upstream::removed::RemovedUpstream;
 use crate::upstream::settings::AttemptSettings;
@@ -45,11 +46,14 @@ impl Gateway {
         };
         let metrics =
             previous.map_or_else(|| Arc::new(Metrics::new()), |previous| Arc::clone(&previous.metrics));
+        let fleet = fleet(config, previous, &metrics)?;
         let mut upstreams = BTreeMap::new();
         for (name, upstream) in &config.upstreams {
             let same = previous.and_then(|previous| previous.upstreams.get(name)).map(Arc::as_ref);
             let removed = previous.and_then(|previous| previous.removed.get(name)).map(Arc::as_ref);
-            let cluster = Cluster::new(upstream, same, removed, metrics.ejections(name))?;
+            let member = fleet.as_ref().filter(|_| upstream.fleet).map(Arc::clone);
+            let fleet = member.map(|member| UpstreamFleet { member, upstream: name.clone() });
+            let cluster = Cluster::new(upstream, fleet, same, removed, metrics.ejections(name))?;
             upstreams.insert(name.clone(), Arc::new(cluster));
         }
         let removed = previous.map(|previous| removed_upstreams(previous, config)).unwrap_or_default();
@@ -107,6 +111,7 @@ impl Gateway {
             memory,
             buffers: config.buffers.clone(),
             metrics,
+            fleet,
             timers,
             limits: Limits {
                 connections: DESCRIPTORS.share(config.limits.connections),
@@ -120,6 +125,21 @@ impl Gateway {
             header_case: config.header_case,
             trusted_proxies: TrustedProxies::new(&config.trusted_proxies),
         })
+    }
+}
+
+/// Returns the membership in the fleet of a configuration: that of the previous gateway, unless a key of `[fleet]` or a
+/// secret has changed.
+fn fleet(
+    config: &Config,
+    previous: Option<&Gateway>,
+    metrics: &Metrics,
+) -> anyhow::Result<Option<Arc<FleetMember>>> {
+    let Some(fleet) = &config.fleet else { return Ok(None) };
+    let current = previous.and_then(|previous| previous.fleet.as_ref());
+    match current.filter(|member| member.config == *fleet) {
+        Some(member) => Ok(Some(Arc::clone(member))),
+        None => FleetMember::join(fleet, metrics).map(Arc::new).map(Some),
     }
 }
 

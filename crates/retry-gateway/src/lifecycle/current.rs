@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
 use arc_swap::{ArcSwap, Guard};
+use tokio::runtime::Handle;
 
 use crate::config::Config;
 use crate::connection::limit::ConcurrencyLimit;
@@ -46,7 +47,18 @@ impl RuntimeState {
         let previous = self.gateway.load_full();
         let gateway = Gateway::rebuild(config, Some(&previous))?;
         gateway.metrics.record_reload(true);
+        let left = previous
+            .fleet
+            .as_ref()
+            .filter(|member| gateway.fleet.as_ref().is_none_or(|current| !Arc::ptr_eq(current, member)));
+        if let Some(member) = left {
+            gateway.metrics.fleet().leave(member.report(0));
+        }
         self.gateway.store(Arc::new(gateway));
+        if let (Some(member), Ok(runtime)) = (left.map(Arc::clone), Handle::try_current()) {
+            // Requests that arrived before go on with what they have in hand.
+            runtime.spawn(async move { member.leave().await });
+        }
         self.with_config_status(|status| {
             *status = ConfigStatus { loaded_at: now(), last_error: None, needs_restart };
         });
@@ -80,6 +92,7 @@ impl RuntimeState {
             config: self.with_config_status(|status| status.clone()),
             connections: self.connections.in_use(),
             buffered_bytes: gateway.memory.used(),
+            fleet: gateway.fleet.as_ref().map(|member| member.status()),
             upstreams: upstreams.chain(removed).collect(),
         }
     }
@@ -89,6 +102,7 @@ impl RuntimeState {
         let (status, gateway) = (self.status(), self.gateway());
         gateway.metrics.set_totals(status.connections, status.buffered_bytes);
         gateway.metrics.set_upstreams(&status.upstreams);
+        gateway.metrics.fleet().set(gateway.fleet.as_ref().map(|member| member.report(0)));
         gateway.metrics.text()
     }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::signal::unix::Signal;
 
-use crate::config::Config;
+use crate::config::{Config, FleetConfig};
 use crate::lifecycle::current::RuntimeState;
 use crate::telemetry::log_writer::print_error;
 
@@ -153,11 +153,12 @@ impl BoundAddresses {
     }
 }
 
-/// Returns the file of a configuration and the certificates and keys that it names.
+/// Returns the file of a configuration, and the certificates, keys and secrets that it names.
 fn files(path: &Path, config: &Config) -> Vec<PathBuf> {
     let mut files = vec![path.to_owned()];
     files.extend(config.tls.iter().flat_map(|tls| [tls.cert.clone(), tls.key.clone()]));
     files.extend(config.upstreams.values().filter_map(|upstream| upstream.tls.ca.clone()));
+    files.extend(config.fleet.iter().flat_map(FleetConfig::files).map(Path::to_owned));
     files
 }
 

@@ -17,6 +17,7 @@ use crate::telemetry::metrics::Metrics;
 use crate::time::pooled_timeout::TimerPool;
 use crate::upstream::body_wait::BodyLimits;
 use crate::upstream::cluster::Cluster;
+use crate::upstream::fleet::FleetMember;
 use crate::upstream::model_reader::ModelReader;
 use crate::upstream::removed::RemovedUpstream;
 
@@ -33,6 +34,8 @@ pub struct Gateway {
     /// Configured total for buffered bodies.
     pub(crate) buffers: Buffers,
     pub(crate) metrics: Arc<Metrics>,
+    /// The membership in the fleet that shares paces and budgets.
+    pub(crate) fleet: Option<Arc<FleetMember>>,
     /// Timers for attempt timeouts.
     pub(crate) timers: TimerPool,
     pub(crate) limits: Limits,

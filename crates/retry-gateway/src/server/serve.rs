@@ -7,6 +7,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::Context;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::Signal;
 
@@ -26,6 +27,7 @@ use crate::server::client_connection::ClientConnection;
 use crate::server::listener::{self, after_failed_accept, listen};
 use crate::server::over_limit;
 use crate::telemetry::log_writer::print_error;
+use crate::upstream::fleet::store_settings;
 
 /// A gateway whose listeners are bound. [`run`](Self::run) serves them.
 pub struct Server {
@@ -38,10 +40,31 @@ impl Server {
     /// Checks what [`bind`](Self::bind) needs beside the configuration: certificates, keys, roots, and addresses of this
     /// machine. It opens no port, so a running gateway is no obstacle.
     pub fn check(config: &Config) -> anyhow::Result<()> {
+        config.fleet.as_ref().map(store_settings).transpose()?;
+        // A member would connect to the store, which is that of running gateways.
+        let alone = Config { fleet: None, ..config.clone() };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        runtime.block_on(async { Gateway::new(config).map(drop) })?;
+        runtime.block_on(async { Gateway::new(&alone).map(drop) })?;
         listener::check("listen", config.listen)?;
         config.admin.map_or(Ok(()), |admin| listener::check("admin", admin))
+    }
+
+    /// Connects once to the store of the configuration's fleet, and tries what a member does there. It returns what the store
+    /// says of itself and the warnings about it, or `None` without a fleet.
+    pub fn check_store(config: &Config) -> anyhow::Result<Option<(String, Vec<String>)>> {
+        let Some(fleet) = &config.fleet else { return Ok(None) };
+        let settings = store_settings(fleet)?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let store =
+            runtime.block_on(settings.check()).with_context(|| format!("fleet.store: {}", fleet.address))?;
+        let warning = store.may_forget().then(|| {
+            let policy = store.maxmemory_policy.as_deref().unwrap_or_default();
+            format!(
+                "fleet.store: {} may forget limits in use (maxmemory-policy {policy}); set noeviction or volatile-ttl",
+                fleet.address
+            )
+        });
+        Ok(Some((store.to_string(), warning.into_iter().collect())))
     }
 
     /// Binds the addresses of the configuration.
@@ -104,6 +127,11 @@ impl Server {
             clients.pools.shutdown_end.announce();
             // Connections that are still open then are closed with the runtime.
             let _ = tokio::time::timeout(reply_time, finished).await;
+        }
+        // The requests that have ended leave slots and tokens in hand, which the other members of the fleet can use.
+        let member = clients.state.gateway().fleet.clone();
+        if let Some(member) = member {
+            member.leave().await;
         }
         if let Some(admin) = admin {
             admin.abort();

@@ -16,6 +16,7 @@ use crate::connection::rejection::Rejection;
 use crate::connection::tls::HandshakeFailure;
 use crate::connection::wait_reason::WaitReason;
 use crate::sync::lock;
+use crate::telemetry::fleet_metrics::FleetMetrics;
 use crate::telemetry::labels::{ReasonLabels, StatusLabels, UpstreamLabel, from_zero};
 use crate::telemetry::log_writer::{ACCESS_LOG, STANDARD_ERROR};
 use crate::telemetry::pace_metrics::PaceMetrics;
@@ -40,6 +41,7 @@ pub(crate) struct Metrics {
     amplification: Family<UpstreamLabel, FloatGauge>,
     budget_tokens: Family<UpstreamLabel, FloatGauge>,
     pace: PaceMetrics,
+    fleet: FleetMetrics,
     ejections: Family<UpstreamLabel, Counter>,
     ejected: Family<UpstreamLabel, Gauge>,
     in_flight: Family<UpstreamLabel, Gauge>,
@@ -149,6 +151,8 @@ impl Metrics {
         let help =
             "Lines for the standard error that were dropped, because its reader was too slow or has gone";
         registry.register("standard_error_dropped", help, STANDARD_ERROR.dropped().clone());
+        let fleet = FleetMetrics::new();
+        registry.register_collector(Box::new(fleet.clone()));
         Self {
             registry,
             responses,
@@ -165,6 +169,7 @@ impl Metrics {
             amplification,
             budget_tokens,
             pace,
+            fleet,
             ejections,
             ejected,
             in_flight,
@@ -264,6 +269,11 @@ impl Metrics {
     pub(crate) fn set_totals(&self, connections: usize, buffered_bytes: usize) {
         self.connections.set(i64::try_from(connections).unwrap_or(i64::MAX));
         self.buffered_bytes.set(i64::try_from(buffered_bytes).unwrap_or(i64::MAX));
+    }
+
+    /// Returns the metrics of the fleet.
+    pub(crate) fn fleet(&self) -> &FleetMetrics {
+        &self.fleet
     }
 
     pub(crate) fn record_rejection(&self, rejection: Rejection) {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use crate::telemetry::fleet_status::FleetStatus;
 use crate::telemetry::pace_metrics::REJECTIONS;
 use crate::telemetry::pace_status::PaceStatus;
 
@@ -16,6 +17,9 @@ pub(crate) struct GatewayStatus {
     pub(crate) connections: usize,
     /// Bytes of request bodies that are buffered for resends.
     pub(crate) buffered_bytes: usize,
+    /// The fleet that this gateway is a member of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) fleet: Option<FleetStatus>,
     pub(crate) upstreams: Vec<UpstreamStatus>,
 }
 

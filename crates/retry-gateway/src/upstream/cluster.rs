@@ -16,6 +16,7 @@ use crate::telemetry::status::{CounterStatus, EndpointStatus, UpstreamStatus};
 use crate::upstream::balancer::Balancer;
 use crate::upstream::dns;
 use crate::upstream::endpoint_factory::EndpointFactory;
+use crate::upstream::fleet::UpstreamFleet;
 use crate::upstream::outage::Outage;
 use crate::upstream::outlier::{EndpointHealth, OutlierDetector, OutlierSnapshot};
 use crate::upstream::pace::{self, new_pace};
@@ -37,6 +38,8 @@ pub(crate) struct Cluster {
     /// Configuration from which the cluster was built.
     pub(crate) config: config::UpstreamConfig,
     trusted: CustomRoots,
+    /// The fleet that shares the paces and the budget.
+    fleet: Option<UpstreamFleet>,
 }
 
 impl Cluster {
@@ -45,6 +48,7 @@ impl Cluster {
     /// `removed` is what is left of an upstream that had the same name. A reload thus does not refill a budget, forget the wait that a server asked for, or close connections.
     pub(crate) fn new(
         config: &config::UpstreamConfig,
+        fleet: Option<UpstreamFleet>,
         previous: Option<&Self>,
         removed: Option<&RemovedUpstream>,
         ejections: Counter,
@@ -58,9 +62,14 @@ impl Cluster {
         };
         let pace = pace::in_force(config);
         let per_endpoint = pace.as_ref().filter(|pace| pace.key == PaceKey::Endpoint);
+        // What is shared belongs to one fleet.
+        let of_fleet =
+            previous.filter(|previous| UpstreamFleet::is_same(previous.fleet.as_ref(), fleet.as_ref()));
         // The cluster whose endpoints can stay.
         let same = previous.filter(|previous| {
-            previous.trusted == trusted && endpoint_config(&previous.config) == endpoint_config(config)
+            previous.trusted == trusted
+                && endpoint_config(&previous.config) == endpoint_config(config)
+                && (per_endpoint.is_none() || of_fleet.is_some())
         });
         let outliers = match same.and_then(|same| same.balancer.outliers.clone()) {
             Some(outliers) => Some(outliers),
@@ -69,8 +78,12 @@ impl Cluster {
                 .as_ref()
                 .map(|config| Arc::new(OutlierDetector::new(config, ejections))),
         };
-        let factory =
-            EndpointFactory { connections, pace: per_endpoint.cloned(), outliers: outliers.clone() };
+        let factory = EndpointFactory {
+            connections,
+            pace: per_endpoint.cloned(),
+            fleet: fleet.clone(),
+            outliers: outliers.clone(),
+        };
         let mut endpoints = Vec::new();
         for uri in &config.endpoints {
             match same.map(|same| same.balancer.endpoints_of(uri)).filter(|known| !known.is_empty()) {
@@ -90,15 +103,18 @@ impl Cluster {
                 .then(|| Arc::new(Outage::new(config.wait_while_down))),
         });
         dns::follow(&balancer, factory, &config.endpoints);
-        let budget = match previous.filter(|previous| previous.config.retry_budget == config.retry_budget) {
+        let budget = match of_fleet.filter(|previous| previous.config.retry_budget == config.retry_budget) {
             Some(previous) => previous.budget.clone(),
-            None => config
-                .retry_budget
-                .map(|budget| Budget::percent(budget.percent).min_per_second(budget.min_retries_per_second)),
+            None => config.retry_budget.map(|budget| {
+                let budget = Budget::percent(budget.percent).min_per_second(budget.min_retries_per_second);
+                UpstreamFleet::budget(fleet.as_ref(), budget)
+            }),
         };
-        let pace = match previous.filter(|previous| pace::in_force(&previous.config) == pace) {
+        let pace = match of_fleet.filter(|previous| pace::in_force(&previous.config) == pace) {
             Some(previous) => previous.pace.clone(),
-            None => pace.filter(|pace| pace.key != PaceKey::Endpoint).map(|pace| new_pace(&pace).into()),
+            None => pace
+                .filter(|pace| pace.key != PaceKey::Endpoint)
+                .map(|pace| UpstreamFleet::pace(fleet.as_ref(), None, new_pace(&pace))),
         };
         let endpoint_paces = balancer.endpoint_paces();
         let unpaced_here = unpaced(pace.iter().chain(endpoint_paces.iter().map(|(_, pace)| pace)));
@@ -119,6 +135,7 @@ impl Cluster {
             request_counts: counts.unwrap_or_default(),
             config: config.clone(),
             trusted,
+            fleet,
         })
     }
 
@@ -176,7 +193,7 @@ impl Cluster {
         UpstreamStatus {
             name: name.to_owned(),
             removed: false,
-            budget_tokens: self.budget.as_ref().map(Budget::tokens),
+            budget_tokens: self.budget.as_ref().map(tokens),
             in_flight: self.request_counts.in_flight(),
             pending: self.request_counts.pending(),
             waits: waits(&self.request_counts),
@@ -189,6 +206,11 @@ impl Cluster {
             counts,
         }
     }
+}
+
+/// Returns the resends that a budget allows. A member of a fleet gives back what it has in hand, so the tokens of all count.
+fn tokens(budget: &Budget) -> f64 {
+    budget.purse_report().map_or_else(|| budget.tokens(), |report| report.purse + report.level)
 }
 
 /// Returns these paces, each with the name of its endpoint if it is the pace of one.
@@ -208,6 +230,7 @@ fn endpoint_config(config: &config::UpstreamConfig) -> config::UpstreamConfig {
         response_idle_timeout: None,
         wait_while_down: Duration::ZERO,
         retry_budget: None,
+        fleet: true,
         pace: pace::in_force(config).filter(|pace| pace.key == PaceKey::Endpoint),
         ..config.clone()
     }

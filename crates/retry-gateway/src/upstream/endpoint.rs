@@ -48,14 +48,10 @@ impl Endpoint {
         let (Some(scheme), Some(authority)) = (uri.scheme().cloned(), uri.authority().cloned()) else {
             anyhow::bail!("the endpoint `{uri}` has no scheme or no host");
         };
-        let name = match address {
-            Some(address) => format!("{scheme}://{authority} ({address})"),
-            None => format!("{scheme}://{authority}"),
-        };
         Ok(Self {
             uri: uri.clone(),
             address,
-            name: name.into(),
+            name: Self::name_of(uri, address).into(),
             host: HeaderValue::from_str(authority.as_str())?,
             scheme,
             authority,
@@ -64,6 +60,16 @@ impl Endpoint {
             load: AtomicUsize::new(0),
             health: outliers.map(|outliers| EndpointHealth::new(Arc::clone(outliers), Instant::now())),
         })
+    }
+
+    /// Returns the name of an endpoint in logs, and among the paces of a fleet.
+    pub(crate) fn name_of(uri: &Uri, address: Option<IpAddr>) -> String {
+        let scheme = uri.scheme_str().unwrap_or_default();
+        let authority = uri.authority().map_or("", Authority::as_str);
+        match address {
+            Some(address) => format!("{scheme}://{authority} ({address})"),
+            None => format!("{scheme}://{authority}"),
+        }
     }
 
     pub(crate) fn uri(&self) -> &Uri {

@@ -47,17 +47,17 @@ pub(crate) fn new_pace(config: &PaceConfig) -> Pace {
     let pace = match &config.key {
         PaceKey::Upstream | PaceKey::Endpoint => Pace::per(|_| ()),
         PaceKey::Authority => Pace::per_authority(),
-        PaceKey::Credential => keyed(hash_credential),
+        PaceKey::Credential => Pace::per_written(|head, mut hasher| hash_credential(head, &mut hasher)),
         PaceKey::CredentialAndModel => {
             let name = config.model_header.clone();
-            keyed(move |head, hasher| {
-                hash_credential(head, hasher);
-                hash_model(head, &name, hasher);
+            Pace::per_written(move |head, mut hasher| {
+                hash_credential(head, &mut hasher);
+                hash_model(head, &name, &mut hasher);
             })
         }
         PaceKey::Header(name) => {
             let name = name.clone();
-            keyed(move |head, hasher| hash_header(head, name.as_str(), hasher))
+            Pace::per_written(move |head, mut hasher| hash_header(head, name.as_str(), &mut hasher))
         }
     };
     let pace = pace.longest(config.longest).waiters(config.waiters).keys(config.keys);
@@ -72,14 +72,6 @@ pub(crate) fn new_pace(config: &PaceConfig) -> Pace {
             pace.fair_by(move |head| hashed(&state, |hasher| hash_header(head, name.as_str(), hasher)))
         }
     }
-}
-
-/// Creates a pace whose key is what `hash` hashes. A pace saves hashes only, so the key needs no copy.
-fn keyed(
-    hash: impl Fn(&RequestHead<'_>, &mut <RandomState as BuildHasher>::Hasher) + Send + Sync + 'static,
-) -> Pace {
-    let state = RandomState::new();
-    Pace::per(move |head| hashed(&state, |hasher| hash(head, hasher)))
 }
 
 fn hashed(state: &RandomState, hash: impl FnOnce(&mut <RandomState as BuildHasher>::Hasher)) -> u64 {

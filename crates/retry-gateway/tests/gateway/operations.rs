@@ -23,7 +23,7 @@ fn busy_gateway() -> (Gateway, Upstream) {
         false => say(200, &["grpc-status: 0"], ""),
     });
     let file = format!(
-        "admin = \"127.0.0.1:0\"\n[limits]\nheaders = 5\n[upstreams.api]\nendpoints = [{:?}]\npace = true\n\
+        "admin = \"127.0.0.1:0\"\nfleet.store = \"redis://127.0.0.1:1\"\n[limits]\nheaders = 5\n[upstreams.api]\nendpoints = [{:?}]\npace = true\n\
          [upstreams.gone]\nendpoints = [{:?}]\n[[routes]]\npath_prefix = \"/gone\"\nupstream = \"gone\"\n\
          fallback = {{ upstreams = [\"api\"] }}\n[[routes]]\nupstream = \"api\"\n",
         upstream.url(),

@@ -120,8 +120,11 @@ impl Gateway {
         let end = Instant::now() + Duration::from_secs(10);
         let mut listens = |number: usize| {
             let line = loop {
-                if let Some(line) = said.lock().unwrap().get(number) {
-                    break line.clone();
+                // A member of a fleet may say before that it has joined.
+                let line =
+                    said.lock().unwrap().iter().filter(|line| line.contains("://")).nth(number).cloned();
+                if let Some(line) = line {
+                    break line;
                 }
                 if Instant::now() > end {
                     let _ = child.kill();

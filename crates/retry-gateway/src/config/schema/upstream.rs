@@ -30,6 +30,7 @@ pub(super) fn parse(mut table: Table<'_>, profile: Profile, listen: Option<Socke
     let retry_budget = retry_budget(&mut table);
     let outlier_detection = outlier_detection(&mut table);
     let pace = pace(&mut table, profile);
+    let fleet = table.parse("fleet", value::boolean);
     table.finish();
     UpstreamConfig {
         protocol: protocol.unwrap_or(default.protocol),
@@ -44,6 +45,7 @@ pub(super) fn parse(mut table: Table<'_>, profile: Profile, listen: Option<Socke
         retry_budget,
         outlier_detection,
         pace,
+        fleet: fleet.unwrap_or(default.fleet),
         endpoints: default.endpoints,
     }
 }

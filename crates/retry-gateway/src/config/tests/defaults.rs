@@ -30,6 +30,7 @@ fn the_minimal_file_has_the_documented_defaults() {
     assert_eq!(config.limits, limits);
     assert_eq!(config.buffers.total, 64 << 20);
     assert!(config.access_log.enabled);
+    assert_eq!(config.fleet, None);
 
     let upstream = &config.upstreams["api"];
     assert_eq!(upstream.endpoints, ["http://10.0.0.1:8080"]);

@@ -27,7 +27,7 @@ fn uncommented() -> String {
 #[test]
 fn the_commented_keys_are_valid_too() {
     let given = config(&uncommented());
-    assert!(given.tls.is_some() && given.admin.is_some());
+    assert!(given.tls.is_some() && given.admin.is_some() && given.fleet.is_some());
     assert!(given.upstreams["api"].tls.ca.is_some());
     assert_eq!(given.upstreams["api"].pace, Some(PaceConfig::default()));
     let route = &given.routes[0];
@@ -49,6 +49,7 @@ pub(super) fn keys() -> Vec<(String, Vec<String>)> {
     }
     for key in [
         "tls",
+        "fleet",
         "tcp_keepalive",
         "http2_keepalive",
         "fallback",
@@ -58,8 +59,9 @@ pub(super) fn keys() -> Vec<(String, Vec<String>)> {
     ] {
         text = text.replace(&format!("\n{key} = {{"), &format!("\n{key} = {{ unknown = 1,"));
     }
+    text = text.replace(", tls = {", ", tls = { unknown = 1,");
     let messages = problems(&text);
-    assert_eq!(messages.len(), 18, "{messages:#?}");
+    assert_eq!(messages.len(), 20, "{messages:#?}");
     let table = |problem: &String| {
         let (place, keys) = problem.split_once("unknown: unknown key; allowed: ").expect(problem);
         let table = place.rsplit(' ').next().unwrap().trim_end_matches('.');

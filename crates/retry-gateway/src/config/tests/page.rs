@@ -79,7 +79,7 @@ fn written(cell: impl Fn(&Row) -> &'static str, profile: &str, without: &str) ->
         for row in rows().iter().filter(|row| row.path != "routes.profile") {
             let Some(key) = row.path.strip_prefix(table) else { continue };
             let is_elsewhere = table.is_empty()
-                && (key.starts_with("upstreams.") || key.starts_with("routes."))
+                && ["upstreams.", "routes.", "fleet."].iter().any(|table| key.starts_with(table))
                 || table == "routes." && (key.starts_with("retry.") || key.starts_with("fallback."))
                 || !without.is_empty() && key.starts_with(without);
             // Text without backquotes is no value.
@@ -149,6 +149,7 @@ fn keys_without_a_default_are_commented_out_in_the_reference() {
         "listen",
         "tls.cert",
         "tls.key",
+        "fleet.store",
         "upstreams.NAME.endpoints",
         "routes.upstream",
         "routes.fallback.upstreams",

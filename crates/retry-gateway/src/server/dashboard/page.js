@@ -99,10 +99,11 @@ function showTables(upstream) {
   rows("endpoints", upstream.endpoints.map(({ endpoint, load, state }) => [endpoint, load, state]), "none");
 }
 
-function showTotals({ connections, buffered_bytes, config }, { ejected, retry_success, unpaced }) {
+function showTotals({ connections, buffered_bytes, config, fleet }, { ejected, retry_success, unpaced }) {
   const totals = {
     "connections of clients": number(connections), "buffered bytes": number(buffered_bytes), "endpoints ejected": number(ejected),
     "requests that a resend made succeed": number(retry_success), ...(unpaced === undefined ? {} : { "unpaced requests": number(unpaced) }),
+    ...(fleet ? { [`fleet ${fleet.name}`]: `${fleet.state}${fleet.reason ? ` (${fleet.reason})` : ""}, members: ${fleet.members}` } : {}),
     "configuration of": new Date(config.loaded_at).toLocaleTimeString(),
   };
   element("totals").replaceChildren(...Object.entries(totals).map(([name, value]) => {
