@@ -24,5 +24,5 @@ pub use self::options::Options;
 pub use self::plan::{Load, Plan};
 pub use self::progress::Progress;
 pub use self::report::{dollars, table};
-pub use self::run::{Row, measure, run};
+pub use self::run::{Row, measure, measure_steady, run};
 pub use self::server::{Server, Tally};

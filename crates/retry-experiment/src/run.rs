@@ -74,21 +74,46 @@ pub async fn measure<W>(
     for worker in try_join_all(work).await? {
         calls.extend(worker?);
     }
-    let wall = start.elapsed();
+    Ok(row(server, strategy, requests, start.elapsed(), &calls))
+}
 
+/// Makes all requests that a server is for, so many a second whatever becomes of them, and reads its books.
+pub async fn measure_steady<W>(
+    server: &Server,
+    strategy: W,
+    caller: Caller,
+    per_second: u32,
+    progress: &Progress,
+) -> anyhow::Result<Row<W>> {
+    let requests = server.load().requests_of(server.shop());
+    let start = Instant::now();
+    let mut sent = Vec::new();
+    for id in 0..requests {
+        tokio::time::sleep_until((start + Duration::from_secs(id.into()) / per_second.max(1)).into()).await;
+        sent.push(tokio::spawn(work(caller.clone(), Arc::new(id.into()), id + 1, progress.clone())));
+    }
+    let mut calls = Vec::new();
+    for call in try_join_all(sent).await? {
+        calls.extend(call?);
+    }
+    Ok(row(server, strategy, requests, start.elapsed(), &calls))
+}
+
+/// Returns the row of these calls, each with whether it was served and its time.
+fn row<W>(server: &Server, strategy: W, requests: u32, wall: Duration, calls: &[(bool, Duration)]) -> Row<W> {
     let mut times: Vec<_> = calls.iter().map(|(_, time)| *time).collect();
     times.sort_unstable();
     let served = calls.iter().filter(|(served, _)| *served).count();
-    Ok(Row {
-        shop,
+    Row {
+        shop: server.shop(),
         strategy,
         requests,
-        served: u32::try_from(served)?,
+        served: u32::try_from(served).unwrap_or(u32::MAX),
         server: server.tally(),
         p50_ms: millis(percentile(&times, 50)),
         p99_ms: millis(percentile(&times, 99)),
         wall_ms: millis(wall),
-    })
+    }
 }
 
 /// Takes requests until there are no more, one after the other.

@@ -14,7 +14,7 @@ use clap_complete::Shell;
 use http::{HeaderName, HeaderValue, Method, StatusCode, Uri};
 use retry_gateway::config::{Config, Profile};
 
-use self::demo::Options;
+use self::demo::Demo;
 
 /// A reverse proxy that sends failed requests again, when that helps and never hurts.
 #[derive(Debug, Parser)]
@@ -37,7 +37,7 @@ pub(crate) enum Command {
     ///
     /// Each server counts its calls, and answers 429 with `Retry-After: 1` to a call that it does not serve. "wasted"
     /// counts the calls that were not served, and "early" counts the calls that came within the second of a 429.
-    Demo(Options),
+    Demo(Demo),
     /// Generate shell completions.
     Completions(Completions),
     /// Print the manual page, or write the pages of all commands to a folder.

@@ -22,7 +22,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 use tower_http_retry::FailureKind;
 
-use crate::cli::{AttemptFailure, Check, Cli, Command, Explain, Serve, demo, print_out};
+use crate::cli::{AttemptFailure, Check, Cli, Command, Explain, Serve, print_out};
 
 /// mimalloc suits a proxy, whose allocations are small, short-lived and often freed by another task.
 #[global_allocator]
@@ -41,8 +41,8 @@ fn main() -> anyhow::Result<ExitCode> {
         }
         Command::Check(check) => check.run(),
         Command::Explain(case) => case.run(),
-        Command::Demo(options) => {
-            tokio::runtime::Runtime::new()?.block_on(demo::run(&options))?;
+        Command::Demo(demo) => {
+            tokio::runtime::Runtime::new()?.block_on(demo.run())?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Completions(completions) => completions.run(),

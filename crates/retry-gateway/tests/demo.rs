@@ -94,3 +94,27 @@ fn programs_get_json() {
         rows.as_array().unwrap().iter().map(|row| row["strategy"].as_str().unwrap()).collect();
     assert_eq!(strategies, ["no-retry", "naive", "default", "paced", "llm"]);
 }
+
+#[test]
+fn fleet_is_compared_with_one_gateway_and_with_four() {
+    let output = demo(&["--fleet", "--requests", "20", "--json"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let rows: serde_json::Value = serde_json::from_slice(&output.stdout).expect("nothing else is printed");
+    println!("{rows:#}");
+    let rows = rows.as_array().unwrap();
+    let gateways: Vec<_> = rows.iter().map(|row| row["strategy"].as_str().unwrap()).collect();
+    assert_eq!(gateways, ["one", "four", "fleet"]);
+    // How many calls a fleet saves depends on the time that this machine has for it.
+    for row in rows {
+        assert_eq!((&row["requests"], &row["served"]), (&100.into(), &100.into()), "{row}");
+    }
+}
+
+#[test]
+fn without_a_server_for_the_store_the_demo_says_what_to_install() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_retry-gateway"));
+    let output = command.args(["demo", "--fleet"]).env("PATH", "/nowhere").output().unwrap();
+    assert!(!output.status.success());
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert!(text.contains("install it (Debian: apt-get install redis-server)"), "{text}");
+}

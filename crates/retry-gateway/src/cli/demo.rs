@@ -1,5 +1,8 @@
 //! The command `demo`: the reference experiment, with a gateway between the callers and the servers.
 
+mod fleet;
+mod store;
+
 use std::fmt;
 use std::io::{self, Write};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -7,11 +10,29 @@ use std::net::{Ipv4Addr, SocketAddr};
 use anyhow::Context;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{Request, Uri};
-pub(crate) use retry_experiment::Options;
-use retry_experiment::{Caller, LimitedServer, NAIVE_TRIES, Progress, Row, measure};
+use retry_experiment::{Caller, LimitedServer, NAIVE_TRIES, Options, Progress, Row, measure};
 use retry_gateway::Server;
 use retry_gateway::config::{Config, PaceConfig, Profile, RouteConfig};
 use serde::Serialize;
+
+// The doc comments of the fields are the help, so they are imperatives.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Demo {
+    #[command(flatten)]
+    options: Options,
+    /// Compare one gateway with four, without a store and as a fleet. It starts redis-server by itself.
+    #[arg(long)]
+    fleet: bool,
+}
+
+impl Demo {
+    pub(crate) async fn run(&self) -> anyhow::Result<()> {
+        match self.fleet {
+            true => fleet::run(&self.options).await,
+            false => run(&self.options).await,
+        }
+    }
+}
 
 /// A strategy of the callers. Behind a gateway they send each request once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -88,7 +109,7 @@ impl fmt::Display for Strategy {
 }
 
 /// Calls the servers with all strategies, and prints what each cost and what that means.
-pub(crate) async fn run(options: &Options) -> anyhow::Result<()> {
+async fn run(options: &Options) -> anyhow::Result<()> {
     let one = async |shop, strategy, progress: &Progress| row(shop, strategy, options, progress).await;
     let rows = options.rows(&Strategy::ALL, one).await?;
     options.print(&rows)?;
