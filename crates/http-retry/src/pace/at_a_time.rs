@@ -189,9 +189,10 @@ impl AtATime {
 }
 
 impl Limit {
-    /// Returns 1 for a call that left beside so few others that no such limit would refuse it.
+    /// Returns 1 for a call that left beside so few others that no such limit would refuse it: beside none, or beside
+    /// clearly fewer than were served at a time.
     fn low(&self, others: u32) -> f64 {
-        f64::from(u8::from(f64::from(others) + 1.0 < LOW * self.claimed))
+        f64::from(u8::from(others == 0 || f64::from(others) + 1.0 < LOW * self.claimed))
     }
 }
 

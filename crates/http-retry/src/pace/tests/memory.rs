@@ -117,11 +117,22 @@ fn a_key_whose_early_probe_was_refused_takes_512_bytes_at_most_a_minute_later() 
 #[test]
 fn a_key_with_a_limit_of_how_many_at_a_time_takes_512_bytes_at_most_a_minute_later() {
     let bytes = at_rest(|pace, key| {
-        let mut count = 0;
-        calls(pace, key, None, |_| {
-            count += 1;
-            count % 3 != 0
-        });
+        // The server refuses a call that comes beside two others at once, and takes 50 ms for those.
+        for step in 0..120 {
+            let now = START + ms(100 * step);
+            let mut served = Vec::new();
+            for _ in 0..4 {
+                let mut ticket = ticket(pace, key, "");
+                match pace.poll(&mut ticket, now, None) {
+                    Admission::Go(permit) if served.len() < 2 => served.push(permit),
+                    Admission::Go(permit) => _ = settle(pace, permit, &response(429, None), now + ms(5)),
+                    _ => pace.leave(&mut ticket, now),
+                }
+            }
+            served
+                .into_iter()
+                .for_each(|permit| _ = settle(pace, permit, &response(200, None), now + ms(50)));
+        }
         assert!(report(pace, key).at_a_time.is_some(), "{}", report(pace, key));
     });
     assert!(bytes <= 512, "{bytes} bytes");

@@ -148,6 +148,32 @@ fn a_limit_of_how_many_at_a_time_is_forgotten_when_the_key_was_not_used_for_long
 }
 
 #[test]
+fn a_limit_of_how_many_at_a_time_is_dropped_when_calls_that_are_alone_are_refused() {
+    let pace = Pace::per_authority();
+    let permits: Vec<_> = (0..20).map(|_| go(&pace, &mut ticket(&pace, "key", ""), START)).collect();
+    let mut now = START + ms(20);
+    for (index, permit) in permits.into_iter().enumerate() {
+        settle(&pace, permit, &response(if index < 2 || index == 15 { 200 } else { 429 }, None), now);
+        now += ms(1);
+    }
+    assert!(pace.report(&ticket(&pace, "key", ""), now).at_a_time.is_some(), "no limit is claimed");
+    // A bucket refuses most calls that come one by one, and serves some.
+    for index in 0..20 {
+        let mut request = ticket(&pace, "key", "");
+        let permit = loop {
+            match pace.poll(&mut request, now, None) {
+                Admission::Go(permit) => break permit,
+                Admission::Wait { until, .. } => now = until,
+                Admission::Rejected(rejection) => panic!("{rejection}"),
+            }
+        };
+        now += ms(5);
+        settle(&pace, permit, &response(if index % 4 == 3 { 200 } else { 429 }, None), now);
+    }
+    assert_eq!(pace.report(&ticket(&pace, "key", ""), now).at_a_time, None);
+}
+
+#[test]
 fn a_refusal_that_took_minutes_holds_nobody_for_minutes() {
     let pace = Pace::per_authority();
     let permits: Vec<_> = (0..40).map(|_| go(&pace, &mut ticket(&pace, "key", ""), START)).collect();

@@ -34,6 +34,12 @@ pub(super) const FAMILIES: &[Family] = &[
         judge: judge_tiny,
     },
     Family {
+        name: "bucket-silent",
+        about: "A bucket refuses without a hint, and some workers share it.",
+        draw: draw_silent,
+        judge: judge_silent,
+    },
+    Family {
         name: "concurrency",
         about: "A limit of how many at a time refuses without a hint.",
         draw: |draw| draw_concurrency(draw, false),
@@ -128,6 +134,28 @@ fn judge_tiny(runs: &Runs) -> Vec<Check> {
     vec![
         Check::seconds("T", pace.time, 2.0 * floor + 2.0 * h).aim(1.3 * floor + h),
         Check::count("refused", pace.refused, 0.25 * n).aim(0.1 * n),
+    ]
+}
+
+fn draw_silent(draw: &mut Draw) -> Case {
+    let rate = draw.number("rate", 5.0, 1e3);
+    let burst = draw.number("burst_seconds", 0.2, 2.0) * rate;
+    let limit = common::bucket(draw, rate, burst.max(1.0));
+    let service = common::service(draw);
+    let workers = draw.count("workers", 4, 100);
+    let time = common::span(draw, 10.0, 60.0, rate);
+    let load = common::closed(draw, (rate * time.as_secs_f64() + burst).ceil() as u32, workers);
+    let case = common::case(draw, common::server(limit, service, HintSpec::None), load, Key::Either, 0.0);
+    Case { rate, ..case }
+}
+
+fn judge_silent(runs: &Runs) -> Vec<Check> {
+    let (pace, alone, floor) = (&runs.pace.figures, &runs.alone.figures, &runs.floor.figures);
+    let n = runs.requests();
+    vec![
+        Check::seconds("T", pace.time, 1.2 * floor.time + 2.0).aim(1.1 * floor.time + 1.0),
+        Check::count("refused", pace.refused, 0.1 * n + 2.0 * runs.pace.first_round(Duration::ZERO) as f64),
+        Check::count("refused beside alone", pace.refused, alone.refused as f64 + 3.0),
     ]
 }
 
