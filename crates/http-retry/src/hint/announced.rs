@@ -33,6 +33,9 @@ pub(crate) enum Means {
 pub(crate) struct Announced {
     /// The hash of the quota's name, the same in each process.
     pub(crate) name: u64,
+    /// The hash of the family, if its quotas are for different requests: one of them counts a request, and the request does
+    /// not tell which. Every other quota counts all requests.
+    pub(crate) alternatives: Option<u64>,
     pub(crate) unit: Unit,
     /// The size of the full quota, above 0.
     pub(crate) limit: Option<u64>,
@@ -119,6 +122,7 @@ fn open_ai(headers: &HeaderMap, kind: &str, now: SystemTime) -> Option<Announced
     let Moment { delay: reset, is_date } = family::reset(&format!("x-ratelimit-reset-{kind}"), headers, now)?;
     let quota = Announced {
         name: hash(&["x-ratelimit-*", kind]),
+        alternatives: None,
         unit,
         limit,
         remaining: count(headers, &format!("x-ratelimit-remaining-{kind}"))?,
@@ -144,6 +148,7 @@ fn anthropic(headers: &HeaderMap, kind: &str, now: SystemTime) -> Option<Announc
     let limit = count(headers, &format!("{ANTHROPIC}{kind}-limit"));
     let quota = Announced {
         name: hash(&[ANTHROPIC, kind]),
+        alternatives: None,
         unit,
         limit,
         remaining: count(headers, &format!("{ANTHROPIC}{kind}-remaining"))?,
@@ -170,12 +175,12 @@ fn date_precision(headers: &HeaderMap) -> Duration {
 /// Reads `PREFIX-{limit,remaining,reset}` of draft-06 and of GitHub.
 fn plain(head: &ResponseHead<'_>, prefix: &'static str, now: SystemTime) -> Option<Announced> {
     let headers = head.headers();
-    // GitHub has a limit for each of its resources. A server with one limit only may leave the name out.
-    let resource =
-        headers.get("x-ratelimit-resource").and_then(|value| value.to_str().ok()).unwrap_or_default();
+    // A server with one limit only may leave the name out.
+    let resource = RESOURCES.iter().find_map(|name| headers.get(*name)?.to_str().ok()).unwrap_or_default();
     let Moment { delay, is_date } = family::reset(&format!("{prefix}-reset"), headers, now)?;
     let quota = Announced {
         name: hash(&[prefix, resource]),
+        alternatives: (!resource.is_empty()).then(|| hash(&[prefix])),
         unit: Unit::Requests,
         limit: count(headers, &format!("{prefix}-limit")),
         remaining: count(headers, &format!("{prefix}-remaining"))?,
@@ -188,12 +193,14 @@ fn plain(head: &ResponseHead<'_>, prefix: &'static str, now: SystemTime) -> Opti
     quota.checked()
 }
 
-/// Returns the smallest number of a header's values. In draft-06 parameters and further policies may follow the number.
+/// Returns the smallest number of a header's values, without its fraction (Reddit). In draft-06 parameters and further
+/// policies may follow the number.
 fn count(headers: &HeaderMap, name: &str) -> Option<u64> {
+    let is_number = |number: &[u8]| !number.is_empty() && number.iter().all(u8::is_ascii_digit);
     let number = |value: &[u8]| {
-        let number = value.split(|byte| *byte == b';').next().map(trim)?;
-        let is_number = !number.is_empty() && number.iter().all(u8::is_ascii_digit);
-        is_number.then(|| str::from_utf8(number).ok()?.parse().ok())?
+        let mut parts = trim(value.split(|byte| *byte == b';').next()?).splitn(2, |byte| *byte == b'.');
+        let number = parts.next().filter(|number| is_number(number))?;
+        parts.next().is_none_or(is_number).then(|| str::from_utf8(number).ok()?.parse().ok())?
     };
     // Policies that follow the first value of a line are of other windows.
     headers
@@ -211,5 +218,7 @@ pub(super) fn hash(parts: &[&str]) -> u64 {
 
 const ANTHROPIC: &str = "anthropic-ratelimit-";
 const PREFIXES: [&str; 2] = ["ratelimit", "x-ratelimit"];
+/// The names of a limit that does not count all requests: those of GitHub, Discord and GitLab.
+const RESOURCES: [&str; 3] = ["x-ratelimit-resource", "x-ratelimit-bucket", "ratelimit-name"];
 /// The server decides the number of quotas, and each costs memory.
 const MAX_QUOTAS: usize = 8;

@@ -72,6 +72,7 @@ fn announced_by(name: &str, params: &Parameters, policy: Option<&Parameters>) ->
     };
     let quota = Announced {
         name: announced::hash(&["ratelimit", name]),
+        alternatives: None,
         unit: unit.unwrap_or(Unit::Requests),
         limit: unit.and_then(|_| of_policy("q")),
         remaining: integer(params, "r")?,
@@ -94,6 +95,7 @@ fn from_dictionary(headers: &HeaderMap) -> Option<Announced> {
     };
     let quota = Announced {
         name: announced::hash(&["ratelimit", ""]),
+        alternatives: None,
         unit: Unit::Requests,
         limit: number("limit"),
         remaining: number("remaining")?,

@@ -96,13 +96,18 @@ impl Quotas {
     }
 
     /// Returns the first moment from `now` on at which all quotas have room for one more request of this cost, as far as
-    /// is known.
+    /// is known. Of alternatives, one with room is enough.
     pub(super) fn admits_at(&self, cost: u32, now: Duration) -> Duration {
         let Some(known) = self.known.as_deref() else {
             return now;
         };
         let limits = known.limits.iter().filter(|limit| !limit.is_forgotten(known.last_used, now));
-        let by_limits = limits.map(|limit| limit.admits_at(cost, &known.sends, now)).max().unwrap_or(now);
+        let admits_at = |limit: &Limit| limit.admits_at(cost, &known.sends, now);
+        let by_limits = limits.clone().map(|limit| {
+            let others = limits.clone().filter(|other| other.is_alternative_to(limit));
+            others.map(admits_at).fold(admits_at(limit), Duration::min)
+        });
+        let by_limits = by_limits.max().unwrap_or(now);
         let latest = known.last_sent.saturating_add(known.longest);
         by_limits.max(known.held_until).min(latest).max(now)
     }
@@ -148,13 +153,21 @@ impl Quotas {
     }
 
     /// Takes in a refusal although the quotas seemed to have room, and what it announced. No quota has room before the hint
-    /// is over.
+    /// is over, unless the refusal is of one with alternatives, and another one of them has room.
     pub(super) fn refused(&mut self, hint: Option<Duration>, announced: &[Announced], now: Duration) {
         let Some(known) = self.known.as_deref_mut() else {
             return;
         };
         for limit in &mut known.limits {
             limit.refused(announced, now);
+        }
+        let is_refused = |limit: &Limit| announced.iter().any(|refused| refused.name == limit.name());
+        let has_room = |limit: &Limit| limit.admits_at(1, &known.sends, now) <= now;
+        let limits = || known.limits.iter();
+        let is_other =
+            |limit: &Limit| limits().any(|refused| is_refused(refused) && refused.is_alternative_to(limit));
+        if limits().any(|limit| !is_refused(limit) && has_room(limit) && is_other(limit)) {
+            return;
         }
         let hold = hint.unwrap_or_default().min(known.longest);
         known.held_until = known.held_until.max(now.saturating_add(hold));

@@ -209,6 +209,32 @@ fn names_tell_quotas_apart_and_stay_the_same() {
 }
 
 #[test]
+fn quotas_of_named_resources_are_alternatives() {
+    let quota = |resource: &[_]| {
+        let quota = [("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "30")];
+        read(200, &[&quota[..], resource].concat()).announced[0]
+    };
+    for header in ["x-ratelimit-resource", "x-ratelimit-bucket", "ratelimit-name"] {
+        let [core, search] = ["core", "search"].map(|name| quota(&[(header, name)]));
+        assert_ne!(core.name, search.name);
+        assert!(core.alternatives.is_some());
+        assert_eq!(core.alternatives, search.alternatives);
+    }
+    assert_eq!(quota(&[]).alternatives, None);
+}
+
+#[test]
+fn a_rest_may_have_a_fraction() {
+    let rest = |value| {
+        let lines =
+            [("x-ratelimit-limit", "10"), ("x-ratelimit-remaining", value), ("x-ratelimit-reset", "30")];
+        read(200, &lines).announced.first().map(|quota| quota.remaining)
+    };
+    assert_eq!(["0.0", "5.9", "7"].map(rest), [Some(0), Some(5), Some(7)]);
+    assert_eq!(["5.", ".5", "5.x", "-1.0", "1.2.3"].map(rest), [None; 5]);
+}
+
+#[test]
 fn the_list_is_bounded() {
     let many = vec!["a;r=0;t=5"; 1_000].join(", ");
     assert_eq!(read(200, &[("ratelimit", &many)]).announced.len(), 8);

@@ -11,6 +11,7 @@ use crate::pace::evidence::{Announced, Means, Unit};
 #[derive(Debug)]
 pub(super) struct Limit {
     name: u64,
+    alternatives: Option<u64>,
     unit: Unit,
     size: Option<u64>,
     state: State,
@@ -34,6 +35,7 @@ impl Limit {
         };
         Self {
             name: announced.name,
+            alternatives: announced.alternatives,
             unit: announced.unit,
             size: announced.limit,
             state,
@@ -44,6 +46,11 @@ impl Limit {
 
     pub(super) fn name(&self) -> u64 {
         self.name
+    }
+
+    /// Returns whether a request that this quota counts may be one that the other does not count, and the reverse.
+    pub(super) fn is_alternative_to(&self, other: &Self) -> bool {
+        self.alternatives.is_some() && self.alternatives == other.alternatives
     }
 
     pub(super) fn hear(&mut self, announced: &Announced, heard: &Heard, sends: &Sends, open: &Open) {

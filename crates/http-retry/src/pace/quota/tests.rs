@@ -15,6 +15,7 @@ fn ms(millis: u64) -> Duration {
 fn announced(means: Means, limit: impl Into<Option<u64>>, remaining: u64, reset_ms: u64) -> Announced {
     Announced {
         name: 1,
+        alternatives: None,
         unit: Unit::Units,
         limit: limit.into(),
         remaining,
@@ -70,6 +71,31 @@ fn a_bucket_waits_for_the_cost_and_not_for_its_reset() {
     quotas.finish(5);
     quotas.give_back(5, ms(0));
     check_admits(&quotas, 5, ms(0), 0);
+}
+
+/// GitHub counts searches and other requests apart, and a request does not tell which it is.
+#[test]
+fn of_alternatives_one_with_room_is_enough() {
+    let resource = |name, limit, remaining, reset_ms| Announced {
+        name,
+        alternatives: Some(7),
+        unit: Unit::Requests,
+        ..window(limit, remaining, reset_ms)
+    };
+    let mut quotas = Quotas::default();
+    hear(&mut quotas, &resource(1, 30, 2, 60_000), 1, 0.0, ms(0));
+    quotas.reserve(1, ms(0));
+    quotas.reserve(1, ms(0));
+    check_admits(&quotas, 1, ms(0), 60_000);
+    hear(&mut quotas, &resource(2, 5_000, 1, 90_000), 3, 0.0, ms(0));
+    check_admits(&quotas, 1, ms(0), 0);
+    quotas.refused(Some(ms(60_000)), &[resource(1, 30, 0, 60_000)], ms(0));
+    check_admits(&quotas, 1, ms(0), 0);
+    quotas.reserve(1, ms(0));
+    check_admits(&quotas, 1, ms(0), 60_000);
+    // A quota of all requests counts beside them.
+    hear(&mut quotas, &Announced { alternatives: None, ..resource(3, 10, 0, 70_000) }, 4, 0.0, ms(0));
+    check_admits(&quotas, 1, ms(0), 70_000);
 }
 
 #[test]
