@@ -28,7 +28,7 @@ pub(crate) struct Demo {
 impl Demo {
     pub(crate) async fn run(&self) -> anyhow::Result<()> {
         match self.fleet {
-            true => fleet::run(&self.options).await,
+            true => fleet::run(&self.options, QUESTION).await,
             false => run(&self.options).await,
         }
     }

@@ -13,7 +13,6 @@ use retry_gateway::config::Config;
 use serde::Serialize;
 use tokio::sync::oneshot;
 
-use super::QUESTION;
 use super::store::LocalStore;
 
 /// The gateways in front of a server. The callers send their requests to each of them in turn.
@@ -64,7 +63,8 @@ impl fmt::Display for Gateways {
 }
 
 /// Calls a server through one gateway, four gateways and a fleet of four, with half as many requests again as its limit serves.
-pub(super) async fn run(options: &Options) -> anyhow::Result<()> {
+/// `question` is the body of each request.
+pub(super) async fn run(options: &Options, question: &'static str) -> anyhow::Result<()> {
     // The system's own start of a process blocks for a moment, and nothing else runs yet.
     let store = LocalStore::start()?;
     let url = store.url();
@@ -73,8 +73,9 @@ pub(super) async fn run(options: &Options) -> anyhow::Result<()> {
         server: Some(options.server.unwrap_or(LimitedServer::Bucket)),
         json: options.json,
     };
-    let call =
-        async |shop, gateways, progress: &Progress| row(shop, gateways, &options, &url, progress).await;
+    let call = async |shop, gateways, progress: &Progress| {
+        row(shop, gateways, &options, &url, question, progress).await
+    };
     let rows = options.rows(&Gateways::ALL, call).await?;
     options.print(&rows)?;
     if !options.json {
@@ -89,6 +90,7 @@ async fn row(
     gateways: Gateways,
     options: &Options,
     store: &str,
+    question: &'static str,
     progress: &Progress,
 ) -> anyhow::Result<Row<Gateways>> {
     let server = retry_experiment::Server::start(shop, options.load).await?;
@@ -111,7 +113,7 @@ async fn row(
             .header(AUTHORIZATION, "Bearer demo")
             .header(CONTENT_TYPE, "application/json")
             .header("idempotency-key", format!("\"{number}\""))
-            .body(QUESTION.into())
+            .body(question.into())
     });
     let per_second = options.load.rate.saturating_add(options.load.rate / 2);
     let row = measure_steady(&server, gateways, caller, per_second, progress).await;
