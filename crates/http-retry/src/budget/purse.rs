@@ -92,12 +92,12 @@ impl Purse {
     /// Returns whether a resend may be in debt. Its report hides behind the resend's own backoff.
     fn may_owe(&self, inner: &Inner, cost: i64) -> bool {
         let owed = cost + inner.spent + inner.open.map_or(0, |(_, debt, _)| debt);
-        if inner.born == 0 {
-            // The store has not answered yet, and may never do so. A new budget is full, and this is a part of it.
-            return owed <= self.capacity / 4;
+        if owed > self.capacity / 4 {
+            return false;
         }
-        // All members together owe no more than a quarter of what the fleet may have.
-        !inner.is_alone && owed <= self.part() && inner.level >= (2_000 * self.members()).max(cost)
+        // Before the first answer, which may never come: a new budget is full, and this is a part of it. Later, what the fleet
+        // has left decides. A debt is reported at once, so the members owe much together only if they begin to within one trip.
+        inner.born == 0 || !inner.is_alone && inner.level >= (2_000 * self.members()).max(cost)
     }
 
     /// Counts what a success earned.

@@ -1,0 +1,89 @@
+//! Four gateways as a fleet spend a limit like one, whatever happens to their store: the built binary, a `redis-server`, and one
+//! server that counts.
+//!
+//! The bounds are wider than those of `cargo bench -p retry-gateway --bench fleet`, because other tests run meanwhile.
+
+#[allow(dead_code, reason = "other tests use the rest")]
+#[path = "gateway/client.rs"]
+mod client;
+#[path = "fleet/load.rs"]
+mod load;
+#[path = "fleet/members.rs"]
+mod members;
+#[path = "fleet/plays.rs"]
+mod plays;
+#[allow(dead_code, reason = "other tests use the rest")]
+#[path = "gateway/process.rs"]
+mod process;
+#[path = "fleet/server.rs"]
+mod server;
+
+use std::time::Duration;
+
+use self::plays::{Figures, Trouble};
+
+const MEMBERS: usize = 4;
+/// A loaded machine keeps it, and it is below the lease.
+const STORE_TIMEOUT: &str = "150ms";
+
+/// Prints the figures, and checks that all was served.
+#[track_caller]
+fn all_served(what: &str, figures: Figures) -> Figures {
+    println!("{what}: {figures:?}");
+    assert_eq!(figures.failed, 0, "{what}: {figures:?}");
+    figures
+}
+
+#[test]
+fn burst_takes_as_many_calls_and_as_long_as_with_one() {
+    let one = all_served("one", plays::burst(1, true));
+    let four = all_served("four", plays::burst(MEMBERS, true));
+    assert!(four.calls as f64 <= 1.1 * one.calls as f64 + 4.0, "{four:?}, one {one:?}");
+    assert!(four.seconds <= 1.3 * one.seconds + 0.5, "{four:?}, one {one:?}");
+}
+
+#[test]
+fn requests_below_the_limit_are_hardly_refused_and_wait_little() {
+    let figures = all_served("80 %", plays::below_the_limit(MEMBERS, Duration::from_secs(6)));
+    assert!(figures.refused <= 6 && figures.p99 <= 4.0, "{figures:?}");
+}
+
+#[test]
+fn store_is_asked_rarely() {
+    let figures = all_served("asks", plays::asks(2, 40.0, Duration::from_secs(4)));
+    assert!(figures.other <= 500.0, "{figures:?}");
+}
+
+#[test]
+fn store_that_is_gone_stopped_or_slow_fails_no_request() {
+    for trouble in [Trouble::Killed, Trouble::Stopped, Trouble::Slow] {
+        let figures = all_served("store", plays::store_in_trouble(MEMBERS, trouble));
+        assert!(figures.refused <= 40 && figures.other <= 8.0, "{trouble:?}: {figures:?}");
+    }
+}
+
+#[test]
+fn member_that_is_killed_holds_up_nobody() {
+    let figures = all_served("killed", plays::member_killed(MEMBERS));
+    assert!(figures.refused <= 8 && figures.p99 <= 1.5, "{figures:?}");
+}
+
+#[test]
+fn resends_in_an_outage_do_not_grow_with_the_members() {
+    let (one, four) = (plays::outage(1), plays::outage(MEMBERS));
+    println!("outage: one {one:?}, four {four:?}");
+    // A budget holds 100 tokens, and earns some while the server is down.
+    assert!(four.other >= 20.0 && four.other <= 200.0, "{four:?}, one {one:?}");
+}
+
+#[test]
+fn members_with_equal_loads_get_equal_shares() {
+    let figures = all_served("150 %", plays::above_the_limit(MEMBERS));
+    assert!(figures.other >= 0.95, "{figures:?}");
+}
+
+#[test]
+fn rolling_restart_fails_no_request() {
+    let figures = all_served("rolling", plays::rolling_restart(MEMBERS));
+    assert!(figures.refused <= 8, "{figures:?}");
+}
