@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
+use testkit::redis::RedisServer;
 use tokio::time::sleep;
 
 use crate::book::Books;
@@ -69,6 +70,29 @@ pub(crate) async fn upstream(
         }
     }
     Ok(endpoint)
+}
+
+/// Kills the store of the fleet, or stops it, again and again. It comes back empty, and is well at the end.
+pub(crate) async fn store(store: Option<&mut RedisServer>, seed: u64, stop: Stop, books: &Books) {
+    let Some(store) = store else { return };
+    let mut rng = StdRng::seed_from_u64(seed);
+    while !stop.load(Ordering::Relaxed) {
+        sleep(Duration::from_millis(rng.random_range(1_000..8_000))).await;
+        let is_killed = rng.random_bool(0.5);
+        let name = if is_killed { "store killed" } else { "store stopped" };
+        *books.open().faults.entry(name).or_default() += 1;
+        if is_killed {
+            store.kill();
+        } else {
+            store.stop();
+        }
+        sleep(Duration::from_millis(rng.random_range(200..4_000))).await;
+        if is_killed {
+            store.restart();
+        } else {
+            store.go_on();
+        }
+    }
 }
 
 /// Leaves the gateway's log unread for the middle of a round.

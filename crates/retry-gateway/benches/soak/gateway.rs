@@ -21,6 +21,8 @@ use crate::endpoint::{listens, port, read, signal};
 pub(crate) struct Gateway {
     pub(crate) address: SocketAddr,
     admin: SocketAddr,
+    /// The URL of the store of its fleet, if it has one.
+    store: Option<String>,
     folder: TempDir,
     process: Option<(Child, JoinHandle<()>)>,
     said: Arc<Mutex<Vec<String>>>,
@@ -52,10 +54,15 @@ pub(crate) struct Held {
 }
 
 impl Gateway {
-    pub(crate) fn start(endpoints: &[SocketAddr], books: &Books) -> anyhow::Result<Self> {
+    pub(crate) fn start(
+        endpoints: &[SocketAddr],
+        store: Option<String>,
+        books: &Books,
+    ) -> anyhow::Result<Self> {
         let mut gateway = Self {
             address: port()?,
             admin: port()?,
+            store,
             folder: tempfile::tempdir()?,
             process: None,
             said: Arc::default(),
@@ -195,11 +202,12 @@ impl Gateway {
         }
         // More than all who come in the flood, and less time for heads than it takes them to send one.
         let text = format!(
-            "listen = \"{}\"\nadmin = \"{}\"\n[limits]\nconnections = 20000\nheader_timeout = \"{HEADER_TIMEOUT:?}\"\n[upstreams.api]\n\
+            "listen = \"{}\"\nadmin = \"{}\"\n{}[limits]\nconnections = 20000\nheader_timeout = \"{HEADER_TIMEOUT:?}\"\n[upstreams.api]\n\
              endpoints = [{}]\nconnect_timeout = \"{connect}\"\n\
              retry_budget = {{ percent = {PERCENT}, min_retries_per_second = {PER_SECOND} }}\n{routes}",
             self.address,
             self.admin,
+            self.store.iter().map(|store| format!("fleet.store = \"{store}\"\n")).collect::<String>(),
             urls.join(", ")
         );
         let next = self.folder.path().join("next");

@@ -20,6 +20,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use clap::Parser;
+use testkit::redis::RedisServer;
 use tokio::time::{Instant, sleep};
 
 use crate::book::Books;
@@ -39,6 +40,9 @@ struct Cli {
     /// How many clients there are; every third speaks HTTP/2.
     #[arg(long, default_value_t = 18)]
     clients: u64,
+    /// Make the gateway a member of a fleet, whose store is killed and stopped too. It needs redis-server on PATH.
+    #[arg(long)]
+    fleet: bool,
     /// What cargo passes to every bench.
     #[arg(long, hide = true)]
     bench: bool,
@@ -62,7 +66,8 @@ async fn run(cli: &Cli) -> anyhow::Result<Vec<String>> {
     let books = Books::default();
     let mut endpoints = (0..3).map(|_| Endpoint::start(&books)).collect::<Result<Vec<_>, _>>()?;
     let addresses: Vec<_> = endpoints.iter().map(|endpoint| endpoint.address).collect();
-    let mut gateway = Gateway::start(&addresses, &books)?;
+    let mut store = cli.fleet.then(RedisServer::start);
+    let mut gateway = Gateway::start(&addresses, store.as_ref().map(RedisServer::url), &books)?;
     let begin = gateway.held()?;
     println!("at the beginning: {begin}");
     let mut wrong = Vec::new();
@@ -75,7 +80,7 @@ async fn run(cli: &Cli) -> anyhow::Result<Vec<String>> {
         println!("\n## Round {}, {length:.0?}\n", round + 1);
         let seed = cli.seed.wrapping_mul(1_000_003).wrapping_add(round * 1000);
         let began = Instant::now();
-        endpoints = shake(cli, &gateway, endpoints, seed, length, &books).await?;
+        endpoints = shake(cli, &gateway, endpoints, store.as_mut(), seed, length, &books).await?;
         let took = began.elapsed();
         let held = rest(&gateway, &mut endpoints).await?;
         let lost = gateway.metric("access_log_dropped_total")? as u64;
@@ -117,6 +122,7 @@ async fn shake(
     cli: &Cli,
     gateway: &Gateway,
     endpoints: Vec<Endpoint>,
+    store: Option<&mut RedisServer>,
     seed: u64,
     length: Duration,
     books: &Books,
@@ -136,8 +142,9 @@ async fn shake(
         sleep(length).await;
         no_faults.store(true, Ordering::Relaxed);
     };
-    let (reloaded, (), ()) = tokio::join!(
+    let (reloaded, (), (), ()) = tokio::join!(
         chaos::reloads(gateway, &addresses, seed + 600, Arc::clone(&no_faults), books),
+        chaos::store(store, seed + 700, Arc::clone(&no_faults), books),
         chaos::unread_log(gateway, length, books),
         time,
     );
