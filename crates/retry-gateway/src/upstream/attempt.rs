@@ -148,7 +148,7 @@ impl Future for AttemptFuture {
             }
         }
         let Self { settings, request_log, number, dispatch, guards, redispatch } = &mut *self;
-        let result = ready!(match dispatch {
+        let mut result = ready!(match dispatch {
             Dispatch::Unpaced(attempt) => attempt.poll(settings, request_log, cx),
             Dispatch::Paced(attempt) => attempt.as_mut().poll(cx),
             // An attempt that has waited does not wait again.
@@ -160,14 +160,13 @@ impl Future for AttemptFuture {
         };
         // An upload that its client did not finish says nothing about the endpoint.
         let is_clients_fault = result.is_err() && request_log.body_failure().is_some();
-        let result = match result {
-            Err(_) if is_clients_fault => Err(AttemptError::upload()),
+        let status = result.as_ref().map(|(response, _)| response.status());
+        if is_clients_fault {
+            result = Err(AttemptError::upload());
+        } else if !is_upgrade && matches!(status, Ok(StatusCode::SWITCHING_PROTOCOLS)) {
             // A client that did not ask for an upgrade would read what follows as its next response.
-            Ok((response, _)) if response.status() == StatusCode::SWITCHING_PROTOCOLS && !is_upgrade => {
-                Err(AttemptError::Client(SendError::unasked_upgrade()))
-            }
-            result => result,
-        };
+            result = Err(AttemptError::Client(SendError::unasked_upgrade()));
+        }
         if !is_clients_fault {
             let response = result.as_ref().map(|(response, _)| response);
             let code = response.ok().filter(|_| settings.is_grpc).and_then(grpc_trailers::failure);
@@ -264,6 +263,10 @@ impl InFlight {
                         return Poll::Ready(Err(AttemptError::Client(SendError::ambiguous_framing())));
                     }
                     let response = response.map(|body| TimedBody::new(body, settings));
+                    // Most routes look at no body, and each further step would move the response.
+                    if settings.inspection.is_none() && !settings.is_grpc {
+                        return Poll::Ready(Ok((response.map(MaybePeeked::Unread), permit)));
+                    }
                     // The inspection happens below the endpoint's pace and the log, because both act on its
                     // result.
                     let deadline = || *deadline + request_log.clock().stopped_for();

@@ -132,14 +132,9 @@ impl SendFuture {
                     continue;
                 }
                 Self::Sent(sent) => {
-                    let mut request = sent.take().expect(ALREADY_RESOLVED);
-                    match request.response.as_mut().poll(cx) {
-                        Poll::Ready(response) => (response, request),
-                        Poll::Pending => {
-                            *sent = Some(request);
-                            return Poll::Pending;
-                        }
-                    }
+                    // It is polled where it lies: a move out of the future and back would cost more than the poll.
+                    let response = sent.as_mut().expect(ALREADY_RESOLVED).response.as_mut();
+                    (ready!(response.poll(cx)), sent.take().expect(ALREADY_RESOLVED))
                 }
             };
             let mut error = match response {
