@@ -8,6 +8,7 @@ mod entry_cache;
 mod evidence;
 #[cfg(feature = "fleet")]
 mod fleet;
+mod groups;
 mod hashed;
 mod in_flight;
 mod key_entry;
@@ -15,6 +16,7 @@ mod key_function;
 mod key_hash;
 mod key_state;
 mod key_table;
+mod late;
 mod lazy_box;
 mod learned_limit;
 mod limit_estimate;
@@ -27,6 +29,7 @@ mod room;
 mod row;
 #[cfg(feature = "fleet")]
 mod seam;
+mod settings;
 mod share;
 mod stop;
 #[cfg(test)]
@@ -46,6 +49,8 @@ use http::HeaderName;
 
 use self::key_function::KeyFunction;
 use self::key_table::KeyTable;
+use self::late::RestOf;
+use self::settings::Settings;
 pub use self::ticket::{Admission, PaceRejection, Permit, Settlement, Ticket};
 pub use self::why::{PaceReport, Why};
 use crate::{ClockReading, RequestHead, ResponseHead};
@@ -74,6 +79,8 @@ use crate::{ClockReading, RequestHead, ResponseHead};
 /// 4. A request that waits no more [`leave`](Self::leave)s.
 pub struct Pace {
     key: Box<dyn KeyFunction>,
+    /// The second part of the key, if it has one.
+    rest: Option<Box<RestOf>>,
     tenant: Option<Box<HashOf>>,
     cost: Option<Box<CostOf>>,
     hasher: RandomState,
@@ -82,16 +89,6 @@ pub struct Pace {
 
 type HashOf = dyn Fn(&RequestHead<'_>, &mut DefaultHasher) + Send + Sync;
 type CostOf = dyn Fn(&RequestHead<'_>) -> u32 + Send + Sync;
-
-/// The settings that all keys share.
-#[derive(Clone, Copy, Debug)]
-struct Settings {
-    longest: Duration,
-    slow_start: bool,
-    keys: usize,
-    waiters: usize,
-    has_tenants: bool,
-}
 
 impl Pace {
     /// The default of [`longest`](Self::longest): 120 s.
@@ -129,15 +126,9 @@ impl Pace {
     }
 
     fn keyed(key: impl KeyFunction + 'static) -> Self {
-        let settings = Settings {
-            longest: Self::LONGEST,
-            slow_start: false,
-            keys: 10_000,
-            waiters: 10_000,
-            has_tenants: false,
-        };
-        let (tenant, cost) = (None, None);
-        Self { key: Box::new(key), tenant, cost, hasher: RandomState::new(), table: KeyTable::new(settings) }
+        let (rest, tenant, cost) = (None, None, None);
+        let (hasher, table) = (RandomState::new(), KeyTable::new(Settings::default()));
+        Self { key: Box::new(key), rest, tenant, cost, hasher, table }
     }
 
     /// Sets the tenant of a request. Tenants that wait for the same key share it equally, by deficit round robin (Shreedhar
@@ -202,12 +193,12 @@ impl Pace {
             hasher.finish()
         });
         let cost = self.cost.as_deref().map_or(1, |cost| cost(head).max(1));
-        let mut hasher = self.hasher.build_hasher();
-        self.key.hash(head, &mut hasher);
-        let key = hasher.finish();
+        let (key, late) = self.key_of(head);
         #[cfg(feature = "fleet")]
-        self.note_key(key, head);
-        Ticket::new(key, tenant, cost)
+        if late.is_none() {
+            self.note_key(key, head);
+        }
+        Ticket { late, ..Ticket::new(key, tenant, cost) }
     }
 
     /// Admits a request at once if its key is free, so that no request waits for it and no refusal is known. It returns `None`

@@ -117,6 +117,11 @@ impl HeadSnapshot {
         restore::parts(self)
     }
 
+    /// Adds extensions to the head, in place of those of the same types.
+    pub fn extend(&mut self, extensions: Extensions) {
+        self.extensions.extend(extensions);
+    }
+
     /// Removes all lines of a header. The case of `name` does not matter.
     pub fn remove(&mut self, name: &str) {
         let mut remaining = Vec::with_capacity(self.written);

@@ -72,7 +72,7 @@ impl Pace {
         let Some(seam) = self.table.seam.as_deref() else {
             return;
         };
-        let news = seam.note(key, self.table.settings().keys, || self.key.bytes(head));
+        let news = seam.note(key, self.table.settings().keys, || self.key_bytes(head));
         if let Some((news, at)) = news {
             if let Some(id) = seam.id_of(key) {
                 self.table.hear_news(key, id, &news, at);

@@ -2,6 +2,7 @@
 
 use std::borrow::Borrow;
 use std::hash::{Hash, Hasher};
+use std::num::NonZeroU64;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -121,6 +122,17 @@ impl KeyEntry {
         ticket.permit(Some(self), ordinal, now, None)
     }
 
+    /// Counts late sends of a group as answered sends of this key. Returns the number of sends before.
+    pub(super) fn adopt(&self, group: &Self, sends: u64) -> u64 {
+        let from = self.sends.fetch_add(sends, Relaxed);
+        self.settled.fetch_add(sends, Relaxed);
+        // The last seconds are those of the group, from which nearly all of the sends are.
+        let offset = from.wrapping_add(sends).wrapping_sub(group.sends.load(Relaxed)) as u32;
+        self.second.store(group.second.load(Relaxed).wrapping_add(offset), Relaxed);
+        self.before.store(group.before.load(Relaxed).wrapping_add(offset), Relaxed);
+        from
+    }
+
     /// Takes back a send while the key is free.
     #[inline]
     pub(super) fn settle_free(self: Arc<Self>) {
@@ -190,7 +202,7 @@ impl Ticket {
         let in_flight = entry.as_ref().map_or(0, |entry| entry.in_flight());
         let others = u32::try_from(in_flight).unwrap_or(u32::MAX).saturating_sub(1);
         let (attempts, previous) = (self.attempts, self.previous);
-        let first = *self.first.get_or_insert(ordinal);
+        let first = self.first.get_or_insert(NonZeroU64::MIN.saturating_add(ordinal)).get() - 1;
         self.attempts = attempts.saturating_add(1);
         let refused = entry.as_ref().map_or(0, |entry| entry.refused.load(Relaxed));
         self.previous = Some(Previous { ordinal, refused });
@@ -201,6 +213,7 @@ impl Ticket {
             cost: self.cost,
             probe,
             is_reserved: false,
+            is_late: false,
             attempts,
             others,
             first,

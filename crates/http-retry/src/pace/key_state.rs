@@ -4,6 +4,7 @@ mod admission;
 mod answers;
 #[cfg(feature = "fleet")]
 mod fleet;
+mod late;
 mod offers;
 mod report;
 
@@ -37,6 +38,8 @@ pub(super) struct KeyState {
     by_attempt: LazyBox<ByAttempt>,
     /// The first send that was watched. Sends before it left while the key was free.
     watched_from: u64,
+    /// The sends of the group that count as those of this key.
+    late_seen: u64,
     /// The time of the last call.
     now: Nanos,
     #[cfg(feature = "fleet")]
@@ -56,7 +59,7 @@ pub(super) struct Context<'a> {
 /// The answer to a poll.
 #[derive(Debug)]
 pub(super) enum Answer {
-    Go { ordinal: u64, probe: Option<u32> },
+    Go { ordinal: u64, probe: Option<u32>, others: u32 },
     Wait { until: Duration, why: Why },
     Rejected(PaceRejection),
 }
@@ -69,6 +72,7 @@ pub(super) struct SentCall {
     pub(super) cost: u32,
     pub(super) probe: Option<u32>,
     pub(super) is_reserved: bool,
+    pub(super) is_late: bool,
     pub(super) attempts: u32,
     pub(super) others: u32,
     /// The first and the last attempt of the same request before.
@@ -78,9 +82,9 @@ pub(super) struct SentCall {
 
 impl SentCall {
     pub(super) fn of(permit: &Permit) -> Self {
-        let Permit { ordinal, sent_at, cost, probe, is_reserved, .. } = *permit;
+        let Permit { ordinal, sent_at, cost, probe, is_reserved, is_late, .. } = *permit;
         let Permit { attempts, others, first, previous, .. } = *permit;
-        Self { ordinal, sent_at, cost, probe, is_reserved, attempts, others, first, previous }
+        Self { ordinal, sent_at, cost, probe, is_reserved, is_late, attempts, others, first, previous }
     }
 }
 
@@ -98,6 +102,7 @@ impl KeyState {
             at_a_time: AtATime::default(),
             by_attempt: LazyBox::default(),
             watched_from: 0,
+            late_seen: 0,
             now: now.into(),
             #[cfg(feature = "fleet")]
             lease: None,
@@ -173,7 +178,7 @@ impl KeyState {
             self.pass(ordinal, context);
         }
         let moment = self.moment(context);
-        if let Some(since) = self.at_a_time.forget_if_closed(context.entry.in_flight()) {
+        if let Some(since) = self.at_a_time.forget_if_closed(self.in_flight(context.entry)) {
             self.control.stop_since(since, &moment);
         }
         #[cfg(feature = "fleet")]
@@ -222,7 +227,7 @@ impl KeyState {
         if slot.why == Why::Stopped || slot.why == Why::Probe {
             return slot;
         }
-        if !self.at_a_time.has_room(context.entry.in_flight()) {
+        if !self.at_a_time.has_room(self.in_flight(context.entry)) {
             return Slot { at: now + LONGEST_WAIT, why: Why::AtATime, probe: None };
         }
         let by_quota = self.traffic.quotas.admits_at(cost, now);

@@ -2,6 +2,8 @@
 
 #[cfg(feature = "fleet")]
 mod fleet;
+mod late;
+mod reports;
 mod rest;
 
 use std::collections::HashSet;
@@ -12,11 +14,12 @@ use std::task::Waker;
 use std::time::Duration;
 
 use super::entry_cache;
+use super::groups::Groups;
 use super::hashed::Hashed;
 use super::key_entry::{ByKey, KeyEntry};
 use super::key_state::{Answer, Context, KeyState, SentCall, is_plainly_served};
 use super::wakers::Wakers;
-use super::{Admission, PaceRejection, PaceReport, Permit, Settings, Settlement, Ticket, Why};
+use super::{Admission, PaceRejection, Permit, Settings, Settlement, Ticket, Why};
 use crate::{ClockReading, ResponseHead};
 
 /// The keys of a pace, in shards that are locked one at a time.
@@ -35,6 +38,8 @@ pub(super) struct KeyTable {
     hand: AtomicUsize,
     /// The second in which keys at rest were last looked at.
     rested_at: AtomicU64,
+    /// Present if the key has two parts.
+    groups: Option<Groups>,
     #[cfg(feature = "fleet")]
     pub(super) seam: Option<Box<super::seam::Seam>>,
 }
@@ -57,6 +62,7 @@ impl KeyTable {
             numbers,
             hand,
             rested_at,
+            groups: settings.has_parts.then(Groups::new),
             #[cfg(feature = "fleet")]
             seam: None,
         }
@@ -91,6 +97,9 @@ impl KeyTable {
     pub(super) fn admit_free(&self, ticket: &mut Ticket, now: Duration) -> Option<Permit> {
         if ticket.queued.is_some() || ticket.not_before > now || ticket.is_too_late(now) {
             return None;
+        }
+        if let Some(group) = ticket.late {
+            return self.admit_late(group, ticket, now);
         }
         let entry = self.entry(ticket.key, now)?;
         if entry.is_free.load(Relaxed) {
@@ -134,10 +143,10 @@ impl KeyTable {
             state.poll(ticket, has_room, &mut waker, self.context(&entry, now), wakers)
         });
         match answer {
-            Answer::Go { ordinal, probe } => {
+            Answer::Go { ordinal, probe, others } => {
                 ticket.queued = None;
                 let permit = ticket.permit(Some(entry), ordinal, now, probe);
-                Admission::Go(Permit { is_reserved: true, ..permit })
+                Admission::Go(Permit { is_reserved: true, others, ..permit })
             }
             Answer::Wait { until, why } => {
                 ticket.queued = Some(entry);
@@ -179,6 +188,11 @@ impl KeyTable {
             entry.settle_free();
             return Settlement::default();
         }
+        if permit.is_late {
+            // Nobody has named its key, so it says nothing of any.
+            entry.settle_free();
+            return Settlement::default();
+        }
         // The clock is code of the caller as well, so it is not read under the lock.
         let reading = clock();
         let context = self.context(&entry, reading.monotonic);
@@ -191,7 +205,7 @@ impl KeyTable {
         let Some(entry) = permit.entry.take() else {
             return;
         };
-        if entry.is_free.load(Relaxed) {
+        if permit.is_late || entry.is_free.load(Relaxed) {
             entry.settle_free();
             return;
         }
@@ -227,6 +241,9 @@ impl KeyTable {
             state.release();
         }
         entry.note_free(state);
+        if let Some(groups) = &self.groups {
+            groups.note(entry.key, state.hold(now));
+        }
         // The count changes under the lock, so that none leaves before it has joined.
         if after > before {
             self.waiting.fetch_add(after - before, Relaxed);
@@ -239,26 +256,6 @@ impl KeyTable {
         wakers.finish();
         self.release_rested(now);
         result
-    }
-
-    pub(super) fn report(&self, ticket: &Ticket, now: Duration) -> PaceReport {
-        let entry = self.shard(ticket.key).read().unwrap_or_else(PoisonError::into_inner);
-        match entry.get(&ticket.key) {
-            Some(ByKey(entry)) => entry.report(&self.settings, now),
-            None => PaceReport { key: ticket.key, ..PaceReport::default() },
-        }
-    }
-
-    pub(super) fn reports(&self, now: Duration, most: usize) -> Vec<PaceReport> {
-        let entries = self.shards.iter().flat_map(|shard| {
-            let shard = shard.read().unwrap_or_else(PoisonError::into_inner);
-            let entries = shard.iter().map(|ByKey(entry)| entry).filter(|entry| !entry.is_free.load(Relaxed));
-            entries.cloned().collect::<Vec<_>>()
-        });
-        let mut reports: Vec<_> = entries.map(|entry| entry.report(&self.settings, now)).collect();
-        reports.sort_by_key(|report| (std::cmp::Reverse(report.waiting), report.key));
-        reports.truncate(most);
-        reports
     }
 
     #[inline]

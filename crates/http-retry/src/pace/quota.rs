@@ -112,6 +112,17 @@ impl Quotas {
         by_limits.max(known.held_until).min(latest).max(now)
     }
 
+    /// Returns how many more requests may go before a tenth of a quota or less is left.
+    pub(super) fn spare(&self, now: Duration) -> Option<u32> {
+        let known = self.known.as_deref()?;
+        if known.held_until > now {
+            return Some(0);
+        }
+        let limits = known.limits.iter().filter(|limit| !limit.is_forgotten(known.last_used, now));
+        let spare = limits.map(|limit| limit.spare(&known.sends, now)).min_by(f64::total_cmp)?;
+        Some(finite(spare) as u32)
+    }
+
     /// Takes the room of a request that is sent now.
     pub(super) fn reserve(&mut self, cost: u32, now: Duration) {
         self.open.start(cost);

@@ -26,6 +26,8 @@ pub(super) struct Seam {
     name: Box<[u8]>,
     id: Box<IdOf>,
     is_reachable: AtomicBool,
+    /// The time, in seconds, until which news may be kept of keys that no request has had yet.
+    unknown_until: AtomicU64,
     members: AtomicU32,
     /// The number of the last request.
     number: AtomicU64,
@@ -59,6 +61,7 @@ impl Seam {
             name: name.as_bytes().into(),
             id,
             is_reachable: AtomicBool::new(true),
+            unknown_until: AtomicU64::new(0),
             members: AtomicU32::new(1),
             number: AtomicU64::new(0),
             inner: Mutex::default(),
@@ -103,8 +106,14 @@ impl Seam {
                 inner.unknown.clear();
             }
             inner.unknown.insert(id, (news, now));
+            self.unknown_until.fetch_max(now.saturating_add(UNKNOWN_COUNTS).as_secs(), Relaxed);
         }
         key
+    }
+
+    /// Returns whether news was heard lately of a key that no request had had then.
+    pub(super) fn has_unknown_news(&self, now: Duration) -> bool {
+        self.unknown_until.load(Relaxed) > now.as_secs()
     }
 
     pub(super) fn is_reachable(&self) -> bool {
@@ -203,5 +212,7 @@ impl fmt::Debug for Seam {
     }
 }
 
+/// The time for which such news may hold a request back: a quiet is no longer than that.
+const UNKNOWN_COUNTS: Duration = super::Pace::LONGEST;
 /// The most keys without a request of which news is kept.
 const MOST_UNKNOWN: usize = 10_000;

@@ -8,6 +8,7 @@ mod faults;
 mod fleet;
 mod full_queue;
 mod keys;
+mod late;
 mod long_stop;
 mod memory;
 mod offers;

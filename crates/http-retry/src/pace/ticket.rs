@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::fmt;
+use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,13 +16,16 @@ use super::nanos::Nanos;
 #[derive(Debug)]
 pub struct Ticket {
     pub(super) key: u64,
+    /// The group of the key, while only that is known: the request is late.
+    pub(super) late: Option<NonZeroU64>,
     pub(super) tenant: u64,
     pub(super) cost: u32,
     pub(super) not_before: Duration,
     pub(super) deadline: Option<Duration>,
     pub(super) attempts: u32,
-    /// The first and the last send of the request.
-    pub(super) first: Option<u64>,
+    /// One more than the ordinal of the first send of the request, so that the option takes no memory.
+    pub(super) first: Option<NonZeroU64>,
+    /// The last send.
     pub(super) previous: Option<Previous>,
     /// The order of arrival among the requests that waited; 0 before the request waits.
     pub(super) number: u64,
@@ -37,6 +41,7 @@ impl Ticket {
         let (not_before, deadline) = (Duration::ZERO, None);
         Self {
             key,
+            late: None,
             tenant,
             cost,
             not_before,
@@ -66,6 +71,25 @@ impl Ticket {
     /// or the reset of a quota that is used up. A request with the same key is not served earlier.
     pub fn opens_at(&self) -> Option<Duration> {
         self.opens_at.map(Nanos::get)
+    }
+
+    /// Returns whether only the first part of the request's key is known: see [`Pace::per_parts`](crate::Pace::per_parts).
+    pub fn is_late(&self) -> bool {
+        self.late.is_some()
+    }
+
+    /// Takes over the key of a ticket of the same request, whose key was not known before.
+    pub(super) fn set_key(&mut self, named: &Self) {
+        (self.key, self.late) = (named.key, None);
+        (self.tenant, self.cost) = (named.tenant, named.cost);
+        // Those are of the group.
+        (self.first, self.previous) = (None, None);
+    }
+
+    /// Records the last send among those of its key, and how many calls of the key were refused until then.
+    pub(super) fn sent_before(&mut self, ordinal: u64, refused: u32) {
+        self.first = Some(NonZeroU64::MIN.saturating_add(ordinal));
+        self.previous = Some(Previous { ordinal, refused });
     }
 
     /// Returns whether the request may not be sent any more, or not before its deadline.
@@ -107,6 +131,8 @@ pub struct Permit {
     pub(super) probe: Option<u32>,
     /// `true` if the quotas count the request among those in flight. Those of a free key are not counted.
     pub(super) is_reserved: bool,
+    /// `true` if the request was sent before its key was known. `entry` is that of the group then.
+    pub(super) is_late: bool,
     /// The attempts before this one.
     pub(super) attempts: u32,
     /// The other calls in flight when this one left.

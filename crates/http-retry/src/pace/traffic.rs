@@ -1,9 +1,11 @@
 //! The requests of a key that wait or are in flight, and what they alone need.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::in_flight::InFlight;
+use super::key_entry::KeyEntry;
 use super::key_state::SentCall;
 use super::lazy_box::{AtRest, LazyBox};
 use super::nanos::Nanos;
@@ -22,6 +24,8 @@ pub(super) struct Traffic {
     pub(super) at_fault: VecDeque<u64>,
     /// The time from which the next slot is offered, until it is taken.
     pub(super) offered: Option<Nanos>,
+    /// The group of the key, while late requests of it may be in flight.
+    pub(super) late: Option<Arc<KeyEntry>>,
 }
 
 impl Traffic {
@@ -41,6 +45,7 @@ impl LazyBox<Traffic> {
             traffic.quotas.none_in_flight();
             traffic.in_flight.release();
             traffic.offered = None;
+            traffic.late.take_if(|group| group.in_flight() == 0);
         }
         self.release();
     }
@@ -62,6 +67,7 @@ impl AtRest for Traffic {
         reserved_from: 0,
         at_fault: VecDeque::new(),
         offered: None,
+        late: None,
     };
 
     fn is_at_rest(&self) -> bool {
@@ -70,5 +76,6 @@ impl AtRest for Traffic {
             && self.quotas.is_at_rest()
             && self.at_fault.is_empty()
             && self.offered.is_none()
+            && self.late.is_none()
     }
 }

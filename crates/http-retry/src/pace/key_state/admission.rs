@@ -133,6 +133,7 @@ impl KeyState {
         self.sent_in_lease(slot.probe.is_some(), context);
         self.traffic.quotas.reserve(ticket.cost, context.now);
         self.offer(context, wakers);
-        Answer::Go { ordinal, probe: slot.probe }
+        let others = self.in_flight(context.entry).saturating_sub(1);
+        Answer::Go { ordinal, probe: slot.probe, others: u32::try_from(others).unwrap_or(u32::MAX) }
     }
 }

@@ -31,8 +31,10 @@ impl KeyState {
             }
         }
         self.advance(context);
-        context.entry.settled.fetch_add(1, Relaxed);
-        let is_news = self.known(call.ordinal) || call.ordinal < self.watched_from || was_free;
+        self.count_settled(call, context.entry);
+        // A late send left while the key was free, and is none of those that are watched.
+        let is_news =
+            call.is_late || self.known(call.ordinal) || call.ordinal < self.watched_from || was_free;
         let evidence = Evidence::read(head, reading.wall);
         self.hear_quotas(call, &evidence, context);
         let settlement = match evidence.refusal {
@@ -148,7 +150,7 @@ impl KeyState {
 
     /// Takes in a refusal that may mean too many at a time. Returns whether a limit of how many at a time explains it.
     fn refused_at_a_time(&mut self, call: &SentCall, refusal: &Refusal, context: Context<'_>) -> bool {
-        let (now, in_flight) = (context.now, context.entry.in_flight());
+        let (now, in_flight) = (context.now, self.in_flight(context.entry));
         if self.at_a_time.is_known() {
             if let Some(share) = self.at_a_time.refused(call.others, in_flight, call.sent_at, now) {
                 self.control.dropped(share, &self.moment(context));
@@ -171,8 +173,9 @@ impl KeyState {
     }
 
     fn hear_quotas(&mut self, call: &SentCall, evidence: &Evidence, context: Context<'_>) {
-        let now = context.now;
-        if let Some(traffic) = self.traffic.present_mut() {
+        let (now, in_flight) = (context.now, self.in_flight(context.entry));
+        // The quotas did not count a late send.
+        if let Some(traffic) = self.traffic.present_mut().filter(|_| !call.is_late) {
             traffic.finish(call);
             match evidence.refusal {
                 Some(_) => traffic.quotas.give_back(call.cost, now),
@@ -181,11 +184,10 @@ impl KeyState {
         }
         for announced in &evidence.announced {
             let in_flight_after = match announced.unit {
-                Unit::Requests => context
-                    .entry
-                    .in_flight()
-                    .min(context.entry.sends.load(Relaxed).saturating_sub(call.ordinal + 1))
-                    as f64,
+                Unit::Requests => {
+                    let later = context.entry.sends.load(Relaxed).saturating_sub(call.ordinal + 1);
+                    in_flight.min(later) as f64
+                }
                 Unit::Units => 0.0,
             };
             let source = Source { order: call.ordinal, sent_at: call.sent_at, in_flight_after };

@@ -33,7 +33,7 @@ impl KeyState {
             refused_share: self.control.long_share(),
             base_share: self.control.base(),
             waiting: self.traffic.queue.len(),
-            in_flight: entry.in_flight(),
+            in_flight: self.in_flight(entry),
         }
     }
 }

@@ -1,13 +1,12 @@
 //! The requests of all keys to the store of a fleet, and its events.
 
-use std::sync::{Arc, PoisonError};
 use std::task::Waker;
 use std::time::Duration;
 
 use super::KeyTable;
 use crate::fleet::entry::News;
 use crate::fleet::{Answer, Id, SharedKeyReport, StoreEvent, StoreRequest};
-use crate::pace::key_entry::{ByKey, KeyEntry};
+use crate::pace::key_entry::KeyEntry;
 use crate::pace::key_state::KeyState;
 use crate::pace::seam::Seam;
 use crate::pace::wakers::Wakers;
@@ -137,10 +136,5 @@ impl KeyTable {
             Some(entry) => self.change(&entry, now, |state, wakers| change(state, &entry, wakers)),
             None => seam.forget(key),
         }
-    }
-
-    fn find(&self, key: u64) -> Option<Arc<KeyEntry>> {
-        let shard = self.shard(key).read().unwrap_or_else(PoisonError::into_inner);
-        shard.get(&key).map(|ByKey(entry)| Arc::clone(entry))
     }
 }

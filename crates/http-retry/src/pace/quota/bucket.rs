@@ -86,7 +86,7 @@ impl Bucket {
         *self = Self { level, at: now, ..*self };
     }
 
-    fn level_at(&self, now: Duration) -> f64 {
+    pub(super) fn level_at(&self, now: Duration) -> f64 {
         (self.level + self.earned(now.saturating_sub(self.at))).min(self.size)
     }
 

@@ -91,6 +91,15 @@ impl Limit {
         }
     }
 
+    /// Returns how much there is beyond a tenth of the quota.
+    pub(super) fn spare(&self, sends: &Sends, now: Duration) -> f64 {
+        let level = match &self.state {
+            State::Bucket(bucket) => bucket.level_at(now),
+            State::Window(window) => window.level_at(self.unit, sends, now),
+        };
+        level - self.size.map_or(level, |size| size as f64) / 10.0
+    }
+
     pub(super) fn take(&mut self, cost: u32, sends: &Sends, now: Duration) {
         self.add(-self.share_of(cost), sends, now);
     }

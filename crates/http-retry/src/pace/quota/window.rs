@@ -110,6 +110,10 @@ impl Window {
         if current.level + TOLERANCE >= amount { now } else { current.full_at().max(now) }
     }
 
+    pub(super) fn level_at(&self, unit: Unit, sends: &Sends, now: Duration) -> f64 {
+        self.at(unit, sends, now).level
+    }
+
     pub(super) fn add(&mut self, amount: f64, unit: Unit, sends: &Sends, now: Duration) {
         self.roll(unit, sends, now);
         self.level = (self.level + amount).min(self.size.unwrap_or(f64::MAX));

@@ -6,7 +6,7 @@ use super::super::wait_queue::Waiter;
 use super::*;
 
 fn settings(waiters: usize) -> Settings {
-    Settings { longest: Duration::from_secs(120), slow_start: false, keys: 1, waiters, has_tenants: true }
+    Settings { keys: 1, waiters, has_tenants: true, ..Settings::default() }
 }
 
 fn waiter(number: u64, tenant: u64) -> Waiter {
