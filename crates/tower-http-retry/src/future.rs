@@ -4,6 +4,7 @@ mod delay;
 mod drain;
 mod first;
 pub(crate) mod inner;
+mod late;
 mod oneshot;
 pub(crate) mod plan;
 mod report;

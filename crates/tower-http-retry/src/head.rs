@@ -1,6 +1,6 @@
 //! The saved head of the caller's request, from which each resend is made.
 
-use http::{Request, header};
+use http::{Extensions, Request, header};
 use http_retry::{HeadSnapshot, RequestHead};
 
 use crate::AttemptNumber;
@@ -37,6 +37,11 @@ impl PooledSnapshot {
     #[inline]
     pub(crate) fn head(&self) -> RequestHead<'_> {
         self.snapshot().head()
+    }
+
+    /// Adds extensions to the head, and so to every resend.
+    pub(crate) fn extend(&mut self, extensions: Extensions) {
+        self.snapshot_mut().extend(extensions);
     }
 
     /// Removes `Expect`, without which the next attempt must be sent (RFC 9110 section 10.1.1).

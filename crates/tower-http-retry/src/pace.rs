@@ -4,6 +4,7 @@
 mod admitted;
 pub(crate) mod error;
 mod future;
+mod key_in_body;
 pub(crate) mod layer;
 mod request;
 mod service;
@@ -17,6 +18,7 @@ use http_retry::{Pace, RequestHead};
 pub(crate) use self::admitted::Admitted;
 pub(crate) use self::error::PaceError;
 pub use self::future::PaceFuture;
+pub use self::key_in_body::KeyInBody;
 pub(crate) use self::request::{NotAdmitted, PacedRequest};
 pub use self::service::PaceService;
 pub use self::wait::PaceWait;
@@ -39,9 +41,22 @@ pub use http_retry::{PaceRejection, PaceReport, Why};
 #[derive(Clone)]
 pub struct SharedPace {
     pub(crate) pace: Arc<Pace>,
+    pub(crate) key_in_body: Option<Arc<dyn KeyInBody>>,
 }
 
 impl SharedPace {
+    /// Sets what reads the part of a key that stands in a request's body. See [`KeyInBody`].
+    pub fn key_in_body(mut self, reader: impl KeyInBody + 'static) -> Self {
+        self.key_in_body = Some(Arc::new(reader));
+        self
+    }
+
+    /// Returns whether a request whose key is not fully known would have to wait if its key were one of those that hold requests
+    /// back now: see [`Pace::may_hold`]. The clock is that of [`TokioTimer`].
+    pub fn may_hold(&self, head: &RequestHead<'_>) -> bool {
+        self.pace.may_hold(head, || timer::monotonic(&TokioTimer))
+    }
+
     /// Returns whether both are handles of the same pace.
     pub fn is_same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.pace, &other.pace)
@@ -71,7 +86,7 @@ impl SharedPace {
 
 impl From<Pace> for SharedPace {
     fn from(pace: Pace) -> Self {
-        Self { pace: Arc::new(pace) }
+        Self { pace: Arc::new(pace), key_in_body: None }
     }
 }
 

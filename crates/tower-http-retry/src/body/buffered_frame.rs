@@ -13,6 +13,14 @@ pub(super) enum BufferedFrame {
 }
 
 impl BufferedFrame {
+    /// Returns the data, unless the frame is trailers.
+    pub(super) fn data(&self) -> Option<&Bytes> {
+        match self {
+            Self::Data(data) => Some(data),
+            Self::Trailers(_) => None,
+        }
+    }
+
     /// Returns the bytes of data, which is zero for trailers.
     pub(super) fn data_len(&self) -> u64 {
         match self {

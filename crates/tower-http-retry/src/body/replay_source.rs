@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use bytes::Bytes;
 use http_retry::BodyState;
 
 use super::{ReplayBody, ReplayMemory, ReplayState};
@@ -51,6 +52,11 @@ impl<B: BytesBody + 'static> ReplaySource<B> {
         self.0.state()
     }
 
+    /// Returns what was read of the body and is saved, from its start. That is nothing if it did not fit.
+    pub fn saved(&self) -> Vec<Bytes> {
+        self.0.saved()
+    }
+
     /// Takes the body from its reader, and returns true, if another send can read all of it. From then on
     /// nothing is read until the next [`body`](Self::body) is polled, so the result stays true.
     pub fn rewind(&self) -> bool {
@@ -66,7 +72,6 @@ impl<B> fmt::Debug for ReplaySource<B> {
 
 #[cfg(test)]
 mod tests {
-    use bytes::Bytes;
     use http_body_util::{BodyExt, Full};
 
     use super::*;
@@ -83,6 +88,7 @@ mod tests {
         assert!(body.rewind(), "{limit} {room}");
         assert_eq!(read(body.body()).await, Some("hello".into()));
         assert_eq!(body.state() == BodyState::Replayable, expected, "{limit} {room}");
+        assert_eq!(body.saved().concat() == b"hello", expected, "{limit} {room}");
         assert_eq!(body.rewind(), expected, "{limit} {room}");
         assert_eq!(memory.used(), if expected { 5 } else { 0 }, "{limit} {room}");
         let again = read(body.body()).await;

@@ -113,6 +113,15 @@ where
         true
     }
 
+    /// Returns what was sent of the body and is saved, from its start. That is nothing if the body did not fit.
+    pub(crate) fn saved(&self) -> Vec<Bytes> {
+        match self {
+            Self::Empty => Vec::new(),
+            Self::Single { data, .. } => vec![data.clone()],
+            Self::Shared(BufferHandle(buffer)) => lock(buffer).saved(),
+        }
+    }
+
     /// Returns true if the newest attempt polled the body. It is false for an empty body, which has nothing
     /// to poll for.
     pub(crate) fn is_polled(&self) -> bool {

@@ -118,6 +118,11 @@ where
         self.is_polled
     }
 
+    /// Returns the data of the frames that are saved.
+    pub(super) fn saved(&self) -> Vec<Bytes> {
+        self.frames.iter().filter_map(BufferedFrame::data).cloned().collect()
+    }
+
     pub(super) fn state(&self) -> BodyState {
         match (&self.unread, &self.mode) {
             (Unread::Failed, _) => BodyState::Failed,

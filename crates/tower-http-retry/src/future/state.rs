@@ -13,6 +13,7 @@ use tracing::span::Entered;
 
 use super::delay::Delay;
 use super::drain::Drain;
+use super::late::named_ticket;
 use super::plan::{ClockStart, policy};
 use super::stage::Stage;
 use super::wait::WaitState;
@@ -93,7 +94,8 @@ where
         if let (Some(admitted), Some(pace)) = (&mut self.admitted, &self.config.pace) {
             match result {
                 Ok(response) => {
-                    admitted.settle(&pace.pace, &ResponseHead::from(response), &*self.config.timer);
+                    let name = || named_ticket(pace, &mut self.snapshot, &self.replay);
+                    admitted.settle(&pace.pace, &ResponseHead::from(response), name, &*self.config.timer);
                 }
                 Err(_) => admitted.lose(&pace.pace, &*self.config.timer),
             }
@@ -172,7 +174,10 @@ where
         if !delay.is_zero() {
             self.snapshot.shrink();
         }
-        let paced = paced.or_else(|| self.paced_after_admission());
+        let mut paced = paced.or_else(|| self.paced_after_admission());
+        if let Some(paced) = &mut paced {
+            self.name(paced);
+        }
         let wait = self.wait();
         wait.resend_span = Span::none();
         if paced.is_some() {

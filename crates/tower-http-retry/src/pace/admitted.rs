@@ -66,10 +66,19 @@ impl Admitted {
         attempt.ticket
     }
 
-    /// Reports the answer. It is called once.
-    pub(crate) fn settle(&mut self, pace: &Pace, head: &ResponseHead<'_>, timer: &dyn Timer) {
-        if let Some(permit) = self.take_permit() {
-            pace.settle(permit, head, || timer::clock_reading(timer));
+    /// Reports the answer. It is called once. `name` returns another ticket of the request, if its key was not known before.
+    pub(crate) fn settle(
+        &mut self,
+        pace: &Pace,
+        head: &ResponseHead<'_>,
+        name: impl FnOnce() -> Ticket,
+        timer: &dyn Timer,
+    ) {
+        let Some(Attempt { ticket, permit }) = self.attempt.as_deref_mut() else {
+            return;
+        };
+        if let Some(permit) = permit.take() {
+            pace.settle_late(ticket, permit, head, name, || timer::clock_reading(timer));
         }
     }
 

@@ -87,6 +87,16 @@ impl PacedRequest {
         Ok(())
     }
 
+    /// Returns whether the request's key is not fully known.
+    pub(crate) fn is_late(&self) -> bool {
+        self.ticket.is_late()
+    }
+
+    /// Gives the request the key of another ticket of it. It must not be in the queue.
+    pub(crate) fn name(&mut self, named: &Ticket) {
+        self.pace.pace.name(&mut self.ticket, named);
+    }
+
     /// Returns whether the request waits for the inner service, which was not ready when the pace admitted the request.
     pub(crate) fn is_readying(&self) -> bool {
         self.is_readying
