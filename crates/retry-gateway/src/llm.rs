@@ -34,10 +34,11 @@ use tokio::time::Instant;
 
 pub(crate) use self::body_signal::BodySignal;
 use self::content_type::ContentType;
+pub(crate) use self::content_type::is_json_type;
 use self::decode::BodyDecoder;
 pub(crate) use self::idempotency_key::add_idempotency_key;
 pub(crate) use self::peeked_body::{MaybePeeked, PeekedBody};
-pub(crate) use self::request_model::{BodyModel, ModelReading, may_name_model};
+pub(crate) use self::request_model::{BodyModel, ModelReading, may_name_model, model_in};
 use crate::config::RetryConfig;
 use crate::time::pooled_timeout::TimerPool;
 

@@ -89,14 +89,15 @@ impl Gateway {
                 || no_retry(route).request_body_buffer_limit,
                 |retry| retry.request_body_buffer_limit,
             );
+            let model_reader = model_reader(route, &upstreams, replay_limit, &memory, &timers);
             routes.push(Arc::new(Route {
                 is_fair_by_client: paces().any(|pace| pace.fair_by == Some(FairBy::Client)),
-                model_reader: ModelReader::new(paces(), replay_limit, &memory, &timers),
                 body_limits: Arc::clone(match route.profile {
                     Profile::Grpc => &stream_limits,
                     Profile::Default | Profile::Llm => &body_limits,
                 }),
-                targets: self::targets(route, targets, &memory, &timers),
+                targets: self::targets(route, targets, &memory, &timers, model_reader.is_some()),
+                model_reader,
                 adds_explain_headers: retry.is_some_and(|retry| retry.explain_header),
                 adds_idempotency_key: retry.is_some_and(|retry| retry.mint_idempotency_key),
                 config: route.clone(),
@@ -154,6 +155,21 @@ fn removed_upstreams(previous: &Gateway, config: &Config) -> BTreeMap<String, Ar
         .collect()
 }
 
+/// Returns the reader of the models of a route's requests, if the pace of one of its upstreams goes by the model.
+fn model_reader(
+    route: &config::RouteConfig,
+    upstreams: &BTreeMap<String, Arc<Cluster>>,
+    max_bytes: usize,
+    memory: &ReplayMemory,
+    timers: &TimerPool,
+) -> Option<ModelReader> {
+    let clusters = || route.upstreams().filter_map(|name| upstreams.get(name));
+    // A budget that never pays leaves no request to be sent again, so that nothing of it is saved.
+    let is_saved = clusters().all(|cluster| cluster.budget.as_ref().is_none_or(|budget| !budget.is_zero()));
+    let paces = clusters().filter_map(|cluster| cluster.config.pace.as_ref().zip(cluster.pace.as_ref()));
+    ModelReader::new(paces, is_saved, max_bytes, memory, timers)
+}
+
 /// Returns the settings of the attempts that a route's requests make at one upstream.
 fn attempt_settings(
     route: &config::RouteConfig,
@@ -187,6 +203,7 @@ fn targets(
     mut targets: Vec<RouteTarget>,
     memory: &ReplayMemory,
     timers: &TimerPool,
+    reads_models: bool,
 ) -> Targets {
     let Some(fallback) = &route.fallback else {
         return Targets::Single(targets.remove(0));
@@ -202,6 +219,7 @@ fn targets(
         memory: memory.clone(),
         drain: retry.error_body_drain,
         timers: timers.clone(),
+        reads_models,
     }))
 }
 
@@ -211,17 +229,20 @@ fn no_retry(route: &config::RouteConfig) -> config::RetryConfig {
 }
 
 /// Returns the retry settings of a route's requests at one upstream. Where requests wait for endpoints to come back, one
-/// that found none is sent again, whatever the settings of the route: that is what `wait_while_down` asks for.
+/// that found none is sent again, whatever the settings of the route: that is what `wait_while_down` asks for. Where the model of a
+/// request is read after its send, a request that is never sent again is saved all the same.
 fn retry_config<'a>(route: &'a config::RouteConfig, cluster: &Cluster) -> Cow<'a, config::RetryConfig> {
     let retry = route.retry.as_ref().map_or_else(|| Cow::Owned(no_retry(route)), Cow::Borrowed);
-    if cluster.balancer.outage.is_none() {
+    let waits_while_down = cluster.balancer.outage.is_some();
+    if !waits_while_down && (retry.num_retries > 0 || !cluster.reads_models()) {
         return retry;
     }
     let mut retry = retry.into_owned();
     if retry.num_retries == 0 {
         (retry.num_retries, retry.retry_on) = (1, config::RetryOn::default());
+        (retry.methods, retry.trust_idempotency_key) = (config::RetryMethods::Listed(Vec::new()), false);
     }
-    retry.retry_on.connect_failure = true;
+    retry.retry_on.connect_failure = waits_while_down;
     Cow::Owned(retry)
 }
 

@@ -17,8 +17,12 @@ impl ContentType {
         if value == "application/json" {
             return Some(Self::Json);
         }
+        Self::parse(value.to_str().ok()?)
+    }
+
+    fn parse(value: &str) -> Option<Self> {
         // Parameters may follow.
-        let kind = value.to_str().ok()?.split(';').next().unwrap_or_default().trim();
+        let kind = value.split(';').next().unwrap_or_default().trim();
         let suffix = kind.len().checked_sub(5).and_then(|at| kind.get(at..));
         if kind.eq_ignore_ascii_case("text/event-stream") {
             Some(Self::EventStream)
@@ -30,6 +34,12 @@ impl ContentType {
             None
         }
     }
+}
+
+/// Returns true if a value of `Content-Type` is that of JSON.
+pub(crate) fn is_json_type(value: &[u8]) -> bool {
+    value == b"application/json"
+        || str::from_utf8(value).ok().and_then(ContentType::parse) == Some(ContentType::Json)
 }
 
 /// Returns true for JSON.

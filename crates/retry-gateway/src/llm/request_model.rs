@@ -11,9 +11,10 @@ use super::decode::BodyDecoder;
 use super::model_scan::ModelScan;
 use super::peeked_body::{Chunk, PeekedBody};
 
-/// The model that a request's body names. It is an extension of the request where the key of a pace asks for it.
+/// The model that a request's body names, or `None` if it names none in the part that was read. It is an extension of the
+/// request where the key of a pace asks for it.
 #[derive(Clone, Debug)]
-pub(crate) struct BodyModel(pub(crate) Bytes);
+pub(crate) struct BodyModel(pub(crate) Option<Bytes>);
 
 /// Reads the start of one request body, up to its model.
 pub(crate) struct ModelReading<B: Body> {
@@ -25,6 +26,17 @@ pub(crate) struct ModelReading<B: Body> {
     /// The bytes that may still be unpacked.
     unpacked_left: usize,
     frames: usize,
+}
+
+/// Returns the model that a body with these headers names in the pieces that came of it.
+pub(crate) fn model_in(headers: &HeaderMap, body: &[Bytes]) -> BodyModel {
+    let (mut scan, mut unpacked_left) = (ModelScan::default(), MAX_UNPACKED_BYTES);
+    if let Some(mut decoder) = BodyDecoder::new(headers) {
+        let mut feed =
+            |piece: &Bytes| decoder.feed(piece, &mut unpacked_left, |json| scan.feed(json)).unwrap_or(true);
+        _ = body.iter().any(&mut feed);
+    }
+    BodyModel(scan.into_model())
 }
 
 /// Returns true if a body with these headers may name a model that the gateway can read.
@@ -63,14 +75,16 @@ where
     }
 
     /// Returns the body, which still has all of its frames, and its model.
-    pub(crate) fn finish(self) -> (PeekedBody<B>, Option<BodyModel>) {
-        (self.body, self.scan.into_model().map(BodyModel))
+    pub(crate) fn finish(self) -> (PeekedBody<B>, BodyModel) {
+        (self.body, BodyModel(self.scan.into_model()))
     }
 }
 
 /// The most frames of a body that are read. Each takes about a hundred bytes beside its data, so many small ones must
 /// not count as almost nothing.
 const MAX_FRAMES: usize = 4096;
+/// The most bytes of JSON that are read of a packed body.
+const MAX_UNPACKED_BYTES: usize = 1024 * 1024;
 
 #[cfg(test)]
 mod tests {
@@ -93,9 +107,9 @@ mod tests {
             *kept <= memory
         };
         poll_fn(|cx| reading.poll(cx, |bytes| keep(&mut kept, &mut count, bytes))).await;
-        let (body, model) = reading.finish();
+        let (body, BodyModel(model)) = reading.finish();
         assert_eq!(body.collect().await.unwrap().to_bytes(), whole);
-        (model.map(|BodyModel(model)| String::from_utf8(model.to_vec()).unwrap()), count)
+        (model.map(|model| String::from_utf8(model.to_vec()).unwrap()), count)
     }
 
     #[tokio::test]

@@ -22,7 +22,7 @@ use tower_http_retry::timer::PausedTime;
 use tower_http_retry::{Attempt, FailureKind, GiveUpReason, Outcome, RetryCause, RetryInfo, RetryOverride};
 
 use crate::config::ErrorBodyDrain;
-use crate::llm::BodySignal;
+use crate::llm::{self, BodyModel, BodySignal};
 use crate::message::forwarding::{ClientWishes, ForwardingHeaders};
 use crate::proxy::policy::GatewayPolicy;
 use crate::proxy::upstream_route::{RetryService, RouteTarget};
@@ -52,6 +52,8 @@ pub(crate) struct FallbackTargets {
     /// Bounds the read of a failed response, which the client gets if no later target responds.
     pub(crate) drain: ErrorBodyDrain,
     pub(crate) timers: TimerPool,
+    /// Set if the pace of one of the targets goes by the model.
+    pub(crate) reads_models: bool,
 }
 
 /// A request of a route with a fallback.
@@ -184,7 +186,12 @@ impl<'a> FallbackRun<'a> {
 
     /// Returns the request for another target.
     fn replay(&self) -> Request<RequestBody> {
-        Request::from_parts(self.head.restore(), RequestBody::from_replay(self.body.body()))
+        let mut head = self.head.restore();
+        // The next target may have to wait for the model, which the one before had no reason to read.
+        if self.fallback.reads_models && head.extensions.get::<BodyModel>().is_none() {
+            head.extensions.insert(llm::model_in(&head.headers, &self.body.saved()));
+        }
+        Request::from_parts(head, RequestBody::from_replay(self.body.body()))
     }
 
     /// Sends the request to one target, with retries.

@@ -102,7 +102,7 @@ impl Route {
         let request_log = record.request_log.clone();
         // The read of a body would ask a client that waits for `100 Continue` for it, and only an upstream may.
         let reader = self.model_reader.as_ref().filter(|_| !wishes.expects_continue);
-        let is_read = reader.is_some_and(|reader| reader.reads(&request));
+        let is_read = reader.is_some_and(|reader| reader.reads_ahead(&request));
         let request = FallbackRequest { request, request_log, origin, wishes };
         let target = match is_read {
             false => self.start(request),

@@ -112,9 +112,9 @@ impl Cluster {
         };
         let pace = match of_fleet.filter(|previous| pace::in_force(&previous.config) == pace) {
             Some(previous) => previous.pace.clone(),
-            None => pace
-                .filter(|pace| pace.key != PaceKey::Endpoint)
-                .map(|pace| UpstreamFleet::pace(fleet.as_ref(), None, new_pace(&pace))),
+            None => pace.filter(|pace| pace.key != PaceKey::Endpoint).map(|pace| {
+                pace::with_key_in_body(&pace, UpstreamFleet::pace(fleet.as_ref(), None, new_pace(&pace)))
+            }),
         };
         let endpoint_paces = balancer.endpoint_paces();
         let unpaced_here = unpaced(pace.iter().chain(endpoint_paces.iter().map(|(_, pace)| pace)));
@@ -146,6 +146,11 @@ impl Cluster {
             max_requests: self.config.max_requests,
             max_pending_requests: self.config.max_pending_requests,
         }
+    }
+
+    /// Returns true if the key of the pace has the model of a request, which may stand in its body.
+    pub(crate) fn reads_models(&self) -> bool {
+        self.config.pace.as_ref().is_some_and(|pace| pace.key == PaceKey::CredentialAndModel)
     }
 
     /// Returns the paces that are in force, each with the name of its endpoint if it is the pace of one.

@@ -1,7 +1,9 @@
-//! The wait for the model of a request that stands in its body, where the key of a pace asks for it.
+//! The model of a request that stands in its body, where the key of a pace asks for it.
 //!
-//! A pace decides before the first byte is sent, so the body is read ahead of that, up to its model. A slow client makes
-//! its request wait for a moment only: the request then goes by its credential alone.
+//! Mostly no request of the credential has to wait, whatever its model is. Then the request is sent at once, and its model
+//! is read in what the retry layer has saved, if its answer tells something of a limit. Otherwise the body is read ahead, up to
+//! its model, because the pace decides before the first byte is sent. A slow client makes its request wait for a moment
+//! only: the request then goes by its credential alone.
 
 use std::future::poll_fn;
 use std::task::{Context, Poll};
@@ -9,11 +11,14 @@ use std::time::Duration;
 
 use http::request::Parts;
 use http::{HeaderName, Request};
+use http_body::Body;
 use tokio::time::Instant;
+use tower_http_retry::RequestHead;
 use tower_http_retry::body::{MemoryLease, ReplayMemory};
+use tower_http_retry::pace::SharedPace;
 
 use crate::config::{PaceConfig, PaceKey};
-use crate::llm::{self, ModelReading};
+use crate::llm::{self, BodyModel, ModelReading};
 use crate::telemetry::request_log::RequestLog;
 use crate::time::pooled_timeout::TimerPool;
 use crate::upstream::pace;
@@ -22,8 +27,10 @@ use crate::upstream::request_body::RequestBody;
 /// Reads the models of the requests of a route.
 #[derive(Debug)]
 pub(crate) struct ModelReader {
-    /// The headers that name the model for the route's upstreams.
-    headers: Vec<HeaderName>,
+    /// The paces of the route's upstreams, and the headers that name the model for them.
+    paces: Vec<(SharedPace, HeaderName)>,
+    /// Set if the retry layer saves the bodies of all requests, so that a model can be read after the send.
+    is_lazy: bool,
     /// The most bytes of a body that are read.
     max_bytes: usize,
     memory: ReplayMemory,
@@ -33,23 +40,36 @@ pub(crate) struct ModelReader {
 impl ModelReader {
     /// Creates a reader for upstreams with these paces. Returns `None` if the key of none has the model.
     pub(crate) fn new<'a>(
-        paces: impl Iterator<Item = &'a PaceConfig>,
+        paces: impl Iterator<Item = (&'a PaceConfig, &'a SharedPace)>,
+        is_lazy: bool,
         max_bytes: usize,
         memory: &ReplayMemory,
         timers: &TimerPool,
     ) -> Option<Self> {
-        let by_model = paces.filter(|pace| pace.key == PaceKey::CredentialAndModel);
-        let headers: Vec<_> = by_model.map(|pace| pace.model_header.clone()).collect();
-        if headers.is_empty() {
+        let by_model = paces.filter(|(config, _)| config.key == PaceKey::CredentialAndModel);
+        let paces: Vec<_> =
+            by_model.map(|(config, pace)| (pace.clone(), config.model_header.clone())).collect();
+        if paces.is_empty() {
             return None;
         }
-        Some(Self { headers, max_bytes, memory: memory.clone(), timers: timers.clone() })
+        Some(Self { paces, is_lazy, max_bytes, memory: memory.clone(), timers: timers.clone() })
+    }
+
+    /// Returns true if the model of a request has to be read before the request is sent.
+    pub(crate) fn reads_ahead(&self, request: &Request<RequestBody>) -> bool {
+        let may_wait = || {
+            let head = RequestHead::from(request);
+            self.paces.iter().any(|(pace, _)| pace.may_hold(&head))
+        };
+        // The layer saves nothing of a body that is larger.
+        let is_saved = self.is_lazy && request.body().size_hint().lower() <= self.max_bytes as u64;
+        (!is_saved || may_wait()) && self.may_find(request)
     }
 
     /// Returns true if the model of a request may stand in its body: neither the path nor a header names it.
-    pub(crate) fn reads(&self, request: &Request<RequestBody>) -> bool {
+    fn may_find(&self, request: &Request<RequestBody>) -> bool {
         request.body().is_from_client()
-            && self.headers.iter().any(|name| !request.headers().contains_key(name))
+            && self.paces.iter().any(|(_, name)| !request.headers().contains_key(name))
             && llm::may_name_model(request.headers())
             && !pace::path_names_model(request.uri().path())
     }
@@ -66,10 +86,13 @@ impl ModelReader {
         request_log: &RequestLog,
         cx: &mut Context<'_>,
     ) -> Result<Request<RequestBody>, Box<RequestReading>> {
-        let (head, body) = request.into_parts();
+        let (mut head, body) = request.into_parts();
         let reading = match ModelReading::new(&head.headers, body, self.max_bytes) {
             Ok(reading) => reading,
-            Err(body) => return Ok(Request::from_parts(head, body)),
+            Err(body) => {
+                head.extensions.insert(BodyModel(None));
+                return Ok(Request::from_parts(head, body));
+            }
         };
         let mut reading = RequestReading { head, reading, lease: self.memory.lease(self.max_bytes) };
         match reading.poll(cx) {
@@ -113,9 +136,7 @@ impl RequestReading {
         let (body, model) = reading.finish();
         // From here on the request waits for no bytes of its body, until an attempt reads it.
         request_log.clock().start();
-        if let Some(model) = model {
-            head.extensions.insert(model);
-        }
+        head.extensions.insert(model);
         Request::from_parts(head, RequestBody::from_peeked(body, lease))
     }
 }

@@ -1,17 +1,20 @@
 //! The paces of an upstream: which requests share a limit of the server, and which count as one tenant.
 
 mod model;
+mod model_in_body;
 
-use std::borrow::Cow;
 use std::hash::{BuildHasher, Hash, Hasher, RandomState};
 use std::net::IpAddr;
 
 use http::HeaderName;
+use http::header::CONTENT_TYPE;
+use tower_http_retry::pace::SharedPace;
 use tower_http_retry::{Pace, RequestHead};
 
 use self::model::model_of;
+use self::model_in_body::ModelInBody;
 use crate::config::{FairBy, HostRule, PaceConfig, PaceKey, UpstreamConfig};
-use crate::llm::BodyModel;
+use crate::llm::{self, BodyModel};
 
 /// The address of a request's client, as far as trusted proxies tell it. It is an extension of the request
 /// where a pace is fair by client.
@@ -50,10 +53,10 @@ pub(crate) fn new_pace(config: &PaceConfig) -> Pace {
         PaceKey::Credential => Pace::per_written(|head, mut hasher| hash_credential(head, &mut hasher)),
         PaceKey::CredentialAndModel => {
             let name = config.model_header.clone();
-            Pace::per_written(move |head, mut hasher| {
-                hash_credential(head, &mut hasher);
-                hash_model(head, &name, &mut hasher);
-            })
+            Pace::per_parts(
+                |head, mut hasher| hash_credential(head, &mut hasher),
+                move |head, mut hasher| hash_model(head, &name, &mut hasher),
+            )
         }
         PaceKey::Header(name) => {
             let name = name.clone();
@@ -74,6 +77,14 @@ pub(crate) fn new_pace(config: &PaceConfig) -> Pace {
     }
 }
 
+/// Lets a pace with the key of `config` read a model in a body, if its key has one.
+pub(crate) fn with_key_in_body(config: &PaceConfig, pace: SharedPace) -> SharedPace {
+    match config.key {
+        PaceKey::CredentialAndModel => pace.key_in_body(ModelInBody),
+        _ => pace,
+    }
+}
+
 fn hashed(state: &RandomState, hash: impl FnOnce(&mut <RandomState as BuildHasher>::Hasher)) -> u64 {
     let mut hasher = state.build_hasher();
     hash(&mut hasher);
@@ -90,11 +101,25 @@ pub(crate) fn path_names_model(path: &str) -> bool {
     model_of(path).is_some()
 }
 
-/// Hashes the model that the path names, or else the header, or else the body.
-fn hash_model(head: &RequestHead<'_>, name: &HeaderName, hasher: &mut impl Hasher) {
-    let header = || head.headers().find(|(header, _)| header == name).map(|(_, value)| Cow::Borrowed(value));
-    let body = || head.extension().map(|BodyModel(model)| Cow::Borrowed(&**model));
-    model_of(head.path()).or_else(header).or_else(body).hash(hasher);
+/// Hashes the model that the path names, or else the header, or else the body. Returns `false` if the model may stand in the
+/// body, and nobody has read that yet.
+fn hash_model(head: &RequestHead<'_>, name: &HeaderName, hasher: &mut impl Hasher) -> bool {
+    if let Some(model) = model_of(head.path()) {
+        Some(model).hash(hasher);
+        return true;
+    }
+    let (mut model, mut content_type) = (None, None);
+    for (header, value) in head.headers() {
+        if header == name.as_str() {
+            model.get_or_insert(value);
+        } else if header == CONTENT_TYPE.as_str() {
+            content_type.get_or_insert(value);
+        }
+    }
+    let body = head.extension();
+    let in_body = body.and_then(|BodyModel(model)| model.as_deref());
+    model.or(in_body).hash(hasher);
+    model.is_some() || body.is_some() || !content_type.is_some_and(llm::is_json_type)
 }
 
 /// Hashes all values of a header.

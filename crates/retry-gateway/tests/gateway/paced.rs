@@ -1,6 +1,7 @@
 //! Who waits for whom at a limit, for how long, and what is said of it.
 
 mod keys;
+mod late;
 mod models;
 mod permits;
 mod told;

@@ -175,15 +175,16 @@ fn a_resend_waits_for_a_place_among_max_requests() {
     drop(slow);
 }
 
-/// The wait for a model in a body lasts half a second.
+/// The wait for a model in a body lasts half a second. There is one after a refusal, which may be that of the model.
 #[test]
 fn a_body_that_does_not_come_is_waited_for() {
-    let upstream = Upstream::answering(vec![say(200, &[], "done")]);
+    let upstream = Upstream::answering(vec![say(429, &[], "")]);
     let lines = format!("endpoints = [{:?}]", upstream.url());
-    let gateway = Gateway::by(&file(&lines, "profile = \"llm\""));
+    let gateway = Gateway::by(&file(&lines, "profile = \"llm\"\nretry = false"));
     let end = Instant::now() + Duration::from_secs(10);
+    let headers = ["content-type: application/json", "content-length: 2"];
+    assert_eq!(call(gateway.address, "POST /v1/messages", &headers[..1], "{}").status, 429);
     loop {
-        let headers = ["content-type: application/json", "content-length: 2"];
         let mut socket = open(gateway.address, "POST /v1/messages", &headers, "");
         let is_waited_for = (0..5).any(|_| waits(&gateway, "api")["body"] > 0);
         socket.write_all(b"{}").unwrap();
