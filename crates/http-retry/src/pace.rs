@@ -157,9 +157,9 @@ impl Pace {
         self.with(|settings| settings.longest = longest)
     }
 
-    /// Starts a new key with four requests in flight, and lets that number grow by half with each round that is served. A
-    /// burst then meets an unknown limit with fewer refused calls. A request that the server does not refuse for some time
-    /// counts as served here, so slow answers do not slow the start.
+    /// Lets only a few requests with a new key be without an outcome at a time: four, and 11 % of all that came until then. A
+    /// burst then meets an unknown limit with few refused calls, and goes in eight rounds where there is no limit. A request
+    /// that the server does not refuse within 100 ms counts as served here, so slow answers do not slow the start.
     pub fn slow_start(self) -> Self {
         self.with(|settings| settings.slow_start = true)
     }

@@ -8,8 +8,9 @@ pub(super) const PATIENCE: u32 = 4;
 pub(super) const SHORTEST_PATIENCE: Duration = Duration::from_millis(50);
 /// The longest patience: an answer that takes a minute must not hold other requests for long.
 pub(super) const LONGEST_PATIENCE: Duration = Duration::from_secs(1);
-/// The time that refusals take before one was heard, so that the patience is 140 ms.
-pub(super) const UNKNOWN_REFUSAL_TIME: Duration = Duration::from_millis(35);
+/// The time that refusals take before one was heard, so that the patience is 100 ms. It decides how long a slow start takes
+/// where answers are late (no-limit).
+pub(super) const UNKNOWN_REFUSAL_TIME: Duration = Duration::from_millis(25);
 
 /// The share of refusals that may be there whatever the load, before anything is known (family noise-2).
 pub(super) const FIRST_BASE: f64 = 0.01;
@@ -89,8 +90,13 @@ pub(super) const CALM: Duration = Duration::from_secs(10);
 /// The part of the burst that goes beyond such a limit, and the part that may be in flight meanwhile.
 pub(super) const BEYOND: f64 = 0.5;
 pub(super) const FEW_IN_FLIGHT: f64 = 0.25;
-/// The number of requests in flight with which slow start begins.
+/// The number of requests of unknown outcome with which slow start begins.
 pub(super) const SLOW_START: f64 = 4.0;
+/// The part of all requests until now that may be of unknown outcome besides: so much of the load is refused at most (sliding,
+/// fixed, hint-short).
+pub(super) const SLOW_START_PART: f64 = 0.11;
+/// The number by which it grows with each call that passes by silence, because each such round takes the patience (no-limit).
+pub(super) const SLOW_START_SILENT: f64 = 0.15;
 
 /// The shortest stop.
 pub(super) const SHORTEST_STOP: Duration = Duration::from_millis(100);
@@ -134,7 +140,7 @@ pub(super) const MOST_REFUSED: f64 = 0.25;
 pub(super) const MOST_TRIALS: u32 = 8;
 /// The requests that are offered a slot one after the other.
 pub(super) const ALL_CANDIDATES: u32 = 5;
-/// A request that was sent so often is no probe while there are others.
+/// A request that was sent so often is no probe while there are others (refused-each).
 pub(super) const MOST_PROBED: u32 = 4;
 /// The requests at fault after which a claim is dropped, if they are half of the refused ones since (poison).
 pub(super) const ENOUGH_FAULTS: u8 = 3;

@@ -175,7 +175,7 @@ impl KeyState {
         let used_at = self.now.get();
         self.now = self.now.max(context.now.into());
         while let Some(ordinal) = self.next_acquitted(context.now) {
-            self.pass(ordinal, context);
+            self.control.was_silent(ordinal, &self.moment(context));
         }
         let moment = self.moment(context);
         if let Some(since) = self.at_a_time.forget_if_closed(self.in_flight(context.entry)) {

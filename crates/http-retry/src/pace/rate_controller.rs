@@ -182,7 +182,7 @@ impl RateController {
             slot.at = if limit.lets_beyond(moment) { now } else { limit.next() };
         }
         if let Some(opening) = &self.opening
-            && !opening.has_room(moment.unknown)
+            && !opening.has_room(moment.unknown, moment.sends.saturating_add(moment.waiting as u64))
         {
             let at = now + moment.patience;
             let why = if opening.stopped_since().is_some() { Why::Rate } else { Why::SlowStart };

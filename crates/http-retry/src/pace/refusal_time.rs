@@ -7,7 +7,8 @@ use super::constants::{LONGEST_PATIENCE, PATIENCE, SHORTEST_PATIENCE, UNKNOWN_RE
 /// The time that refusals take: a maximum that decays.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct RefusalTime {
-    /// In seconds. It is not a number before a refusal was heard, so that it takes half the memory of an `Option`.
+    /// In seconds. It is below 0 before a refusal was heard, and its amount is then the shortest time of a served call. So it
+    /// takes half the memory of an enum.
     seconds: f64,
 }
 
@@ -20,9 +21,16 @@ impl RefusalTime {
         self.seconds = if time > known { time } else { known + (time - known) * DECAY };
     }
 
+    /// Records how long a served call took.
+    pub(super) fn served_after(&mut self, time: Duration) {
+        if !self.is_known() {
+            self.seconds = self.seconds.max(-time.max(SHORTEST_ANSWER).as_secs_f64());
+        }
+    }
+
     /// Returns whether a refusal was heard.
     pub(super) fn is_known(self) -> bool {
-        !self.seconds.is_nan()
+        self.seconds >= 0.0
     }
 
     /// Returns how long refusals take.
@@ -32,18 +40,29 @@ impl RefusalTime {
 
     /// Returns how long a send may stay without an answer before it counts as served.
     pub(super) fn patience(self) -> Duration {
+        let served = -self.seconds;
+        if !self.is_known() && served <= SHORT_ANSWER {
+            // It may be the network that takes so long, and then refusals do too.
+            return Duration::from_secs_f64(served * LATER_ANSWER).max(self.get() * PATIENCE);
+        }
         (self.get() * PATIENCE).clamp(SHORTEST_PATIENCE, LONGEST_PATIENCE)
     }
 }
 
 impl Default for RefusalTime {
     fn default() -> Self {
-        Self { seconds: f64::NAN }
+        Self { seconds: f64::NEG_INFINITY }
     }
 }
 
 /// The part by which the known time of refusals follows a shorter one.
 const DECAY: f64 = 0.05;
+/// The shortest time of a served call that counts, so that the time is below 0 until a refusal was heard.
+const SHORTEST_ANSWER: Duration = Duration::from_micros(1);
+/// The longest time of a served call that the network alone may take, in seconds.
+const SHORT_ANSWER: f64 = 0.15;
+/// A refusal may take this much longer, because of jitter.
+const LATER_ANSWER: f64 = 1.5;
 
 #[cfg(test)]
 mod tests {
@@ -68,6 +87,22 @@ mod tests {
             assert_eq!(refusals.patience(), expected, "after {took:?}");
         }
         assert!(refusals.is_known());
+    }
+
+    #[test]
+    fn answers_that_come_soon_prolong_the_patience_until_a_refusal_was_heard() {
+        let guess = RefusalTime::default().patience();
+        for (served, expected) in [(20, guess), (140, ms(210)), (400, guess)] {
+            let mut refusals = RefusalTime::default();
+            refusals.served_after(ms(served));
+            assert_eq!(refusals.patience(), expected, "after {served} ms");
+            refusals.served_after(ms(10));
+            assert_eq!(refusals.patience(), guess, "the shortest counts");
+            refusals.refused_after(ms(0));
+            assert_eq!(refusals.patience(), SHORTEST_PATIENCE);
+            refusals.served_after(ms(140));
+            assert_eq!(refusals.patience(), SHORTEST_PATIENCE);
+        }
     }
 
     #[test]

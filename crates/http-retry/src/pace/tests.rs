@@ -15,6 +15,7 @@ mod offers;
 mod open_sends;
 mod properties;
 mod recovery;
+mod slow_start;
 mod wakers;
 
 use std::sync::Arc;

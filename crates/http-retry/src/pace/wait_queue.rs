@@ -187,6 +187,12 @@ impl WaitQueue {
         self.fewest.first().map(|(_, number)| *number)
     }
 
+    /// Returns the first of the requests with the most attempts below `limit` that can be admitted.
+    pub(super) fn most_attempts_below(&self, limit: u32) -> Option<u64> {
+        let (attempts, _) = self.fewest.range(..(limit, 0)).next_back()?;
+        self.fewest.range((*attempts, 0)..).next().map(|(_, number)| *number)
+    }
+
     /// The last to arrive of the tenant that has the most waiters. A full queue rejects it.
     pub(super) fn newest_of_longest_tenant(&self) -> Option<u64> {
         let tenant = self.tenants.longest()?;

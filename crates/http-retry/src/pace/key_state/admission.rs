@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::{Answer, Context, KeyState};
 use crate::pace::constants::{ALL_CANDIDATES, INSTANT, PASS_ON};
 use crate::pace::nanos::Nanos;
+use crate::pace::opening::Opening;
 use crate::pace::rate_controller::Slot;
 use crate::pace::wait_queue::Waiter;
 use crate::pace::wakers::Wakers;
@@ -73,7 +74,13 @@ impl KeyState {
                 return self.go(ticket, slot, context, wakers);
             }
             let why = if slot.why == Why::Rate { Why::Turn } else { slot.why };
-            return self.wait(ticket, self.next_look(ticket.number, &slot, now), why, waker, context, wakers);
+            let until = self.next_look(ticket.number, &slot, now);
+            let answer = self.wait(ticket, until, why, waker, context, wakers);
+            if is_earlier && self.control.opening().is_some_and(Opening::is_slow_start) {
+                // This request is one more that came, so that one more may go.
+                self.offer(context, wakers);
+            }
+            return answer;
         };
         let at = offered.saturating_add(PASS_ON * rank);
         if at <= now {

@@ -60,6 +60,7 @@ impl KeyState {
 
     fn served(&mut self, call: &SentCall, is_news: bool, context: Context<'_>) {
         self.by_attempt.served(call.attempts);
+        self.refusal_time.served_after(context.now.saturating_sub(call.sent_at));
         if is_news {
             self.pass(call.ordinal, context);
         }

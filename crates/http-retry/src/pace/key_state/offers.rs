@@ -46,15 +46,12 @@ impl KeyState {
     }
 
     /// Returns the request that is the next probe: one that was sent least often, or, so that a refusal of all first
-    /// attempts is found out, one that was sent before.
+    /// attempts is found out, each second time the one that was sent most often.
     pub(super) fn prober(&self) -> Option<u64> {
         let refused = self.control.stop_ref().map_or(0, |stop| stop.refused());
-        let is_young = |number: &u64| {
-            self.traffic.queue.get(*number).is_some_and(|waiter| waiter.attempts < MOST_PROBED)
-        };
-        let sent_before =
-            self.traffic.queue.front().next().filter(|number| refused % 2 == 1 && is_young(number));
-        sent_before.or_else(|| self.traffic.queue.fewest_attempts())
+        let queue = &self.traffic.queue;
+        let sent_before = (refused % 2 == 1).then(|| queue.most_attempts_below(MOST_PROBED)).flatten();
+        sent_before.or_else(|| queue.fewest_attempts())
     }
 
     /// Returns the cost of the request that is next. The others wait for its slot, however little they cost.

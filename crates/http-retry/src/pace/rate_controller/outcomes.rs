@@ -38,6 +38,14 @@ impl RateController {
         }
     }
 
+    /// Records that a send has been silent for so long that it counts as served.
+    pub(in crate::pace) fn was_silent(&mut self, ordinal: u64, moment: &Moment) {
+        self.passed(ordinal, moment);
+        if let Some(opening) = &mut self.opening {
+            opening.was_silent();
+        }
+    }
+
     /// Counts the calls that passed while the key was free, before a refused one.
     pub(in crate::pace) fn passed_while_free(&mut self, ordinal: u64, free_since: u64) {
         self.share.served(ordinal.saturating_sub(free_since));
@@ -93,6 +101,9 @@ impl RateController {
                 self.stop(moment);
             }
             return;
+        }
+        if let Some(opening) = &mut self.opening {
+            opening.refused();
         }
         recent.row.refused(refused.ordinal, refused.sent_at, spread(moment));
         recent.hinted_until = recent.hinted_until.max(until.into());

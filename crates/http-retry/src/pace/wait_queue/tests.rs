@@ -158,6 +158,14 @@ fn a_probe_is_the_request_with_the_fewest_attempts_and_passes_nobody_over() {
 }
 
 #[test]
+fn a_probe_may_be_the_first_of_those_with_the_most_attempts_below_a_limit() {
+    let queue = queue([waiter(1), resend(2, 1), resend(3, 3), resend(4, 2), resend(5, 2), early(0, 11)]);
+    for (limit, expected) in [(9, Some(3)), (3, Some(4)), (2, Some(2)), (1, Some(1)), (0, None)] {
+        assert_eq!(queue.most_attempts_below(limit), expected, "below {limit}");
+    }
+}
+
+#[test]
 fn a_request_behind_the_candidates_is_taken_without_passing_over() {
     let mut queue = queue((1..=9).map(waiter));
     assert!(queue.take(7).is_some());
