@@ -20,9 +20,9 @@ const DRAWS: &[(&str, &[&str])] = &[
     ("burst-cold", &["requests=200", "rate=40", "burst=20", "hint=1", "round_trip=40ms"]),
     ("bucket-over", &["rate=60", "time=15s", "load=1.4", "arrivals=poisson", "key=cold", "round_trip=40ms"]),
     ("sliding", &["count=50", "window=4s", "load=closed", "workers=40", "key=cold", "round_trip=50ms"]),
+    ("lifted", &["rate=30", "lifted_at=8s", "queue=yes", "queued=150", "key=cold", "round_trip=40ms"]),
     ("requests-announced", &["count=40", "window=10s", "announces=openai", "key=cold", "round_trip=30ms"]),
     ("noise-5", &["rate=80", "time=20s", "with_hint=yes", "load=closed", "key=cold", "round_trip=60ms"]),
-    ("lifted", &["rate=20", "lifted_at=8s", "queue=yes", "queued=100", "key=cold", "round_trip=40ms"]),
 ];
 
 #[tokio::test(start_paused = true)]
@@ -34,12 +34,12 @@ async fn the_layer_agrees_with_the_simulator_within_5_percent() {
         let (seconds, refused) = Callers::new(&scenario).play(&scenario).await;
         let text = format!("{name}: {seconds:.3} s and {refused} refused; ");
         let text = text + &format!("the simulator: {:.3} s and {}", simulated.time, simulated.refused);
-        // A timer that rings up to a millisecond late changes the order of a few calls.
+        // A timer that rings up to a millisecond late changes the order of a few calls, and how many of them a trial sends.
         let is_near = |value: f64, expected: f64, least: f64| {
             (value - expected).abs() <= (TOLERANCE * expected).max(least)
         };
         let is_near = is_near(seconds, simulated.time, 0.02)
-            && is_near(f64::from(refused), simulated.refused as f64, 2.0);
+            && is_near(f64::from(refused), simulated.refused as f64, 4.0);
         if !is_near {
             differences.push(text);
         }

@@ -60,14 +60,17 @@ pub(super) const FIRST_OPENING: f64 = 0.1;
 
 /// The rate that is used, of the rate that was measured: the queue at the server must drain.
 pub(super) const BELOW: f64 = 0.98;
-/// The growth of the rate in the first second after a cut.
-pub(super) const GROWTH: f64 = 0.01;
-/// The time in which the growth doubles, in seconds (lifted).
-pub(super) const GROWTH_DOUBLES: f64 = 0.7;
-/// How much longer that takes for each cut that confirmed the rate (bucket-over).
-pub(super) const GROWTH_SLOWER: f64 = 0.3;
+/// The growth of the rate in the first second after a cut. What it tries is worth a refused call only after some seconds
+/// (bucket-over, changed).
+pub(super) const GROWTH: f64 = 0.000_5;
+/// The time in which the growth doubles, in seconds. So a limit that is no more is found in some four seconds (lifted).
+pub(super) const GROWTH_DOUBLES: f64 = 0.3;
+/// How much longer that takes for each cut that confirms a rate which was confirmed often (bucket-over).
+pub(super) const GROWTH_SLOWER: f64 = 0.5;
+/// The confirmations that a rate has often. A limit that was met for some seconds only may be lifted soon (lifted).
+pub(super) const OFTEN_CONFIRMED: u8 = 5;
 /// The most confirmations that count.
-pub(super) const MAX_CONFIRMED: u8 = 20;
+pub(super) const MAX_CONFIRMED: u8 = 13;
 /// The largest growth: the rate doubles each half second.
 pub(super) const MAX_GROWTH: f64 = 1.4;
 /// The share of refused calls that is aimed at, at a limit that is always overrun.
@@ -79,6 +82,9 @@ pub(super) const LONG_ENOUGH: f64 = 4.0;
 
 /// The test ends a claim if the rate fell by this part and refusals did not get rarer.
 pub(super) const TEST_FALL: f64 = 0.15;
+/// It ends it only if the rate fell on meanwhile to less than this part. At a limit the rate stays where it is, and a low one
+/// is tried so often that refusals do not get rarer (changed, bucket-over).
+pub(super) const FALLS_ON: f64 = 0.95;
 /// Nothing is known any more of a key that was not used for so long.
 pub(super) const FORGOTTEN: Duration = Duration::from_secs(600);
 /// An offer that is not taken passes on to the next after this time.
@@ -90,6 +96,8 @@ pub(super) const CALM: Duration = Duration::from_secs(10);
 /// The part of the burst that goes beyond such a limit, and the part that may be in flight meanwhile.
 pub(super) const BEYOND: f64 = 0.5;
 pub(super) const FEW_IN_FLIGHT: f64 = 0.25;
+/// The same where the rate was not met yet (keys, bucket-low).
+pub(super) const MORE_IN_FLIGHT: f64 = 0.6;
 /// The number of requests of unknown outcome with which slow start begins.
 pub(super) const SLOW_START: f64 = 4.0;
 /// The part of all requests until now that may be of unknown outcome besides: so much of the load is refused at most (sliding,
@@ -114,6 +122,11 @@ pub(super) const GAP: Duration = Duration::from_secs(1);
 pub(super) const CALLS_OF_GAP: f64 = 4.0;
 /// The calls between two moments by which a rate is measured.
 pub(super) const WELL_MEASURED: f64 = 8.0;
+/// A search does not try more where the queue is soon empty, if it has so many requests, and the first round of the search
+/// besides (burst-cold, burst-known). Few wait also below a limit (bucket-low).
+pub(super) const LEAST_QUEUE: f64 = 4.0;
+/// The calls by which the number that passed in a short span may be wrong.
+pub(super) const UNSURE: f64 = 2.0;
 /// The part by which a search that doubles its rate is too high when it is refused.
 pub(super) const OVERSHOT: f64 = 4.0;
 /// The calls with which a search goes on after a refusal.

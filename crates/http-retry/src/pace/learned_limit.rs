@@ -1,13 +1,15 @@
 //! A limit that was learned: a token bucket like the server's own.
 
+mod claim_test;
 #[cfg(feature = "fleet")]
 mod fleet;
 
 use std::time::Duration;
 
+pub(super) use self::claim_test::ClaimTest;
 use super::constants::{
-    AIM, BELOW, BEYOND, CALM, ENOUGH_FAULTS, FEW_IN_FLIGHT, GROWTH, GROWTH_DOUBLES, GROWTH_SLOWER,
-    MAX_CONFIRMED, MAX_GROWTH,
+    AIM, BELOW, BEYOND, CALM, FEW_IN_FLIGHT, FIRST_SEARCH, GROWTH, GROWTH_DOUBLES, GROWTH_SLOWER,
+    LEAST_QUEUE, LONG_STOP, MAX_CONFIRMED, MAX_GROWTH, MORE_IN_FLIGHT, OFTEN_CONFIRMED,
 };
 use super::nanos::Nanos;
 use super::rate_controller::Moment;
@@ -17,6 +19,8 @@ use super::rate_controller::Moment;
 pub(super) struct LearnedLimit {
     /// In calls a second.
     rate: f64,
+    /// The rate after the last cut.
+    cut_to: f64,
     /// The calls that go at once.
     burst: f64,
     /// The calls that may go now. Below 0 after an overshoot.
@@ -24,6 +28,8 @@ pub(super) struct LearnedLimit {
     level_at: Nanos,
     /// The time of the last cut.
     cut_at: Nanos,
+    /// The time since which requests wait, and no search was refused.
+    waits_from: Nanos,
     /// The time since the last cut in which requests waited.
     pressed: f64,
     /// Since when the level is full, if it is.
@@ -41,63 +47,18 @@ pub(super) struct LearnedLimit {
     pub(super) test: Option<ClaimTest>,
 }
 
-/// The test of a claim: do refusals get rarer where the rate gets lower?
-#[derive(Clone, Copy, Debug)]
-pub(super) struct ClaimTest {
-    /// The highest rate since the test began.
-    pub(super) rate: f64,
-    /// The share of refusals when the rate had fallen, and the answers and refusals since.
-    pub(super) share: f64,
-    pub(super) answers: u32,
-    pub(super) refused: u32,
-    /// `true` once the rate has fallen.
-    pub(super) has_fallen: bool,
-    /// How often in a row the rate has fallen, and the refusals did not get rarer.
-    pub(super) falls: u8,
-    /// The sum of log likelihood ratios of how soon a cut follows the one before.
-    pub(super) soon: f64,
-    /// The refusals since the claim, and the requests that were found to be at fault since. Both are halved now and then.
-    all_refused: u8,
-    faults: u8,
-}
-
-impl ClaimTest {
-    pub(super) fn new(rate: f64) -> Self {
-        let (share, soon, has_fallen) = (0.0, 0.0, false);
-        Self { rate, share, soon, answers: 0, refused: 0, falls: 0, has_fallen, all_refused: 0, faults: 0 }
-    }
-
-    /// Begins to count anew from a rate.
-    pub(super) fn begin(&mut self, rate: f64) {
-        let Self { falls, soon, all_refused, faults, .. } = *self;
-        *self = Self { falls, soon, all_refused, faults, ..Self::new(rate) };
-    }
-
-    /// Counts a refusal, of whatever request.
-    pub(super) fn count_refused(&mut self) {
-        if self.all_refused == u8::MAX {
-            (self.all_refused, self.faults) = (self.all_refused / 2, self.faults / 2);
-        }
-        self.all_refused += 1;
-    }
-
-    /// Counts a request that was found to be at fault. Returns whether the claim came of such requests.
-    pub(super) fn found_fault(&mut self) -> bool {
-        self.faults = self.faults.saturating_add(1);
-        self.faults >= ENOUGH_FAULTS && self.faults >= self.all_refused / 2
-    }
-}
-
 impl LearnedLimit {
     pub(super) fn new(rate: f64, burst: f64, now: Duration) -> Self {
         let rate = rate.clamp(MIN_RATE, MAX_RATE);
         let burst = burst.max(1.0);
         Self {
             rate,
+            cut_to: rate,
             burst,
             level: 0.0,
             level_at: now.into(),
             cut_at: now.into(),
+            waits_from: now.into(),
             pressed: 0.0,
             full_from: None,
             full_at: Nanos::ZERO,
@@ -142,8 +103,18 @@ impl LearnedLimit {
     }
 
     /// Brings the level to now, and lets the rate grow while requests wait.
-    pub(super) fn advance(&mut self, is_pressed: bool, base: f64, moment: &Moment, round: Duration) {
+    pub(super) fn advance(
+        &mut self,
+        is_pressed: bool,
+        base: f64,
+        hint: Duration,
+        moment: &Moment,
+        round: Duration,
+    ) {
         let now = moment.now;
+        if moment.waiting == 0 {
+            self.waits_from = now.into();
+        }
         let time = now.saturating_sub(self.level_at.get()).as_secs_f64();
         if time <= 0.0 {
             return;
@@ -163,16 +134,29 @@ impl LearnedLimit {
             if passing.is_finite() && now > self.full_at.get().saturating_add(KNOWN_TO_PASS) {
                 self.rate = self.rate.max(passing);
             }
+            if self.is_soon_empty(hint, moment) {
+                return;
+            }
             let speed = if self.is_careful { 0.35 } else { 1.0 } / round.as_secs_f64();
             let doublings = time * speed.min((self.rate / CALLS_TO_DOUBLE).max(1.0));
             self.rate = (self.rate * doublings.min(1.0).exp2()).min(MAX_RATE);
         } else if is_pressed {
-            let doubles = GROWTH_DOUBLES * (1.0 + GROWTH_SLOWER * f64::from(self.confirmed));
+            let often = f64::from(self.confirmed.saturating_sub(OFTEN_CONFIRMED));
+            let doubles = GROWTH_DOUBLES * (1.0 + GROWTH_SLOWER * often);
             let speed = (GROWTH * (self.pressed / doubles).exp2()).min(MAX_GROWTH);
             let by_calls = (1.0 - BELOW) * (AIM + 1.5 * (base - AIM)) * self.rate;
             self.pressed += time;
             self.rate = (self.rate * ((speed + by_calls).min(MAX_GROWTH) * time).exp()).min(MAX_RATE);
         }
+    }
+
+    /// Returns whether all who wait have gone before a call that is refused now could come back. Then to try more can only
+    /// cost time.
+    fn is_soon_empty(&self, hint: Duration, moment: &Moment) -> bool {
+        let left = self.waits_from.get().saturating_add(hint).saturating_sub(moment.now);
+        let waiting = moment.waiting as f64;
+        let is_queue = waiting > LEAST_QUEUE + FIRST_SEARCH * self.burst;
+        is_queue && hint <= LONG_STOP && waiting <= self.rate * left.as_secs_f64()
     }
 
     /// Returns when the next may go.
@@ -187,7 +171,8 @@ impl LearnedLimit {
         moment.waiting == 0
             && moment.now > self.cut_at.get().saturating_add(CALM)
             && self.level > -BEYOND * self.burst
-            && (moment.unknown as f64) < (FEW_IN_FLIGHT * self.burst).max(3.0)
+            && (moment.unknown as f64)
+                < (if self.is_search { MORE_IN_FLIGHT } else { FEW_IN_FLIGHT } * self.burst).max(3.0)
     }
 
     pub(super) fn sent(&mut self) {
@@ -197,6 +182,10 @@ impl LearnedLimit {
             self.full_at = self.level_at;
         }
         self.level -= 1.0;
+        if self.is_search {
+            // What went beyond a rate that was never met is no debt.
+            self.level = self.level.max(-1.0);
+        }
         self.since_full = self.since_full.saturating_add(1);
     }
 
@@ -225,7 +214,7 @@ impl LearnedLimit {
     pub(super) fn search_again(&mut self, rate: f64, now: Duration) {
         (self.is_search, self.is_careful) = (true, true);
         self.rate = rate.clamp(MIN_RATE, MAX_RATE);
-        self.cut_at = now.into();
+        (self.cut_at, self.waits_from) = (now.into(), now.into());
         self.since_full = NEVER_FULL;
     }
 
@@ -233,23 +222,27 @@ impl LearnedLimit {
     pub(super) fn measured(&mut self, rate: f64, now: Duration) {
         self.is_search = false;
         self.rate = (rate * BELOW).clamp(MIN_RATE, MAX_RATE);
+        self.cut_to = self.rate;
         (self.cut_at, self.pressed, self.confirmed) = (now.into(), 0.0, 0);
     }
 
     /// Cuts the rate to what was measured, by a half at most, or a little.
     pub(super) fn cut(&mut self, measured: Option<f64>, now: Duration) {
         self.is_search = false;
-        // A rate that was confirmed is the same within what chance does to a measurement.
-        let measured = measured.unwrap_or(self.rate).min(self.rate);
+        // What it has grown by since the last cut was only tried.
+        let known = self.rate.min(self.cut_to / BELOW);
+        let measured = measured.unwrap_or(known).min(self.rate);
         // Between the two, because refusals by chance make the measure too low.
-        let is_near = measured >= NEAR * self.rate;
-        let rate = if is_near { 0.5 * (measured + self.rate) } else { measured };
-        if measured >= CONFIRMS * self.rate {
+        let is_near = (NEAR * known..=known / NEAR).contains(&measured);
+        let rate = if is_near { 0.5 * (measured + known) } else { measured };
+        // A rate that was confirmed is the same within what chance does to a measurement.
+        if (CONFIRMS * known..=known / CONFIRMS).contains(&measured) {
             self.confirmed = (self.confirmed + 1).min(MAX_CONFIRMED);
         } else {
             self.confirmed = 0;
         }
         self.rate = (rate.clamp(0.5 * self.rate, self.rate) * BELOW).clamp(MIN_RATE, MAX_RATE);
+        self.cut_to = self.rate;
         self.cut_at = now.into();
         self.pressed = 0.0;
         self.level = self.level.max(-(self.rate * LONGEST_DEBT).max(2.0));
@@ -295,3 +288,6 @@ const SAVED: Duration = Duration::from_millis(300);
 const LONGEST_GAP: f64 = 120.0;
 /// The longest time in which an overshoot is paid back, in seconds.
 const LONGEST_DEBT: f64 = 1.0;
+
+#[cfg(test)]
+mod tests;

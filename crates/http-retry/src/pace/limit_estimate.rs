@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::constants::UNSURE;
 use super::lazy_box::AtRest;
 use super::nanos::Nanos;
 
@@ -109,6 +110,21 @@ impl LimitEstimate {
         longest
     }
 
+    /// Returns the most that the rate can be, by the spans in which fewer passed than it is known by.
+    pub(super) fn most(&self, enough: f64) -> Option<f64> {
+        let newest = self.last.as_ref()?;
+        let spans = self.before.iter().rev().map(|moment| {
+            let time = newest.newest_at.saturating_sub(moment.newest_at.get()).as_secs_f64();
+            let passed = newest.passed.saturating_sub(moment.passed) as f64;
+            (passed, time)
+        });
+        let spans = spans.take_while(|(passed, time)| *time <= LONGEST_SPAN && *passed < enough);
+        spans
+            .filter(|(_, time)| *time > 0.0)
+            .map(|(passed, time)| (passed + UNSURE) / time)
+            .min_by(f64::total_cmp)
+    }
+
     /// Returns how many calls were refused at the last moment.
     pub(super) fn refused_lately(&self) -> f64 {
         self.last.as_ref().map_or(0.0, |moment| moment.refused as f64)
@@ -137,7 +153,7 @@ impl AtRest for LimitEstimate {
 }
 
 /// The longest time between two moments, in seconds. The limit may have had room in a longer one.
-const LONGEST_SPAN: f64 = 10.0;
+const LONGEST_SPAN: f64 = 30.0;
 /// The number of moments that are kept.
 const MOMENTS: usize = 16;
 

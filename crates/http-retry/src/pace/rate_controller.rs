@@ -13,13 +13,12 @@ use std::time::Duration;
 
 use self::recent::Recent;
 use super::Why;
-use super::constants::{CALLS_OF_GAP, FORGOTTEN, GAP, ROUNDS_OF_OPENING, SHORTEST_ROUND, TICK};
+use super::constants::{CALLS_OF_GAP, CALM, FORGOTTEN, GAP, ROUNDS_OF_OPENING, SHORTEST_ROUND, TICK};
 use super::early_probe::EarlyProbe;
 use super::lazy_box::LazyBox;
 use super::learned_limit::LearnedLimit;
 use super::nanos::Nanos;
 use super::opening::Opening;
-use super::row::Row;
 use super::share::Share;
 use super::stop::Stop;
 
@@ -41,6 +40,8 @@ pub(super) struct RateController {
     early: EarlyProbe,
     /// The longest of the precise hints since the last measure, in nanoseconds. They are shorter than a second.
     slot_hint: Option<NonZeroU32>,
+    /// The hint of the last refusal for the key, or 0.
+    hint: Nanos,
     /// The number of calls that went through at once before the limit was met.
     burst: f32,
     /// `true` if nothing was sent for a while since the limit was last met, so that it may have been full in between.
@@ -109,6 +110,7 @@ impl RateController {
             stops: 0,
             early: EarlyProbe::default(),
             slot_hint: None,
+            hint: Nanos::ZERO,
             burst: 0.0,
             has_gap: false,
         }
@@ -146,7 +148,7 @@ impl RateController {
         let base = self.share.base();
         if let Some(limit) = &mut self.limit {
             let is_held = self.stop.is_some() || self.opening.is_some() || self.settling.is_some();
-            limit.advance(moment.waiting > 0 && !is_held, base, moment, round(moment));
+            limit.advance(moment.waiting > 0 && !is_held, base, self.hint.get(), moment, round(moment));
         }
         if let Some(settling) = self.settling.take_if(|settling| settling.at.get() <= now) {
             // Nobody may have called for a long time since.
@@ -156,8 +158,13 @@ impl RateController {
             // What was saved is used up.
             self.opening.take_if(|opening| opening.passed_count() > 0.0);
         }
+        // After a rest, what stopped the key or met its limit is over.
+        let has_rested = now > self.sent_at.get().saturating_add(CALM);
+        let is_over = |opening: &mut Box<Opening>| {
+            opening.rounds() >= ROUNDS_OF_OPENING || has_rested && opening.stopped_since().is_some()
+        };
         if moment.waiting == 0
-            && let Some(opening) = self.opening.take_if(|opening| opening.rounds() >= ROUNDS_OF_OPENING)
+            && let Some(opening) = self.opening.take_if(is_over)
         {
             self.end_opening(&opening, moment);
         }
@@ -231,19 +238,6 @@ impl RateController {
 
     pub(super) fn long_share(&self) -> f64 {
         self.share.long()
-    }
-
-    /// Forgets the limit of a rate: another rule explains the refusals.
-    pub(super) fn forget_limit(&mut self) {
-        (self.limit, self.opening, self.stop, self.settling) = (None, None, None, None);
-    }
-
-    /// Another rule explains the refusals.
-    pub(super) fn explained(&mut self) {
-        self.share.begin();
-        if let Some(recent) = self.recent.present_mut() {
-            recent.row = Row::default();
-        }
     }
 
     /// Drops the claim of a limit: so many calls are refused whatever it is. The requests that wait follow in rounds.

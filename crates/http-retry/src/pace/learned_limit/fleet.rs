@@ -10,6 +10,7 @@ impl LearnedLimit {
     pub(in crate::pace) fn hear(&mut self, rate: f64, burst: f64, now: Duration) {
         let is_lower = rate < self.rate;
         self.rate = rate.clamp(MIN_RATE, MAX_RATE);
+        self.cut_to = self.rate;
         self.burst = burst.max(1.0);
         (self.is_search, self.is_careful) = (false, false);
         if is_lower {
@@ -20,6 +21,7 @@ impl LearnedLimit {
     /// Changes the rate by a factor, to at least that of the store, and the burst.
     pub(in crate::pace) fn scale(&mut self, scale: &Scale) {
         self.rate = (self.rate * scale.factor).max(scale.rate).clamp(MIN_RATE, MAX_RATE);
+        self.cut_to *= scale.factor;
         self.burst = scale.burst.max(1.0);
     }
 

@@ -80,3 +80,14 @@ fn the_order_of_the_answers_of_one_moment_does_not_matter() {
     };
     assert_eq!(refuse([50, 51, 52, 53]), refuse([53, 51, 50, 52]));
 }
+
+#[test]
+fn few_calls_bound_the_rate_before_it_is_known() {
+    for (rate, load) in [(5.0, 9.0), (16.0, 66.0), (200.0, 300.0)] {
+        let estimate = estimate(rate, load, 5.0 / (load - rate) + 12.0 / rate);
+        let (enough, most) = (40.0, estimate.most(40.0).unwrap());
+        assert!(estimate.rate(enough).is_none_or(|(_, passed)| passed < enough));
+        assert!(most >= rate && most < 1.5 * rate, "{most} of {rate} at {load}");
+    }
+    assert_eq!(LimitEstimate::default().most(40.0), None);
+}

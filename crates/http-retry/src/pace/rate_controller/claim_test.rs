@@ -2,8 +2,8 @@
 
 use super::{Moment, RateController, Refused};
 use crate::pace::constants::{
-    CHANCE, ENOUGH_PASSED, FALLS, FIRST_BASE, LATER, LEAST_FAULTY, LEAST_NOISE, LONG_ENOUGH, MOST_NOISE,
-    MUCH_REFUSED, SOON, SOON_BY_CHANCE, TEST_FALL, WELL_MEASURED,
+    CHANCE, ENOUGH_PASSED, FALLS, FALLS_ON, FIRST_BASE, LATER, LEAST_FAULTY, LEAST_NOISE, LONG_ENOUGH,
+    MOST_NOISE, MUCH_REFUSED, SOON, SOON_BY_CHANCE, TEST_FALL, WELL_MEASURED,
 };
 use crate::pace::learned_limit::ClaimTest;
 
@@ -30,9 +30,11 @@ impl RateController {
             (limit.rate() * LONG_ENOUGH).clamp(WELL_MEASURED, ENOUGH_PASSED)
         };
         let measured = recent.estimate.rate(enough).filter(|(_, passed)| *passed >= enough);
-        let is_measured_well = measured.is_none_or(|(rate, _)| rate > 0.85 * limit.rate());
+        // A rate that is far too high is refused soon as well, so that tells of chance only where the rate is known.
+        let is_measured_well = measured.is_some_and(|(rate, _)| rate > 0.85 * limit.rate());
         let is_soon = is_measured_well && refused.sent_at < limit.cut_at().saturating_add(SOON);
-        limit.cut(measured.map(|(rate, _)| rate), moment.now);
+        let most = recent.estimate.most(enough).filter(|most| *most < limit.rate());
+        limit.cut(measured.map(|(rate, _)| rate).or(most), moment.now);
         limit.exhausted(refused.sent_at, after, moment.now);
         recent.late_before = moment.now.into();
         if let Some(test) = &mut limit.test {
@@ -70,7 +72,7 @@ impl RateController {
         if !test.has_fallen {
             if rate < (1.0 - TEST_FALL) * test.rate {
                 let share = self.share.long();
-                test.begin(test.rate);
+                test.begin(rate);
                 (test.share, test.has_fallen) = (share, true);
             }
             return;
@@ -80,7 +82,8 @@ impl RateController {
             return;
         }
         let share = f64::from(test.refused) / answers;
-        let is_same = share > (0.5 * before).max(FIRST_BASE);
+        // At a limit the rate stays where it is. Chance lets it fall on.
+        let is_same = share > (0.5 * before).max(FIRST_BASE) && rate < FALLS_ON * test.rate;
         // A limit that has fallen is met at its new rate, and refusals get rare there. Chance lets the rate fall on.
         let falls = if is_same { test.falls.saturating_add(1) } else { 0 };
         let is_chance = is_same && (share > LEAST_NOISE || falls >= FALLS) && share < MOST_NOISE;

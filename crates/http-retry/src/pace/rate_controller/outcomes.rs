@@ -5,6 +5,7 @@ use std::num::NonZeroU32;
 use super::{Moment, RateController, Refused, Settling, spread};
 use crate::pace::constants::{LONGEST_SLOT, NOTHING_PASSED, REFUSED_BEFORE, TRIED};
 use crate::pace::opening::Opening;
+use crate::pace::row::Row;
 use crate::pace::stop::Stop;
 
 impl RateController {
@@ -43,6 +44,19 @@ impl RateController {
         self.passed(ordinal, moment);
         if let Some(opening) = &mut self.opening {
             opening.was_silent();
+        }
+    }
+
+    /// Forgets the limit of a rate: another rule explains the refusals.
+    pub(in crate::pace) fn forget_limit(&mut self) {
+        (self.limit, self.opening, self.stop, self.settling) = (None, None, None, None);
+    }
+
+    /// Another rule explains the refusals.
+    pub(in crate::pace) fn explained(&mut self) {
+        self.share.begin();
+        if let Some(recent) = self.recent.present_mut() {
+            recent.row = Row::default();
         }
     }
 
@@ -113,6 +127,7 @@ impl RateController {
         if refused.is_server {
             recent.refused_for_itself();
         } else {
+            self.hint = refused.hint.unwrap_or_default().into();
             self.share.refused();
             recent.estimate.refused(refused.ordinal, refused.sent_at, spread(moment));
         }

@@ -58,3 +58,9 @@ fn few_calls_are_refused_at_a_limit_that_has_fallen_far() {
         assert!(2 * refused < served, "{before} to {after}: {served} served, {refused} refused");
     }
 }
+
+#[test]
+fn a_limit_of_few_calls_a_second_is_not_taken_for_chance() {
+    let (served, refused) = served_and_refused(5.0, 5.0);
+    assert!(served > 225 && refused <= 14, "{served} served, {refused} refused");
+}

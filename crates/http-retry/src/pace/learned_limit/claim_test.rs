@@ -1,0 +1,50 @@
+//! The test of a claim of a limit.
+
+use crate::pace::constants::ENOUGH_FAULTS;
+
+/// The test of a claim: do refusals get rarer where the rate gets lower?
+#[derive(Clone, Copy, Debug)]
+pub(in crate::pace) struct ClaimTest {
+    /// The highest rate since the test began.
+    pub(in crate::pace) rate: f64,
+    /// The share of refusals when the rate had fallen, and the answers and refusals since.
+    pub(in crate::pace) share: f64,
+    pub(in crate::pace) answers: u32,
+    pub(in crate::pace) refused: u32,
+    /// `true` once the rate has fallen.
+    pub(in crate::pace) has_fallen: bool,
+    /// How often in a row the rate has fallen, and the refusals did not get rarer.
+    pub(in crate::pace) falls: u8,
+    /// The sum of log likelihood ratios of how soon a cut follows the one before.
+    pub(in crate::pace) soon: f64,
+    /// The refusals since the claim, and the requests that were found to be at fault since. Both are halved now and then.
+    all_refused: u8,
+    faults: u8,
+}
+
+impl ClaimTest {
+    pub(in crate::pace) fn new(rate: f64) -> Self {
+        let (share, soon, has_fallen) = (0.0, 0.0, false);
+        Self { rate, share, soon, answers: 0, refused: 0, falls: 0, has_fallen, all_refused: 0, faults: 0 }
+    }
+
+    /// Begins to count anew from a rate.
+    pub(in crate::pace) fn begin(&mut self, rate: f64) {
+        let Self { falls, soon, all_refused, faults, .. } = *self;
+        *self = Self { falls, soon, all_refused, faults, ..Self::new(rate) };
+    }
+
+    /// Counts a refusal, of whatever request.
+    pub(in crate::pace) fn count_refused(&mut self) {
+        if self.all_refused == u8::MAX {
+            (self.all_refused, self.faults) = (self.all_refused / 2, self.faults / 2);
+        }
+        self.all_refused += 1;
+    }
+
+    /// Counts a request that was found to be at fault. Returns whether the claim came of such requests.
+    pub(in crate::pace) fn found_fault(&mut self) -> bool {
+        self.faults = self.faults.saturating_add(1);
+        self.faults >= ENOUGH_FAULTS && self.faults >= self.all_refused / 2
+    }
+}
