@@ -53,13 +53,13 @@ fn refused(bucket: &Bucket) -> usize {
     bucket.answers().into_iter().filter(|status| *status != 200).count()
 }
 
-/// Lets the first member meet a limit, and all send 80 more requests. Returns their refused calls and the time.
+/// Lets the first member meet a limit, and all send 160 more requests. Returns their refused calls and the time.
 async fn spend(paces: &[SharedPace]) -> (usize, Duration) {
-    let bucket = Bucket::new(20, 4);
-    burst(&paces[..1], &bucket, 40).await;
+    let bucket = Bucket::new(40, 8);
+    burst(&paces[..1], &bucket, 80).await;
     pass(1_000).await;
     let before = refused(&bucket);
-    let took = burst(paces, &bucket, 80).await;
+    let took = burst(paces, &bucket, 160).await;
     (refused(&bucket) - before, took)
 }
 
