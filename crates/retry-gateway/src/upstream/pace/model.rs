@@ -10,17 +10,18 @@ use std::borrow::Cow;
 /// | `/openai/deployments/NAME/chat/completions` | Azure OpenAI, where a limit is one of a deployment |
 /// | `/model/ID/invoke` | Amazon Bedrock |
 pub(super) fn model_of(path: &str) -> Option<Cow<'_, [u8]>> {
-    let mut segments = path.trim_start_matches('/').split('/');
-    let (mut before, mut at) = ("", segments.next()?);
-    if at == "model" {
+    // Bytes are split with fewer instructions than text.
+    let mut segments = path.as_bytes().split(|byte| *byte == b'/').skip_while(|segment| segment.is_empty());
+    let (mut before, mut at): (&[u8], &[u8]) = (b"", segments.next()?);
+    if at == b"model" {
         // An id of Bedrock has colons. The action behind it tells the path from those of other APIs.
         let id = segments.next().filter(|id| !id.is_empty())?;
         return segments.next().map(|_| decoded(id));
     }
     for segment in segments {
         match at {
-            "models" => return google_model(segment),
-            "deployments" if before == "openai" && !segment.is_empty() => return Some(decoded(segment)),
+            b"models" => return google_model(segment),
+            b"deployments" if before == b"openai" && !segment.is_empty() => return Some(decoded(segment)),
             _ => (before, at) = (at, segment),
         }
     }
@@ -28,7 +29,7 @@ pub(super) fn model_of(path: &str) -> Option<Cow<'_, [u8]>> {
 }
 
 /// Returns the model of a segment, which ends at the colon before the method.
-fn google_model(segment: &str) -> Option<Cow<'_, [u8]>> {
+fn google_model(segment: &[u8]) -> Option<Cow<'_, [u8]>> {
     let decoded = decoded(segment);
     let end = decoded.iter().position(|byte| *byte == b':').unwrap_or(decoded.len());
     let model = match decoded {
@@ -43,13 +44,13 @@ fn google_model(segment: &str) -> Option<Cow<'_, [u8]>> {
 
 /// Decodes the percent-encoding of a segment (RFC 3986 section 2.1), so that all forms of a name are the same
 /// key. A `%` without two digits stays as it is.
-fn decoded(segment: &str) -> Cow<'_, [u8]> {
-    if !segment.contains('%') {
-        return Cow::Borrowed(segment.as_bytes());
+fn decoded(segment: &[u8]) -> Cow<'_, [u8]> {
+    if !segment.contains(&b'%') {
+        return Cow::Borrowed(segment);
     }
     let digit = |byte: Option<&u8>| char::from(*byte?).to_digit(16);
     let mut decoded = Vec::with_capacity(segment.len());
-    let mut rest = segment.as_bytes();
+    let mut rest = segment;
     while let Some((byte, after)) = rest.split_first() {
         let value = digit(after.first()).zip(digit(after.get(1))).filter(|_| *byte == b'%');
         match value.and_then(|(high, low)| u8::try_from(16 * high + low).ok()) {
