@@ -1,4 +1,4 @@
-//! What a member tells of itself, for `/status` and metrics.
+//! A member tells this of itself, for `/status` and metrics.
 
 use std::ops::AddAssign;
 use std::time::Duration;
@@ -25,7 +25,7 @@ pub struct SharedKeyReport {
     pub probe: bool,
 }
 
-/// What the slots and probes of a member came to, over all keys of a pace. The numbers only rise.
+/// Counts what became of the slots and probes of a member, over all keys of a pace. The numbers only rise.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SlotCounts {

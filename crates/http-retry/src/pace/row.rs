@@ -27,17 +27,16 @@ impl Row {
         newest_at: Duration::ZERO,
     };
 
+    /// Begins with the refusal of one send.
+    fn of_one(ordinal: u64, sent_at: Duration) -> Self {
+        let (first, first_at) = (ordinal, sent_at);
+        Self { count: 1, repeated: 0, first, first_at, newest: ordinal, newest_at: sent_at }
+    }
+
     /// Adds the refusal of a send. Calls sent within `spread` of each other may be heard in another order.
     pub(super) fn refused(&mut self, ordinal: u64, sent_at: Duration, spread: Duration) {
         if self.count == 0 {
-            *self = Self {
-                count: 1,
-                repeated: 0,
-                first: ordinal,
-                first_at: sent_at,
-                newest: ordinal,
-                newest_at: sent_at,
-            };
+            *self = Self::of_one(ordinal, sent_at);
             return;
         }
         self.count += 1;
@@ -48,14 +47,7 @@ impl Row {
             (self.newest, self.newest_at) = (ordinal, sent_at);
         }
         if self.passed_between(spread) >= 1.0 {
-            *self = Self {
-                count: 1,
-                repeated: 0,
-                first: ordinal,
-                first_at: sent_at,
-                newest: ordinal,
-                newest_at: sent_at,
-            };
+            *self = Self::of_one(ordinal, sent_at);
         }
     }
 
