@@ -3,6 +3,8 @@
 use clap::Args;
 use retry_sim::fleet::{FleetScenario, fleet_rows, fleet_table};
 
+use crate::print_out::print_out;
+
 /// The options of `fleet`.
 #[derive(Debug, Args)]
 pub(crate) struct FleetArgs {
@@ -32,9 +34,9 @@ pub(crate) fn fleet(args: &FleetArgs) -> anyhow::Result<()> {
     anyhow::ensure!(args.members.iter().all(|members| *members > 0), "a fleet has at least one member");
     let rows = fleet_rows(&scenarios, &args.members, 7_001..7_001 + args.seeds);
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&rows)?);
+        print_out(serde_json::to_string_pretty(&rows)?)?;
     } else {
-        println!("{}", fleet_table(&rows));
+        print_out(fleet_table(&rows))?;
     }
     Ok(())
 }

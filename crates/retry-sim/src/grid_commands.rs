@@ -14,6 +14,8 @@ use retry_sim::grid::{
 use retry_sim::plot_svg;
 use serde_json::json;
 
+use crate::print_out::print_out;
+
 /// The options of `grid`.
 #[derive(Debug, Args)]
 pub(crate) struct GridArgs {
@@ -72,19 +74,19 @@ pub(crate) fn grid(args: &GridArgs) -> anyhow::Result<ExitCode> {
     let holds = held == reports.len();
     if args.json {
         let all = json!({ "seed": args.seed, "draws": args.draws, "holds": holds, "families": reports });
-        println!("{}", serde_json::to_string_pretty(&all)?);
+        print_out(serde_json::to_string_pretty(&all)?)?;
     } else {
-        println!("{}\n", figures_table(&reports));
+        print_out(format_args!("{}\n", figures_table(&reports)))?;
         if let Some(others) = other_misses(&reports) {
-            println!("Other promises that do not hold:\n\n{others}\n");
+            print_out(format_args!("Other promises that do not hold:\n\n{others}\n"))?;
         }
-        println!("{}\n", verdict_table(&reports));
-        println!(
+        print_out(format_args!("{}\n", verdict_table(&reports)))?;
+        print_out(format_args!(
             "{held} of {} families hold. Seeds {} and up, {} draws.",
             reports.len(),
             args.seed,
             args.draws
-        );
+        ))?;
     }
     let is_success = match &expected {
         Some(expected) => compare(&reports, expected),
@@ -121,11 +123,12 @@ fn compare(reports: &[FamilyReport], expected: &[String]) -> bool {
 /// Plays one draw.
 pub(crate) fn one(args: &OneArgs) -> anyhow::Result<()> {
     let (family, draw, runs) = play(&args.family, &args.settings)?;
-    println!("{}\n", family.about);
-    println!("retry-sim one {} seed={} {}\n", family.name, draw.seed, draw.parameters.join(" "));
-    println!("{}\n\n{}", runs_table(&draw), checks_table(&draw.checks));
+    print_out(format_args!("{}\n", family.about))?;
+    let parameters = draw.parameters.join(" ");
+    print_out(format_args!("retry-sim one {} seed={} {parameters}\n", family.name, draw.seed))?;
+    print_out(format_args!("{}\n\n{}", runs_table(&draw), checks_table(&draw.checks)))?;
     if !runs.pace.outcome.trace.is_empty() {
-        println!("\n{}", runs.pace.outcome.trace.join("\n"));
+        print_out(format_args!("\n{}", runs.pace.outcome.trace.join("\n")))?;
     }
     Ok(())
 }

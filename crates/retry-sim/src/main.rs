@@ -2,6 +2,7 @@
 
 mod fleet_command;
 mod grid_commands;
+mod print_out;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,8 +1,9 @@
 //! The grid's families and its command line.
 
 use std::fs;
+use std::io;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use retry_sim::grid::{DrawReport, Family, Setting, Sweep, Value};
 
@@ -175,6 +176,29 @@ fn one_prints_the_draw_its_figures_and_its_promises() {
     }
 }
 
+#[test]
+fn a_reader_that_is_gone_is_no_error() {
+    for args in [
+        &["one", "keys", "seed=3"][..],
+        &["grid", "--family", "no-limit", "--draws", "1", "--json"],
+        &["grid", "--family", "no-limit", "--draws", "1"],
+        &["fleet", "--members", "1", "--seeds", "1", "--row", "half"],
+        &["fleet", "--members", "1", "--seeds", "1", "--row", "half", "--json"],
+    ] {
+        let (reader, writer) = io::pipe().unwrap();
+        drop(reader);
+        let output = command(args).stdout(writer).stderr(Stdio::piped()).output().unwrap();
+        assert!(output.stderr.is_empty(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+        assert!(output.status.success(), "{args:?}: {}", output.status);
+    }
+}
+
 fn retry_sim(args: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_retry-sim")).args(args).output().unwrap()
+    command(args).output().unwrap()
+}
+
+fn command(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_retry-sim"));
+    command.args(args);
+    command
 }
