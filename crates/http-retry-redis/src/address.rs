@@ -10,7 +10,7 @@ pub struct StoreAddress {
     pub url: String,
     /// All nodes speak TLS.
     pub has_tls: bool,
-    /// A password goes to another machine without TLS, so whoever sees the packets can read it.
+    /// A password goes to another machine without TLS, so a machine that sees the packets can read it.
     pub exposes_password: bool,
 }
 

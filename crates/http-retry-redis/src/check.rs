@@ -12,7 +12,7 @@ use crate::error::CheckError;
 use crate::news;
 use crate::scripts::{Call, NO_MEMBER};
 
-/// What a store says of itself, as [`RedisConfig::check`](crate::RedisConfig::check) finds it.
+/// The description that a store gives of itself, as [`RedisConfig::check`](crate::RedisConfig::check) finds it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct StoreCheck {

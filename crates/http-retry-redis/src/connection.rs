@@ -50,7 +50,7 @@ pub(crate) enum Connection {
     Cluster(redis::cluster_async::ClusterConnection),
 }
 
-/// What the store says without being asked.
+/// The messages that the store sends without being asked.
 pub(crate) struct Pushes {
     /// Lines of news.
     pub(crate) news: mpsc::Receiver<String>,
@@ -258,7 +258,7 @@ fn scripts() -> [Script; 4] {
 }
 
 /// Chooses the cryptography of TLS, unless the program did so before. The client of Redis takes that of the process, and panics
-/// where there is none.
+/// if the process has not chosen any.
 fn provide_cryptography() {
     if CryptoProvider::get_default().is_none() {
         // It fails only where another thread has just done the same.

@@ -68,7 +68,7 @@ pub enum CheckError {
     /// The store takes longer than the timeout, so members would be alone.
     #[error("the store took {} ms, longer than the timeout of {} ms", .took.as_millis(), .limit.as_millis())]
     Slow {
-        /// How long the slowest script took.
+        /// The time that the slowest script took.
         took: Duration,
         /// The timeout of the settings.
         limit: Duration,

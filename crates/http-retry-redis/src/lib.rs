@@ -2,7 +2,7 @@
 //!
 //! [`RedisStore`] is the [`Store`](http_retry::fleet::Store) of a fleet. It keeps an entry for each key of a pace and for each
 //! budget, and runs the functions of [`http_retry::fleet::entry`] as scripts in the store. A task of its own moves requests and
-//! answers, so that nobody waits for the network. The handle `Fleet` of `tower-http-retry` (feature `fleet`) uses it.
+//! answers, so that no caller waits for the network. The handle `Fleet` of `tower-http-retry` (feature `fleet`) uses it.
 //!
 //! ```no_run
 //! use tower_http_retry::fleet::Fleet;
@@ -21,7 +21,7 @@
 //!
 //! # The store
 //!
-//! It is Redis 7 or Valkey 8, as a distribution has it: nothing needs to be installed or loaded there. All members of a fleet
+//! It is Redis 7 or Valkey 8, as a distribution ships it: nothing needs to be installed or loaded there. All members of a fleet
 //! name the same store and the same fleet.
 //!
 //! | URL | store |

@@ -138,14 +138,14 @@ impl<'a> RetryContext<'a> {
     }
 
     /// Returns whether the outcome is a refusal of this caller, such as a 429, for which an early resend would be one more
-    /// request too many. A 503 is none, because it says that the server is unwell.
+    /// request too many. A 503 is no such refusal, because it says that the server is unwell.
     pub(crate) fn is_refusal(&self) -> bool {
         let status = self.attempt.outcome.response().map(|head| head.status().as_u16());
         self.cause == RetryCause::Throttled && status.is_some_and(|status| status >= 400 && status != 503)
     }
 
-    /// Returns whether the outcome is a refusal that cost the server no work and that spares its other callers. A 529 is none,
-    /// because it says that the server is overloaded.
+    /// Returns whether the outcome is a refusal that cost the server no work and that spares its other callers. A 529 is no such
+    /// refusal, because it says that the server is overloaded.
     pub(crate) fn is_cheap_refusal(&self) -> bool {
         self.is_refusal() && self.attempt.outcome.response().is_some_and(|head| head.status().as_u16() != 529)
     }

@@ -24,9 +24,9 @@ pub use self::report::{PurseReport, SharedKeyReport, SlotCounts};
 
 /// A connection of one member to the store of its fleet.
 ///
-/// The store of a fleet knows the number and the layout of its member, and adds them to each question. It runs at most the
-/// requests that it gets, in any order, and loses those that it cannot run in time: nothing is queued for a store that does
-/// not answer.
+/// The store of a fleet knows the number and the layout of its member, and adds them to each question. It runs the
+/// requests that it gets in any order. It loses each request that it cannot run in time: nothing is queued for a store that
+/// does not answer.
 pub trait Store: Send + Sync {
     /// Returns the id of an entry. The key is the name of the pace or budget and the bytes of its key, and the store forgets
     /// it. All members of a fleet get the same id for the same bytes, and the id tells nothing of them.

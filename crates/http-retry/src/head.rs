@@ -51,8 +51,8 @@ impl<'a> RequestHead<'a> {
 
     /// Returns whether the method is idempotent by RFC 9110 section 9.2.2, or safe by IANA's registry of methods.
     ///
-    /// The methods that are safe without being in RFC 9110 are PROPFIND, REPORT, SEARCH and QUERY. Those that the registry calls
-    /// idempotent but not safe, such as COPY, MOVE and MKCOL, do not count: a lost answer makes their second attempt fail.
+    /// The methods that are safe without being in RFC 9110 are PROPFIND, REPORT, SEARCH and QUERY. Methods that the registry
+    /// calls idempotent but not safe, such as COPY, MOVE and MKCOL, do not count: a lost answer makes their second attempt fail.
     /// Unknown methods do not count either.
     pub fn has_idempotent_method(&self) -> bool {
         self.method.is_idempotent()
@@ -140,7 +140,7 @@ impl<'a> RequestHead<'a> {
         }
     }
 
-    /// Returns the [`authority`](Self::authority) as raw bytes, of which a `Host` header may have any, and with user and password.
+    /// Returns the [`authority`](Self::authority) as raw bytes, with user and password. A `Host` header may have any bytes.
     #[inline]
     pub(crate) fn authority_bytes(&self) -> Option<&'a [u8]> {
         let host = match self.form {

@@ -158,7 +158,7 @@ const HEADERS: &[(&str, HintParser)] = &[
     (FAMILIES, family::parse),
 ];
 
-/// The name under which [`HEADERS`] has all families. No header has it.
+/// The name under which [`HEADERS`] has all families. No header is called so.
 const FAMILIES: &str = "*";
 
 /// Returns the [`HEADERS`] that a response has, as one bit for each index. Most are absent, and one pass over all names

@@ -88,7 +88,7 @@ pub enum OutcomeMatcher {
     /// A response with one of these statuses that also names a time for the next attempt, as `Retry-After` does. The reset of
     /// a quota is such a time if nothing is left of the quota.
     StatusWithTime(&'static [u16]),
-    /// A response with one of these statuses that is the refusal of a limit: it announces a quota of which nothing is left, in
+    /// A response with one of these statuses that is the refusal of a limit: it announces a quota that is used up, in
     /// any family of rate-limit headers, or names a time for the next attempt.
     StatusOfLimit(&'static [u16]),
     /// A response with one of these statuses in which `x-should-retry` or `stripe-should-retry` is exactly `true`.

@@ -34,10 +34,10 @@
 //!
 //! | what | between whom |
 //! |---|---|
-//! | the rate of a key, the times at which nobody sends, and the probe after them | all members with a pace of the same name, for each key |
+//! | the rate of a key, the times at which no member sends, and the probe after them | all members with a pace of the same name, for each key |
 //! | the tokens of a budget | all members with a budget of the same name |
 //!
-//! A key of which no answer of the server has ever spoken is not shared: its requests go at once, and the store is not asked. Heads,
+//! A key without a refusal or a quota is not shared: its requests go at once, and the store is not asked. Heads,
 //! bodies, credentials and queues are never shared. All members name the same limits for a budget; where they differ, the lowest
 //! count.
 //!
@@ -48,7 +48,7 @@
 //! | the store does not answer in time, or is gone | is [alone](FleetState::Alone): it goes on at its share of the rate, one request at a time, and spends the tokens that it has borrowed and then its part of the minimum |
 //! | the store answers again | joins again, and reports what it sent meanwhile |
 //! | the process ends without [`leave`](Fleet::leave) | its slots and tokens in hand are lost, and the others take its share within 2 s |
-//! | the task of the fleet ends with its runtime, or there is none | is alone for good, with [`UnreachableReason::Closed`] |
+//! | the task of the fleet ends with its runtime, or the program has no runtime | is alone for good, with [`UnreachableReason::Closed`] |
 //!
 //! # Cancel safety
 //!
@@ -89,7 +89,7 @@ pub struct Fleet {
     lease: Duration,
 }
 
-/// Whether the store answers a member.
+/// The state of a member: does the store answer it?
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum FleetState {
@@ -162,7 +162,7 @@ impl Fleet {
         self.shared.state()
     }
 
-    /// Describes the member, with at most `most` keys of each of its paces: those that were used last.
+    /// Describes the member, with at most `most` keys of each of its paces. They are the keys that were used last.
     pub fn report(&self, most: usize) -> FleetReport {
         self.shared.report(timer::monotonic(&TokioTimer), most)
     }

@@ -92,7 +92,7 @@
 //!
 //! With a [`pace`](RetryLayer::pace), requests that share a limit of the server wait for each other. The wait
 //! before a resend and the wait for admission are one, with one time limit, and a resend keeps its place in
-//! the queue. Each request that waits has its own timer, so a future that nobody polls holds no other request.
+//! the queue. Each request that waits has its own timer, so a future that is never polled holds no other request.
 //!
 //! The layer's service is always ready. The layer readies the inner service once the pace admits a request. If
 //! the inner service is not ready then, the admission goes back, and others pass. Once the inner service is

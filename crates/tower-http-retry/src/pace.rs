@@ -51,7 +51,7 @@ impl SharedPace {
         self
     }
 
-    /// Returns whether a request whose key is not fully known would have to wait if its key were one of those that hold requests
+    /// Returns whether a request whose key is not fully known would have to wait if its key were one that holds requests
     /// back now: see [`Pace::may_hold`]. The clock is that of [`TokioTimer`].
     pub fn may_hold(&self, head: &RequestHead<'_>) -> bool {
         self.pace.may_hold(head, || timer::monotonic(&TokioTimer))

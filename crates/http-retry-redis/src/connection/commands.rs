@@ -40,7 +40,7 @@ impl Connection {
     }
 }
 
-/// Adds the texts of an answer, of which arrays and maps have several.
+/// Adds the texts of an answer. Arrays and maps have several.
 fn add_texts(answer: &Value, texts: &mut Vec<String>) {
     match answer {
         Value::BulkString(bytes) => texts.push(String::from_utf8_lossy(bytes).into_owned()),

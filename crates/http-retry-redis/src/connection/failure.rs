@@ -1,4 +1,4 @@
-//! What the errors of the client of Redis mean for the store.
+//! The meaning of the errors of the client of Redis for the store.
 
 use http_retry::fleet::UnreachableReason;
 use redis::{ErrorKind, RedisError, ServerErrorKind};

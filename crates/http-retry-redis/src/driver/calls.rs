@@ -43,7 +43,7 @@ impl Calls {
         }));
     }
 
-    /// Waits for the end of a call. It returns `None` if there is none.
+    /// Waits for the end of a call. It returns `None` if no call is under way.
     pub(super) async fn next(&mut self) -> Option<Ended> {
         let ended = self.calls.next().await?;
         if matches!(ended.request.command, StoreCommand::Lease(_)) {

@@ -47,9 +47,9 @@ impl<'a> ResponseHead<'a> {
         answers.min()
     }
 
-    /// Returns whether the response is the refusal of a limit: a 429, a 403 or 509 that announces a quota of which nothing is
-    /// left or names a time, or a 400, 413, 423, 449 or 529 that names a time. The time is a `Retry-After`, another header of
-    /// the kind, the reset of a quota of which nothing is left, or a [`BodyHint`](crate::BodyHint). A 403 without either is a
+    /// Returns whether the response is the refusal of a limit: a 429, a 403 or 509 that announces a used-up quota
+    /// or names a time, or a 400, 413, 423, 449 or 529 that names a time. The time is a `Retry-After`, another header of
+    /// the kind, the reset of a used-up quota, or a [`BodyHint`](crate::BodyHint). A 403 without either is a
     /// denial. [`rules::limit`] returns the rule.
     pub fn is_rate_limit(&self) -> bool {
         rules::limit(self).is_some()

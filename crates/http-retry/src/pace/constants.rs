@@ -65,7 +65,7 @@ pub(super) const BELOW: f64 = 0.98;
 pub(super) const GROWTH: f64 = 0.000_5;
 /// The time in which the growth doubles, in seconds. So a limit that is no more is found in some four seconds (lifted).
 pub(super) const GROWTH_DOUBLES: f64 = 0.3;
-/// How much longer that takes for each cut that confirms a rate which was confirmed often (bucket-over).
+/// The factor by which that takes longer for each cut that confirms a rate which was confirmed often (bucket-over).
 pub(super) const GROWTH_SLOWER: f64 = 0.5;
 /// The confirmations that a rate has often. A limit that was met for some seconds only may be lifted soon (lifted).
 pub(super) const OFTEN_CONFIRMED: u8 = 5;
@@ -75,9 +75,10 @@ pub(super) const MAX_CONFIRMED: u8 = 13;
 pub(super) const MAX_GROWTH: f64 = 1.4;
 /// The share of refused calls that is aimed at, at a limit that is always overrun.
 pub(super) const AIM: f64 = 0.01;
-/// What is passed between two exhaustions tells the rate if it is so many.
+/// The calls that must pass between two exhaustions for their number to tell the rate.
 pub(super) const ENOUGH_PASSED: f64 = 40.0;
-/// At a low rate, what passed in so many seconds is enough: 40 calls at 3 a second take longer than is remembered (changed).
+/// The seconds in which fewer calls tell the rate too, where it is low: 40 calls at 3 a second take longer than is remembered
+/// (changed).
 pub(super) const LONG_ENOUGH: f64 = 4.0;
 
 /// The test ends a claim if the rate fell by this part and refusals did not get rarer.
@@ -96,7 +97,7 @@ pub(super) const CALM: Duration = Duration::from_secs(10);
 /// The part of the burst that goes beyond such a limit, and the part that may be in flight meanwhile.
 pub(super) const BEYOND: f64 = 0.5;
 pub(super) const FEW_IN_FLIGHT: f64 = 0.25;
-/// The same where the rate was not met yet (keys, bucket-low).
+/// The same share where the rate was not met yet (keys, bucket-low).
 pub(super) const MORE_IN_FLIGHT: f64 = 0.6;
 /// The number of requests of unknown outcome with which slow start begins.
 pub(super) const SLOW_START: f64 = 4.0;

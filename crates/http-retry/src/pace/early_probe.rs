@@ -11,7 +11,7 @@ use super::constants::{
 pub(super) struct EarlyProbe {
     /// The first stop that has an early probe again.
     from: u32,
-    /// How often the part was halved.
+    /// The number of times that the part was halved.
     halved: u8,
     /// The number of stops without one after the last that was refused.
     paused: u8,

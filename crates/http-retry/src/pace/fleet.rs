@@ -12,7 +12,7 @@ impl Pace {
     /// Shares the limits of this pace with the paces of the same name in a fleet. `id` is [`Store::id`](crate::fleet::Store::id)
     /// of the fleet's store. A `lease` is from 50 ms to 2 s, and 200 ms serve most.
     ///
-    /// A key of which no answer has spoken goes as without a fleet. For others, the pace makes
+    /// A key without a refusal or a quota goes as without a fleet. For others, the pace makes
     /// [requests](Self::next_store_request) and hears [events](Self::on_store_event); a request of a caller never waits for the
     /// store if the member's own share would let it go. All members must come to the same bytes for a key: the kinds that are built
     /// in do, and [`per`](Self::per) does for text, bytes and whole numbers, and what is made of them.
@@ -52,7 +52,7 @@ impl Pace {
         self.table.seam.as_deref().and_then(Seam::reason)
     }
 
-    /// Describes the keys that the fleet shares, those that were used last first, and at most `most` of them.
+    /// Describes the keys that the fleet shares, at most `most` of them. The keys that were used last come first.
     pub fn shared_reports(&self, now: Duration, most: usize) -> Vec<SharedKeyReport> {
         self.table.shared_reports(now, most)
     }

@@ -3,19 +3,19 @@
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::Duration;
 
-/// What a key means for the late requests of its group.
+/// The effect of a key on the late requests of its group.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Hold {
     /// The time until which the key may hold requests back. Until then no late request of the group is sent.
     pub(super) until: Duration,
-    /// How many more requests the announced quotas let go before one of them is short, and until when that counts.
+    /// The number of requests that the announced quotas let go before one of them is short, and the time until which that counts.
     pub(super) room: Option<(u32, Duration)>,
 }
 
 /// The groups of a pace, by some bits of their hash, which the hashes of their keys have too.
 ///
 /// A group has no entry of its own: groups with the same bits are taken for one. Then a late request of one waits for its
-/// key although only a key of the other may hold somebody.
+/// key although only a key of the other may hold requests back.
 #[derive(Debug)]
 pub(super) struct Groups {
     groups: Box<[Group]>,
@@ -66,7 +66,7 @@ impl Groups {
         self.until.load(Relaxed) == 0
     }
 
-    /// Returns whether any group may hold somebody. This is cheap.
+    /// Returns whether any group may hold requests back. This is cheap.
     #[inline]
     pub(super) fn any_holds(&self, now: Duration) -> bool {
         self.until.load(Relaxed) > second(now)

@@ -11,7 +11,7 @@ use super::key_state::KeyState;
 use super::ticket::Previous;
 use super::{PaceReport, Permit, Settings, Ticket, entry_cache};
 
-/// One key. The atomic words are all that a request for a free key needs. Those that each request writes are in one half of a
+/// One key. The atomic words are all that a request for a free key needs. The words that each request writes are in one half of a
 /// cache line, so that a thread waits for one line only if another thread sends with the same key. For that, some numbers have
 /// only their lower half. A whole line for each key would take 32 bytes more, because the counts of an `Arc` stand before it.
 #[derive(Debug)]
@@ -181,7 +181,7 @@ impl Borrow<u64> for ByKey {
     }
 }
 
-/// Returns a time in whole seconds, of which 136 years are enough.
+/// Returns a time in whole seconds. They reach for 136 years.
 #[inline]
 fn second(time: Duration) -> u32 {
     u32::try_from(time.as_secs()).unwrap_or(u32::MAX)

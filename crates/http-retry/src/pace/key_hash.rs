@@ -195,7 +195,7 @@ fn at_signs(bytes: u64) -> u64 {
 const EACH: u64 = 0x0101_0101_0101_0101;
 /// The bytes of a length.
 const LENGTH: usize = 4;
-/// As many bytes as an authority and the credential of an LLM API have, and some more.
+/// The bytes of an authority and the credential of an LLM API, and some more.
 const GATHERED: usize = 256;
 
 #[cfg(test)]

@@ -46,7 +46,7 @@ pub(super) struct KeyState {
     lease: Option<Box<super::seam::LeaseState>>,
 }
 
-/// What a call of the key needs besides its state.
+/// The data that a call of the key needs besides its state.
 #[derive(Clone, Copy)]
 pub(super) struct Context<'a> {
     pub(super) entry: &'a KeyEntry,

@@ -1,4 +1,4 @@
-//! Keys of two parts, of which the second may be known only after the send.
+//! Keys of two parts. The second part may be known only after the send.
 
 use std::hash::{BuildHasher, Hasher};
 use std::num::NonZeroU64;
@@ -19,7 +19,7 @@ impl Pace {
     /// known, as a field in the request's body, and then writes the same for all requests.
     ///
     /// The ticket of such a request [is late](Ticket::is_late). While no request with the same first part has to wait, whatever
-    /// its second part is, [`admit_free`](Self::admit_free) admits it: nobody is short then, so its key makes no difference.
+    /// its second part is, [`admit_free`](Self::admit_free) admits it: no key is short then, so its own makes no difference.
     /// [`settle_late`](Self::settle_late) asks for the key if the answer tells something of a limit. To [`poll`](Self::poll),
     /// a late request has the key that is written for it as it is.
     pub fn per_parts(
@@ -57,11 +57,11 @@ impl Pace {
         bytes
     }
 
-    /// Returns whether a late request would have to wait if its key were one of those that may hold requests back: a key with
+    /// Returns whether a late request would have to wait if its key were one that may hold requests back: a key with
     /// the same first part is stopped, has a queue or a limit, has had a refusal in the last seconds, or has less than a tenth
     /// left of an announced quota. The key is worth reading before the request is sent then. The answer may be `true` for the
     /// sake of another first part, because few bits of a hash tell them apart. The clock is read only if any key has ever held
-    /// somebody.
+    /// a request back.
     pub fn may_hold(&self, head: &RequestHead<'_>, now: impl FnOnce() -> Duration) -> bool {
         if self.table.none_has_held() {
             return false;
@@ -83,7 +83,7 @@ impl Pace {
 
     /// Reports the head of the answer to a request that may be late, as [`settle`](Self::settle) does. If it is late and the
     /// answer tells something of a limit, `name` is called, and returns a new ticket of the same request, whose key is now
-    /// known. The answer is booked under that key, and `ticket` has it from then on.
+    /// known. The answer is booked under that key, which `ticket` carries from then on.
     pub fn settle_late(
         &self,
         ticket: &mut Ticket,

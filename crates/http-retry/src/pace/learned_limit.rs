@@ -17,7 +17,7 @@ use super::rate_controller::Moment;
 /// The bucket of one key as far as it is known.
 #[derive(Clone, Debug)]
 pub(super) struct LearnedLimit {
-    /// In calls a second.
+    /// The limit in calls a second.
     rate: f64,
     /// The rate after the last cut.
     cut_to: f64,
@@ -34,7 +34,7 @@ pub(super) struct LearnedLimit {
     pressed: f64,
     /// Since when the level is full, if it is.
     full_from: Option<Nanos>,
-    /// When the level was last full for a while, and how many left since; the largest number if it never was.
+    /// The time at which the level was last full for a while, and the sends since; the largest number if it never was.
     full_at: Nanos,
     since_full: u32,
     /// The cuts that confirmed the rate.

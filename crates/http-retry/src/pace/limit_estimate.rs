@@ -23,7 +23,7 @@ pub(super) struct LimitEstimate {
 /// A moment that is over.
 #[derive(Clone, Copy, Debug)]
 struct Past {
-    /// When the newest refused call left, and the calls that had passed until it.
+    /// The time at which the newest refused call left, and the calls that had passed until it.
     newest_at: Nanos,
     passed: u64,
 }

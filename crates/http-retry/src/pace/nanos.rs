@@ -1,4 +1,4 @@
-//! Times in half the memory of a `Duration`, for the states of keys, of which there may be many.
+//! Times in half the memory of a `Duration`, because there may be many states of keys.
 
 use std::num::NonZeroU64;
 use std::time::Duration;

@@ -32,7 +32,7 @@ pub(super) struct RateController {
     /// The first refusals of an opening or a search, while what was in flight with them is not known.
     settling: Option<Box<Settling>>,
     limit: Option<Box<LearnedLimit>>,
-    /// When a limit was first known or looked for.
+    /// The time at which a limit was first known or looked for.
     paced_at: Nanos,
     sent_at: Nanos,
     /// The stops until now.
@@ -58,7 +58,7 @@ struct Settling {
     burst_from: u64,
 }
 
-/// When the next request may go.
+/// The time at which the next request may go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Slot {
     pub(super) at: Duration,
@@ -67,7 +67,7 @@ pub(super) struct Slot {
     pub(super) probe: Option<u32>,
 }
 
-/// What the rule knows of the key's sends when something happens.
+/// The state of the key's sends when something happens.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Moment {
     pub(super) now: Duration,

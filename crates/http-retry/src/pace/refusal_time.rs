@@ -1,4 +1,4 @@
-//! How long refusals take, and so for how long a send may stay without an answer before it counts as served.
+//! The time that refusals take. A send that stays without an answer for some times as long counts as served.
 
 use std::time::Duration;
 
@@ -7,8 +7,8 @@ use super::constants::{LONGEST_PATIENCE, PATIENCE, SHORTEST_PATIENCE, UNKNOWN_RE
 /// The time that refusals take: a maximum that decays.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct RefusalTime {
-    /// In seconds. It is below 0 before a refusal was heard, and its amount is then the shortest time of a served call. So it
-    /// takes half the memory of an enum.
+    /// The time in seconds. It is below 0 before a refusal was heard, and its amount is then the shortest time of a served call.
+    /// So it takes half the memory of an enum.
     seconds: f64,
 }
 

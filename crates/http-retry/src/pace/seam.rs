@@ -18,7 +18,7 @@ pub(super) use self::lease::{Heard, LeaseState, Moment, Scale};
 use crate::fleet::entry::News;
 use crate::fleet::{Id, UnreachableReason};
 
-/// What all shared keys of a pace have in common.
+/// The state that all shared keys of a pace have in common.
 pub(super) struct Seam {
     /// The length of a lease.
     pub(super) lease: Duration,
@@ -43,7 +43,7 @@ struct Inner {
     keys: HashMap<Id, u64>,
     /// The keys that have a request for the store, and when.
     due: BTreeSet<(Duration, u64)>,
-    /// The same by key, and `None` for a key that has no request.
+    /// The same times by key, and `None` for a key that has no request.
     shared: HashMap<u64, Option<Duration>>,
     /// The keys of the requests in flight.
     open: HashMap<u64, u64>,
@@ -214,5 +214,5 @@ impl fmt::Debug for Seam {
 
 /// The time for which such news may hold a request back: a quiet is no longer than that.
 const UNKNOWN_COUNTS: Duration = super::Pace::LONGEST;
-/// The most keys without a request of which news is kept.
+/// The largest number of keys without a request whose news is kept.
 const MOST_UNKNOWN: usize = 10_000;

@@ -127,7 +127,7 @@ impl Share {
 }
 
 impl Drops {
-    /// Returns the number of those that are not forgotten.
+    /// Returns the number of outcomes that are not forgotten.
     fn left(&self, now: Duration) -> f64 {
         let forgotten = now.saturating_sub(self.at.get()).as_secs_f64() / DROP_FORGOTTEN;
         (self.count - forgotten).max(0.0)

@@ -20,7 +20,7 @@ pub(super) struct Stop {
     first_probe: Option<u64>,
     /// Tells the probes of one stop from those of another.
     number: u32,
-    /// When a probe goes before the end, unless its refusal was heard.
+    /// The time at which a probe goes before the end, unless its refusal was heard.
     early_at: Option<Nanos>,
 }
 

@@ -16,7 +16,7 @@ pub struct FleetConfig {
     pub address: StoreAddress,
     /// The name of the fleet: 1 to 32 of `a-z`, `0-9` and `-`.
     pub name: String,
-    /// How far ahead slots are taken, from 50 ms to 2 s.
+    /// The time for which slots are taken ahead, from 50 ms to 2 s.
     pub lease: Duration,
     /// The longest time that the store has for an answer: from 5 ms to 1 s, and below the lease.
     pub timeout: Duration,
@@ -42,7 +42,7 @@ impl FleetConfig {
     }
 }
 
-/// Returns the address of a store with these URLs, of which there is at least one.
+/// Returns the address of a store with these URLs. There is at least one.
 pub(super) fn address_of(store: &[Secret]) -> Result<StoreAddress, ConnectError> {
     settings(store, FleetConfig::NAME).address()
 }

@@ -1,4 +1,4 @@
-//! Values that nobody sees: they may be in the file, in a file of their own, or in the environment.
+//! Values that are never shown: they may be in the file, in a file of their own, or in the environment.
 
 use std::fmt;
 use std::fs;
@@ -40,7 +40,7 @@ impl Secret {
         Self::trimmed(&text, Some(path)).ok_or_else(|| Invalid::new("an empty file"))
     }
 
-    /// Returns the text. Whoever calls this must not show it.
+    /// Returns the text. The caller of this must not show it.
     pub(crate) fn expose(&self) -> &str {
         &self.text
     }

@@ -17,7 +17,7 @@ pub(super) struct EarlierRoutes {
     by_key: HashMap<RouteKey, Vec<usize>>,
 }
 
-/// What the index knows of a route: its host, its path prefix, and the first header that it asks for.
+/// The properties of a route that the index knows: its host, its path prefix, and the first header that it asks for.
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct RouteKey(Option<HostPattern>, String, Option<(HeaderName, HeaderValue)>);
 

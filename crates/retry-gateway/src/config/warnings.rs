@@ -1,4 +1,4 @@
-//! What an operator should know of a configuration that is valid.
+//! The warnings of a configuration that is valid.
 
 use super::root::Config;
 use super::upstream::{PaceKey, UpstreamConfig};

@@ -37,7 +37,7 @@ impl<I: ClientSocket> Drop for ResettingSocket<I> {
     }
 }
 
-/// Resets a connection once its bytes are sent. The reset drops those that are not.
+/// Resets a connection once its bytes are sent. The reset drops all bytes that were not sent.
 fn reset(socket: &TcpStream) {
     let copy = || {
         let runtime = Handle::try_current().ok()?;

@@ -1,7 +1,7 @@
 //! A client that closes its sending side after its request and still reads (RFC 9293 section 3.6), and one that has gone.
 //!
 //! hyper lets such a client have its response, but then reads nothing while a request is active, and so misses
-//! that a client has gone. It also reads nothing while nobody reads the body of the request. This watches the socket
+//! that a client has gone. It also reads nothing while the body of the request is not read. This watches the socket
 //! in its stead. The end of the client's bytes looks the same from a client that still reads and from one that has
 //! closed its socket. Only the latter answers further bytes with a reset. Each response begins with the same byte, so
 //! the gateway sends that byte ahead.

@@ -1,6 +1,6 @@
 //! The reasons for which a request waits, each in one word.
 
-/// The reason for which a request waits, and no endpoint has it.
+/// The reason for which a request waits before it is at an endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum WaitReason {

@@ -1,4 +1,4 @@
-//! Explains what becomes of a request while no endpoint takes connections, where requests wait for the first that does.
+//! Explains what happens to a request while no endpoint takes connections, where requests wait for the first that does.
 
 use std::fmt::{self, Write as _};
 

@@ -44,7 +44,7 @@ enum Trial {
     Silent,
     /// Each request waits for itself.
     Refused,
-    /// After so many responses, the next request waits.
+    /// The next request waits after so many responses.
     Waits { responses: usize, wait: Duration, why: Why },
 }
 
@@ -118,7 +118,7 @@ fn shared(pace: &PaceConfig) -> String {
 const MAX_RESPONSES: usize = 40;
 /// The largest number of polls for one request of a trial.
 const MAX_POLLS: usize = 10_000;
-/// The time from a response to the next request. Requests that come faster are a burst, of which a few more are sent.
+/// The time from a response to the next request. Requests that come faster are a burst, and a few more of them are sent.
 const PAUSE: Duration = Duration::from_millis(100);
 
 #[cfg(test)]

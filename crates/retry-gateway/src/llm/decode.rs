@@ -18,7 +18,7 @@ use self::zstd::ZstdDecoder;
 /// Unpacks a body, piece by piece.
 pub(super) struct BodyDecoder {
     encoding: Encoding,
-    /// The place of this decoder among those that take memory. A body that is not packed needs none.
+    /// The place of this decoder among the decoders that take memory. A body that is not packed needs no place.
     _look: Option<Look<'static>>,
 }
 

@@ -126,7 +126,7 @@ impl RequestRecord {
         targets.has_fallback().then(|| targets.get(self.answered_by()).name.as_str())
     }
 
-    /// Counts a request without an outcome among the pending requests, unless an endpoint has it. `pace_why` tells what it
+    /// Counts a request without an outcome among the pending requests, unless it is at an endpoint. `pace_why` tells what it
     /// waits for at the pace of its upstream. Resolves with an error if it may not wait, or not any longer.
     #[inline]
     pub(crate) fn poll_wait(

@@ -1,4 +1,4 @@
-//! When the gateway stops to serve a connection of a client.
+//! The gateway stops to serve a connection of a client.
 
 use std::future::poll_fn;
 use std::pin::{Pin, pin};

@@ -59,7 +59,7 @@ pub(crate) struct AttemptLine<'a> {
     pub(crate) status: Option<u16>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) error: Option<&'static str>,
-    /// What the system or a library says of the error.
+    /// The text of the error from the system or a library.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) detail: Option<&'a str>,
     pub(crate) at_ms: u64,

@@ -69,7 +69,7 @@ pub(crate) struct AttemptRecord {
     /// The status of the response, or the word for the failure. `None` means that the attempt was dropped before it had
     /// an outcome.
     pub(crate) result: Option<Result<StatusCode, &'static str>>,
-    /// What the system or a library says of the failure.
+    /// The text of the failure from the system or a library.
     pub(crate) detail: Option<Arc<str>>,
     /// The time from the request's start to the attempt's.
     pub(crate) at: Duration,

@@ -41,7 +41,7 @@ impl Balancer {
     /// two random endpoints among the healthy ones. If too few are healthy for the load of all, ejected ones
     /// count as healthy too. With `avoids_tried`, an endpoint that the request has not tried comes before one
     /// that it has, even if it is ejected: a request that failed at the healthy ones has nothing to lose there. Among
-    /// the untried, those that failed last come last. If no others are left, requests try them one after the other, so
+    /// the untried, endpoints that failed last come last. If no others are left, requests try them one after the other, so
     /// that one that is well again is found soon.
     pub(crate) fn choose(&self, request_log: &RequestLog, avoids_tried: bool) -> LoadGuard {
         let endpoints = self.endpoints.load();
@@ -166,9 +166,9 @@ impl Balancer {
     }
 }
 
-/// Returns the endpoint of a resend among those that the request has not tried, or `None` if there is none.
+/// Returns the endpoint of a resend among the endpoints that the request has not tried, or `None` if it has tried all.
 ///
-/// Those that were seen to fail least come first. Of endpoints that are ejected, or would be if more might be, the one
+/// Endpoints that were seen to fail least come first. Of endpoints that are ejected, or would be if more might be, the one
 /// that was not used for the longest time comes first.
 fn choose_untried(endpoints: &[Arc<Endpoint>], mut untried: Candidates) -> Option<usize> {
     let standing =

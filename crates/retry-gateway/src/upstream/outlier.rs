@@ -49,7 +49,7 @@ pub(crate) enum EndpointState {
     Ejected,
 }
 
-/// What the last outcomes of an endpoint say of it, from the best to the worst.
+/// The verdict of the last outcomes of an endpoint, from the best to the worst.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub(crate) enum Standing {

@@ -102,7 +102,7 @@ pub(crate) fn path_names_model(path: &str) -> bool {
 }
 
 /// Hashes the model that the path names, or else the header, or else the body. Returns `false` if the model may stand in the
-/// body, and nobody has read that yet.
+/// body, and the body was not read yet.
 fn hash_model(head: &RequestHead<'_>, name: &HeaderName, hasher: &mut impl Hasher) -> bool {
     if let Some(model) = model_of(head.path()) {
         Some(model).hash(hasher);

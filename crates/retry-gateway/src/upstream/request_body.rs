@@ -152,7 +152,7 @@ impl Body for RequestBody {
     }
 }
 
-/// Those of a body that reads from another one, which has cleaned them.
+/// The trailers of a body that reads from another one, which has cleaned them.
 const CLEANED: RequestTrailers = RequestTrailers { keeps_underscores: true };
 
 /// Returns how a client failed whose body ended with this error.

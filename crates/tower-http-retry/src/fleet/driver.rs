@@ -25,12 +25,12 @@ pub(super) struct Driver {
     unreachable: Option<UnreachableReason>,
     /// The time of the next sign of life.
     join_at: Duration,
-    /// The time at which users that nobody has any more are looked for.
+    /// The time at which the task next looks for users that were dropped.
     tidy_at: Duration,
     leaving: Leaving,
 }
 
-/// How far a member is that leaves.
+/// The progress of a member that leaves.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Leaving {
     No,
@@ -54,7 +54,7 @@ impl Driver {
         }
     }
 
-    /// Runs until the store is closed, or nobody has a handle, a pace or a budget of the fleet.
+    /// Runs until the store is closed, or all handles, paces and budgets of the fleet are dropped.
     pub(super) async fn run(mut self) {
         let mut sleep = pin!(sleep(Duration::ZERO));
         poll_fn(|context| self.poll(sleep.as_mut(), context)).await;
@@ -159,7 +159,7 @@ impl Driver {
         }
     }
 
-    /// Lets paces and budgets go that nobody has any more, once they have given back what they had in hand.
+    /// Lets dropped paces and budgets go, once they have given back what they had in hand.
     fn tidy(&mut self, users: &Users, now: Duration) {
         if self.tidy_at > now {
             return;
@@ -250,7 +250,7 @@ impl Driver {
     }
 }
 
-/// The task ends with its runtime too, and before it has begun. Nobody is left to hear the store then.
+/// The task ends with its runtime too, and before it has begun. No task is left to hear the store then.
 impl Drop for Driver {
     fn drop(&mut self) {
         self.shared.end();

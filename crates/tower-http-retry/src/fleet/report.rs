@@ -1,4 +1,4 @@
-//! What a member tells of itself and its fleet, for `/status`, metrics and logs.
+//! A member describes itself and its fleet, for `/status`, metrics and logs.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use super::FleetState;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct FleetReport {
-    /// Whether the store answers.
+    /// The state of the member: does the store answer?
     pub state: FleetState,
     /// The time for which it has been so.
     pub since: Duration,

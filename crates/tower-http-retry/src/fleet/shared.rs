@@ -1,4 +1,4 @@
-//! What the handles of a member and its task have in common.
+//! The state that the handles of a member and its task have in common.
 
 use std::sync::{Arc, Mutex, OnceLock};
 use std::task::Waker;
@@ -26,7 +26,7 @@ pub(super) struct Shared {
 type Observe = dyn Fn(&FleetEvent) + Send + Sync;
 
 struct Inner {
-    /// All paces and budgets. The list is replaced and never changed, so that nobody holds the lock while one is called.
+    /// All paces and budgets. The list is replaced and never changed, so that no thread holds the lock while one is called.
     users: Users,
     task: Task,
     wants_to_leave: bool,
@@ -96,7 +96,7 @@ impl Shared {
         Arc::clone(&lock(&self.inner).users)
     }
 
-    /// Removes paces and budgets that nobody uses any more.
+    /// Removes paces and budgets that were dropped.
     pub(super) fn remove(&self, is_gone: impl Fn(&User) -> bool) {
         let users = self.users();
         if !users.iter().any(|user| is_gone(user)) {

@@ -74,7 +74,7 @@ impl User {
         !self.has_left.swap(true, Relaxed)
     }
 
-    /// Returns whether no layer has it any more.
+    /// Returns whether all layers with it were dropped.
     pub(super) fn is_unused(&self) -> bool {
         match &self.kind {
             Kind::Pace(pace) => Arc::strong_count(&pace.pace) == 1,

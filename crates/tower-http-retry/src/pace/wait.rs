@@ -6,7 +6,7 @@ use http_retry::Why;
 
 use crate::trace;
 
-/// Why and for how long a request waited for its pace, in the extensions of its response if it waited.
+/// The reason and the length of a wait for the pace, in the extensions of the response of a request that waited.
 ///
 /// ```
 /// # use http::Response;

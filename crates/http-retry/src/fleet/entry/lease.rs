@@ -56,7 +56,7 @@ numbers! {
         serial,
         /// The member's share of the demand, in thousandths.
         share,
-        /// The time at which the entry was made, or 0 if there is none.
+        /// The time at which the entry was made, or 0 if there is no entry.
         born,
         /// The slots that may be taken at once, in thousandths.
         burst,
@@ -68,7 +68,7 @@ numbers! {
 }
 
 impl LeaseAnswer {
-    /// The state of a key of which no rate and no quiet is known. The member goes by its own rule.
+    /// The state of a key without a known rate or a known quiet. The member goes by its own rule.
     pub const FREE: i64 = 0;
     /// The state of a key whose sends need a slot.
     pub const PACED: i64 = 1;

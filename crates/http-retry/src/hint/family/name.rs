@@ -73,7 +73,7 @@ impl<'a> ResetName<'a> {
         }
     }
 
-    /// Returns whether the unit of a number is the millisecond. The `ms` of the prefix `x-ms` is none: it is Microsoft's.
+    /// Returns whether the unit of a number is the millisecond. The `ms` of the prefix `x-ms` is no unit: it is Microsoft's.
     pub(super) fn is_in_milliseconds(&self) -> bool {
         let is_word = |word: &str| matches!(word, "ms" | "msec" | "millis" | "milliseconds");
         let name = self.name.strip_prefix("x-ms-").unwrap_or(self.name);

@@ -1,4 +1,4 @@
-//! The late requests of a key: those that were sent before their key was known, and were counted by its group.
+//! The late requests of a key, which were sent before their key was known and were counted by its group.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;

@@ -33,7 +33,7 @@ impl KeyTable {
         !self.groups.as_ref().is_some_and(holds) && !self.is_in_fleet()
     }
 
-    /// Returns whether there is any group of which a late request may have to wait. This is cheap.
+    /// Returns whether a late request of any group may have to wait. This is cheap.
     pub(in crate::pace) fn may_hold_any(&self, now: Duration) -> bool {
         let Some(groups) = &self.groups else {
             return false;

@@ -24,7 +24,7 @@ impl KeyTable {
         Some(entry)
     }
 
-    /// Forgets a key that is idle: of those that are examined in one shard, the one that was used least recently. The shard
+    /// Forgets a key that is idle: the one that was used least recently among the keys that are examined in one shard. The shard
     /// of the new key is the first that is examined. Returns whether there was one.
     fn forget_one(&self, key: u64, now: Duration) -> bool {
         let first = self.shard_index(key);

@@ -13,7 +13,7 @@ pub(in crate::pace) struct ClaimTest {
     pub(in crate::pace) refused: u32,
     /// `true` once the rate has fallen.
     pub(in crate::pace) has_fallen: bool,
-    /// How often in a row the rate has fallen, and the refusals did not get rarer.
+    /// The number of times in a row that the rate has fallen and the refusals did not get rarer.
     pub(in crate::pace) falls: u8,
     /// The sum of log likelihood ratios of how soon a cut follows the one before.
     pub(in crate::pace) soon: f64,

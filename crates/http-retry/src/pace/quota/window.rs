@@ -20,8 +20,8 @@ pub(super) struct Window {
     heard_at: Duration,
     /// The first moment at which a request was sure to arrive in this window and not in the last one.
     since: Duration,
-    /// The largest difference between times of travel. A request that is faster than those that told of the end must not
-    /// arrive before it.
+    /// The largest difference between times of travel. A request may be faster than the answers that told of the end,
+    /// and must not arrive before it.
     jitter: Duration,
 }
 

@@ -1,4 +1,4 @@
-//! What the rule of a key hears of a fleet.
+//! The rule of a key hears of a fleet.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What the outcome of a call changes.
+//! The outcome of a call changes the rule of its key.
 
 use std::num::NonZeroU32;
 

@@ -8,7 +8,7 @@ use crate::pace::limit_estimate::LimitEstimate;
 use crate::pace::nanos::Nanos;
 use crate::pace::row::Row;
 
-/// What was heard in the last seconds.
+/// The outcomes of the last seconds.
 #[derive(Debug, Default)]
 pub(super) struct Recent {
     pub(super) row: Row,

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use crate::fleet::SlotCounts;
 use crate::fleet::entry::LeaseAnswer;
 
-/// What a send had: a slot, or the reason for which it needed none.
+/// The ground on which a send went: a slot, or the reason for which it needed no slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::pace) enum Send {
     Slot,

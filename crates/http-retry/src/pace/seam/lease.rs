@@ -54,14 +54,14 @@ pub(in crate::pace) struct LeaseState {
     pub(in crate::pace) own_burst: f64,
     /// The right to send the probe ends then.
     probe_until: Option<Duration>,
-    /// When the probe in flight was sent, and when the store last heard of it.
+    /// The time at which the probe in flight was sent, and the time at which the store last heard of it.
     probing: Option<(Duration, Duration)>,
     voided_at: Duration,
     /// `true` once the member gives all slots back.
     is_leaving: bool,
 }
 
-/// What a key knows when it asks.
+/// The knowledge of a key when it asks.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::pace) struct Moment {
     pub(in crate::pace) now: Duration,
@@ -76,7 +76,7 @@ pub(in crate::pace) struct Moment {
     pub(in crate::pace) is_reachable: bool,
 }
 
-/// What an answer or news means for the rule of the key.
+/// The meaning of an answer or of news for the rule of the key.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(in crate::pace) struct Heard {
     /// All sends stop until then.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::fleet::entry::LeaseAnswer;
 
-/// Slots in hand, and those that go back to the store.
+/// Slots in hand, and slots that go back to the store.
 #[derive(Debug, Default)]
 pub(super) struct Slots {
     /// The times of the slots, the earliest first.
@@ -16,7 +16,7 @@ pub(super) struct Slots {
 }
 
 impl Slots {
-    /// Adds the slots of an answer. The time of the first is in microseconds from `now`. Those that no request waits for are
+    /// Adds the slots of an answer. The time of the first is in microseconds from `now`. Slots that no request waits for are
     /// used no sooner than one in each `spread`.
     pub(super) fn add(&mut self, answer: &LeaseAnswer, waiting: usize, spread: Duration, now: Duration) {
         let LeaseAnswer { count, first, gap, .. } = *answer;
@@ -31,7 +31,7 @@ impl Slots {
         }
     }
 
-    /// Gives up slots that are too old, or that are due and more than `most`. Those that were due two leases ago are void: the
+    /// Gives up slots that are too old, or that are due and more than `most`. Slots that were due two leases ago are void: the
     /// member was asleep.
     pub(super) fn tidy(&mut self, most: usize, lease: Duration, now: Duration) {
         while let Some(at) = self.times.front().copied() {

@@ -1,5 +1,5 @@
-//! Which tenant is next: deficit round robin with equal weights. A tenant that had no turn in the round that goes on is before
-//! those that had one, as in FQ-CoDel (RFC 8290), so one that asks for little waits for others of its kind only.
+//! Which tenant is next: deficit round robin with equal weights. A tenant that had no turn in the current round is before
+//! the tenants that had one, as in FQ-CoDel (RFC 8290), so one that asks for little waits for others of its kind only.
 
 mod tenant;
 
@@ -21,7 +21,7 @@ pub(super) struct TenantRing {
     next_place: u64,
     /// The number of the next place when each tenant was charged last.
     charged: BTreeMap<TenantKey, u64>,
-    /// How many tenants have a place of their own.
+    /// The number of tenants that have a place of their own.
     own: usize,
 }
 
@@ -110,7 +110,7 @@ impl TenantRing {
         }
     }
 
-    /// Returns the place of a tenant that joins the ring: at the end, or before those that had a turn in this round. A tenant
+    /// Returns the place of a tenant that joins the ring: at the end, or before the tenants that had a turn in this round. A tenant
     /// is overtaken for so many places at most, however many new ones come.
     fn place_to_join(&mut self, key: TenantKey) -> Turn {
         let mut first_places = self.ring.keys().take(MOST_OVERTAKING as usize);
@@ -228,13 +228,13 @@ impl TenantRing {
         (deficits().min().unwrap_or(0), deficits().max().unwrap_or(0))
     }
 
-    /// How many places were given since the queue was empty.
+    /// Returns the number of places that were given since the queue was empty.
     #[cfg(test)]
     pub(super) fn places(&self) -> u64 {
         self.next_place
     }
 
-    /// How many turns are remembered.
+    /// Returns the number of turns that are remembered.
     #[cfg(test)]
     pub(super) fn turns(&self) -> usize {
         self.charged.len()
@@ -246,7 +246,7 @@ impl TenantRing {
     }
 }
 
-/// How many tenants have a place of their own.
+/// The largest number of tenants that have a place of their own.
 const MAX_TENANTS: usize = 1_024;
 
 /// The places for which a tenant is overtaken by tenants that had no turn in this round.
@@ -255,5 +255,5 @@ const MOST_OVERTAKING: u64 = 64;
 /// The tenants whose last turns are remembered, unless twice as many wait.
 const LEAST_CHARGED: usize = 64;
 
-/// How many tenants are looked at to tell who comes next.
+/// The number of tenants that are looked at to tell which comes next.
 const PLANNED_TENANTS: usize = 2 * CANDIDATES;

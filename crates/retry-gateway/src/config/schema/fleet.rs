@@ -10,7 +10,7 @@ use crate::config::reader::{Table, Value};
 use crate::config::secret::Secret;
 use crate::config::value;
 
-/// Parses the fleet; `None` if there is none, or where a problem was reported.
+/// Parses the fleet. Returns `None` without a fleet, or where a problem was reported.
 pub(super) fn parse(root: &mut Table<'_>) -> Option<FleetConfig> {
     let no_table = Invalid::new("not a table").allowed("{ store = \"redis://127.0.0.1:6379/0\" }");
     // Another value may be the URL of the store with its password.

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering::Relaxed;
 #[derive(Debug, Default)]
 pub(super) struct LookLimit(AtomicUsize);
 
-/// One decoder among those that are counted, until it is dropped.
+/// One of the counted decoders, until it is dropped.
 #[derive(Debug)]
 pub(super) struct Look<'a>(&'a LookLimit);
 
@@ -18,7 +18,7 @@ pub(super) static PACKED_LOOKS: LookLimit = LookLimit(AtomicUsize::new(0));
 const MAX_LOOKS: usize = 256;
 
 impl LookLimit {
-    /// Counts one more decoder. Returns `None` if there are as many as may be: the body is then as one that says nothing.
+    /// Counts one more decoder. Returns `None` at the limit: the body is then as one that says nothing.
     pub(super) fn begin(&self) -> Option<Look<'_>> {
         let one_more = |count: usize| (count < MAX_LOOKS).then_some(count + 1);
         self.0.fetch_update(Relaxed, Relaxed, one_more).ok().map(|_| Look(self))

@@ -1,4 +1,4 @@
-//! What a decoder gives back.
+//! The output of a decoder.
 
 /// The body is malformed, or larger than what the gateway reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -43,6 +43,6 @@ impl ZstdDecoder {
     }
 }
 
-/// The largest window, 8 MiB, as the content encoding has it (RFC 9659 section 3). Usual encoders announce 2 MiB for a stream of
+/// The largest window, 8 MiB, as the content encoding allows (RFC 9659 section 3). Usual encoders announce 2 MiB for a stream of
 /// any length. The window takes no more memory than what was unpacked.
 const MAX_WINDOW_LOG: u32 = 23;

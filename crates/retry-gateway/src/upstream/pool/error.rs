@@ -66,7 +66,7 @@ impl SendError {
         Self::HeadTooLarge(ClassifiedError::new(FailureKind::Permanent, source))
     }
 
-    /// Creates the error of a response of which the client has nothing yet. The endpoint has seen the request, whatever the
+    /// Creates the error of a response before any of it went to the client. The endpoint has seen the request, whatever the
     /// error says.
     pub(crate) fn cut(error: PooledBodyError) -> Self {
         Self::Cut(ClassifiedError::new(FailureKind::MaybeProcessed, error))

@@ -263,6 +263,6 @@ impl fmt::Debug for Http1Connection {
     }
 }
 
-/// The shortest time without a request after which a connection may have died unnoticed. Those that are in use all the time
+/// The shortest time without a request after which a connection may have died unnoticed. Connections in constant use
 /// are spared, so that a server that fails single requests does not cost them.
 const SUSPICIOUS_PAUSE: Duration = Duration::from_millis(100);

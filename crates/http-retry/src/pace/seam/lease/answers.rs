@@ -1,4 +1,4 @@
-//! What a shared key makes of the answers and the news of the store.
+//! A shared key hears the answers and the news of the store.
 
 use std::time::Duration;
 

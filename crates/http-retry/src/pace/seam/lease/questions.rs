@@ -153,7 +153,7 @@ impl LeaseState {
         }
     }
 
-    /// How much faster each served send lets all go: the growth of a learned limit, by time and by calls.
+    /// Returns by how much each served send shortens the gap of all: the growth of a learned limit, by time and by calls.
     fn growth(&self) -> i64 {
         GROWTH_BY_CALL + GROWTH_BY_TIME * self.gap / SECOND
     }

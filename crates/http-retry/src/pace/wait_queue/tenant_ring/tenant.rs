@@ -55,7 +55,7 @@ impl TenantKey {
     }
 }
 
-/// Tells a tenant with a place of its own from those that share one.
+/// Tells a tenant with a place of its own from the tenants that share one.
 const OWN: u64 = 1 << 63;
 
 /// The number of places that all other tenants share.
