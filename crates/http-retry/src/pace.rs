@@ -50,7 +50,7 @@ use http::HeaderName;
 use self::key_function::KeyFunction;
 use self::key_table::KeyTable;
 use self::late::RestOf;
-use self::settings::Settings;
+use self::settings::PaceSettings;
 pub use self::ticket::{Admission, PaceRejection, Permit, Settlement, Ticket};
 pub use self::why::{PaceReport, Why};
 use crate::{ClockReading, RequestHead, ResponseHead};
@@ -127,7 +127,7 @@ impl Pace {
 
     fn keyed(key: impl KeyFunction + 'static) -> Self {
         let (rest, tenant, cost) = (None, None, None);
-        let (hasher, table) = (RandomState::new(), KeyTable::new(Settings::default()));
+        let (hasher, table) = (RandomState::new(), KeyTable::new(PaceSettings::default()));
         Self { key: Box::new(key), rest, tenant, cost, hasher, table }
     }
 
@@ -137,7 +137,7 @@ impl Pace {
     /// together.
     pub fn fair_by<K: Hash>(self, tenant: impl Fn(&RequestHead<'_>) -> K + Send + Sync + 'static) -> Self {
         let tenant: Box<HashOf> = Box::new(move |head, hasher| tenant(head).hash(hasher));
-        let settings = Settings { has_tenants: true, ..*self.table.settings() };
+        let settings = PaceSettings { has_tenants: true, ..*self.table.settings() };
         Self { tenant: Some(tenant), table: self.table.with(settings), ..self }
     }
 
@@ -177,7 +177,7 @@ impl Pace {
         self.with(|settings| settings.waiters = waiters)
     }
 
-    fn with(self, change: impl FnOnce(&mut Settings)) -> Self {
+    fn with(self, change: impl FnOnce(&mut PaceSettings)) -> Self {
         let mut settings = *self.table.settings();
         change(&mut settings);
         Self { table: self.table.with(settings), ..self }

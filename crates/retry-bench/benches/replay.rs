@@ -3,7 +3,7 @@
 use allocation_counter::measure;
 use comfy_table::presets::ASCII_MARKDOWN;
 use comfy_table::{CellAlignment, Table};
-use retry_bench::{Upload, Way};
+use retry_bench::{Upload, UploadKind};
 
 const KIB: usize = 1024;
 const MIB: usize = 1024 * KIB;
@@ -13,7 +13,7 @@ fn main() {
     let mut table = Table::new();
     table.load_style(ASCII_MARKDOWN).set_header([
         "upload",
-        "way",
+        "kind",
         "frames",
         "allocations added",
         "per frame",
@@ -21,14 +21,14 @@ fn main() {
         "most bytes at a time",
     ]);
     for bytes in [KIB, 64 * KIB, MIB, 64 * MIB] {
-        let bare = Upload { bytes, way: Way::Bare }.measure(|run| measure(run));
-        for (name, way) in [
-            ("bare", Way::Bare),
-            ("unbuffered", Way::Unbuffered),
-            ("kept up to 64 KiB", Way::Kept(LIMIT)),
-            ("kept whole", Way::Kept(usize::MAX)),
+        let bare = Upload { bytes, kind: UploadKind::Bare }.measure(|run| measure(run));
+        for (name, kind) in [
+            ("bare", UploadKind::Bare),
+            ("unbuffered", UploadKind::Unbuffered),
+            ("kept up to 64 KiB", UploadKind::Kept(LIMIT)),
+            ("kept whole", UploadKind::Kept(usize::MAX)),
         ] {
-            let upload = Upload { bytes, way };
+            let upload = Upload { bytes, kind };
             let (counts, frames) = (upload.measure(|run| measure(run)), upload.frames());
             let allocations = counts.count_total - bare.count_total;
             let added = counts.bytes_total - bare.bytes_total;

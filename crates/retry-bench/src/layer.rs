@@ -5,5 +5,5 @@ mod upload;
 mod waiting;
 
 pub use self::call::Call;
-pub use self::upload::{Upload, Way};
+pub use self::upload::{Upload, UploadKind};
 pub use self::waiting::{Wait, waiting};

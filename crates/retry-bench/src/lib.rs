@@ -15,7 +15,7 @@ mod waiting;
 
 pub use self::case::Case;
 pub use self::frames::FRAME;
-pub use self::layer::{Call, Upload, Wait, Way, waiting};
+pub use self::layer::{Call, Upload, UploadKind, Wait, waiting};
 pub use self::peers::{Subject, Waiter, at_rest, future_bytes, sleeps_of_a_resend};
 pub use self::send::{Run, prepare};
 pub use self::waiting::{Uri, line};

@@ -1,7 +1,7 @@
 //! The counts that must not grow. They are the same on every machine.
 
 use allocation_counter::measure;
-use retry_bench::{Call, FRAME, Upload, Wait, Way, waiting};
+use retry_bench::{Call, FRAME, Upload, UploadKind, Wait, waiting};
 
 const KIB: usize = 1024;
 const MIB: usize = 1024 * KIB;
@@ -10,12 +10,12 @@ const MIB: usize = 1024 * KIB;
 const ONCE: u64 = 3;
 
 #[track_caller]
-fn check(bytes: usize, way: Way, most_allocations: u64) {
-    let bare = Upload { bytes, way: Way::Bare }.measure(|run| measure(run));
-    let counts = Upload { bytes, way }.measure(|run| measure(run));
+fn check(bytes: usize, kind: UploadKind, most_allocations: u64) {
+    let bare = Upload { bytes, kind: UploadKind::Bare }.measure(|run| measure(run));
+    let counts = Upload { bytes, kind }.measure(|run| measure(run));
     let added = counts.count_total - bare.count_total;
-    assert!(added <= most_allocations, "{added} allocations for {bytes} bytes, {way:?}");
-    assert_eq!(counts.bytes_current, 0, "{bytes} bytes, {way:?}: something is left");
+    assert!(added <= most_allocations, "{added} allocations for {bytes} bytes, {kind:?}");
+    assert_eq!(counts.bytes_current, 0, "{bytes} bytes, {kind:?}: something is left");
 }
 
 /// After the first, whose buffer is used again.
@@ -40,29 +40,29 @@ fn the_future_is_small_beside_those_of_its_attempts() {
 #[test]
 fn a_body_that_passes_unbuffered_allocates_nothing() {
     for bytes in [0, KIB, MIB] {
-        check(bytes, Way::Unbuffered, 0);
+        check(bytes, UploadKind::Unbuffered, 0);
     }
 }
 
 #[test]
 fn a_kept_body_allocates_the_same_whatever_its_size_but_for_the_list_that_grows() {
-    check(0, Way::Kept(MIB), 0);
-    check(KIB, Way::Kept(MIB), ONCE);
-    check(64 * KIB, Way::Kept(MIB), ONCE);
-    check(MIB, Way::Kept(MIB), ONCE + 4);
+    check(0, UploadKind::Kept(MIB), 0);
+    check(KIB, UploadKind::Kept(MIB), ONCE);
+    check(64 * KIB, UploadKind::Kept(MIB), ONCE);
+    check(MIB, UploadKind::Kept(MIB), ONCE + 4);
 }
 
 #[test]
 fn a_large_body_is_kept_whole_where_the_limit_allows_for_it() {
     let (bytes, limit) = (64 * MIB, 64 * MIB);
-    let counts = Upload { bytes, way: Way::Kept(limit) }.measure(|run| measure(run));
+    let counts = Upload { bytes, kind: UploadKind::Kept(limit) }.measure(|run| measure(run));
     assert!(counts.bytes_max >= bytes as u64, "{} bytes at a time", counts.bytes_max);
 }
 
 #[test]
 fn a_large_upload_needs_its_limit_and_one_frame() {
     let limit = 64 * KIB;
-    let counts = Upload { bytes: 64 * MIB, way: Way::Kept(limit) }.measure(|run| measure(run));
+    let counts = Upload { bytes: 64 * MIB, kind: UploadKind::Kept(limit) }.measure(|run| measure(run));
     let most = (limit + FRAME + KIB) as u64;
     assert!(counts.bytes_max <= most, "{} bytes at a time", counts.bytes_max);
 }

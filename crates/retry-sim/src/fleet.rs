@@ -6,6 +6,6 @@ mod server;
 mod table;
 mod world;
 
-pub use self::scenario::{Fault, FleetScenario, Load};
+pub use self::scenario::{Fault, FleetLoad, FleetScenario};
 pub use self::table::{FleetRow, fleet_rows, fleet_table};
 pub use self::world::FleetFigures;

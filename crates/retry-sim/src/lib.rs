@@ -7,6 +7,7 @@ pub mod fleet;
 pub mod grid;
 mod plot;
 mod schedule;
+mod wake_queue;
 
 pub use self::plot::plot_svg;
 pub use self::schedule::schedule_svg;

@@ -17,7 +17,7 @@ use crate::BoxError;
 /// [fails](Self::then_fails).
 #[derive(Debug)]
 pub struct Frames {
-    steps: VecDeque<Step>,
+    steps: VecDeque<BodyEvent>,
     /// The lower bound of a body that does not tell its size exactly.
     at_least: Option<u64>,
     alive: Arc<()>,
@@ -25,7 +25,7 @@ pub struct Frames {
 
 /// One step of a body's script.
 #[derive(Clone, Debug)]
-pub enum Step {
+pub enum BodyEvent {
     /// Yields a frame of data.
     Data(&'static str),
     /// Yields trailers.
@@ -57,11 +57,11 @@ impl Life {
 impl Frames {
     /// Returns a body of these frames.
     pub fn new<const N: usize>(data: [&'static str; N]) -> Self {
-        Self::script(data.map(Step::Data))
+        Self::script(data.map(BodyEvent::Data))
     }
 
     /// Returns a body that takes these steps, and then ends.
-    pub fn script(steps: impl IntoIterator<Item = Step>) -> Self {
+    pub fn script(steps: impl IntoIterator<Item = BodyEvent>) -> Self {
         Self { steps: steps.into_iter().collect(), at_least: None, alive: Arc::default() }
     }
 
@@ -72,20 +72,20 @@ impl Frames {
 
     /// Returns a body that announces this many bytes at least, and never yields one.
     pub fn announced(bytes: u64) -> Self {
-        Self { at_least: Some(bytes), ..Self::script([Step::Stay]) }
+        Self { at_least: Some(bytes), ..Self::script([BodyEvent::Stay]) }
     }
 
     /// Lets it fail instead of its end.
     #[must_use]
     pub fn then_fails(mut self) -> Self {
-        self.steps.push_back(Step::Fail);
+        self.steps.push_back(BodyEvent::Fail);
         Self { at_least: Some(0), ..self }
     }
 
     /// Adds trailers.
     #[must_use]
     pub fn trailers(mut self, trailers: HeaderMap) -> Self {
-        self.steps.push_back(Step::Trailers(trailers));
+        self.steps.push_back(BodyEvent::Trailers(trailers));
         self
     }
 
@@ -105,18 +105,18 @@ impl Body for Frames {
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let Some(step) = self.steps.pop_front() else { return Poll::Ready(None) };
         match step {
-            Step::Data(data) => Poll::Ready(Some(Ok(Frame::data(data.into())))),
-            Step::Trailers(trailers) => Poll::Ready(Some(Ok(Frame::trailers(trailers)))),
-            Step::Yield => {
+            BodyEvent::Data(data) => Poll::Ready(Some(Ok(Frame::data(data.into())))),
+            BodyEvent::Trailers(trailers) => Poll::Ready(Some(Ok(Frame::trailers(trailers)))),
+            BodyEvent::Yield => {
                 cx.waker().wake_by_ref();
                 Poll::Pending
             }
-            Step::Sleep => Poll::Pending,
-            Step::Stay => {
-                self.steps.push_front(Step::Stay);
+            BodyEvent::Sleep => Poll::Pending,
+            BodyEvent::Stay => {
+                self.steps.push_front(BodyEvent::Stay);
                 Poll::Pending
             }
-            Step::Fail => Poll::Ready(Some(Err(FAILURE.into()))),
+            BodyEvent::Fail => Poll::Ready(Some(Err(FAILURE.into()))),
         }
     }
 
@@ -130,7 +130,7 @@ impl Body for Frames {
             size.set_lower(bytes);
             return size;
         }
-        let length = |step: &Step| if let Step::Data(data) = step { data.len() as u64 } else { 0 };
+        let length = |step: &BodyEvent| if let BodyEvent::Data(data) = step { data.len() as u64 } else { 0 };
         SizeHint::with_exact(self.steps.iter().map(length).sum())
     }
 }

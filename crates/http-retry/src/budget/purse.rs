@@ -19,11 +19,11 @@ pub(super) struct Purse {
     members: AtomicU32,
     /// `true` while the fleet's budget is full, so that a success changes nothing.
     is_full: AtomicBool,
-    inner: Mutex<Inner>,
+    inner: Mutex<PurseState>,
 }
 
 #[derive(Default)]
-struct Inner {
+struct PurseState {
     /// The tokens that are borrowed and not spent.
     tokens: i64,
     /// The tokens that successes earned since the last report.
@@ -90,7 +90,7 @@ impl Purse {
     }
 
     /// Returns whether a resend may be in debt. Its report hides behind the resend's own backoff.
-    fn may_owe(&self, inner: &Inner, cost: i64) -> bool {
+    fn may_owe(&self, inner: &PurseState, cost: i64) -> bool {
         let owed = cost + inner.spent + inner.open.map_or(0, |(_, debt, _)| debt);
         if owed > self.capacity / 4 {
             return false;
@@ -140,11 +140,11 @@ impl Purse {
         (self.capacity / (4 * self.members())).max(1_000).min(self.capacity)
     }
 
-    fn is_due(&self, inner: &Inner, now: Duration) -> bool {
+    fn is_due(&self, inner: &PurseState, now: Duration) -> bool {
         self.request_at(inner).is_some_and(|at| at <= now)
     }
 
-    fn request_at(&self, inner: &Inner) -> Option<Duration> {
+    fn request_at(&self, inner: &PurseState) -> Option<Duration> {
         if inner.open.is_some() || inner.is_alone && inner.asked_at.is_some() {
             return None;
         }
@@ -237,7 +237,7 @@ impl Purse {
         }
     }
 
-    fn settle(&self, inner: &mut Inner, answer: &SettleAnswer, want: i64, now: Duration) {
+    fn settle(&self, inner: &mut PurseState, answer: &SettleAnswer, want: i64, now: Duration) {
         // A store that anybody may write to must not open a budget.
         let lent = answer.lent.clamp(0, want);
         inner.tokens += lent;
@@ -253,12 +253,12 @@ impl Purse {
         self.lock().is_leaving = true;
     }
 
-    fn lock(&self) -> MutexGuard<'_, Inner> {
+    fn lock(&self) -> MutexGuard<'_, PurseState> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Inner {
+impl PurseState {
     /// While the member is alone, it has its part of the minimum.
     fn accrue(&mut self, min_rate: i64, part: i64, now: Duration) {
         if !self.is_alone {

@@ -2,14 +2,14 @@
 
 use std::time::SystemTime;
 
-use super::number::{self, Unit};
+use super::number::{self, TimeUnit};
 use super::{Reading, RetryHint, lines};
 use crate::ResponseHead;
 
 /// Parses the longest delay among the values of the header.
 pub(super) fn parse(header: &'static str, head: &ResponseHead<'_>, _: SystemTime) -> Option<Reading> {
-    let delays =
-        lines::values(head.headers(), header).filter_map(|value| number::parse(value, Unit::Milliseconds));
+    let delays = lines::values(head.headers(), header)
+        .filter_map(|value| number::parse(value, TimeUnit::Milliseconds));
     Some(Reading { hint: RetryHint::After(delays.max()?), header, is_precise: true })
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// The unit of the number.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Unit {
+pub(super) enum TimeUnit {
     Seconds,
     Milliseconds,
 }
@@ -13,15 +13,15 @@ pub(super) enum Unit {
 ///
 /// The grammar of `Retry-After` has no fraction, but APIs send it and their SDKs read it. Signs, exponents and units are
 /// refused, because half of the other retry libraries read `2m` as two seconds.
-pub(super) fn parse(value: &[u8], unit: Unit) -> Option<Duration> {
+pub(super) fn parse(value: &[u8], unit: TimeUnit) -> Option<Duration> {
     let (whole, fraction) = match value.iter().position(|&byte| byte == b'.') {
         Some(dot) => (digits(&value[..dot])?, digits(&value[dot + 1..])?),
         None => (digits(value)?, &b"0"[..]),
     };
     let whole = whole.iter().fold(0_u64, |sum, digit| append(sum, *digit));
     let (scale, decimals) = match unit {
-        Unit::Seconds => (1_000, 3),
-        Unit::Milliseconds => (1, 0),
+        TimeUnit::Seconds => (1_000, 3),
+        TimeUnit::Milliseconds => (1, 0),
     };
     let (millis, rest) = fraction.split_at(decimals.min(fraction.len()));
     let millis = (0..decimals).fold(0, |sum, index| append(sum, *millis.get(index).unwrap_or(&b'0')));
@@ -42,34 +42,34 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn check(value: &str, unit: Unit, expected_ms: impl Into<Option<u64>>) {
+    fn check(value: &str, unit: TimeUnit, expected_ms: impl Into<Option<u64>>) {
         let expected = expected_ms.into().map(Duration::from_millis);
         assert_eq!(parse(value.as_bytes(), unit), expected, "{value:?} {unit:?}");
     }
 
     #[test]
     fn decimals_are_rounded_up_to_a_millisecond() {
-        check("1", Unit::Seconds, 1_000);
-        check("1.0", Unit::Seconds, 1_000);
-        check("0.5", Unit::Seconds, 500);
-        check("0.0001", Unit::Seconds, 1);
-        check("2.0015", Unit::Seconds, 2_002);
-        check("1500", Unit::Milliseconds, 1_500);
-        check("1500.5", Unit::Milliseconds, 1_501);
-        check("1500.0", Unit::Milliseconds, 1_500);
+        check("1", TimeUnit::Seconds, 1_000);
+        check("1.0", TimeUnit::Seconds, 1_000);
+        check("0.5", TimeUnit::Seconds, 500);
+        check("0.0001", TimeUnit::Seconds, 1);
+        check("2.0015", TimeUnit::Seconds, 2_002);
+        check("1500", TimeUnit::Milliseconds, 1_500);
+        check("1500.5", TimeUnit::Milliseconds, 1_501);
+        check("1500.0", TimeUnit::Milliseconds, 1_500);
     }
 
     #[test]
     fn too_large_saturates() {
-        check("18446744073709551615", Unit::Milliseconds, u64::MAX);
-        check("18446744073709551615.9999", Unit::Seconds, u64::MAX);
-        check(&"9".repeat(400), Unit::Seconds, u64::MAX);
+        check("18446744073709551615", TimeUnit::Milliseconds, u64::MAX);
+        check("18446744073709551615.9999", TimeUnit::Seconds, u64::MAX);
+        check(&"9".repeat(400), TimeUnit::Seconds, u64::MAX);
     }
 
     #[test]
     fn anything_else_is_no_number() {
         for value in ["", ".", "5.", ".5", "-1", "+1", "1e3", "0x10", "2m", "1 2", "1.2.3", "inf", "NaN"] {
-            check(value, Unit::Seconds, None);
+            check(value, TimeUnit::Seconds, None);
         }
     }
 }

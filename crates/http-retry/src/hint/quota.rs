@@ -3,7 +3,7 @@
 use http::HeaderMap;
 
 use super::lines;
-use super::number::{self, Unit};
+use super::number::{self, TimeUnit};
 use super::trim;
 
 /// The rest of a quota.
@@ -19,7 +19,7 @@ pub(super) fn remaining(headers: &HeaderMap, name: &str) -> Option<Remaining> {
     let numbers = lines::values(headers, name).filter_map(|value| {
         let value = value.split(|byte| *byte == b';').next()?;
         // Only zero matters, so the unit does not.
-        number::parse(trim(value), Unit::Seconds)
+        number::parse(trim(value), TimeUnit::Seconds)
     });
     Some(if numbers.min()?.is_zero() { Remaining::Nothing } else { Remaining::Something })
 }

@@ -158,7 +158,9 @@ fn is_used_up(limit: &Item) -> bool {
 fn seconds(params: &Parameters, key: &str) -> Option<Duration> {
     match params.get(key)? {
         BareItem::Integer(integer) => Some(Duration::from_secs(i64::from(*integer).try_into().ok()?)),
-        BareItem::Decimal(decimal) => number::parse(decimal.to_string().as_bytes(), number::Unit::Seconds),
+        BareItem::Decimal(decimal) => {
+            number::parse(decimal.to_string().as_bytes(), number::TimeUnit::Seconds)
+        }
         _ => None,
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use super::number::{self, Unit};
+use super::number::{self, TimeUnit};
 use super::{Reading, RetryHint, clock, date, lines, rfc3339};
 use crate::ResponseHead;
 
@@ -10,7 +10,7 @@ use crate::ResponseHead;
 pub(super) fn parse(header: &'static str, head: &ResponseHead<'_>, now: SystemTime) -> Option<Reading> {
     let until = |time| (clock::until(time, head.headers(), now), true);
     let delays = lines::values(head.headers(), header).filter_map(|value| {
-        let seconds = number::parse(value, Unit::Seconds).map(|delay| (delay, false));
+        let seconds = number::parse(value, TimeUnit::Seconds).map(|delay| (delay, false));
         seconds.or_else(|| date::parse(value, now).or_else(|| rfc3339::parse(value)).map(until))
     });
     let (delay, is_date) = delays.max()?;

@@ -9,12 +9,12 @@ use super::nanos::Nanos;
 /// The limit of how many at a time, if the key has one.
 #[derive(Debug, Default)]
 pub(super) struct AtATime {
-    limit: Option<Box<Limit>>,
-    evidence: LazyBox<Evidence>,
+    limit: Option<Box<InFlightLimit>>,
+    evidence: LazyBox<InFlightEvidence>,
 }
 
 #[derive(Debug)]
-struct Limit {
+struct InFlightLimit {
     most: f64,
     claimed_at: Duration,
     /// `true` once a call has passed since the claim.
@@ -37,7 +37,7 @@ struct Limit {
 
 /// The numbers of other calls in flight when calls were served, and when calls were refused.
 #[derive(Clone, Copy, Debug, Default)]
-struct Evidence {
+struct InFlightEvidence {
     most_passed: u32,
     passed: u32,
     least_refused: u32,
@@ -68,7 +68,7 @@ impl AtATime {
     /// Forgets a claim that nothing supports: no call is in flight any more, and none has passed since.
     /// Returns when the claim was made.
     pub(super) fn forget_if_closed(&mut self, in_flight: u64) -> Option<Duration> {
-        let is_closed = |limit: &mut Box<Limit>| in_flight == 0 && !limit.has_passed;
+        let is_closed = |limit: &mut Box<InFlightLimit>| in_flight == 0 && !limit.has_passed;
         self.limit.take_if(is_closed).map(|limit| limit.claimed_at)
     }
 
@@ -78,7 +78,7 @@ impl AtATime {
         let (cut_at, is_first, passed) = (learns_until, true, 0.0);
         let (claimed, refused, answers) = (most, 0.0, 0.0);
         let (has_passed, all_refused, faults) = (false, 0, 0);
-        self.limit = Some(Box::new(Limit {
+        self.limit = Some(Box::new(InFlightLimit {
             most,
             claimed_at,
             has_passed,
@@ -110,7 +110,7 @@ impl AtATime {
     /// Returns whether calls were refused beside so many others, and served beside fewer, in so many cases that nothing
     /// else explains it.
     pub(super) fn is_plain(&self) -> bool {
-        let Evidence { most_passed, passed, least_refused, refused, .. } = *self.evidence;
+        let InFlightEvidence { most_passed, passed, least_refused, refused, .. } = *self.evidence;
         refused >= PLAIN && passed >= PLAIN && least_refused >= 1 && most_passed < least_refused
     }
 
@@ -188,7 +188,7 @@ impl AtATime {
     }
 }
 
-impl Limit {
+impl InFlightLimit {
     /// Returns 1 for a call that left beside so few others that no such limit would refuse it: beside none, or beside
     /// clearly fewer than were served at a time.
     fn low(&self, others: u32) -> f64 {
@@ -196,7 +196,7 @@ impl Limit {
     }
 }
 
-impl Evidence {
+impl InFlightEvidence {
     /// Begins anew after a while, because a limit may change.
     fn forget(&mut self) {
         if self.refused + self.passed > FORGETS {
@@ -205,7 +205,7 @@ impl Evidence {
     }
 }
 
-impl AtRest for Evidence {
+impl AtRest for InFlightEvidence {
     const REST: &'static Self =
         &Self { most_passed: 0, passed: 0, least_refused: 0, refused: 0, refused_at: Nanos::ZERO };
 

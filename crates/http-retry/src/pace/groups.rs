@@ -5,7 +5,7 @@ use std::time::Duration;
 
 /// The effect of a key on the late requests of its group.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Hold {
+pub(super) struct LateEffect {
     /// The time until which the key may hold requests back. Until then no late request of the group is sent.
     pub(super) until: Duration,
     /// The number of requests that the announced quotas let go before one of them is short, and the time until which that counts.
@@ -43,7 +43,7 @@ impl Groups {
     }
 
     /// Notes what a key means for its group.
-    pub(super) fn note(&self, key: u64, hold: Hold) {
+    pub(super) fn note(&self, key: u64, hold: LateEffect) {
         let group = self.group(key);
         let mut latest = 0;
         if !hold.until.is_zero() {
@@ -124,9 +124,9 @@ mod tests {
         let key = Groups::key_in(group, u64::MAX);
         assert!(groups.admits(group, NOW) && !groups.any_holds(NOW) && !groups.holds(group, NOW));
         assert!(groups.none_has_held());
-        groups.note(key, Hold { until: Duration::from_secs(70), room: None });
-        groups.note(group, Hold { until: Duration::from_secs(65), room: None });
-        groups.note(group, Hold::default());
+        groups.note(key, LateEffect { until: Duration::from_secs(70), room: None });
+        groups.note(group, LateEffect { until: Duration::from_secs(65), room: None });
+        groups.note(group, LateEffect::default());
         for (time, holds) in
             [(NOW, true), (Duration::from_millis(70_100), true), (Duration::from_secs(71), false)]
         {
@@ -138,10 +138,10 @@ mod tests {
     #[test]
     fn a_group_lets_as_many_go_as_its_quotas_have_room_for() {
         let groups = Groups::new();
-        groups.note(0, Hold { until: Duration::ZERO, room: Some((2, Duration::from_secs(70))) });
+        groups.note(0, LateEffect { until: Duration::ZERO, room: Some((2, Duration::from_secs(70))) });
         assert!(!groups.holds(0, NOW) && groups.admits(0, NOW) && groups.admits(0, NOW));
         assert!(groups.holds(0, NOW) && !groups.admits(0, NOW));
-        groups.note(0, Hold::default());
+        groups.note(0, LateEffect::default());
         assert!(groups.holds(0, NOW), "a key without quotas says nothing of those of another");
         assert!(groups.admits(0, Duration::from_secs(71)));
     }

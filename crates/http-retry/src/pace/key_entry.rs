@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::key_state::KeyState;
 use super::ticket::Previous;
-use super::{PaceReport, Permit, Settings, Ticket, entry_cache};
+use super::{PaceReport, PaceSettings, Permit, Ticket, entry_cache};
 
 /// One key. The atomic words are all that a request for a free key needs. The words that each request writes are in one half of a
 /// cache line, so that a thread waits for one line only if another thread sends with the same key. For that, some numbers have
@@ -40,7 +40,7 @@ pub(super) struct KeyEntry {
 }
 
 impl KeyEntry {
-    pub(super) fn new(key: u64, table: u32, settings: &Settings, now: Duration) -> Self {
+    pub(super) fn new(key: u64, table: u32, settings: &PaceSettings, now: Duration) -> Self {
         Self {
             key,
             table,
@@ -60,7 +60,7 @@ impl KeyEntry {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn report(&self, settings: &Settings, now: Duration) -> PaceReport {
+    pub(super) fn report(&self, settings: &PaceSettings, now: Duration) -> PaceReport {
         match &*self.lock() {
             Some(state) => state.report(self, now),
             None => KeyState::new(settings, now).report(self, now),

@@ -25,7 +25,7 @@ use super::stop::Stop;
 use super::ticket::Previous;
 use super::traffic::Traffic;
 use super::wakers::Wakers;
-use super::{PaceRejection, Permit, Settings, Why};
+use super::{PaceRejection, PaceSettings, Permit, Why};
 use crate::ResponseHead;
 
 /// The state of one key, behind its lock.
@@ -50,7 +50,7 @@ pub(super) struct KeyState {
 #[derive(Clone, Copy)]
 pub(super) struct Context<'a> {
     pub(super) entry: &'a KeyEntry,
-    pub(super) settings: &'a Settings,
+    pub(super) settings: &'a PaceSettings,
     pub(super) now: Duration,
     #[cfg(feature = "fleet")]
     pub(super) seam: Option<&'a super::seam::Seam>,
@@ -58,7 +58,7 @@ pub(super) struct Context<'a> {
 
 /// The answer to a poll.
 #[derive(Debug)]
-pub(super) enum Answer {
+pub(super) enum PollAnswer {
     Go { ordinal: u64, probe: Option<u32>, others: u32 },
     Wait { until: Duration, why: Why },
     Rejected(PaceRejection),
@@ -94,7 +94,7 @@ pub(super) fn is_plainly_served(head: &ResponseHead<'_>) -> bool {
 }
 
 impl KeyState {
-    pub(super) fn new(settings: &Settings, now: Duration) -> Self {
+    pub(super) fn new(settings: &PaceSettings, now: Duration) -> Self {
         Self {
             traffic: LazyBox::default(),
             refusal_time: RefusalTime::default(),

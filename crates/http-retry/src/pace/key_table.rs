@@ -17,14 +17,14 @@ use super::entry_cache;
 use super::groups::Groups;
 use super::hashed::Hashed;
 use super::key_entry::{ByKey, KeyEntry};
-use super::key_state::{Answer, Context, KeyState, SentCall, is_plainly_served};
+use super::key_state::{Context, KeyState, PollAnswer, SentCall, is_plainly_served};
 use super::wakers::Wakers;
-use super::{Admission, PaceRejection, Permit, Settings, Settlement, Ticket, Why};
+use super::{Admission, PaceRejection, PaceSettings, Permit, Settlement, Ticket, Why};
 use crate::{ClockReading, ResponseHead};
 
 /// The keys of a pace, in shards that are locked one at a time.
 pub(super) struct KeyTable {
-    settings: Settings,
+    settings: PaceSettings,
     /// Tells the entries of this table from those of others.
     id: u32,
     shards: Vec<RwLock<Shard>>,
@@ -47,7 +47,7 @@ pub(super) struct KeyTable {
 type Shard = HashSet<ByKey, BuildHasherDefault<Hashed>>;
 
 impl KeyTable {
-    pub(super) fn new(settings: Settings) -> Self {
+    pub(super) fn new(settings: PaceSettings) -> Self {
         let shards = (0..SHARDS).map(|_| RwLock::default()).collect();
         let (keys, waiting, hand) = (AtomicUsize::new(0), AtomicUsize::new(0), AtomicUsize::new(0));
         let (unpaced, numbers, rested_at) = (AtomicU64::new(0), AtomicU64::new(0), AtomicU64::new(0));
@@ -69,7 +69,7 @@ impl KeyTable {
     }
 
     /// Creates an empty table with these settings, and the fleet of this one.
-    pub(super) fn with(self, settings: Settings) -> Self {
+    pub(super) fn with(self, settings: PaceSettings) -> Self {
         Self {
             #[cfg(feature = "fleet")]
             seam: self.seam,
@@ -77,7 +77,7 @@ impl KeyTable {
         }
     }
 
-    pub(super) fn settings(&self) -> &Settings {
+    pub(super) fn settings(&self) -> &PaceSettings {
         &self.settings
     }
 
@@ -143,16 +143,16 @@ impl KeyTable {
             state.poll(ticket, has_room, &mut waker, self.context(&entry, now), wakers)
         });
         match answer {
-            Answer::Go { ordinal, probe, others } => {
+            PollAnswer::Go { ordinal, probe, others } => {
                 ticket.queued = None;
                 let permit = ticket.permit(Some(entry), ordinal, now, probe);
                 Admission::Go(Permit { is_reserved: true, others, ..permit })
             }
-            Answer::Wait { until, why } => {
+            PollAnswer::Wait { until, why } => {
                 ticket.queued = Some(entry);
                 Admission::Wait { until, why }
             }
-            Answer::Rejected(rejection) => {
+            PollAnswer::Rejected(rejection) => {
                 ticket.queued = None;
                 Admission::Rejected(rejection)
             }

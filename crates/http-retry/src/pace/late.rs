@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::groups::Groups;
 #[cfg(feature = "fleet")]
 use super::seam::KeyBytes;
-use super::{Pace, Permit, Settings, Settlement, Ticket};
+use super::{Pace, PaceSettings, Permit, Settlement, Ticket};
 use crate::{ClockReading, RequestHead, ResponseHead};
 
 /// Writes the second part of a key. Returns whether it is known.
@@ -27,7 +27,7 @@ impl Pace {
         rest: impl Fn(&RequestHead<'_>, &mut dyn Hasher) -> bool + Send + Sync + 'static,
     ) -> Self {
         let pace = Self::per_written(first);
-        let settings = Settings { has_parts: true, ..*pace.table.settings() };
+        let settings = PaceSettings { has_parts: true, ..*pace.table.settings() };
         Self { rest: Some(Box::new(rest)), table: pace.table.with(settings), ..pace }
     }
 

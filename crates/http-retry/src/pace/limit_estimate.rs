@@ -13,16 +13,16 @@ use super::nanos::Nanos;
 #[derive(Debug, Default)]
 pub(super) struct LimitEstimate {
     /// The moments that are over.
-    before: Vec<Past>,
+    before: Vec<PastExhaustion>,
     /// The last one, which may still go on.
-    last: Option<Moment>,
+    last: Option<Exhaustion>,
     /// The refused calls since the first moment.
     refused: u64,
 }
 
 /// A moment that is over.
 #[derive(Clone, Copy, Debug)]
-struct Past {
+struct PastExhaustion {
     /// The time at which the newest refused call left, and the calls that had passed until it.
     newest_at: Nanos,
     passed: u64,
@@ -30,7 +30,7 @@ struct Past {
 
 /// A moment at which calls were refused.
 #[derive(Clone, Copy, Debug)]
-struct Moment {
+struct Exhaustion {
     /// The first and the newest refused call, and when they left.
     first: u64,
     first_at: Duration,
@@ -46,7 +46,7 @@ impl LimitEstimate {
     /// Adds the refusal of a send. Refusals of calls that left within `spread` are one moment.
     pub(super) fn refused(&mut self, ordinal: u64, sent_at: Duration, spread: Duration) {
         self.refused += 1;
-        let is_same = |last: &&mut Moment| sent_at <= last.first_at.saturating_add(spread);
+        let is_same = |last: &&mut Exhaustion| sent_at <= last.first_at.saturating_add(spread);
         if let Some(last) = self.last.as_mut().filter(is_same) {
             last.refused += 1;
             if ordinal > last.newest {
@@ -66,9 +66,9 @@ impl LimitEstimate {
                 index % 2 == 0
             });
         }
-        self.before.extend(self.last.map(Past::from));
+        self.before.extend(self.last.map(PastExhaustion::from));
         let passed = (ordinal + 1).saturating_sub(self.refused);
-        self.last = Some(Moment {
+        self.last = Some(Exhaustion {
             first: ordinal,
             first_at: sent_at,
             newest: ordinal,
@@ -138,8 +138,8 @@ impl LimitEstimate {
     }
 }
 
-impl From<Moment> for Past {
-    fn from(moment: Moment) -> Self {
+impl From<Exhaustion> for PastExhaustion {
+    fn from(moment: Exhaustion) -> Self {
         Self { newest_at: moment.newest_at.into(), passed: moment.passed }
     }
 }

@@ -7,7 +7,7 @@ mod window;
 
 use std::time::Duration;
 
-use self::limit::Limit;
+use self::limit::AnnouncedLimit;
 use self::sends::{Open, Sends};
 use super::evidence::Announced;
 
@@ -19,15 +19,15 @@ use super::evidence::Announced;
 #[derive(Debug, Default)]
 pub(super) struct Quotas {
     /// The parts, if any quota is known.
-    known: Option<Box<Known>>,
+    known: Option<Box<AnnouncedQuotas>>,
     /// The reserved sends in flight. They are counted before any quota is known too, because they matter for the first
     /// announcement.
     open: Open,
 }
 
 #[derive(Debug)]
-struct Known {
-    limits: Vec<Limit>,
+struct AnnouncedQuotas {
+    limits: Vec<AnnouncedLimit>,
     sends: Sends,
     /// The time of the last send, or of the first announcement.
     last_sent: Duration,
@@ -75,22 +75,23 @@ impl Quotas {
 
     /// Returns whether the server has announced a quota that is not forgotten. Then quotas decide, and no estimate does.
     pub(super) fn is_known(&self, now: Duration) -> bool {
-        let is_remembered =
-            |known: &Known| known.limits.iter().any(|limit| !limit.is_forgotten(known.last_used, now));
+        let is_remembered = |known: &AnnouncedQuotas| {
+            known.limits.iter().any(|limit| !limit.is_forgotten(known.last_used, now))
+        };
         self.known.as_deref().is_some_and(is_remembered)
     }
 
     /// Takes in what an answer announces. At least one request is let go in each `longest`.
     pub(super) fn hear(&mut self, announced: &Announced, source: Source, longest: Duration, now: Duration) {
         self.forget(now);
-        let known = self.known.get_or_insert_with(|| Box::new(Known::new(now)));
+        let known = self.known.get_or_insert_with(|| Box::new(AnnouncedQuotas::new(now)));
         known.longest = longest;
         known.last_used = known.last_used.max(now);
         let heard = known.sends.hear(announced.unit, &source, now);
         if let Some(limit) = known.limits.iter_mut().find(|limit| limit.name() == announced.name) {
             limit.hear(announced, &heard, &known.sends, &self.open);
         } else if known.limits.len() < MAX_LIMITS {
-            known.limits.push(Limit::new(announced, &heard));
+            known.limits.push(AnnouncedLimit::new(announced, &heard));
         }
         // Of more quotas than that the first ones still bound the sends.
     }
@@ -102,7 +103,7 @@ impl Quotas {
             return now;
         };
         let limits = known.limits.iter().filter(|limit| !limit.is_forgotten(known.last_used, now));
-        let admits_at = |limit: &Limit| limit.admits_at(cost, &known.sends, now);
+        let admits_at = |limit: &AnnouncedLimit| limit.admits_at(cost, &known.sends, now);
         let by_limits = limits.clone().map(|limit| {
             let others = limits.clone().filter(|other| other.is_alternative_to(limit));
             others.map(admits_at).fold(admits_at(limit), Duration::min)
@@ -172,11 +173,13 @@ impl Quotas {
         for limit in &mut known.limits {
             limit.refused(announced, now);
         }
-        let is_refused = |limit: &Limit| announced.iter().any(|refused| refused.name == limit.name());
-        let has_room = |limit: &Limit| limit.admits_at(1, &known.sends, now) <= now;
+        let is_refused =
+            |limit: &AnnouncedLimit| announced.iter().any(|refused| refused.name == limit.name());
+        let has_room = |limit: &AnnouncedLimit| limit.admits_at(1, &known.sends, now) <= now;
         let limits = || known.limits.iter();
-        let is_other =
-            |limit: &Limit| limits().any(|refused| is_refused(refused) && refused.is_alternative_to(limit));
+        let is_other = |limit: &AnnouncedLimit| {
+            limits().any(|refused| is_refused(refused) && refused.is_alternative_to(limit))
+        };
         if limits().any(|limit| !is_refused(limit) && has_room(limit) && is_other(limit)) {
             return;
         }
@@ -197,7 +200,7 @@ impl Quotas {
     }
 }
 
-impl Known {
+impl AnnouncedQuotas {
     fn new(now: Duration) -> Self {
         Self {
             limits: Vec::new(),

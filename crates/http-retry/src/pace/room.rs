@@ -1,6 +1,6 @@
 //! The bound of the queue: who is rejected where too many wait.
 
-use super::Settings;
+use super::PaceSettings;
 use super::wait_queue::WaitQueue;
 use super::wakers::Wakers;
 
@@ -13,7 +13,7 @@ pub(super) fn make(
     queue: &mut WaitQueue,
     tenant: u64,
     has_room: bool,
-    settings: &Settings,
+    settings: &PaceSettings,
     wakers: &mut Wakers,
 ) -> bool {
     let for_key = settings.waiters.div_ceil(PART);

@@ -31,14 +31,14 @@ pub(super) struct Seam {
     members: AtomicU32,
     /// The number of the last request.
     number: AtomicU64,
-    inner: Mutex<Inner>,
+    inner: Mutex<SeamState>,
 }
 
 /// Returns the id of the bytes of a key.
 pub(super) type IdOf = dyn Fn(&[u8]) -> Id + Send + Sync;
 
 #[derive(Default)]
-struct Inner {
+struct SeamState {
     ids: HashMap<u64, Id>,
     keys: HashMap<Id, u64>,
     /// The keys that have a request for the store, and when.
@@ -201,7 +201,7 @@ impl Seam {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Inner> {
+    fn lock(&self) -> MutexGuard<'_, SeamState> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

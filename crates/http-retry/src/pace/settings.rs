@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::Pace;
 
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Settings {
+pub(super) struct PaceSettings {
     pub(super) longest: Duration,
     pub(super) slow_start: bool,
     pub(super) keys: usize,
@@ -15,7 +15,7 @@ pub(super) struct Settings {
     pub(super) has_parts: bool,
 }
 
-impl Default for Settings {
+impl Default for PaceSettings {
     fn default() -> Self {
         Self {
             longest: Pace::LONGEST,

@@ -17,7 +17,7 @@ use crate::FRAME;
 
 /// How a body gets to the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Way {
+pub enum UploadKind {
     /// Without the layer.
     Bare,
     /// Through a layer that never sends it again.
@@ -32,17 +32,19 @@ pub struct Upload {
     /// Bytes in all.
     pub bytes: usize,
     /// How it gets to the server.
-    pub way: Way,
+    pub kind: UploadKind,
 }
 
 impl Upload {
     /// Sends it, and counts the allocations of that. The caller allocates the frames as the server reads them, so they
     /// are part of the count.
     pub fn measure<T>(self, count: impl FnOnce(&mut dyn FnMut()) -> T) -> T {
-        match self.way {
-            Way::Bare => self.measure_through(service_fn(read), count),
-            Way::Unbuffered => self.measure_through(RetryLayer::new(NoRetry).layer(service_fn(read)), count),
-            Way::Kept(limit) => {
+        match self.kind {
+            UploadKind::Bare => self.measure_through(service_fn(read), count),
+            UploadKind::Unbuffered => {
+                self.measure_through(RetryLayer::new(NoRetry).layer(service_fn(read)), count)
+            }
+            UploadKind::Kept(limit) => {
                 let layer = RetryLayer::new(RetryAfterFirst::default()).replay_limit(limit);
                 self.measure_through(layer.layer(service_fn(read::<ReplayBody<MadeFrames>>)), count)
             }

@@ -10,7 +10,7 @@ use tower_http_retry::pace::SharedPace;
 use tower_http_retry::{Pace, RetryLayer};
 
 use super::figure::{Bound, Figure, Measure};
-use super::load::{Load, LoadResult, send};
+use super::load::{HarmLoad, LoadResult, send};
 use super::proxy::{ProxyKey, ProxyPace, StartProxy};
 use super::server::HarmServer;
 use super::server_model::{Refuses, ServerSettings};
@@ -20,7 +20,7 @@ use crate::caller::Caller;
 #[derive(Clone, Debug)]
 pub(super) struct Case {
     server: ServerSettings,
-    load: Load,
+    load: HarmLoad,
     has_slow_start: bool,
     bounds: Vec<(Measure, Bound, Option<Bound>)>,
 }
@@ -35,7 +35,7 @@ pub(super) fn layer() -> RetryLayer {
 
 impl Case {
     /// Creates a case whose server answers at once, and refuses with 429 and `Retry-After: 1`.
-    pub(super) fn new(refuses: Refuses, load: Load) -> Self {
+    pub(super) fn new(refuses: Refuses, load: HarmLoad) -> Self {
         let server = ServerSettings::new(refuses);
         Self { server, load, has_slow_start: false, bounds: Vec::new() }
     }

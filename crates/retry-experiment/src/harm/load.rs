@@ -14,7 +14,7 @@ use crate::run::percentile;
 
 /// When requests come.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Load {
+pub(super) enum HarmLoad {
     /// Each worker makes its next request once its last one has its answer.
     Workers { requests: u32, workers: u32 },
     /// Requests come at random (a Poisson process), so many a second.
@@ -56,17 +56,17 @@ impl LoadResult {
 }
 
 /// Makes all requests of a load.
-pub(super) async fn send(caller: &Caller, load: Load) -> anyhow::Result<LoadResult> {
+pub(super) async fn send(caller: &Caller, load: HarmLoad) -> anyhow::Result<LoadResult> {
     let started_at = Instant::now();
     let mut tasks = JoinSet::new();
     match load {
-        Load::Workers { requests, workers } => {
+        HarmLoad::Workers { requests, workers } => {
             let next = Arc::new(AtomicU32::new(0));
             for _ in 0..workers {
                 tasks.spawn(work(caller.clone(), Arc::clone(&next), requests));
             }
         }
-        Load::Poisson { rate, time } => {
+        HarmLoad::Poisson { rate, time } => {
             let mut random = Xoshiro256PlusPlus::seed_from_u64(1);
             let mut ids = 0..;
             let mut comes_after = Duration::ZERO;

@@ -8,7 +8,7 @@ use super::case::Case;
 use super::figure::Bound::{Seconds, Times};
 use super::figure::Figure;
 use super::figure::Measure::{Percentile, Total};
-use super::load::Load;
+use super::load::HarmLoad;
 use super::proxy::StartProxy;
 use super::separate_keys::SeparateKeys;
 use super::server_model::Refuses;
@@ -70,7 +70,7 @@ impl HarmRow {
                 .service_time(100)
                 .bound(Percentile(99), Times(1.0, 0.5), None),
             Self::Load90 => {
-                let load = Load::Poisson { rate: 45.0, time: Duration::from_secs(20) };
+                let load = HarmLoad::Poisson { rate: 45.0, time: Duration::from_secs(20) };
                 Case::new(bucket(50, 10, None), load).bound(Percentile(50), Seconds(0.3), None).bound(
                     Percentile(99),
                     Seconds(1.5),
@@ -132,6 +132,6 @@ fn bucket(rate: u32, burst: u32, lifted_after: Option<Duration>) -> Refuses {
     Refuses::WithoutToken { rate, burst, lifted_after }
 }
 
-fn workers(requests: u32, workers: u32) -> Load {
-    Load::Workers { requests, workers }
+fn workers(requests: u32, workers: u32) -> HarmLoad {
+    HarmLoad::Workers { requests, workers }
 }

@@ -38,19 +38,20 @@ where
             found = first_field(byte_order_mark::strip(&json));
         }
         match found {
-            None if is_blank(&json) => Look::Blank,
-            None => Look::Undecided,
-            Some(_) => Look::Decided,
+            None if is_blank(&json) => ReadState::Blank,
+            None => ReadState::Undecided,
+            Some(_) => ReadState::Decided,
         }
     };
     // White space is a sign of life. A server that has begun its answer sends the rest of it soon, or is an answer that
     // the client gets as it comes.
-    let mut state = Look::Blank;
-    for stage in [Look::Blank, Look::Undecided] {
+    let mut state = ReadState::Blank;
+    for stage in [ReadState::Blank, ReadState::Undecided] {
         if state != stage {
             break;
         }
-        let deadline = if stage == Look::Blank { deadline } else { deadline.min(Instant::now() + MAX_WAIT) };
+        let deadline =
+            if stage == ReadState::Blank { deadline } else { deadline.min(Instant::now() + MAX_WAIT) };
         let reading = body.read(MAX_BYTES, deadline, timers, |chunk| match chunk {
             Chunk::Data(data) => {
                 let is_past = |data: &[u8]| {
@@ -76,7 +77,7 @@ where
 
 /// The state of an answer that is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Look {
+enum ReadState {
     /// It is white space so far.
     Blank,
     /// It has begun, and has told nothing.

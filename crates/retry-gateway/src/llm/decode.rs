@@ -1,7 +1,7 @@
 //! The encodings of bodies that the gateway reads. The client gets the packed bytes as they came.
 
 mod brotli;
-mod look;
+mod decoder_limit;
 mod output;
 mod zstd;
 
@@ -11,7 +11,7 @@ use flate2::write::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 use http::{HeaderMap, header};
 
 use self::brotli::BrotliDecoder;
-use self::look::{Look, PACKED_LOOKS};
+use self::decoder_limit::{DECODERS, DecoderPermit};
 pub(super) use self::output::Unreadable;
 use self::zstd::ZstdDecoder;
 
@@ -19,7 +19,7 @@ use self::zstd::ZstdDecoder;
 pub(super) struct BodyDecoder {
     encoding: Encoding,
     /// The place of this decoder among the decoders that take memory. A body that is not packed needs no place.
-    _look: Option<Look<'static>>,
+    _permit: Option<DecoderPermit<'static>>,
 }
 
 /// The encoding of a body, with the state of its decoder.
@@ -40,11 +40,11 @@ impl BodyDecoder {
     /// many packed bodies already.
     pub(super) fn new(headers: &HeaderMap) -> Option<Self> {
         let encoding = Encoding::from_headers(headers)?;
-        let look = match encoding {
+        let permit = match encoding {
             Encoding::Identity => None,
-            _ => Some(PACKED_LOOKS.begin()?),
+            _ => Some(DECODERS.begin()?),
         };
-        Some(Self { encoding, _look: look })
+        Some(Self { encoding, _permit: permit })
     }
 
     /// Returns whether the body is not packed.

@@ -85,7 +85,7 @@ struct MetadataHeaders {
 /// A body with its error.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct Document {
+struct ErrorDocument {
     #[serde(rename = "type")]
     kind: Scalar,
     object: Scalar,
@@ -108,8 +108,8 @@ impl ApiError {
     pub(super) fn parse(json: &[u8], now: SystemTime) -> Option<Self> {
         let json = byte_order_mark::strip(json);
         let is_list = json.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[');
-        let Document { kind, object, error, response } = match is_list {
-            true => serde_json::from_slice::<Objects<Document>>(json).ok()?.0.into_iter().next()?,
+        let ErrorDocument { kind, object, error, response } = match is_list {
+            true => serde_json::from_slice::<Objects<ErrorDocument>>(json).ok()?.0.into_iter().next()?,
             false => serde_json::from_slice(json).ok()?,
         };
         if let Some(text) = error.text {

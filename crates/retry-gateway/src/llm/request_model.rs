@@ -91,14 +91,14 @@ mod tests {
     use std::future::poll_fn;
 
     use http_body_util::BodyExt;
-    use testkit::bodies::{Frames, Step};
+    use testkit::bodies::{BodyEvent, Frames};
 
     use super::*;
 
     /// Reads the model of a body in pieces. Returns it, the pieces that were read, and checks that the body still has all.
     async fn read(pieces: Vec<&'static str>, max_bytes: usize, memory: usize) -> (Option<String>, usize) {
         let whole = pieces.concat();
-        let body = Frames::script(pieces.into_iter().map(Step::Data));
+        let body = Frames::script(pieces.into_iter().map(BodyEvent::Data));
         let (mut kept, mut count) = (0, 0);
         let mut reading = ModelReading::new(&HeaderMap::new(), body, max_bytes).ok().unwrap();
         let keep = |kept: &mut usize, count: &mut usize, bytes| {

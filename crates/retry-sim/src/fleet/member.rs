@@ -1,8 +1,6 @@
 //! One member: its pace, its connection to the store and the requests that it has.
 
-use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Wake, Waker};
+use std::task::Waker;
 use std::time::Duration;
 
 use http::Request;
@@ -10,11 +8,13 @@ use http_retry::fleet::entry::JoinQuestion;
 use http_retry::fleet::{Id, Memory, MemoryStore, Store, StoreCommand, StoreRequest};
 use http_retry::{Pace, RequestHead, Ticket};
 
+use crate::wake_queue::WakeQueue;
+
 /// One member of the fleet.
 pub(super) struct Member {
     pub(super) pace: Pace,
     pub(super) store: MemoryStore,
-    pub(super) woken: Arc<Woken>,
+    pub(super) woken: WakeQueue,
     pub(super) is_dead: bool,
     /// `true` if a caller of the member polled, or had an answer, since its last turn.
     pub(super) is_touched: bool,
@@ -23,34 +23,13 @@ pub(super) struct Member {
     joined_at: Option<Duration>,
 }
 
-/// The callers that the pace wakes, in order.
-#[derive(Debug, Default)]
-pub(super) struct Woken(Mutex<VecDeque<usize>>);
-
-struct CallerWaker {
-    caller: usize,
-    woken: Arc<Woken>,
-}
-
-impl Wake for CallerWaker {
-    fn wake(self: Arc<Self>) {
-        self.woken.0.lock().unwrap_or_else(PoisonError::into_inner).push_back(self.caller);
-    }
-}
-
-impl Woken {
-    pub(super) fn pop(&self) -> Option<usize> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
-    }
-}
-
 impl Member {
     pub(super) fn new(memory: &Memory, shares: bool) -> Self {
         let (store, ids) = (memory.connect(), memory.connect());
         let pace = Pace::per(|_| ()).waiters(1_000_000);
         let pace =
             if shares { pace.fleet("api", Duration::from_millis(200), move |key| ids.id(key)) } else { pace };
-        let (woken, is_dead, joined_at) = (Arc::default(), false, None);
+        let (woken, is_dead, joined_at) = (WakeQueue::default(), false, None);
         Self { pace, store, woken, is_dead, is_touched: true, asks: 0, served: 0, joined_at }
     }
 
@@ -59,7 +38,7 @@ impl Member {
     }
 
     pub(super) fn waker(&self, caller: usize) -> Waker {
-        Waker::from(Arc::new(CallerWaker { caller, woken: Arc::clone(&self.woken) }))
+        self.woken.waker(caller)
     }
 
     /// Hears the store, and sends it what is due. A member joins again each two seconds.

@@ -14,7 +14,7 @@ pub struct FleetScenario {
     /// The calls that it serves at once.
     pub burst: f64,
     /// The requests of all members.
-    pub load: Load,
+    pub load: FleetLoad,
     /// The time in which requests come.
     pub time: Duration,
     /// The time from a question to the store's answer.
@@ -27,7 +27,7 @@ pub struct FleetScenario {
 
 /// The requests of all members together.
 #[derive(Clone, Copy, Debug)]
-pub enum Load {
+pub enum FleetLoad {
     /// Poisson arrivals, at this part of the limit.
     Part(f64),
     /// All at once, so many times the limit of a second.
@@ -56,21 +56,21 @@ impl FleetScenario {
             name: "",
             rate: 60.0,
             burst: 12.0,
-            load: Load::Part(0.8),
+            load: FleetLoad::Part(0.8),
             time: Duration::from_secs(20),
             trip: Duration::from_millis(2),
             fault: Fault::None,
             shares: true,
         };
         let row = |name, rate, burst, load| Self { name, rate, burst, load, ..base.clone() };
-        let part = Load::Part;
+        let part = FleetLoad::Part;
         vec![
             row("half of the limit", 60.0, 12.0, part(0.5)),
             row("80 %", 60.0, 12.0, part(0.8)),
             row("95 %", 60.0, 12.0, part(0.95)),
             row("150 %", 60.0, 12.0, part(1.5)),
             Self { time: Duration::from_secs(15), ..row("200 %", 60.0, 12.0, part(2.0)) },
-            row("four seconds' worth at once", 60.0, 12.0, Load::AtOnce(4.0)),
+            row("four seconds' worth at once", 60.0, 12.0, FleetLoad::AtOnce(4.0)),
             row("5 per second, burst 1, 80 %", 5.0, 1.0, part(0.8)),
             Self {
                 time: Duration::from_secs(20),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// The server's limit.
-pub(super) struct Server {
+pub(super) struct FleetServer {
     rate: f64,
     burst: f64,
     level: f64,
@@ -13,7 +13,7 @@ pub(super) struct Server {
     pub(super) refused: u64,
 }
 
-impl Server {
+impl FleetServer {
     pub(super) fn new(rate: f64, burst: f64) -> Self {
         Self { rate, burst, level: burst, at: Duration::ZERO, is_down: false, calls: 0, refused: 0 }
     }

@@ -11,8 +11,8 @@ use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 
 use super::member::Member;
-use super::scenario::{Fault, FleetScenario, Load};
-use super::server::Server;
+use super::scenario::{Fault, FleetLoad, FleetScenario};
+use super::server::FleetServer;
 
 /// What a run cost.
 #[derive(Clone, Copy, Debug, Default)]
@@ -36,7 +36,7 @@ pub struct FleetFigures {
 }
 
 /// A request of a caller.
-struct Caller {
+struct FleetCaller {
     member: usize,
     ticket: Ticket,
     permit: Option<Permit>,
@@ -48,7 +48,7 @@ struct Caller {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Event {
+enum FleetEvent {
     Arrival,
     Poll { caller: usize, polls: u32 },
     Answer { caller: usize },
@@ -59,10 +59,10 @@ pub(super) struct World<'a> {
     scenario: &'a FleetScenario,
     memory: Memory,
     members: Vec<Member>,
-    server: Server,
-    callers: Vec<Option<Caller>>,
+    server: FleetServer,
+    callers: Vec<Option<FleetCaller>>,
     open: usize,
-    events: BinaryHeap<Reverse<(Duration, u64, Event)>>,
+    events: BinaryHeap<Reverse<(Duration, u64, FleetEvent)>>,
     order: u64,
     now: Duration,
     /// The time until which requests come, and at which rate.
@@ -83,7 +83,7 @@ impl<'a> World<'a> {
             scenario,
             memory,
             members,
-            server: Server::new(scenario.rate, scenario.burst),
+            server: FleetServer::new(scenario.rate, scenario.burst),
             callers: Vec::new(),
             open: 0,
             events: BinaryHeap::new(),
@@ -126,15 +126,15 @@ impl<'a> World<'a> {
             Fault::Outage => Some((time / 3, time / 10)),
         };
         if let Some((at, lasts)) = lasts {
-            self.add(self.now + at, Event::Fault { begins: true });
-            self.add(self.now + at + lasts, Event::Fault { begins: false });
+            self.add(self.now + at, FleetEvent::Fault { begins: true });
+            self.add(self.now + at + lasts, FleetEvent::Fault { begins: false });
         }
         match self.scenario.load {
-            Load::Part(part) => {
+            FleetLoad::Part(part) => {
                 self.arrivals = (self.now + time, part * rate);
                 self.begin_arrivals();
             }
-            Load::AtOnce(seconds) => (0..(seconds * rate) as u64).for_each(|_| self.arrive()),
+            FleetLoad::AtOnce(seconds) => (0..(seconds * rate) as u64).for_each(|_| self.arrive()),
         }
         self.play();
     }
@@ -158,10 +158,10 @@ impl<'a> World<'a> {
 
     fn begin_arrivals(&mut self) {
         self.arrives_at = Some(self.now);
-        self.add(self.now, Event::Arrival);
+        self.add(self.now, FleetEvent::Arrival);
     }
 
-    fn add(&mut self, at: Duration, event: Event) {
+    fn add(&mut self, at: Duration, event: FleetEvent) {
         self.order += 1;
         self.events.push(Reverse((at, self.order, event)));
     }
@@ -206,21 +206,21 @@ impl<'a> World<'a> {
         }
     }
 
-    fn happen(&mut self, event: Event) {
+    fn happen(&mut self, event: FleetEvent) {
         match event {
-            Event::Arrival => {
+            FleetEvent::Arrival => {
                 self.arrive();
                 let (until, rate) = self.arrivals;
                 let wait = -(1.0 - self.rng.random::<f64>()).ln() / rate;
                 let at = self.now + Duration::from_secs_f64(wait);
                 self.arrives_at = (at < until).then_some(at);
                 if at < until {
-                    self.add(at, Event::Arrival);
+                    self.add(at, FleetEvent::Arrival);
                 }
             }
-            Event::Poll { caller, polls } => self.poll(caller, Some(polls)),
-            Event::Answer { caller } => self.answer(caller),
-            Event::Fault { begins } => self.fail(begins),
+            FleetEvent::Poll { caller, polls } => self.poll(caller, Some(polls)),
+            FleetEvent::Answer { caller } => self.answer(caller),
+            FleetEvent::Fault { begins } => self.fail(begins),
         }
     }
 
@@ -253,7 +253,15 @@ impl<'a> World<'a> {
         let member = alive[self.rng.random_range(0..alive.len())];
         let (ticket, arrived) = (self.members[member].ticket(), self.now);
         let (permit, status) = (None, (0, None));
-        self.callers.push(Some(Caller { member, ticket, permit, status, arrived, attempts: 0, polls: 0 }));
+        self.callers.push(Some(FleetCaller {
+            member,
+            ticket,
+            permit,
+            status,
+            arrived,
+            attempts: 0,
+            polls: 0,
+        }));
         self.requests += 1;
         self.open += 1;
         self.poll(self.callers.len() - 1, None);
@@ -275,11 +283,11 @@ impl<'a> World<'a> {
                 caller.permit = Some(permit);
                 let latency = LATENCY.mul_f64(0.7 + 0.6 * self.rng.random::<f64>());
                 caller.status = self.server.call(now + latency / 2);
-                self.add(now + latency, Event::Answer { caller: index });
+                self.add(now + latency, FleetEvent::Answer { caller: index });
             }
             Admission::Wait { until, .. } => {
                 let polls = caller.polls;
-                self.add(until, Event::Poll { caller: index, polls });
+                self.add(until, FleetEvent::Poll { caller: index, polls });
             }
             Admission::Rejected(_) => {
                 self.callers[index] = None;

@@ -1,8 +1,6 @@
 //! The one place that calls the pace.
 
-use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Wake, Waker};
+use std::task::Waker;
 use std::time::Duration;
 
 use http::{HeaderName, Request};
@@ -11,6 +9,7 @@ use http_retry::{
 };
 
 use super::Scenario;
+use crate::wake_queue::WakeQueue;
 
 /// Drives a pace for callers that are known by their index.
 ///
@@ -20,33 +19,16 @@ pub(super) struct Driver {
     pace: Pace,
     /// The time of the pace's clock at the scenario's time 0.
     origin: Duration,
-    callers: Vec<Option<Caller>>,
-    woken: Arc<Woken>,
+    callers: Vec<Option<QueuedCaller>>,
+    woken: WakeQueue,
 }
 
 /// What a caller holds.
 #[derive(Debug)]
-struct Caller {
+struct QueuedCaller {
     ticket: Ticket,
     permit: Option<Permit>,
     waker: Waker,
-}
-
-/// The callers that the pace wakes, in order.
-#[derive(Debug, Default)]
-struct Woken(Mutex<VecDeque<usize>>);
-
-/// The waker of one caller.
-#[derive(Debug)]
-struct CallerWaker {
-    caller: usize,
-    woken: Arc<Woken>,
-}
-
-impl Wake for CallerWaker {
-    fn wake(self: Arc<Self>) {
-        self.woken.0.lock().unwrap_or_else(PoisonError::into_inner).push_back(self.caller);
-    }
 }
 
 /// The pace's answer to a caller that wants to send.
@@ -64,7 +46,7 @@ impl Driver {
     /// Creates the driver of a new pace for the callers of a scenario.
     pub(super) fn new(scenario: &Scenario, slow_start: bool) -> Self {
         let pace = scenario.pace(slow_start);
-        Self { pace, origin: Duration::ZERO, callers: Vec::new(), woken: Arc::default() }
+        Self { pace, origin: Duration::ZERO, callers: Vec::new(), woken: WakeQueue::default() }
     }
 
     /// Begins a scenario with the pace as it is. Its callers count from 0 again.
@@ -77,7 +59,7 @@ impl Driver {
                 self.pace.lose(permit, origin);
             }
         }
-        self.woken = Arc::default();
+        self.woken = WakeQueue::default();
     }
 
     /// Returns the time of the pace's clock at the scenario's time 0.
@@ -89,9 +71,9 @@ impl Driver {
     pub(super) fn enter(&mut self, caller: usize, head: &RequestHead<'_>, deadline: Option<Duration>) {
         let mut ticket = self.pace.ticket(head);
         ticket.deadline(deadline.map(|deadline| self.origin + deadline));
-        let waker = Waker::from(Arc::new(CallerWaker { caller, woken: Arc::clone(&self.woken) }));
+        let waker = self.woken.waker(caller);
         self.callers.resize_with(caller + 1, || None);
-        self.callers[caller] = Some(Caller { ticket, permit: None, waker });
+        self.callers[caller] = Some(QueuedCaller { ticket, permit: None, waker });
     }
 
     /// Sets the earliest time of the next attempt. The caller is not in the queue.
@@ -143,7 +125,7 @@ impl Driver {
 
     /// Returns the next caller that polls again at once.
     pub(super) fn next_wake(&mut self) -> Option<usize> {
-        self.woken.0.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
+        self.woken.pop()
     }
 
     /// Returns the state of the key with the longest queue, if anything is known of any key.

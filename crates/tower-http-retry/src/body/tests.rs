@@ -10,7 +10,7 @@ use http::HeaderMap;
 use http_body::Body;
 use http_body_util::Full;
 use http_retry::BodyState;
-use testkit::bodies::{FAILURE, Frames, Step};
+use testkit::bodies::{BodyEvent, FAILURE, Frames};
 
 use super::*;
 use crate::bounds::BytesBody;
@@ -19,7 +19,7 @@ fn trailers() -> HeaderMap {
     HeaderMap::from_iter([(http::header::ETAG, http::HeaderValue::from_static("x"))])
 }
 
-fn replay_state<const N: usize>(script: [Step; N], limit: usize) -> ReplayState<Frames> {
+fn replay_state<const N: usize>(script: [BodyEvent; N], limit: usize) -> ReplayState<Frames> {
     ReplayState::new(Frames::script(script), limit, None)
 }
 
@@ -57,7 +57,8 @@ fn reported(body: &ReplayBody<Frames>) -> (Option<u64>, bool) {
 
 #[test]
 fn a_replay_yields_the_saved_frames_and_then_reads_on() {
-    let state = replay_state([Step::Data("one "), Step::Data("two "), Step::Data("three")], 100);
+    let state =
+        replay_state([BodyEvent::Data("one "), BodyEvent::Data("two "), BodyEvent::Data("three")], 100);
     let mut first = state.body();
     assert_eq!([poll(&mut first), poll(&mut first)], ["one ", "two "]);
     drop(first);
@@ -69,7 +70,10 @@ fn a_replay_yields_the_saved_frames_and_then_reads_on() {
 
 #[test]
 fn the_size_hint_is_exact_after_each_frame() {
-    let state = replay_state([Step::Data("one "), Step::Data("three"), Step::Trailers(trailers())], 100);
+    let state = replay_state(
+        [BodyEvent::Data("one "), BodyEvent::Data("three"), BodyEvent::Trailers(trailers())],
+        100,
+    );
     // The first attempt reads half of the body, the second replays that and reads the rest, the third replays
     // all of it.
     for attempt in 1..=3 {
@@ -102,7 +106,7 @@ fn an_empty_body_has_ended_before_it_is_read() {
 
 #[test]
 fn an_attempt_that_lost_the_body_gets_an_error_and_no_end() {
-    let state = replay_state([Step::Data("one "), Step::Sleep, Step::Data("two ")], 100);
+    let state = replay_state([BodyEvent::Data("one "), BodyEvent::Sleep, BodyEvent::Data("two ")], 100);
     let mut first = state.body();
     assert_eq!(poll(&mut first), "one ");
     let mut second = state.body();
@@ -113,7 +117,7 @@ fn an_attempt_that_lost_the_body_gets_an_error_and_no_end() {
 
 #[test]
 fn an_attempt_that_waits_is_woken_when_it_loses_the_body() {
-    let state = replay_state([Step::Sleep], 100);
+    let state = replay_state([BodyEvent::Sleep], 100);
     let mut first = state.body();
     let woken = Arc::<WakeCounter>::default();
     assert_eq!(poll_with(&mut first, &Waker::from(Arc::clone(&woken))), "pending");
@@ -125,7 +129,7 @@ fn an_attempt_that_waits_is_woken_when_it_loses_the_body() {
 
 #[test]
 fn between_attempts_the_body_has_no_reader() {
-    let state = replay_state([Step::Data("one "), Step::Data("two ")], 100);
+    let state = replay_state([BodyEvent::Data("one "), BodyEvent::Data("two ")], 100);
     let mut first = state.body();
     assert_eq!(poll(&mut first), "one ");
     assert!(state.rewind());
@@ -137,7 +141,7 @@ fn between_attempts_the_body_has_no_reader() {
 #[test]
 fn a_body_over_the_limit_is_discarded_and_read_to_its_end() {
     let memory = ReplayMemory::new(100);
-    let script = Frames::script([Step::Data("one "), Step::Data("two "), Step::Data("three")]);
+    let script = Frames::script([BodyEvent::Data("one "), BodyEvent::Data("two "), BodyEvent::Data("three")]);
     let state = ReplayState::new(script, 7, Some(&memory));
     let mut body = state.body();
     assert_eq!(poll(&mut body), "one ");
@@ -153,7 +157,7 @@ fn a_body_over_the_limit_is_discarded_and_read_to_its_end() {
 #[test]
 fn a_body_of_exactly_the_limit_is_saved() {
     for (limit, expected) in [(8, BodyState::Replayable), (7, BodyState::TooLarge)] {
-        let state = replay_state([Step::Data("one "), Step::Data("two ")], limit);
+        let state = replay_state([BodyEvent::Data("one "), BodyEvent::Data("two ")], limit);
         let mut body = state.body();
         while poll(&mut body) != "end" {}
         assert_eq!(state.state(), expected, "{limit}");
@@ -162,7 +166,7 @@ fn a_body_of_exactly_the_limit_is_saved() {
 
 #[test]
 fn a_body_that_was_not_read_is_replayable_at_any_size() {
-    let state = replay_state([Step::Data("one ")], 0);
+    let state = replay_state([BodyEvent::Data("one ")], 0);
     drop(state.body());
     assert!(state.rewind());
     assert_eq!(poll(&mut state.body()), "one ");
@@ -171,7 +175,7 @@ fn a_body_that_was_not_read_is_replayable_at_any_size() {
 #[test]
 fn a_body_that_failed_stays_failed() {
     let memory = ReplayMemory::new(100);
-    let script = Frames::script([Step::Data("one "), Step::Fail]);
+    let script = Frames::script([BodyEvent::Data("one "), BodyEvent::Fail]);
     let state = ReplayState::new(script, 100, Some(&memory));
     let mut body = state.body();
     assert_eq!([poll(&mut body), poll(&mut body)], ["one ", &format!("error: {FAILURE}")]);
@@ -183,7 +187,7 @@ fn a_body_that_failed_stays_failed() {
 #[test]
 fn saved_frames_are_freed_as_the_last_attempt_reads_them() {
     let memory = ReplayMemory::new(100);
-    let script = Frames::script([Step::Data("one "), Step::Data("two "), Step::Data("three")]);
+    let script = Frames::script([BodyEvent::Data("one "), BodyEvent::Data("two "), BodyEvent::Data("three")]);
     let state = ReplayState::new(script, 100, Some(&memory));
     let mut first = state.body();
     while poll(&mut first) != "end" {}
@@ -200,7 +204,7 @@ fn saved_frames_are_freed_as_the_last_attempt_reads_them() {
 #[test]
 fn memory_returns_to_the_pool_when_the_state_is_dropped() {
     let memory = ReplayMemory::new(100);
-    let state = ReplayState::new(Frames::script([Step::Data("one ")]), 100, Some(&memory));
+    let state = ReplayState::new(Frames::script([BodyEvent::Data("one ")]), 100, Some(&memory));
     let mut body = state.body();
     poll(&mut body);
     drop(body);
@@ -211,7 +215,8 @@ fn memory_returns_to_the_pool_when_the_state_is_dropped() {
 
 #[test]
 fn a_body_that_is_read_once_passes_through() {
-    let mut body = ReplayBody::once(Frames::script([Step::Data("one "), Step::Trailers(trailers())]));
+    let mut body =
+        ReplayBody::once(Frames::script([BodyEvent::Data("one "), BodyEvent::Trailers(trailers())]));
     assert_eq!(reported(&body), (Some(4), false));
     assert_eq!([poll(&mut body), poll(&mut body)], ["one ", "trailers"]);
     assert_eq!(reported(&body), (Some(0), true));
@@ -255,13 +260,13 @@ fn check_polled<B: BytesBody + Unpin + 'static>(body: B) {
 fn a_poll_of_the_body_is_recorded() {
     check_polled(Full::<Bytes>::from("whole"));
     check_polled(Box::pin(Full::<Bytes>::from("whole")));
-    check_polled(Frames::script([Step::Sleep, Step::Data("one")]));
+    check_polled(Frames::script([BodyEvent::Sleep, BodyEvent::Data("one")]));
     assert!(!ReplayState::new(Full::<Bytes>::default(), 1_000, None).is_polled());
 }
 
 #[test]
 fn debug_shows_no_content_of_the_body() {
-    let state = replay_state([Step::Data("secret")], 100);
+    let state = replay_state([BodyEvent::Data("secret")], 100);
     assert_eq!(format!("{:?}", state.body()), r#"ReplayBody("Shared")"#);
 }
 

@@ -3,14 +3,14 @@ use std::convert::Infallible;
 use http::{HeaderValue, Request, Response};
 use http_body::Body;
 use http_body_util::BodyExt;
+use testkit::bodies::BodyEvent::{self, Data, Fail, Sleep, Trailers, Yield};
 use testkit::bodies::Frames;
-use testkit::bodies::Step::{self, Data, Fail, Sleep, Trailers, Yield};
 use tower::{Layer, ServiceExt, service_fn};
 
 use crate::grpc::{GrpcTrailersLayer, PeekedBody, UnaryCall};
 
 /// Returns the trailers of a call that ended with this status.
-fn trailers(status: &'static str) -> Step {
+fn trailers(status: &'static str) -> BodyEvent {
     let details = [("grpc-message", "no"), ("grpc-retry-pushback-ms", "7")];
     let lines = details.into_iter().chain([("grpc-status", status)]);
     Trailers(lines.map(|(name, value)| (name.parse().unwrap(), HeaderValue::from_static(value))).collect())
@@ -26,7 +26,7 @@ async fn send_through(
     layer: GrpcTrailersLayer,
     request: Request<()>,
     head: http::response::Builder,
-    script: &[Step],
+    script: &[BodyEvent],
 ) -> Response<PeekedBody<Frames>> {
     let body = Frames::script(script.iter().cloned());
     let mut response = Some(head.body(body).unwrap());
@@ -36,7 +36,7 @@ async fn send_through(
     layer.layer(service).oneshot(request).await.unwrap()
 }
 
-async fn unary(head: http::response::Builder, script: &[Step]) -> Response<PeekedBody<Frames>> {
+async fn unary(head: http::response::Builder, script: &[BodyEvent]) -> Response<PeekedBody<Frames>> {
     send_through(GrpcTrailersLayer::unary(), Request::new(()), head, script).await
 }
 

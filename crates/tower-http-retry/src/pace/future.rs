@@ -28,7 +28,7 @@ pin_project! {
         S: Service<Request<B>>,
     {
         #[pin]
-        stage: Stage<S::Future, S::Error>,
+        stage: PaceStage<S::Future, S::Error>,
         // The service and the request, until the request is sent.
         unsent: Option<(S, Request<B>)>,
         // `None` after `take_paced`.
@@ -39,7 +39,7 @@ pin_project! {
 
 pin_project! {
     #[project = StageProj]
-    enum Stage<F, E> {
+    enum PaceStage<F, E> {
         /// The request waits for the pace or for the inner service.
         Wait,
         /// The inner service failed when it was readied. The error is `None` once it was returned.
@@ -79,12 +79,12 @@ where
         deadline: Option<Duration>,
     ) -> Self {
         let paced = PacedRequest::new(pace, timer, ticket, deadline);
-        Self { stage: Stage::Wait, unsent: Some((inner, request)), paced: Some(paced), is_sent: false }
+        Self { stage: PaceStage::Wait, unsent: Some((inner, request)), paced: Some(paced), is_sent: false }
     }
 
     /// Creates the future of a request that is not sent, because the inner service failed when it was readied.
     pub(crate) fn failed(error: S::Error) -> Self {
-        Self { stage: Stage::Failed { error: Some(error) }, unsent: None, paced: None, is_sent: false }
+        Self { stage: PaceStage::Failed { error: Some(error) }, unsent: None, paced: None, is_sent: false }
     }
 
     /// Returns whether the inner service was called.
@@ -122,7 +122,7 @@ where
                     }
                     let (mut inner, request) = this.unsent.take().expect("it was here just now");
                     *this.is_sent = true;
-                    this.stage.set(Stage::Attempt { attempt: inner.call(request) });
+                    this.stage.set(PaceStage::Attempt { attempt: inner.call(request) });
                 }
                 (StageProj::Failed { error }, _) => {
                     break Err(PaceError::inner(error.take().expect("it is returned once")));
@@ -144,7 +144,7 @@ where
             }
         };
         // What the future holds goes back now, and not when the caller drops the future.
-        this.stage.set(Stage::Done);
+        this.stage.set(PaceStage::Done);
         *this.unsent = None;
         if let Some(rejection) = outcome.as_ref().err().and_then(PaceError::rejection) {
             trace::rejected(rejection);
@@ -159,10 +159,10 @@ where
 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let stage = match &self.stage {
-            Stage::Wait => "Wait",
-            Stage::Failed { .. } => "Failed",
-            Stage::Attempt { .. } => "Attempt",
-            Stage::Done => "Done",
+            PaceStage::Wait => "Wait",
+            PaceStage::Failed { .. } => "Failed",
+            PaceStage::Attempt { .. } => "Attempt",
+            PaceStage::Done => "Done",
         };
         f.debug_struct("PaceFuture").field("stage", &stage).finish_non_exhaustive()
     }

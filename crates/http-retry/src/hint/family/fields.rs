@@ -6,7 +6,7 @@ use http::HeaderMap;
 
 use super::name;
 use super::value::{self, Numbers};
-use crate::hint::number::{self, Unit};
+use crate::hint::number::{self, TimeUnit};
 use crate::hint::trim;
 
 /// Returns the longest wait among the used-up quotas of such headers.
@@ -92,7 +92,7 @@ fn quotas<'h>(line: &'h [u8], keys: Keys) -> Vec<Quota<'h>> {
                     quotas.push(std::mem::take(&mut quota));
                 }
                 quota.has_rest = true;
-                quota.is_gone = number::parse(value, Unit::Seconds).is_some_and(|rest| rest.is_zero());
+                quota.is_gone = number::parse(value, TimeUnit::Seconds).is_some_and(|rest| rest.is_zero());
             }
             key if keys.reset.contains(&key) => {
                 if quota.reset.is_some() {

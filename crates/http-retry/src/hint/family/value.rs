@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use http::HeaderMap;
 
-use crate::hint::number::{self, Unit};
+use crate::hint::number::{self, TimeUnit};
 use crate::hint::{clock, date, duration, lines, rfc3339, trim};
 
 /// The time until a reset.
@@ -35,8 +35,8 @@ pub(super) fn moment(value: &[u8], numbers: Numbers, headers: &HeaderMap, now: S
     let value = trim(value.split(|byte| *byte == b';').next()?);
     let until = |time| Moment { delay: clock::until(time, headers, now), is_date: true };
     let after = |delay| Moment { delay, is_date: false };
-    if let Some(seconds) = number::parse(value, Unit::Seconds) {
-        let millis = number::parse(value, Unit::Milliseconds)?;
+    if let Some(seconds) = number::parse(value, TimeUnit::Seconds) {
+        let millis = number::parse(value, TimeUnit::Milliseconds)?;
         let since_epoch = match numbers {
             Numbers::Seconds => return Some(after(seconds)),
             Numbers::Milliseconds => return Some(after(millis)),

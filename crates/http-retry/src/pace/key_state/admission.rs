@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::task::Waker;
 use std::time::Duration;
 
-use super::{Answer, Context, KeyState};
+use super::{Context, KeyState, PollAnswer};
 use crate::pace::constants::{ALL_CANDIDATES, INSTANT, PASS_ON};
 use crate::pace::nanos::Nanos;
 use crate::pace::opening::Opening;
@@ -23,14 +23,14 @@ impl KeyState {
         waker: &mut Option<Waker>,
         context: Context<'_>,
         wakers: &mut Wakers,
-    ) -> Answer {
+    ) -> PollAnswer {
         let now = context.now;
         self.advance(context);
         let is_queued = ticket.queued.is_some();
         if is_queued && self.traffic.queue.get(ticket.number).is_none() {
             // The queue was full, and it was the newest of the tenant that had the most.
             ticket.opens_at = self.opens_at(&self.slot(ticket.cost, context)).map(Nanos::from);
-            return Answer::Rejected(PaceRejection::Full);
+            return PollAnswer::Rejected(PaceRejection::Full);
         }
         if !self.traffic.queue.is_empty() {
             self.traffic.queue.promote(now);
@@ -44,7 +44,7 @@ impl KeyState {
             ticket.opens_at = opens_at.map(Nanos::from);
             wakers.discard(self.traffic.queue.remove(ticket.number).and_then(|waiter| waiter.waker));
             self.offer(context, wakers);
-            return Answer::Rejected(PaceRejection::TooLong);
+            return PollAnswer::Rejected(PaceRejection::TooLong);
         }
         let is_own = ticket.not_before > now;
         if !is_queued && !is_own && slot.at <= now && self.traffic.queue.due_len() == 0 {
@@ -54,7 +54,7 @@ impl KeyState {
             let len = self.traffic.queue.len();
             if !room::make(&mut self.traffic.queue, ticket.tenant, has_room, context.settings, wakers) {
                 ticket.opens_at = opens_at.map(Nanos::from);
-                return Answer::Rejected(PaceRejection::Full);
+                return PollAnswer::Rejected(PaceRejection::Full);
             }
             if self.traffic.queue.len() < len {
                 self.offer(context, wakers);
@@ -109,17 +109,17 @@ impl KeyState {
         waker: &mut Option<Waker>,
         context: Context<'_>,
         wakers: &mut Wakers,
-    ) -> Answer {
+    ) -> PollAnswer {
         let until = ticket.deadline.map_or(until, |deadline| until.min(deadline.saturating_add(INSTANT)));
         let until = until.max(context.now + INSTANT);
         if let Some(waiter) = self.traffic.queue.get_mut(ticket.number) {
             waiter.armed = until;
             wakers.discard(std::mem::replace(&mut waiter.waker, waker.take()));
         }
-        Answer::Wait { until, why }
+        PollAnswer::Wait { until, why }
     }
 
-    fn go(&mut self, ticket: &Ticket, slot: Slot, context: Context<'_>, wakers: &mut Wakers) -> Answer {
+    fn go(&mut self, ticket: &Ticket, slot: Slot, context: Context<'_>, wakers: &mut Wakers) -> PollAnswer {
         let ordinal = context.entry.sends.fetch_add(1, Relaxed);
         self.traffic.offered = None;
         if let Some(prober) = slot.probe.and_then(|_| self.prober()).filter(|prober| *prober != ticket.number)
@@ -141,6 +141,6 @@ impl KeyState {
         self.traffic.quotas.reserve(ticket.cost, context.now);
         self.offer(context, wakers);
         let others = self.in_flight(context.entry).saturating_sub(1);
-        Answer::Go { ordinal, probe: slot.probe, others: u32::try_from(others).unwrap_or(u32::MAX) }
+        PollAnswer::Go { ordinal, probe: slot.probe, others: u32::try_from(others).unwrap_or(u32::MAX) }
     }
 }

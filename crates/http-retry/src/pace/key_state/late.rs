@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::{KeyState, SentCall};
 use crate::pace::constants::FORGOTTEN;
-use crate::pace::groups::Hold;
+use crate::pace::groups::LateEffect;
 use crate::pace::key_entry::KeyEntry;
 
 impl KeyState {
@@ -46,7 +46,7 @@ impl KeyState {
     }
 
     /// Returns what the key means for the late requests of its group.
-    pub(in crate::pace) fn hold(&self, now: Duration) -> Hold {
+    pub(in crate::pace) fn hold(&self, now: Duration) -> LateEffect {
         let has_stop = self.control.stop_ref().is_some();
         #[cfg(feature = "fleet")]
         let has_stop = has_stop || self.lease.is_some();
@@ -62,7 +62,7 @@ impl KeyState {
             Duration::ZERO
         };
         let room = self.traffic.quotas.spare(now).map(|room| (room, now.saturating_add(FORGOTTEN)));
-        Hold { until, room }
+        LateEffect { until, room }
     }
 }
 

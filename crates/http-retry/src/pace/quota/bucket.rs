@@ -12,7 +12,7 @@ use crate::pace::evidence::{Announced, Unit};
 /// moment arrives. The server computes what it announces when the request arrives, so an announcement holds for the moment
 /// at which the answer's request was sent, however long the answer takes.
 #[derive(Debug)]
-pub(super) struct Bucket {
+pub(super) struct RefillingQuota {
     size: f64,
     level: f64,
     /// The moment for which `level` holds.
@@ -34,7 +34,7 @@ struct Rate {
     guess: f64,
 }
 
-impl Bucket {
+impl RefillingQuota {
     pub(super) fn new(announced: &Announced, size: u64, heard: &Heard) -> Self {
         let rate = Rate::of(announced, size, heard);
         let anchor = Anchor::new(announced, heard);

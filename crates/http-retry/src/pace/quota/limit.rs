@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use super::bucket::Bucket;
+use super::bucket::RefillingQuota;
 use super::sends::{Heard, Open, Sends};
-use super::window::Window;
+use super::window::WindowQuota;
 use crate::pace::evidence::{Announced, Means, Unit};
 
 /// One announced quota.
 #[derive(Debug)]
-pub(super) struct Limit {
+pub(super) struct AnnouncedLimit {
     name: u64,
     alternatives: Option<u64>,
     unit: Unit,
@@ -23,15 +23,15 @@ pub(super) struct Limit {
 
 #[derive(Debug)]
 enum State {
-    Bucket(Bucket),
-    Window(Window),
+    Bucket(RefillingQuota),
+    Window(WindowQuota),
 }
 
-impl Limit {
+impl AnnouncedLimit {
     pub(super) fn new(announced: &Announced, heard: &Heard) -> Self {
         let state = match (announced.means, announced.limit) {
-            (Means::FullAgain, Some(size)) => State::Bucket(Bucket::new(announced, size, heard)),
-            _ => State::Window(Window::new(announced, heard)),
+            (Means::FullAgain, Some(size)) => State::Bucket(RefillingQuota::new(announced, size, heard)),
+            _ => State::Window(WindowQuota::new(announced, heard)),
         };
         Self {
             name: announced.name,

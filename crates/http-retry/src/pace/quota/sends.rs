@@ -10,9 +10,9 @@ use crate::pace::evidence::{Announced, Unit};
 /// sends must be subtracted.
 #[derive(Debug, Default)]
 pub(super) struct Sends {
-    marks: VecDeque<Mark>,
+    marks: VecDeque<SendCount>,
     /// The latest mark for which there was no room.
-    dropped: Mark,
+    dropped: SendCount,
     requests: f64,
     units: f64,
     /// The shortest and the longest time from a send to its answer.
@@ -23,7 +23,7 @@ pub(super) struct Sends {
 
 /// The sums after all sends of a moment and of the next milliseconds.
 #[derive(Clone, Copy, Debug, Default)]
-struct Mark {
+struct SendCount {
     at: Duration,
     requests: f64,
     units: f64,
@@ -39,7 +39,7 @@ impl Sends {
             if self.marks.len() >= MAX_MARKS {
                 self.dropped = self.marks.pop_front().unwrap_or_default();
             }
-            self.marks.push_back(Mark { at: now, requests: 0.0, units: 0.0 });
+            self.marks.push_back(SendCount { at: now, requests: 0.0, units: 0.0 });
         }
         if let Some(last) = self.marks.back_mut() {
             (last.requests, last.units) = (self.requests, self.units);

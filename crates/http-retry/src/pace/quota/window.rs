@@ -7,11 +7,11 @@ use crate::pace::evidence::{Announced, Unit};
 
 /// A window, in the time of sends: its end is the first moment at which a request is sent that arrives in the next one.
 #[derive(Debug)]
-pub(super) struct Window {
+pub(super) struct WindowQuota {
     /// The size of a full quota. Without one the quota says nothing after its end.
     size: Option<f64>,
     level: f64,
-    end: End,
+    end: WindowEnd,
     /// The longest time until a reset that was announced. No window is known to be longer.
     length: Duration,
     /// The smallest rest that an answer announced for this window.
@@ -27,7 +27,7 @@ pub(super) struct Window {
 
 /// The end of the window that `level` is of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct End {
+struct WindowEnd {
     /// The server rounds the time up, so that the window may end earlier than `latest`, but not before this.
     earliest: Duration,
     latest: Duration,
@@ -35,7 +35,7 @@ struct End {
     is_guess: bool,
 }
 
-impl End {
+impl WindowEnd {
     fn of(announced: &Announced, heard: &Heard) -> Self {
         let (latest, age) = match announced.is_date {
             true => (heard.now.saturating_add(announced.reset), heard.age()),
@@ -49,12 +49,12 @@ impl End {
     }
 }
 
-impl Window {
+impl WindowQuota {
     pub(super) fn new(announced: &Announced, heard: &Heard) -> Self {
         Self {
             size: announced.limit.map(|limit| limit as f64),
             level: announced.remaining as f64 - heard.later,
-            end: End::of(announced, heard),
+            end: WindowEnd::of(announced, heard),
             length: announced.reset,
             least: Some(announced.remaining as f64),
             heard_at: heard.now,
@@ -75,7 +75,7 @@ impl Window {
         self.jitter = self.jitter.max(heard.jitter);
         self.roll(announced.unit, sends, heard.now);
         self.length = self.length.max(announced.reset);
-        let end = End::of(announced, heard);
+        let end = WindowEnd::of(announced, heard);
         let is_guess = self.end.is_guess;
         let last = if is_guess { self.end.earliest } else { self.end.latest };
         let is_later = end.earliest > last.saturating_add(SLACK) || (is_guess && heard.sent_at >= last);
@@ -94,7 +94,7 @@ impl Window {
         } else if !is_earlier {
             let latest = self.end.latest.min(end.latest);
             let earliest = self.end.earliest.max(end.earliest).min(latest);
-            self.end = End { earliest, latest, is_guess: false };
+            self.end = WindowEnd { earliest, latest, is_guess: false };
             // The rest only falls in a window. The least is from the answer to the last request that arrived, so it contains
             // all that are answered, in whatever order they arrived.
             let least = self.least.map_or(remaining, |least| least.min(remaining));
@@ -140,7 +140,7 @@ impl Window {
         let taken = if is_long_ago { 0.0 } else { sends.taken_after(self.end.earliest, unit) };
         let level = self.size.map_or(f64::MAX, |size| size - taken.min(size));
         let start = if is_long_ago { now } else { start };
-        let end = End { earliest: start, latest: start.saturating_add(length), is_guess: true };
+        let end = WindowEnd { earliest: start, latest: start.saturating_add(length), is_guess: true };
         Self { level, end, least: None, ..*self }
     }
 }

@@ -5,8 +5,8 @@ use proptest::prelude::*;
 use super::super::wait_queue::Waiter;
 use super::*;
 
-fn settings(waiters: usize) -> Settings {
-    Settings { keys: 1, waiters, has_tenants: true, ..Settings::default() }
+fn settings(waiters: usize) -> PaceSettings {
+    PaceSettings { keys: 1, waiters, has_tenants: true, ..PaceSettings::default() }
 }
 
 fn waiter(number: u64, tenant: u64) -> Waiter {

@@ -6,7 +6,7 @@ mod tenant;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) use self::tenant::TenantKey;
-use self::tenant::{Tenant, Turn};
+use self::tenant::{RingPlace, Tenant};
 use super::{CANDIDATES, Class};
 
 /// The tenants that wait for one key, and the ring of the tenants with a candidate.
@@ -16,7 +16,7 @@ use super::{CANDIDATES, Class};
 pub(super) struct TenantRing {
     tenants: BTreeMap<TenantKey, Tenant>,
     /// The tenants with a candidate. A tenant whose round is over gets the next free place at the end.
-    ring: BTreeMap<Turn, TenantKey>,
+    ring: BTreeMap<RingPlace, TenantKey>,
     lengths: BTreeSet<(u32, TenantKey)>,
     next_place: u64,
     /// The number of the next place when each tenant was charged last.
@@ -112,7 +112,7 @@ impl TenantRing {
 
     /// Returns the place of a tenant that joins the ring: at the end, or before the tenants that had a turn in this round. A tenant
     /// is overtaken for so many places at most, however many new ones come.
-    fn place_to_join(&mut self, key: TenantKey) -> Turn {
+    fn place_to_join(&mut self, key: TenantKey) -> RingPlace {
         let mut first_places = self.ring.keys().take(MOST_OVERTAKING as usize);
         let waits_longest = first_places.find(|place| place.order == place.number);
         let charged = self.charged.get(&key);
@@ -121,7 +121,7 @@ impl TenantRing {
         let number = self.next_place;
         self.next_place += 1;
         let overtakes = if had_turn { 0 } else { MOST_OVERTAKING };
-        Turn { order: number.saturating_sub(overtakes), number }
+        RingPlace { order: number.saturating_sub(overtakes), number }
     }
 
     /// Takes the cost of an admitted request from its tenant. A debt has a bound, so that a tenant is never out for long.
@@ -161,7 +161,7 @@ impl TenantRing {
                 return;
             }
             tenant.is_granted = false;
-            let last = Turn { order: self.next_place, number: self.next_place };
+            let last = RingPlace { order: self.next_place, number: self.next_place };
             tenant.place = Some(last);
             self.ring.remove(&place);
             self.ring.insert(last, key);

@@ -31,11 +31,11 @@ pub(crate) struct Http1Pool {
     http: http1::Builder,
     idle_timeout: Duration,
     max_age: Option<Duration>,
-    state: Mutex<PoolState>,
+    state: Mutex<Http1PoolState>,
 }
 
 #[derive(Debug, Default)]
-struct PoolState {
+struct Http1PoolState {
     idle: IdleList<Http1Connection>,
     /// Requests that open a connection, and take the first one that another request gives back before.
     waiters: VecDeque<oneshot::Sender<Http1Connection>>,

@@ -26,11 +26,11 @@ use crate::upstream::idle_connections::IdleConnections;
 pub(crate) struct Http2Pool {
     pub(super) connector: Connector,
     config: ConnectionConfig,
-    state: Mutex<PoolState>,
+    state: Mutex<Http2PoolState>,
 }
 
 #[derive(Debug, Default)]
-struct PoolState {
+struct Http2PoolState {
     /// The connections that take requests. One that was left out of the list lives until its last stream has ended.
     connections: Vec<Arc<Http2Connection>>,
     /// Requests that wait for a stream, in the order of their arrival.
@@ -86,7 +86,7 @@ impl Http2Pool {
     }
 
     /// Takes a stream of the first connection that has room, so that the last ones become idle and can be closed.
-    fn reserve(self: &Arc<Self>, state: &mut MutexGuard<'_, PoolState>) -> Option<Http2Lease> {
+    fn reserve(self: &Arc<Self>, state: &mut MutexGuard<'_, Http2PoolState>) -> Option<Http2Lease> {
         state.connections.retain(|connection| !connection.is_done(self.config.max_connection_age));
         let connection = state.connections.iter().find(|connection| connection.has_room())?;
         connection.open_stream();
@@ -124,7 +124,7 @@ impl Http2Pool {
         }
     }
 
-    fn open_if_needed(self: &Arc<Self>, state: &mut MutexGuard<'_, PoolState>) {
+    fn open_if_needed(self: &Arc<Self>, state: &mut MutexGuard<'_, Http2PoolState>) {
         let is_too_soon =
             state.next_opening.is_some_and(|at| Instant::now() < at) && state.has_live_connection();
         if !state.is_opening && !is_too_soon {
@@ -168,7 +168,7 @@ impl Http2Pool {
     }
 }
 
-impl PoolState {
+impl Http2PoolState {
     /// Returns whether a stream of a connection that is open now may become free.
     fn has_live_connection(&self) -> bool {
         self.connections.iter().any(|connection| !connection.is_silent())

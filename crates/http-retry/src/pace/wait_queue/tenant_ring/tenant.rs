@@ -2,7 +2,7 @@
 
 /// The place of a tenant in the ring.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Turn {
+pub(super) struct RingPlace {
     /// The places are in this order. It is the number, or less for a tenant that had no turn in this round.
     pub(super) order: u64,
     pub(super) number: u64,
@@ -20,7 +20,7 @@ pub(super) struct Tenant {
     /// The cost of its first candidate. The tenant is in the ring while it has one.
     pub(super) head_cost: Option<u32>,
     /// A tenant whose candidates were all passed over keeps its place while it is not in the ring.
-    pub(super) place: Option<Turn>,
+    pub(super) place: Option<RingPlace>,
     /// The cost that the tenant may still spend. It is negative where a request was admitted before its tenant was next.
     pub(super) deficit: i64,
     /// `true` if the tenant has got its quantum in this round.
