@@ -1,16 +1,20 @@
 //! A limit of how many calls may be in flight at a time.
 
+mod evidence;
+
 use std::time::Duration;
 
-use super::constants::ENOUGH_FAULTS;
-use super::lazy_box::{AtRest, LazyBox};
-use super::nanos::Nanos;
+use self::evidence::InFlightEvidence;
+use super::constants::{DISPROVED, ENOUGH_FAULTS, MOST_BY_CHANCE};
+use super::lazy_box::LazyBox;
 
 /// The limit of how many at a time, if the key has one.
 #[derive(Debug, Default)]
 pub(super) struct AtATime {
     limit: Option<Box<InFlightLimit>>,
     evidence: LazyBox<InFlightEvidence>,
+    /// How much speaks against such a limit: claims were dropped, because calls beside few others were refused all the same.
+    dropped: u8,
 }
 
 #[derive(Debug)]
@@ -35,16 +39,6 @@ struct InFlightLimit {
     faults: u32,
 }
 
-/// The numbers of other calls in flight when calls were served, and when calls were refused.
-#[derive(Clone, Copy, Debug, Default)]
-struct InFlightEvidence {
-    most_passed: u32,
-    passed: u32,
-    least_refused: u32,
-    refused: u32,
-    refused_at: Nanos,
-}
-
 impl AtATime {
     /// Returns the limit.
     pub(super) fn most(&self) -> Option<f64> {
@@ -55,9 +49,15 @@ impl AtATime {
         self.limit.is_some()
     }
 
+    /// Returns whether refusals without a hint mean no such limit, because claims of one were dropped.
+    pub(super) fn is_disproved(&self) -> bool {
+        self.dropped >= DISPROVED
+    }
+
     /// Frees the evidence for a limit, after the key was not used for a while.
     pub(super) fn release_rested(&mut self) {
         self.evidence.reset();
+        self.dropped = 0;
     }
 
     /// Returns whether one more call may go beside so many in flight.
@@ -97,21 +97,29 @@ impl AtATime {
     /// Notes the refusal of a call that left beside so many others, while no limit is known.
     /// Refusals of one crowd are one case.
     pub(super) fn note_refused(&mut self, others: u32, refusal_time: Duration, now: Duration) {
-        let evidence = &mut *self.evidence;
-        evidence.least_refused =
-            if evidence.refused == 0 { others } else { evidence.least_refused.min(others) };
-        if evidence.refused == 0 || now > evidence.refused_at.get().saturating_add(refusal_time * 4) {
-            evidence.refused += 1;
-            evidence.refused_at = now.into();
+        self.evidence.refused(others, refusal_time, now);
+    }
+
+    /// Notes the refusal of a call that left beside so many others, all of which the server was known to have taken.
+    pub(super) fn refused_beside(&mut self, others: Option<u32>) {
+        if let Some(others) = others.filter(|_| self.limit.is_none()) {
+            self.evidence.beside.refused(others);
         }
-        evidence.forget();
+    }
+
+    /// Notes that such a call passed.
+    pub(super) fn passed_beside(&mut self, others: Option<u32>) {
+        if let Some(others) = others.filter(|_| self.limit.is_none())
+            && let Some(evidence) = self.evidence.present_mut()
+        {
+            evidence.beside.passed(others);
+        }
     }
 
     /// Returns whether calls were refused beside so many others, and served beside fewer, in so many cases that nothing
     /// else explains it.
     pub(super) fn is_plain(&self) -> bool {
-        let InFlightEvidence { most_passed, passed, least_refused, refused, .. } = *self.evidence;
-        refused >= PLAIN && passed >= PLAIN && least_refused >= 1 && most_passed < least_refused
+        self.evidence.is_plain()
     }
 
     /// Counts a request that was found to be at fault. Returns whether the claim is dropped, because it came of such refusals.
@@ -130,10 +138,8 @@ impl AtATime {
 
     /// Counts a call that passed beside so many others, and lets the limit grow by an eighth after some rounds.
     pub(super) fn passed(&mut self, others: u32, sent_at: Duration, is_pressed: bool) {
-        if let Some(evidence) = self.evidence.present_mut().filter(|evidence| evidence.refused > 0) {
-            evidence.most_passed = evidence.most_passed.max(others);
-            evidence.passed += 1;
-            evidence.forget();
+        if let Some(evidence) = self.evidence.present_mut() {
+            evidence.passed(others);
         }
         let Some(limit) = &mut self.limit else {
             return;
@@ -152,8 +158,9 @@ impl AtATime {
         }
     }
 
-    /// Lowers the limit after the refusal of a call that left beside so many others, when so many are in flight. Returns
-    /// the share of refused calls if there is no such limit: fewer are in flight, and calls are refused all the same.
+    /// Lowers the limit after the refusal of a call that left beside so many others, when so many are in flight. It is dropped
+    /// if fewer are in flight, and calls are refused all the same. Then this returns the share of refused calls, unless it is
+    /// too large for chance: in that case a limit of another kind refuses them.
     pub(super) fn refused(
         &mut self,
         others: u32,
@@ -177,7 +184,9 @@ impl AtATime {
         if limit.refused >= TESTED && share > NONE_REFUSED {
             self.limit = None;
             self.evidence.reset();
-            return Some(share);
+            let is_chance = share <= MOST_BY_CHANCE;
+            self.dropped = self.dropped.saturating_add(if is_chance { 1 } else { DISPROVED });
+            return is_chance.then_some(share);
         }
         let most = f64::from(others).min(limit.most);
         limit.most = most.max(0.9 * limit.most).max(1.0);
@@ -196,33 +205,11 @@ impl InFlightLimit {
     }
 }
 
-impl InFlightEvidence {
-    /// Begins anew after a while, because a limit may change.
-    fn forget(&mut self) {
-        if self.refused + self.passed > FORGETS {
-            *self = Self::default();
-        }
-    }
-}
-
-impl AtRest for InFlightEvidence {
-    const REST: &'static Self =
-        &Self { most_passed: 0, passed: 0, least_refused: 0, refused: 0, refused_at: Nanos::ZERO };
-
-    fn is_at_rest(&self) -> bool {
-        self.passed == 0 && self.refused == 0
-    }
-}
-
 /// Calls beside this part of what was served before are not refused by a limit of how many at a time.
 const LOW: f64 = 0.8;
 /// The refusals of such calls after which the claim is dropped, if they are more than this share.
 const TESTED: f64 = 4.0;
 const NONE_REFUSED: f64 = 0.01;
-/// The cases of refused and of served calls that make a limit of how many at a time plain, whatever their hints.
-const PLAIN: u32 = 5;
-/// The calls after which the evidence is collected anew.
-const FORGETS: u32 = 200;
 /// The rounds without a refusal after which the limit grows.
 const ROUNDS: f64 = 8.0;
 /// The rounds after which it grows before its first refusal.

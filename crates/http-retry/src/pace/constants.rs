@@ -55,6 +55,15 @@ pub(super) const MOST_PAUSED: u8 = 64;
 /// The number of refused openings in a row from which several probes go at a time (refused-each).
 pub(super) const SEVERAL_PROBES: u32 = 3;
 
+/// The cases of refused and of passed calls beside others that the server was known to have taken, after which a limit of how
+/// many at a time is plain. Three take some short windows for one (concurrency-hint, hint-short).
+pub(super) const PLAIN_BESIDE: u32 = 4;
+/// The share of calls beside few others that chance refuses at most. A limit of another kind refuses more (bucket-silent).
+pub(super) const MOST_BY_CHANCE: f64 = 0.2;
+/// The dropped claims of how many at a time after which refusals without a hint are not taken for one any more
+/// (bucket-silent).
+pub(super) const DISPROVED: u8 = 2;
+
 /// The part of the last burst with which an opening begins whose size is not known (sliding, fixed).
 pub(super) const FIRST_OPENING: f64 = 0.1;
 

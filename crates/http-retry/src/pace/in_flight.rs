@@ -18,6 +18,8 @@ struct Sent {
     at: Duration,
     /// `true` once its outcome is known, or silence has acquitted it.
     is_known: bool,
+    /// The other calls in flight when it left, if the server was known to have taken all of them.
+    beside: Option<u32>,
 }
 
 impl InFlight {
@@ -30,10 +32,19 @@ impl InFlight {
         self.sends.is_empty()
     }
 
-    /// Adds a send.
-    pub(super) fn sent(&mut self, ordinal: u64, at: Duration) {
-        self.sends.push_back(Sent { ordinal, at, is_known: false });
+    /// Adds a send beside so many other calls in flight.
+    pub(super) fn sent(&mut self, ordinal: u64, at: Duration, others: u32) {
+        let beside = (self.unknown == 0).then_some(others);
+        self.sends.push_back(Sent { ordinal, at, is_known: false, beside });
         self.unknown += 1;
+    }
+
+    /// Returns beside how many other calls a send left, if nothing was known of it before, and if the server was known to
+    /// have taken all of the others.
+    pub(super) fn beside(&self, ordinal: u64) -> Option<u32> {
+        let index = self.sends.partition_point(|sent| sent.ordinal < ordinal);
+        let sent = self.sends.get(index).filter(|sent| sent.ordinal == ordinal && !sent.is_known);
+        sent.and_then(|sent| sent.beside)
     }
 
     /// Records that the outcome of a send is known. Returns `true` if nothing was known of it before.
@@ -53,15 +64,15 @@ impl InFlight {
     }
 
     /// Returns a send that silence acquits at this time: no refusal has come within the patience, which is four times as long
-    /// as refusals take. Call it until it returns `None`.
-    pub(super) fn next_acquitted(&mut self, patience: Duration, now: Duration) -> Option<(u64, Duration)> {
+    /// as refusals take. Call it until it returns `None`. The second value is that of [`beside`](Self::beside).
+    pub(super) fn next_acquitted(&mut self, patience: Duration, now: Duration) -> Option<(u64, Option<u32>)> {
         self.trim();
         let sent = self.sends.front_mut().filter(|sent| sent.at.saturating_add(patience) <= now)?;
         sent.is_known = true;
         self.unknown -= 1;
-        let (ordinal, at) = (sent.ordinal, sent.at);
+        let acquitted = (sent.ordinal, sent.beside);
         self.trim();
-        Some((ordinal, at))
+        Some(acquitted)
     }
 
     /// Returns the number of sends whose outcome is not known yet.

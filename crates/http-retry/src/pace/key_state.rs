@@ -174,7 +174,8 @@ impl KeyState {
         }
         let used_at = self.now.get();
         self.now = self.now.max(context.now.into());
-        while let Some(ordinal) = self.next_acquitted(context.now) {
+        while let Some((ordinal, beside)) = self.next_acquitted(context.now) {
+            self.at_a_time.passed_beside(beside);
             self.control.was_silent(ordinal, &self.moment(context));
         }
         let moment = self.moment(context);
@@ -186,9 +187,9 @@ impl KeyState {
         self.control.advance(&moment, used_at);
     }
 
-    fn next_acquitted(&mut self, now: Duration) -> Option<u64> {
+    fn next_acquitted(&mut self, now: Duration) -> Option<(u64, Option<u32>)> {
         let (patience, traffic) = (self.refusal_time.patience(), self.traffic.present_mut()?);
-        traffic.in_flight.next_acquitted(patience, now).map(|(ordinal, _)| ordinal)
+        traffic.in_flight.next_acquitted(patience, now)
     }
 
     fn pass(&mut self, ordinal: u64, context: Context<'_>) {

@@ -9,7 +9,7 @@ fn ms(millis: u64) -> Duration {
 /// Sends so many calls, one each millisecond.
 fn sent(count: u64) -> InFlight {
     let mut in_flight = InFlight::default();
-    (0..count).for_each(|ordinal| in_flight.sent(ordinal, ms(ordinal)));
+    (0..count).for_each(|ordinal| in_flight.sent(ordinal, ms(ordinal), 0));
     in_flight
 }
 
@@ -29,9 +29,9 @@ fn silence_acquits_in_the_order_of_the_sends_and_not_too_early() {
     let mut in_flight = sent(3);
     assert!(in_flight.known(1));
     assert_eq!(in_flight.next_acquitted(PATIENCE, PATIENCE - ms(1)), None);
-    assert_eq!(in_flight.next_acquitted(PATIENCE, PATIENCE), Some((0, ms(0))));
+    assert_eq!(in_flight.next_acquitted(PATIENCE, PATIENCE), Some((0, Some(0))));
     assert_eq!(in_flight.next_acquitted(PATIENCE, PATIENCE), None);
-    assert_eq!(in_flight.next_acquitted(PATIENCE, Duration::MAX), Some((2, ms(2))));
+    assert_eq!(in_flight.next_acquitted(PATIENCE, Duration::MAX), Some((2, None)));
     assert_eq!((in_flight.next_acquitted(PATIENCE, Duration::MAX), in_flight.unknown()), (None, 0));
     assert!(!in_flight.known(2), "its outcome is no news any more");
 }
@@ -47,10 +47,23 @@ fn nothing_is_kept_of_calls_that_are_known() {
 #[test]
 fn a_clock_that_goes_back_acquits_nothing_twice() {
     let mut in_flight = InFlight::default();
-    in_flight.sent(0, Duration::MAX);
-    in_flight.sent(1, ms(5));
+    in_flight.sent(0, Duration::MAX, 0);
+    in_flight.sent(1, ms(5), 0);
     assert_eq!(in_flight.next_acquitted(PATIENCE, ms(10_000)), None);
-    assert_eq!(in_flight.next_acquitted(PATIENCE, Duration::MAX), Some((0, Duration::MAX)));
-    assert_eq!(in_flight.next_acquitted(PATIENCE, ms(10_000)), Some((1, ms(5))));
+    assert_eq!(in_flight.next_acquitted(PATIENCE, Duration::MAX), Some((0, Some(0))));
+    assert_eq!(in_flight.next_acquitted(PATIENCE, ms(10_000)), Some((1, None)));
     assert_eq!(in_flight.unknown(), 0);
+}
+
+#[test]
+fn the_number_of_others_is_known_where_the_server_has_taken_all_of_them() {
+    let mut in_flight = InFlight::default();
+    in_flight.sent(0, ms(0), 3);
+    in_flight.sent(1, ms(1), 4);
+    assert_eq!((in_flight.beside(0), in_flight.beside(1)), (Some(3), None));
+    assert!(in_flight.known(1));
+    assert_eq!(in_flight.next_acquitted(PATIENCE, ms(140)), Some((0, Some(3))));
+    assert_eq!(in_flight.beside(0), None, "it is told once");
+    in_flight.sent(2, ms(150), 5);
+    assert_eq!(in_flight.beside(2), Some(5));
 }

@@ -134,13 +134,14 @@ impl KeyState {
             };
             wakers.discard(taken.and_then(|waiter| waiter.waker));
         }
-        self.traffic.in_flight.sent(ordinal, context.now);
+        let others = self.in_flight(context.entry).saturating_sub(1);
+        let others = u32::try_from(others).unwrap_or(u32::MAX);
+        self.traffic.in_flight.sent(ordinal, context.now, others);
         self.control.sent(ordinal, slot.probe.is_some(), context.now);
         #[cfg(feature = "fleet")]
         self.sent_in_lease(slot.probe.is_some(), context);
         self.traffic.quotas.reserve(ticket.cost, context.now);
         self.offer(context, wakers);
-        let others = self.in_flight(context.entry).saturating_sub(1);
-        PollAnswer::Go { ordinal, probe: slot.probe, others: u32::try_from(others).unwrap_or(u32::MAX) }
+        PollAnswer::Go { ordinal, probe: slot.probe, others }
     }
 }

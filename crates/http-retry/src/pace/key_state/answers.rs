@@ -32,6 +32,7 @@ impl KeyState {
         }
         self.advance(context);
         self.count_settled(call, context.entry);
+        let beside = self.traffic.in_flight.beside(call.ordinal);
         // A late send left while the key was free, and is none of those that are watched.
         let is_news =
             call.is_late || self.known(call.ordinal) || call.ordinal < self.watched_from || was_free;
@@ -39,6 +40,7 @@ impl KeyState {
         self.hear_quotas(call, &evidence, context);
         let settlement = match evidence.refusal {
             None => {
+                self.at_a_time.passed_beside(beside);
                 self.served(call, is_news, context);
                 Settlement::default()
             }
@@ -47,6 +49,7 @@ impl KeyState {
                     self.control.passed_while_free(call.ordinal, self.watched_from);
                     self.watched_from = context.entry.sends.load(Relaxed);
                 }
+                self.at_a_time.refused_beside(beside);
                 let is_uncounted = self.refused(call, &refusal, &evidence.announced, is_news, context);
                 Settlement { is_refused: true, is_uncounted }
             }
@@ -159,8 +162,10 @@ impl KeyState {
             return true;
         }
         self.at_a_time.note_refused(call.others, self.refusal_time.get(), now);
-        let is_claim =
-            refusal.hint.is_none() && self.control.limit().is_none() && self.control.nearly_means_limit(now);
+        let is_claim = refusal.hint.is_none()
+            && !self.at_a_time.is_disproved()
+            && self.control.limit().is_none()
+            && self.control.nearly_means_limit(now);
         let is_plain = self.at_a_time.is_plain();
         if in_flight == 0 || !is_claim && !is_plain {
             return false;
