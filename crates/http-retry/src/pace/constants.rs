@@ -55,6 +55,12 @@ pub(super) const MOST_PAUSED: u8 = 64;
 /// The number of refused openings in a row from which several probes go at a time (refused-each).
 pub(super) const SEVERAL_PROBES: u32 = 3;
 
+/// The probes of one stop whose refusals do not count among the attempts of their request, where a refusal names no time. The
+/// backoff of such a request grows, so each more costs as much time as all before (poison).
+pub(super) const PROBES_WITHOUT_HINT: u32 = 1;
+/// The longest time that a request backs off by itself while a server that is unwell serves nothing (outage).
+pub(super) const LONGEST_BACKOFF: Duration = Duration::from_secs(4);
+
 /// The cases of refused and of passed calls beside others that the server was known to have taken, after which a limit of how
 /// many at a time is plain. Three take some short windows for one (concurrency-hint, hint-short).
 pub(super) const PLAIN_BESIDE: u32 = 4;

@@ -206,12 +206,17 @@ impl Ticket {
         self.attempts = attempts.saturating_add(1);
         let refused = entry.as_ref().map_or(0, |entry| entry.refused.load(Relaxed));
         self.previous = Some(Previous { ordinal, refused });
+        if let Some(stop) = probe {
+            let before = if self.probed.0 == stop { self.probed.1 } else { 0 };
+            self.probed = (stop, before.saturating_add(1));
+        }
         Permit {
             entry,
             ordinal,
             sent_at,
             cost: self.cost,
             probe,
+            probes: if probe.is_some() { self.probed.1 } else { 0 },
             is_reserved: false,
             is_late: false,
             attempts,

@@ -71,6 +71,7 @@ pub(super) struct SentCall {
     pub(super) sent_at: Duration,
     pub(super) cost: u32,
     pub(super) probe: Option<u32>,
+    pub(super) probes: u32,
     pub(super) is_reserved: bool,
     pub(super) is_late: bool,
     pub(super) attempts: u32,
@@ -83,8 +84,20 @@ pub(super) struct SentCall {
 impl SentCall {
     pub(super) fn of(permit: &Permit) -> Self {
         let Permit { ordinal, sent_at, cost, probe, is_reserved, is_late, .. } = *permit;
-        let Permit { attempts, others, first, previous, .. } = *permit;
-        Self { ordinal, sent_at, cost, probe, is_reserved, is_late, attempts, others, first, previous }
+        let Permit { attempts, others, first, previous, probes, .. } = *permit;
+        Self {
+            ordinal,
+            sent_at,
+            cost,
+            probe,
+            probes,
+            is_reserved,
+            is_late,
+            attempts,
+            others,
+            first,
+            previous,
+        }
     }
 }
 

@@ -97,6 +97,11 @@ impl LearnedLimit {
         self.cut_at.get()
     }
 
+    /// Returns when the level was last full for a while.
+    pub(super) fn full_at(&self) -> Duration {
+        self.full_at.get()
+    }
+
     /// Returns how many left since the level was last full. It is infinite if the level never was.
     fn since_full(&self) -> f64 {
         if self.since_full == NEVER_FULL { f64::INFINITY } else { f64::from(self.since_full) }

@@ -227,6 +227,16 @@ impl RateController {
         self.recent.row.has(previous)
     }
 
+    /// Returns when a request may go again that was sent so often, while a server that is unwell serves nothing.
+    pub(super) fn backs_off_until(&self, previous: Option<u64>, attempts: u32) -> Duration {
+        self.recent.row.backs_off_until(previous, attempts)
+    }
+
+    /// Returns whether nothing had been sent for so long before a call left that the limit had been full for a while.
+    pub(super) fn was_full(&self, sent_at: Duration) -> bool {
+        self.limit.as_ref().is_some_and(|limit| limit.full_at() == sent_at)
+    }
+
     /// Returns whether refusals without a hint nearly mean a limit.
     pub(super) fn nearly_means_limit(&self, now: Duration) -> bool {
         self.share.means_limit(2.0, now)

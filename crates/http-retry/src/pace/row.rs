@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::constants::{CROWD, STANDSTILL, STANDSTILL_SHARE};
+use super::constants::{CROWD, FIRST_STOP, LONGEST_BACKOFF, STANDSTILL, STANDSTILL_SHARE};
 
 /// The refusals since something was last served, in the order of the sends.
 #[derive(Debug)]
@@ -14,6 +14,8 @@ pub(super) struct Row {
     first_at: Duration,
     newest: u64,
     newest_at: Duration,
+    /// `true` if the newest refusal said that the server is unwell.
+    is_server: bool,
 }
 
 impl Row {
@@ -25,12 +27,13 @@ impl Row {
         first_at: Duration::ZERO,
         newest: 0,
         newest_at: Duration::ZERO,
+        is_server: false,
     };
 
     /// Begins with the refusal of one send.
     fn of_one(ordinal: u64, sent_at: Duration) -> Self {
         let (first, first_at) = (ordinal, sent_at);
-        Self { count: 1, repeated: 0, first, first_at, newest: ordinal, newest_at: sent_at }
+        Self { count: 1, first, first_at, newest: ordinal, newest_at: sent_at, ..Self::NONE }
     }
 
     /// Adds the refusal of a send. Calls sent within `spread` of each other may be heard in another order.
@@ -66,6 +69,11 @@ impl Row {
         }
     }
 
+    /// Records whether the newest refusal said that the server is unwell.
+    pub(super) fn note_scope(&mut self, is_server: bool) {
+        self.is_server = is_server;
+    }
+
     pub(super) fn count(&self) -> u32 {
         self.count
     }
@@ -89,6 +97,17 @@ impl Row {
 
     fn is_unlikely(&self, base: f64) -> bool {
         f64::from(self.count) * (STANDSTILL_SHARE / base).ln() > STANDSTILL
+    }
+
+    /// Returns when a request may go again that was sent so often and whose last refusal is in the row. If the server is unwell,
+    /// the request waits for the longer the more often it was sent, so that it has attempts left when a few others have made a
+    /// standstill plain.
+    pub(super) fn backs_off_until(&self, previous: Option<u64>, attempts: u32) -> Duration {
+        if !self.is_server || attempts < 2 || !self.has(previous) {
+            return Duration::ZERO;
+        }
+        let backoff = FIRST_STOP.saturating_mul(1 << (attempts - 2).min(8));
+        self.newest_at.saturating_add(backoff.min(LONGEST_BACKOFF))
     }
 
     /// Returns when the first call of the row left.

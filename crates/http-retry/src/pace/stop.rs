@@ -13,6 +13,8 @@ pub(super) struct Stop {
     until: Nanos,
     /// The refused openings in a row.
     refused: u32,
+    /// Those of them in which the server did not say that it is unwell.
+    refused_by_limit: u32,
     /// The probes in flight, and when the last of them left.
     probes: u32,
     probed_at: Nanos,
@@ -27,7 +29,18 @@ pub(super) struct Stop {
 impl Stop {
     pub(super) fn new(number: u32, since: Duration, until: Duration) -> Self {
         let (since, until, probed_at) = (since.into(), until.into(), Nanos::ZERO);
-        Self { since, until, refused: 0, probes: 0, probed_at, first_probe: None, number, early_at: None }
+        let (refused, refused_by_limit) = (0, 0);
+        Self {
+            since,
+            until,
+            refused,
+            refused_by_limit,
+            probes: 0,
+            probed_at,
+            first_probe: None,
+            number,
+            early_at: None,
+        }
     }
 
     /// Returns the end of a stop from now on, by the hint of a refusal.
@@ -69,9 +82,10 @@ impl Stop {
         }
     }
 
-    /// Returns whether one more probe may go, of so many requests that wait.
+    /// Returns whether one more probe may go, of so many requests that wait. Several go where each request may be refused for a
+    /// reason of its own. A server that is unwell refuses all of them.
     pub(super) fn wants_probe(&self, waiting: usize) -> bool {
-        let several = self.refused >= SEVERAL_PROBES;
+        let several = self.refused_by_limit >= SEVERAL_PROBES;
         let most = if several { (waiting as f64).sqrt().floor().max(1.0) as u32 } else { 1 };
         self.probes < most
     }
@@ -94,7 +108,13 @@ impl Stop {
 
     /// Stops again after a refused probe. Returns whether the probe was an early one, after which the stop ends when it would
     /// have ended without it.
-    pub(super) fn probe_refused(&mut self, hint: Option<Duration>, longest: Duration, now: Duration) -> bool {
+    pub(super) fn probe_refused(
+        &mut self,
+        hint: Option<Duration>,
+        is_server: bool,
+        longest: Duration,
+        now: Duration,
+    ) -> bool {
         self.probes = self.probes.saturating_sub(1);
         if self.early_at.take().is_some() && now < self.until() {
             return true;
@@ -105,6 +125,7 @@ impl Stop {
         // Several probes of one opening are one refusal.
         if until > self.until().saturating_add(wait / 2) {
             self.refused += 1;
+            self.refused_by_limit += u32::from(!is_server);
         }
         self.until = self.until.max(until.into());
         false
@@ -113,5 +134,27 @@ impl Stop {
     /// Forgets a probe that will have no answer.
     pub(super) fn probe_lost(&mut self) {
         self.probes = self.probes.saturating_sub(1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn several_probes_go_after_some_refused_ones_unless_the_server_is_unwell() {
+        for (is_server, most) in [(false, 10), (true, 1)] {
+            let mut stop = Stop::new(1, Duration::ZERO, Duration::from_secs(1));
+            for opening in 1..=u64::from(SEVERAL_PROBES) {
+                stop.probed(opening, stop.until());
+                stop.probe_refused(None, is_server, Duration::from_secs(60), stop.until());
+            }
+            let mut probes = 0;
+            while stop.wants_probe(100) {
+                stop.probed(10 + probes, stop.until());
+                probes += 1;
+            }
+            assert_eq!(probes, most, "{is_server}");
+        }
     }
 }

@@ -16,6 +16,7 @@ mod open_sends;
 mod properties;
 mod recovery;
 mod slow_start;
+mod unwell;
 mod wakers;
 
 use std::sync::Arc;

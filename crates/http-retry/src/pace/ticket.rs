@@ -27,6 +27,8 @@ pub struct Ticket {
     pub(super) first: Option<NonZeroU64>,
     /// The last send.
     pub(super) previous: Option<Previous>,
+    /// The stop that the request probed last, and how often it did.
+    pub(super) probed: (u32, u32),
     /// The order of arrival among the requests that waited; 0 before the request waits.
     pub(super) number: u64,
     /// The key in whose queue the request waits.
@@ -49,6 +51,7 @@ impl Ticket {
             attempts: 0,
             first: None,
             previous: None,
+            probed: (0, 0),
             number: 0,
             queued: None,
             opens_at: None,
@@ -129,6 +132,8 @@ pub struct Permit {
     pub(super) cost: u32,
     /// Which stop the request probes, if it does.
     pub(super) probe: Option<u32>,
+    /// How often the request probed that stop until now.
+    pub(super) probes: u32,
     /// `true` if the quotas count the request among those in flight. Those of a free key are not counted.
     pub(super) is_reserved: bool,
     /// `true` if the request was sent before its key was known. `entry` is that of the group then.

@@ -36,6 +36,11 @@ impl KeyState {
             self.traffic.queue.promote(now);
             self.traffic.queue.polled(ticket.number);
         }
+        if !is_queued {
+            let previous = ticket.previous.map(|previous| previous.ordinal);
+            ticket.not_before =
+                ticket.not_before.max(self.control.backs_off_until(previous, ticket.attempts));
+        }
         let ends_before = |time: Duration| ticket.deadline.is_some_and(|deadline| deadline < time);
         let cost = self.first_cost().unwrap_or(ticket.cost);
         let slot = self.slot(cost, context);

@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use super::{Context, KeyState, SentCall};
 use crate::pace::Settlement;
-use crate::pace::constants::{MAX_AT_FAULT, MOST_REFUSED, MOST_TRIALS};
+use crate::pace::constants::{MAX_AT_FAULT, MOST_REFUSED, MOST_TRIALS, PROBES_WITHOUT_HINT};
 use crate::pace::evidence::{Announced, Evidence, Refusal, Scope, Unit};
 use crate::pace::in_flight::InFlight;
 use crate::pace::quota::Source;
@@ -93,7 +93,8 @@ impl KeyState {
         let depends_on_attempt = self.by_attempt.refused(call.attempts);
         if is_probe {
             context.entry.refused.fetch_add(1, Relaxed);
-            return self.control.probe_refused(&refused, &moment);
+            let is_uncounted = is_server || hint.is_some() || call.probes <= PROBES_WITHOUT_HINT;
+            return self.control.probe_refused(&refused, &moment) && is_uncounted;
         }
         let is_at_fault = self.is_at_fault(call, context);
         if !is_at_fault {
@@ -112,12 +113,28 @@ impl KeyState {
             self.control.refused_for_itself();
             return false;
         }
-        // A send that tries for more than is known to be served does so for all who wait, for their own hint or for a slot. If
-        // it is sent again and nothing was served in between, it asks whether the limit still refuses, as a probe does.
-        let is_for_all = !self.traffic.queue.is_empty() || !is_server && self.control.is_in_row(previous);
-        let is_trial = call.attempts < MOST_TRIALS && is_for_all && self.control.is_trial(sent_at);
+        let is_trial = call.attempts < MOST_TRIALS && self.is_trial(&refused);
         self.control.refused(&refused, &moment);
         is_trial
+    }
+
+    /// Returns whether a refused call was sent for others as well.
+    fn is_trial(&self, refused: &Refused) -> bool {
+        let Refused { sent_at, hint, is_server, previous, .. } = *refused;
+        let others_wait = !self.traffic.queue.is_empty();
+        let is_in_row = self.control.is_in_row(previous);
+        if is_server && others_wait && is_in_row {
+            // It asks whether the server serves again, as the probe of a stop does.
+            return true;
+        }
+        // A send that tries for more than is known to be served does so for all who wait, for their own hint or for a slot. If
+        // it is sent again and nothing was served in between, it asks whether the limit still refuses, as a probe does.
+        let is_for_all = others_wait || !is_server && is_in_row;
+        // After a pause the limit is full, so this tries for no more. The backoff of a request without a hint grows, so each
+        // more attempt costs as much time as all before.
+        let is_after_pause =
+            hint.is_none() && self.traffic.queue.due_len() == 0 && self.control.was_full(sent_at);
+        is_for_all && !is_after_pause && self.control.is_trial(sent_at)
     }
 
     /// Returns whether the refusal is the request's own fault: it was refused before, others were served since, and few are

@@ -94,7 +94,7 @@ impl RateController {
         let Some(stop) = &mut self.stop else {
             return false;
         };
-        if stop.probe_refused(refused.hint, moment.longest, moment.now) {
+        if stop.probe_refused(refused.hint, refused.is_server, moment.longest, moment.now) {
             self.early.refused(stop.number());
         }
         true
@@ -107,6 +107,7 @@ impl RateController {
         let recent = &mut *self.recent;
         if recent.row.has(refused.previous) {
             recent.row.refused_again(refused.ordinal, refused.sent_at);
+            recent.row.note_scope(refused.is_server);
             recent.refused_for_itself();
             if let Some(stop) = &mut self.stop {
                 stop.prolong(until);
@@ -120,6 +121,7 @@ impl RateController {
             opening.refused();
         }
         recent.row.refused(refused.ordinal, refused.sent_at, spread(moment));
+        recent.row.note_scope(refused.is_server);
         recent.hinted_until = recent.hinted_until.max(until.into());
         if let Some(hint) = refused.hint.filter(|hint| refused.is_precise && *hint < LONGEST_SLOT) {
             self.slot_hint = self.slot_hint.max(NonZeroU32::new(hint.subsec_nanos()));

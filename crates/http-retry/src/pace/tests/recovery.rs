@@ -110,7 +110,8 @@ fn a_limit_that_refused_nothing_for_a_while_holds_no_request_somewhat_above_it()
 
 #[test]
 fn a_resend_while_nothing_is_served_at_a_known_limit_does_not_count() {
-    for hint in [None, Some(1)] {
+    // Without a hint a request comes back to a limit that was not used since, and tries for no more than it is known to serve.
+    for (hint, expected) in [(None, 0..=1), (Some(1), 4..=5)] {
         let pace = Pace::per_authority();
         let mut now = meet_a_limit(&pace, START);
         let mut request = ticket(&pace, "key", "");
@@ -128,7 +129,7 @@ fn a_resend_while_nothing_is_served_at_a_known_limit_does_not_count() {
         }
         // No other request waits, but this one asks for those that will come.
         let uncounted = settlements.iter().filter(|settlement| settlement.is_uncounted).count();
-        assert!(uncounted >= 4, "{hint:?}: {settlements:?}");
+        assert!(expected.contains(&uncounted), "{hint:?}: {settlements:?}");
     }
 }
 
