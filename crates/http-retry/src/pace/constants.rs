@@ -151,6 +151,15 @@ pub(super) const TRIED: f64 = 2.0;
 pub(super) const FIRST_SEARCH: f64 = 0.05;
 /// The part of the rate of a precise hint with which a search begins: the hint may be any part of a slot.
 pub(super) const PRECISE_SEARCH: f64 = 0.3;
+/// The refused calls with a precise hint whose longest hint is the time of a slot (bucket-precise).
+pub(super) const ENOUGH_SLOT_HINTS: u8 = 3;
+/// The shortest such time. Hints are rounded up to whole milliseconds, so a shorter one says too little of a rate.
+pub(super) const SHORTEST_SLOT: Duration = Duration::from_millis(3);
+/// The part of the rate of that hint which is used: the longest hint of a few is shorter than a slot (bucket-precise).
+pub(super) const BELOW_SLOT_HINTS: f64 = 0.9;
+/// If so many calls passed at a rate that is higher by this factor, hints are not the time of a slot.
+pub(super) const PASSED_AGAINST_HINTS: f64 = 4.0;
+pub(super) const FASTER_THAN_HINTS: f64 = 1.5;
 /// The longest time of one slot. A longer hint is that of a window.
 pub(super) const LONGEST_SLOT: Duration = Duration::from_millis(500);
 /// The lowest rate of a search.
@@ -159,6 +168,9 @@ pub(super) const LOWEST_SEARCH: f64 = 0.5;
 pub(super) const UNKNOWN_BURST: f64 = 0.5;
 /// The rounds after which an opening ends if no request waits.
 pub(super) const ROUNDS_OF_OPENING: f64 = 5.0;
+/// The time of which a search saves calls while requests wait. A limit does not save what only the search has tried
+/// (burst-cold, burst-known).
+pub(super) const SAVED_BY_SEARCH: f64 = 0.02;
 /// The shortest time in which a search doubles its rate.
 pub(super) const SHORTEST_ROUND: Duration = Duration::from_millis(30);
 /// The shortest time until a slot is asked for again.

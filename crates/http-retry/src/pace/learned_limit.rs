@@ -9,7 +9,7 @@ use std::time::Duration;
 pub(super) use self::claim_test::ClaimTest;
 use super::constants::{
     AIM, BELOW, BEYOND, CALM, FEW_IN_FLIGHT, FIRST_SEARCH, GROWTH, GROWTH_DOUBLES, GROWTH_SLOWER,
-    LEAST_QUEUE, LONG_STOP, MAX_CONFIRMED, MAX_GROWTH, MORE_IN_FLIGHT, OFTEN_CONFIRMED,
+    LEAST_QUEUE, LONG_STOP, MAX_CONFIRMED, MAX_GROWTH, MORE_IN_FLIGHT, OFTEN_CONFIRMED, SAVED_BY_SEARCH,
 };
 use super::nanos::Nanos;
 use super::rate_controller::Moment;
@@ -125,8 +125,12 @@ impl LearnedLimit {
             return;
         }
         self.level_at = now.into();
-        self.level += time * self.rate;
-        self.level = self.level.min(self.burst);
+        let most = if self.is_search && moment.waiting > 0 {
+            self.level.max((SAVED_BY_SEARCH * self.rate).max(1.0)).min(self.burst)
+        } else {
+            self.burst
+        };
+        self.level = (self.level + time * self.rate).min(most);
         if self.level >= self.burst {
             self.full_from.get_or_insert(now.into());
         }

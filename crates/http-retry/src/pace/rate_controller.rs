@@ -19,6 +19,7 @@ use super::lazy_box::LazyBox;
 use super::learned_limit::LearnedLimit;
 use super::nanos::Nanos;
 use super::opening::Opening;
+use super::row::Row;
 use super::share::Share;
 use super::stop::Stop;
 
@@ -38,8 +39,10 @@ pub(super) struct RateController {
     /// The stops until now.
     stops: u32,
     early: EarlyProbe,
-    /// The longest of the precise hints since the last measure, in nanoseconds. They are shorter than a second.
+    /// The longest of the precise hints, in nanoseconds. They are shorter than a second.
     slot_hint: Option<NonZeroU32>,
+    /// The number of refused calls that had one.
+    slot_hints: u8,
     /// The hint of the last refusal for the key, or 0.
     hint: Nanos,
     /// The number of calls that went through at once before the limit was met.
@@ -110,6 +113,7 @@ impl RateController {
             stops: 0,
             early: EarlyProbe::default(),
             slot_hint: None,
+            slot_hints: 0,
             hint: Nanos::ZERO,
             burst: 0.0,
             has_gap: false,
@@ -208,6 +212,12 @@ impl RateController {
         let gap = self.limit.as_ref().map_or(0.0, |limit| CALLS_OF_GAP / limit.rate());
         if now > self.sent_at.get().saturating_add(GAP.max(Duration::from_secs_f64(gap))) {
             self.has_gap = true;
+        }
+        if now > self.sent_at.get().saturating_add(CALM)
+            && let Some(recent) = self.recent.present_mut()
+        {
+            // What was refused before a rest says nothing of the calls after it.
+            recent.row = Row::default();
         }
         self.sent_at = now.into();
         if let Some(stop) = self.stop.as_mut().filter(|_| is_probe) {

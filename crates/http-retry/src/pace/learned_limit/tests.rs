@@ -96,3 +96,26 @@ fn calls_beyond_a_rate_that_was_never_met_are_no_debt() {
     (0..20).for_each(|_| limit.sent());
     assert!(limit.next() <= START + Duration::from_secs(1), "{:?}", limit.next() - START);
 }
+
+#[test]
+fn a_search_saves_no_calls_while_requests_wait() {
+    let at_once = |waiting| {
+        let mut limit = LearnedLimit::search(100.0, 40.0, START);
+        limit.open(0.0, START);
+        let now = START + Duration::from_secs(1);
+        limit.advance(false, 0.01, Duration::ZERO, &moment(now, waiting), ROUND);
+        std::iter::repeat_with(|| limit.sent_if_due(now)).take_while(|sent| *sent).count()
+    };
+    assert_eq!(at_once(5), 2);
+    assert_eq!(at_once(0), 40, "a key at rest saves its burst");
+}
+
+impl LearnedLimit {
+    fn sent_if_due(&mut self, now: Duration) -> bool {
+        let is_due = self.next() <= now;
+        if is_due {
+            self.sent();
+        }
+        is_due
+    }
+}

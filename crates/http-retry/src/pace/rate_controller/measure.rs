@@ -1,10 +1,12 @@
 //! The first refusals of an unknown limit, and what they tell of it.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use super::{Moment, RateController, Settling, round};
 use crate::pace::constants::{
-    ENOUGH_PASSED, FIRST_SEARCH, LOWEST_SEARCH, OVERSHOT, PRECISE_SEARCH, TRIED, UNKNOWN_BURST, WELL_MEASURED,
+    BELOW_SLOT_HINTS, ENOUGH_PASSED, ENOUGH_SLOT_HINTS, FASTER_THAN_HINTS, FIRST_SEARCH, LOWEST_SEARCH,
+    OVERSHOT, PASSED_AGAINST_HINTS, PRECISE_SEARCH, SHORTEST_SLOT, TRIED, UNKNOWN_BURST, WELL_MEASURED,
 };
 use crate::pace::learned_limit::{ClaimTest, LearnedLimit};
 use crate::pace::opening::Opening;
@@ -52,13 +54,14 @@ impl RateController {
         let has_gap = std::mem::take(&mut self.has_gap);
         let measured = span.filter(|(_, passed)| !has_gap && *passed >= WELL_MEASURED).map(|(rate, _)| rate);
         let known = span.map_or(0.0, |(rate, _)| rate);
+        let told = rate_of_hints(self.slot_hint, self.slot_hints, span);
         if has_gap {
             recent.estimate.keep_last();
         }
         let refused = recent.estimate.refused_lately();
         let first = self.first_rate(moment);
         let burst = f64::from(self.burst);
-        match (&mut self.limit, measured) {
+        match (&mut self.limit, measured.or(told)) {
             (Some(limit), _) if !limit.is_search() => limit.cut(measured.or(Some(known)), now),
             (Some(limit), measured) => {
                 match (limit.refused_burst(refused, now), measured) {
@@ -74,7 +77,9 @@ impl RateController {
                 }
             }
             (limit, Some(rate)) => {
-                *limit = Some(LearnedLimit::new(rate, burst.max(rate * UNKNOWN_BURST), now).into())
+                // Hints come with the first refusals, when just the burst has passed.
+                let least = if measured.is_some() { rate * UNKNOWN_BURST } else { 1.0 };
+                *limit = Some(LearnedLimit::new(rate, burst.max(least), now).into())
             }
             (limit, None) => {
                 *limit = Some(LearnedLimit::search(known.max(first), burst, now).into());
@@ -98,4 +103,15 @@ impl RateController {
             first.max(PRECISE_SEARCH / Duration::from_nanos(u64::from(slot.get())).as_secs_f64())
         })
     }
+}
+
+/// Returns the rate of which the longest of some precise hints, in nanoseconds, is one slot. `span` is the rate that was
+/// measured, and the calls that it is known by: where calls pass much faster, the hint is that of a window.
+fn rate_of_hints(longest: Option<NonZeroU32>, hints: u8, span: Option<(f64, f64)>) -> Option<f64> {
+    let longest = Duration::from_nanos(longest?.get().into());
+    let slots = longest.as_secs_f64().recip();
+    let is_faster =
+        |(rate, passed): (f64, f64)| passed >= PASSED_AGAINST_HINTS && rate > FASTER_THAN_HINTS * slots;
+    let is_told = hints >= ENOUGH_SLOT_HINTS && longest >= SHORTEST_SLOT && !span.is_some_and(is_faster);
+    is_told.then_some(BELOW_SLOT_HINTS * slots)
 }

@@ -125,6 +125,7 @@ impl RateController {
         recent.hinted_until = recent.hinted_until.max(until.into());
         if let Some(hint) = refused.hint.filter(|hint| refused.is_precise && *hint < LONGEST_SLOT) {
             self.slot_hint = self.slot_hint.max(NonZeroU32::new(hint.subsec_nanos()));
+            self.slot_hints = self.slot_hints.saturating_add(1);
         }
         if refused.is_server {
             recent.refused_for_itself();
