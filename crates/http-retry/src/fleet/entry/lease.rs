@@ -32,7 +32,8 @@ numbers! {
         gap,
         /// The burst that the member knows, in thousandths, or 0.
         burst,
-        /// The time, from now, before which the member knows that no member sends, or 0.
+        /// The time, from now, before which the member knows that no member sends. It is at least 1 while a probe is due after
+        /// that time, and 0 if the member knows no such time.
         quiet,
     }
 }

@@ -30,6 +30,7 @@ impl LeaseState {
         self.is_paced = answer.state == LeaseAnswer::PACED;
         self.ask_at = now;
         if answer.born == 0 {
+            self.ask_at = now.saturating_add(moment.lease);
             return None;
         }
         let share_before = self.part();

@@ -149,7 +149,8 @@ impl LeaseState {
             serial: self.serial,
             gap: self.gap,
             burst: self.burst,
-            quiet: moment.stopped_until.map_or(0, |until| micros(until.saturating_sub(now))),
+            // A store that has forgotten the entry must not forget that a probe is due after the stop.
+            quiet: moment.stopped_until.map_or(0, |until| micros(until.saturating_sub(now)).max(1)),
         }
     }
 

@@ -82,6 +82,33 @@ fn quiet_is_kept_and_published_again_after_the_store_was_empty() {
 }
 
 #[test]
+fn entry_that_vanishes_in_a_quiet_costs_a_probe_and_no_more() {
+    let forgets: [fn(&World); 2] =
+        [|world| world.memory.forget(), |world| world.memory.step_clock(3_600_000_000)];
+    let is_known = [true, false];
+    for (forget, is_known) in forgets.into_iter().flat_map(|forget| is_known.map(|known| (forget, known))) {
+        let mut world = if is_known { known(4) } else { World::new(4, 40.0, 8.0, true) };
+        world.load(LOAD, secs(1));
+        world.server.is_down = true;
+        world.load(LOAD, ms(1_500));
+        assert!(
+            world.memory.pace_entry(world.key()).is_some_and(|entry| entry.quiet > 0),
+            "there is a quiet"
+        );
+        forget(&world);
+        world.server.is_down = false;
+        let asks = world.asks();
+        let (probes, served) = (world.probes(), world.served());
+        world.pass(secs(5));
+        assert!(world.served() > served, "no member has sent");
+        assert!(world.probes() - probes <= 2, "{} probes", world.probes() - probes);
+        assert!(world.asks() - asks <= 200, "{} asks", world.asks() - asks);
+        world.finish(secs(10));
+        assert_eq!(world.waiting(), 0);
+    }
+}
+
+#[test]
 fn entry_of_a_replica_that_lags_gets_a_later_serial() {
     let mut world = known(4);
     world.load(60.0, secs(2));
