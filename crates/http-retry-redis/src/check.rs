@@ -39,7 +39,13 @@ pub(crate) async fn check(target: &Target, fleet: &str, limit: Duration) -> Resu
     let connected = timeout(CONNECT_TIMEOUT, target.connect_alone()).await;
     let mut connection = connected
         .map_err(|_| CheckError::Connect(format!("no answer in {} s", CONNECT_TIMEOUT.as_secs())))?
-        .map_err(|refusal| CheckError::Connect(refusal.text))?;
+        .map_err(|refusal| {
+            if refusal.is_unreachable() {
+                CheckError::Connect(refusal.text)
+            } else {
+                CheckError::Refused(refusal.text)
+            }
+        })?;
     match timeout(COMMANDS_TIMEOUT, look(target, &mut connection, fleet)).await {
         Ok(Ok(found)) if found.slowest > limit => Err(CheckError::Slow { took: found.slowest, limit }),
         Ok(found) => found,
@@ -136,7 +142,7 @@ fn add_missing(name: &str, refusal: &Refusal, missing: &mut Vec<String>) -> Resu
         // What the command did is not the question, unless nothing can be done at all.
         return match text.split(' ').next() {
             Some("readonly" | "oom" | "misconf" | "loading" | "masterdown" | "noauth" | "clusterdown") => {
-                Err(CheckError::Connect(refusal.text.clone()))
+                Err(CheckError::Refused(refusal.text.clone()))
             }
             _ => Ok(()),
         };

@@ -169,6 +169,10 @@ impl Target {
         };
         let connected = async {
             let mut connection = self.connect_with(push).await?;
+            if !has_nodes {
+                // Operators read the name in the list of clients. A member does without.
+                _ = connection.command(&["CLIENT", "SETNAME", &format!("http-retry:{fleet}")]).await;
+            }
             connection.subscribe(&news::channel(fleet)).await?;
             Ok(connection)
         };

@@ -53,9 +53,12 @@ pub enum CheckError {
     /// The settings cannot be used.
     #[error(transparent)]
     Config(#[from] ConnectError),
-    /// There is no connection, or the store refuses all commands. The text is that of the system or the store.
+    /// There is no connection. The text is that of the system.
     #[error("no connection: {0}")]
     Connect(String),
+    /// The store takes a connection and refuses its commands. The text is that of the store.
+    #[error("the store refuses commands: {0}")]
+    Refused(String),
     /// The user of the store lacks these rights, which are words of `ACL SETUSER`.
     #[error("the user of the store lacks rights; allow {}", .0.join(" "))]
     Missing(Vec<String>),

@@ -23,10 +23,19 @@ pub(crate) struct Refusal {
 impl Refusal {
     pub(super) fn new(error: &RedisError) -> Self {
         let text = match (error.code(), error.detail()) {
+            _ if error.kind() == ErrorKind::Parse => {
+                "the server does not speak the protocol of Redis".to_owned()
+            }
             (Some(code), Some(detail)) => format!("{code} {detail}"),
             _ => error.to_string(),
         };
         Self { text, failure: failure(error) }
+    }
+
+    /// Returns whether no store has read the command.
+    pub(crate) fn is_unreachable(&self) -> bool {
+        use UnreachableReason::{Closed, Timeout};
+        matches!(self.failure, Failure::Store(Closed | Timeout))
     }
 }
 

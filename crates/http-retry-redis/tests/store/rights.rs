@@ -26,6 +26,8 @@ fn rights_of_the_documentation_are_enough_and_no_more() {
         let mut member = Member::join(&url).await;
         let id = member.store.id(b"api");
         assert_eq!(member.members(false).await, 1);
+        let clients = format!("{:?}", server.client().run(&["CLIENT", "LIST"]));
+        assert!(clients.contains("name=http-retry:test "), "{clients}");
         assert_eq!(member.lease(id, question(1)).await.count, 1);
         member.send(id, quiet());
         assert_eq!(member.news(id).await.until, 30_000_000);
@@ -152,11 +154,20 @@ fn check_tells_why_there_is_no_connection() {
     let url = user(&server, ACL);
     run(async {
         let wrong = check(&url.replace("PASSWORD", "swordfish")).await.unwrap_err();
-        assert!(wrong.contains("WRONGPASS") && !wrong.contains("swordfish"), "{wrong}");
+        assert!(wrong.starts_with("the store refuses commands: WRONGPASS"), "{wrong}");
+        assert!(!wrong.contains("swordfish"), "{wrong}");
         let database = check(&server.url().replace("/0", "/99")).await.unwrap_err();
         assert!(database.contains("DB index is out of range"), "{database}");
         let nowhere = check(&format!("redis://127.0.0.1:{}", testkit::redis::free_port())).await.unwrap_err();
-        assert!(nowhere.contains("refused"), "{nowhere}");
+        assert!(nowhere.starts_with("no connection: ") && nowhere.contains("refused"), "{nowhere}");
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let other = format!("redis://{}", listener.local_addr().unwrap());
+        std::thread::spawn(move || {
+            let mut socket = listener.accept().unwrap().0;
+            std::io::Write::write_all(&mut socket, b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        });
+        let other = check(&other).await;
+        assert_eq!(other, Err("no connection: the server does not speak the protocol of Redis".to_owned()));
     });
     server.stop();
     run(async {
