@@ -18,6 +18,7 @@ use tokio::time::Sleep;
 use tower_http_retry::{BoxError, ReplayBody};
 
 use crate::sync::lock;
+use crate::upstream::pool::socket::UploadMark;
 use crate::upstream::request_body::RequestBody;
 
 /// A request body that may have to wait for `100 Continue`. It is one pointer wide, because the client moves
@@ -28,6 +29,8 @@ struct DeferredBodyInner<B> {
     body: B,
     /// `None` once the body may be read.
     wait: Option<ContinueWait>,
+    /// Dropped with the body.
+    upload: Option<UploadMark>,
 }
 
 /// The response side of the wait for `100 Continue`. Dropping it ends the attempt, and with it the wait.
@@ -154,7 +157,18 @@ impl<B> DeferredBody<B> {
     }
 
     fn new(body: B, wait: Option<ContinueWait>) -> Self {
-        Self(Some(Box::new(DeferredBodyInner { body, wait })))
+        Self(Some(Box::new(DeferredBodyInner { body, wait, upload: None })))
+    }
+
+    /// Has `mark` tell the connection of the body when it is sent. An empty body needs none.
+    pub(crate) fn mark_upload(&mut self, mark: impl FnOnce() -> UploadMark) {
+        if let Some(inner) = &mut self.0 {
+            let mark = mark();
+            if inner.wait.is_none() {
+                mark.start();
+            }
+            inner.upload = Some(mark);
+        }
     }
 }
 
@@ -179,6 +193,9 @@ impl Body for DeferredBody<ReplayBody<RequestBody>> {
                 return Poll::Ready(Some(Err(error.into())));
             }
             inner.wait = None;
+            if let Some(upload) = &inner.upload {
+                upload.start();
+            }
         }
         Pin::new(&mut inner.body).poll_frame(cx)
     }

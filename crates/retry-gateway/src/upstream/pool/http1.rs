@@ -17,6 +17,7 @@ use super::error::SendError;
 use super::idle::IdleList;
 use super::keep_alive::keep_alive;
 use super::request::{ConnectionFuture, EndpointBody, EndpointRequest};
+use super::socket::{Socket, SocketState};
 use super::sweep::{self, Sweep};
 use crate::config::ConnectionConfig;
 use crate::sync::lock;
@@ -48,6 +49,7 @@ pub(crate) struct Http1Connection {
     sender: http1::SendRequest<EndpointBody>,
     /// The task that reads and writes the socket.
     task: AbortHandle,
+    socket: Arc<SocketState>,
     opened_at: Instant,
     /// The end of the last request, or the start of a connection that has had none.
     idle_since: Instant,
@@ -107,26 +109,36 @@ impl Http1Pool {
     }
 
     async fn open(self: Arc<Self>) -> Result<Http1Connection, SendError> {
-        let handshake = async |socket| Ok(self.http.handshake(TokioIo::new(socket)).await?);
-        let (sender, driver) = self.connector.connect(handshake).await.map_err(SendError::Connect)?;
+        let handshake = async |socket: Socket| {
+            let state = Arc::clone(socket.state());
+            Ok((self.http.handshake(TokioIo::new(socket)).await?, state))
+        };
+        let ((sender, driver), socket) =
+            self.connector.connect(handshake).await.map_err(SendError::Connect)?;
         // The sender gets the errors of a request. There is no one to tell of an error of an idle connection.
         let task = tokio::spawn(async { drop(driver.with_upgrades().await) }).abort_handle();
         let now = Instant::now();
-        Ok(Http1Connection { sender, task, opened_at: now, idle_since: now, keep_alive: None })
+        Ok(Http1Connection { sender, task, socket, opened_at: now, idle_since: now, keep_alive: None })
     }
 
     /// Hands a request to a connection, which belongs to the lease until the end of the response.
     pub(super) fn send(
         self: Arc<Self>,
         mut connection: Http1Connection,
-        request: EndpointRequest,
+        mut request: EndpointRequest,
     ) -> (Http1Lease, ConnectionFuture) {
+        request.body_mut().mark_upload(|| connection.socket.upload_mark());
         let response = Box::pin(connection.sender.try_send_request(request));
         (Http1Lease { connection: Some(connection), pool: self }, response)
     }
 
-    /// Takes back a connection that is ready for another request.
+    /// Takes back a connection that is ready for another request, unless its endpoint may still close it.
     fn give(self: &Arc<Self>, mut connection: Http1Connection) {
+        // An endpoint that has answered without the whole request may never have read the rest, and then closes the
+        // connection. The next request would meet the close, and could not be sent again if it is a POST.
+        if connection.socket.is_answered_early() {
+            return;
+        }
         let now = Instant::now();
         let idle_timeout = connection.keep_alive.unwrap_or(self.idle_timeout).min(self.idle_timeout);
         let retires_at = self.max_age.map(|max_age| connection.opened_at + max_age);
@@ -231,6 +243,7 @@ impl Http1Lease {
         if connection.is_closed() {
             return;
         }
+        connection.socket.on_response_end();
         let pool = Arc::clone(&self.pool);
         tokio::spawn(async move {
             if connection.sender.ready().await.is_ok() {

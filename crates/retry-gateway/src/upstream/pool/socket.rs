@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -24,6 +24,8 @@ pub(crate) struct Socket {
     stream: Stream,
     /// The error in writing, which reading reports at its end.
     write_error: Option<io::Error>,
+    /// Set while the endpoint has no room for what hyper writes.
+    is_blocked: bool,
     state: Arc<SocketState>,
     /// Set for HTTP/2, whose frames are watched for GOAWAY.
     goaway: Option<GoAwayReader>,
@@ -44,11 +46,24 @@ pub(crate) struct SocketState {
     bytes_read: AtomicU64,
     /// The last stream that the endpoint counts in; `u32::MAX` before a GOAWAY.
     last_stream: AtomicU32,
+    /// Set while hyper has not got all of the request's body.
+    is_uploading: AtomicBool,
+    /// Set if the endpoint has sent a part of a response before it was sent the whole request.
+    is_answered_early: AtomicBool,
 }
+
+/// Tells the connection of a request body when it is sent. hyper drops it with the body, after the end of the body.
+#[derive(Debug)]
+pub(crate) struct UploadMark(Arc<SocketState>);
 
 impl Default for SocketState {
     fn default() -> Self {
-        Self { bytes_read: AtomicU64::new(0), last_stream: AtomicU32::new(u32::MAX) }
+        Self {
+            bytes_read: AtomicU64::new(0),
+            last_stream: AtomicU32::new(u32::MAX),
+            is_uploading: AtomicBool::new(false),
+            is_answered_early: AtomicBool::new(false),
+        }
     }
 }
 
@@ -62,7 +77,8 @@ impl Socket {
     }
 
     fn new(stream: Stream, permit: Permit) -> Self {
-        Self { stream, write_error: None, state: Arc::default(), goaway: None, _permit: permit }
+        let state = Arc::default();
+        Self { stream, write_error: None, is_blocked: false, state, goaway: None, _permit: permit }
     }
 
     /// Watches the frames that arrive for GOAWAY, from the first on.
@@ -108,6 +124,36 @@ impl SocketState {
     pub(super) fn last_stream(&self) -> Option<u32> {
         Some(self.last_stream.load(Ordering::Relaxed)).filter(|last| *last != u32::MAX)
     }
+
+    /// Returns the mark of a request body that is sent over the connection.
+    pub(super) fn upload_mark(self: &Arc<Self>) -> UploadMark {
+        UploadMark(Arc::clone(self))
+    }
+
+    /// Notes that a response has ended. The rest of a request is then sent to an endpoint that may not read it.
+    pub(super) fn on_response_end(&self) {
+        if self.is_uploading.load(Ordering::Relaxed) {
+            self.is_answered_early.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Returns whether the endpoint has begun a response before it was sent the whole request.
+    pub(super) fn is_answered_early(&self) -> bool {
+        self.is_answered_early.load(Ordering::Relaxed)
+    }
+}
+
+impl UploadMark {
+    /// Notes that hyper reads the body from now on. What the endpoint has sent before is no response: it has asked for the body.
+    pub(crate) fn start(&self) {
+        self.0.is_uploading.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Drop for UploadMark {
+    fn drop(&mut self) {
+        self.0.is_uploading.store(false, Ordering::Relaxed);
+    }
 }
 
 impl AsyncRead for Socket {
@@ -123,6 +169,9 @@ impl AsyncRead for Socket {
         };
         let read = buf.filled().len() - before;
         if read > 0 {
+            if self.is_blocked || self.state.is_uploading.load(Ordering::Relaxed) {
+                self.state.is_answered_early.store(true, Ordering::Relaxed);
+            }
             self.state.bytes_read.fetch_add(read as u64, Ordering::Relaxed);
             let last_stream = self.goaway.as_mut().and_then(|goaway| goaway.read(&buf.filled()[before..]));
             if let Some(last) = last_stream {
@@ -195,6 +244,7 @@ impl Socket {
     /// Holds back an error in writing. What is written after it is dropped, because the upstream reads nothing any more. hyper goes on with
     /// reading, which ends soon on such a connection, and then reports the error.
     fn hold_back<T>(&mut self, result: Poll<io::Result<T>>, written: T) -> Poll<io::Result<T>> {
+        self.is_blocked = result.is_pending();
         match result {
             Poll::Ready(Err(error)) => {
                 self.write_error = Some(error);
@@ -204,3 +254,6 @@ impl Socket {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
