@@ -15,9 +15,10 @@ fn upstream() -> Upstream {
     })
 }
 
-fn gateway(upstream: &Upstream, lines: &str) -> Gateway {
+/// A gateway with further lines of its upstream and of its route.
+fn gateway(upstream: &Upstream, lines: &str, route: &str) -> Gateway {
     Gateway::by(&format!(
-        "admin = \"127.0.0.1:0\"\n[upstreams.api]\nendpoints = [{:?}]\n{lines}\n[[routes]]\nupstream = \"api\"\n",
+        "admin = \"127.0.0.1:0\"\n[upstreams.api]\nendpoints = [{:?}]\n{lines}\n[[routes]]\nupstream = \"api\"\n{route}\n",
         upstream.url()
     ))
 }
@@ -38,7 +39,7 @@ fn quiet_call(gateway: &Gateway) -> Duration {
 fn a_throttled_tenant_costs_the_other_no_attempt_and_no_wait() {
     for lines in ["", "pace.key = \"credential\"\nmax_requests = 20", "outlier_detection = false"] {
         let upstream = upstream();
-        let gateway = gateway(&upstream, lines);
+        let gateway = gateway(&upstream, lines, "");
         let noise = noise(&gateway, 60);
         upstream.wait_seen(1);
         // Before its first refusal the throttled tenant may have all places.
@@ -61,23 +62,41 @@ fn a_throttled_tenant_costs_the_other_no_attempt_and_no_wait() {
     }
 }
 
-/// Prints the latency of the quiet tenant, alone and beside the other one. Run it on a machine without other load:
+/// Prints the latency of the quiet tenant, alone and beside the other one:
 /// `cargo test --release -p retry-gateway --test gateway noise -- --ignored --nocapture`.
+///
+/// Two gateways take turns call by call, so that what else the machine does disturbs both alike. A percentile of so few slow
+/// calls is mostly chance, and the number of the calls beyond it is not: 1 % of the calls are slower than the 99th percentile of the
+/// tenant that is alone, and 1.5 % is more than chance makes of it.
 #[test]
-#[ignore = "it compares latencies, which other tests disturb"]
+#[ignore = "it compares latencies, which takes a minute"]
 fn the_latency_beside_a_throttled_tenant_is_that_without_it() {
+    const CALLS: usize = 10_000;
     let upstream = upstream();
-    let gateway = gateway(&upstream, "pace.key = \"credential\"");
-    let measure = || {
-        let mut latencies: Vec<_> = (0..2_000).map(|_| quiet_call(&gateway)).collect();
-        latencies.sort_unstable();
-        [latencies[1_000], latencies[1_980]]
-    };
-    let alone = measure();
-    let noise = noise(&gateway, 500);
-    let beside = measure();
+    let gateways =
+        ["alone", "beside"].map(|_| gateway(&upstream, "pace.key = \"credential\"", "timeout = \"10m\""));
+    let noise = noise(&gateways[1], 500);
+    let waiting = || gateways[1].status()["upstreams"][0]["pending"].as_u64().unwrap();
+    let end = Instant::now() + Duration::from_secs(10);
+    while waiting() < 490 {
+        assert!(Instant::now() < end, "the throttled tenant does not wait: {}", waiting());
+    }
+    let mut latencies = [const { Vec::new() }; 2];
+    for number in 0..CALLS {
+        // Neither is always the first.
+        for turn in [number % 2, 1 - number % 2] {
+            latencies[turn].push(quiet_call(&gateways[turn]));
+        }
+    }
+    assert!(waiting() >= 490, "the throttled tenant does not wait any more: {}", waiting());
     drop(noise);
     println!("| | p50 | p99 |\n|---|---|---|");
-    println!("| alone | {:?} | {:?} |\n| beside | {:?} | {:?} |", alone[0], alone[1], beside[0], beside[1]);
-    assert!(beside[1] <= alone[1].mul_f64(1.2), "{alone:?} {beside:?}");
+    for (latencies, name) in latencies.iter_mut().zip(["alone", "beside"]) {
+        latencies.sort_unstable();
+        println!("| {name} | {:?} | {:?} |", latencies[CALLS / 2], latencies[CALLS * 99 / 100]);
+    }
+    let [alone, beside] = latencies;
+    let most = alone[CALLS * 99 / 100].mul_f64(1.2);
+    let slower = beside.iter().filter(|latency| **latency > most).count();
+    assert!(slower <= CALLS * 3 / 200, "{slower} of {CALLS} calls took longer than {most:?}");
 }
