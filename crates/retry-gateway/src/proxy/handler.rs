@@ -12,7 +12,7 @@ use crate::connection::info::ConnectionInfo;
 use crate::connection::rejection::Rejection;
 use crate::connection::timeouts::ActiveRequest;
 use crate::llm;
-use crate::message::forwarding::{self, ForwardedRequest};
+use crate::message::forwarding::{self, ClientWishes, ForwardedRequest, ForwardingHeaders};
 use crate::message::header_scan;
 use crate::message::loop_detection;
 use crate::message::problem::ProblemDetails;
@@ -24,6 +24,7 @@ use crate::proxy::record::RequestRecord;
 use crate::proxy::response::{ResponseFuture, TargetFuture};
 use crate::proxy::state::{Gateway, Route, Targets};
 use crate::proxy::upstream_route::RetryService;
+use crate::telemetry::request_log::RequestLog;
 use crate::upstream::pace::ClientAddress;
 use crate::upstream::request_body::RequestBody;
 use crate::upstream::service::AttemptService;
@@ -103,20 +104,27 @@ impl Route {
         // The read of a body would ask a client that waits for `100 Continue` for it, and only an upstream may.
         let reader = self.model_reader.as_ref().filter(|_| !wishes.expects_continue);
         let is_read = reader.is_some_and(|reader| reader.reads_ahead(&request));
-        let request = FallbackRequest { request, request_log, origin, wishes };
         let target = match is_read {
-            false => self.start(request),
-            true => TargetFuture::UnreadModel { request: Some(request) },
+            false => self.start(request, request_log, origin, wishes),
+            true => {
+                let request = FallbackRequest { request, request_log, origin, wishes };
+                TargetFuture::UnreadModel { request: Some(request) }
+            }
         };
         let adds_explain_headers = self.adds_explain_headers;
         ResponseFuture { target, record: Some(record), upgrade, version, adds_explain_headers }
     }
 
     /// Starts the first attempt of a request.
-    fn start(&self, request: FallbackRequest) -> TargetFuture {
+    fn start(
+        &self,
+        mut request: Request<RequestBody>,
+        request_log: RequestLog,
+        origin: ForwardingHeaders,
+        wishes: ClientWishes,
+    ) -> TargetFuture {
         match &self.targets {
             Targets::Single(target) => {
-                let FallbackRequest { mut request, request_log, origin, wishes } = request;
                 let settings = Arc::clone(&target.settings);
                 let paused = request.body().is_from_client().then(|| request_log.paused_time());
                 let call_timeout = settings.call_timeout(request.headers());
@@ -135,6 +143,7 @@ impl Route {
                 }
             }
             Targets::WithFallback(fallback) => {
+                let request = FallbackRequest { request, request_log, origin, wishes };
                 TargetFuture::WithFallback { response: Box::pin(Arc::clone(fallback).send(request)) }
             }
         }
@@ -146,15 +155,17 @@ impl Route {
         request: FallbackRequest,
         cx: &mut Context<'_>,
     ) -> TargetFuture {
-        let Some(reader) = &self.model_reader else { return self.start(request) };
         let FallbackRequest { request, request_log, origin, wishes } = request;
+        let Some(reader) = &self.model_reader else {
+            return self.start(request, request_log, origin, wishes);
+        };
         match reader.read_arrived(request, &request_log, cx) {
-            Ok(request) => self.start(FallbackRequest { request, request_log, origin, wishes }),
+            Ok(request) => self.start(request, request_log, origin, wishes),
             Err(reading) => {
                 let (route, rest) = (Arc::clone(self), reader.read_rest(reading, &request_log));
                 let target = async move {
                     let request = rest.await;
-                    route.start(FallbackRequest { request, request_log, origin, wishes })
+                    route.start(request, request_log, origin, wishes)
                 };
                 TargetFuture::ReadingModel { target: Box::pin(target) }
             }

@@ -35,7 +35,7 @@ impl LocalReply {
         if let (Some(time), None) = (self.retry_after, record.grpc_call) {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(whole_seconds(time)));
         }
-        response.map(Either::Right)
+        response.map(|body| Either::Right(Box::new(body)))
     }
 
     /// Tells the client of a gRPC call in `response` whether it may resend the call. `gave_up` is set if the gateway has

@@ -19,11 +19,15 @@ use crate::upstream::expect_continue::ContinueHandle;
 use crate::upstream::timed_body::TimedBody;
 
 /// The body of a response to a client: an upstream's body, or that of a local reply.
-pub(crate) type GatewayBody = Either<UpstreamBody, Full<Bytes>>;
+pub(crate) type GatewayBody = Either<UpstreamBody, Box<Full<Bytes>>>;
 
-/// A response body that counts as load of its endpoint until its end.
+/// A response body that counts as load of its endpoint until its end. It is one pointer wide, because a response moves from
+/// stage to stage on its way to the client.
 #[derive(Debug)]
-pub(crate) struct UpstreamBody {
+pub(crate) struct UpstreamBody(Box<UpstreamBodyInner>);
+
+#[derive(Debug)]
+struct UpstreamBodyInner {
     body: MaybePeeked<TimedBody>,
     /// `None` after [`read_to_end`](Self::read_to_end) has read the whole body.
     load: Option<LoadGuard>,
@@ -44,23 +48,23 @@ impl UpstreamBody {
         permit: RequestPermit,
         is_tunnel: bool,
     ) -> Self {
-        Self {
+        Self(Box::new(UpstreamBodyInner {
             permit: (is_tunnel || !body.is_end_stream()).then_some(permit),
             body,
             load: Some(load),
             active_request: None,
             continue_handle: continue_handle.map(ContinueHandle::responded),
-        }
+        }))
     }
 
     /// Keeps the mark of the connection until the end of the body.
     pub(crate) fn attach(&mut self, active_request: Option<ActiveRequest>) {
-        self.active_request = active_request;
+        self.0.active_request = active_request;
     }
 
     /// Takes the load and the permit of the attempt, which a tunnel holds from then on.
     pub(crate) fn take_guards(&mut self) -> (Option<LoadGuard>, Option<RequestPermit>) {
-        (self.load.take(), self.permit.take())
+        (self.0.load.take(), self.0.permit.take())
     }
 
     /// Reads the body up to `max_bytes` and until `deadline`. Returns the body, which starts with the bytes
@@ -71,17 +75,18 @@ impl UpstreamBody {
         deadline: Instant,
         timers: &TimerPool,
     ) -> (Self, bool) {
-        let (body, is_complete) = self.body.read_to_end(max_bytes, deadline, timers).await;
+        let inner = *self.0;
+        let (body, is_complete) = inner.body.read_to_end(max_bytes, deadline, timers).await;
         let (load, continue_handle, permit) = match is_complete {
             true => (None, None, None),
-            false => (self.load, self.continue_handle, self.permit),
+            false => (inner.load, inner.continue_handle, inner.permit),
         };
-        (Self { body, load, continue_handle, permit, ..self }, is_complete)
+        (Self(Box::new(UpstreamBodyInner { body, load, continue_handle, permit, ..inner })), is_complete)
     }
 
     /// Returns whether the upstream responded without the request's body, which the client then still holds.
     pub(crate) fn is_early(&self) -> bool {
-        self.continue_handle.as_ref().is_some_and(ContinueHandle::is_body_unsent)
+        self.0.continue_handle.as_ref().is_some_and(ContinueHandle::is_body_unsent)
     }
 }
 
@@ -92,8 +97,9 @@ impl From<ResponseBody<Self>> for UpstreamBody {
             Ok(body) => return body,
             Err(body) => body.into_parts(),
         };
-        let load = body.load.filter(|_| !has_ended);
-        Self { body: body.body.put_back(frames, has_ended), load, ..body }
+        let inner = *body.0;
+        let load = inner.load.filter(|_| !has_ended);
+        Self(Box::new(UpstreamBodyInner { body: inner.body.put_back(frames, has_ended), load, ..inner }))
     }
 }
 
@@ -105,18 +111,19 @@ impl Body for UpstreamBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, ResponseBodyError>>> {
-        let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
-        if frame.is_none() || self.body.is_end_stream() {
-            self.permit = None;
+        let inner = &mut *self.0;
+        let frame = ready!(Pin::new(&mut inner.body).poll_frame(cx));
+        if frame.is_none() || inner.body.is_end_stream() {
+            inner.permit = None;
         }
         Poll::Ready(frame)
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.0.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        self.0.body.size_hint()
     }
 }

@@ -37,14 +37,14 @@ pub(crate) struct Http1Pool {
 
 #[derive(Debug, Default)]
 struct Http1PoolState {
-    idle: IdleList<Http1Connection>,
+    idle: IdleList<Box<Http1Connection>>,
     /// Requests that open a connection, and take the first one that another request gives back before.
-    waiters: VecDeque<oneshot::Sender<Http1Connection>>,
+    waiters: VecDeque<oneshot::Sender<Box<Http1Connection>>>,
     /// Set while a task closes the connections that no request takes.
     is_swept: bool,
 }
 
-/// A connection without a request.
+/// A connection without a request. It is boxed once, because it moves with each request and each response.
 pub(crate) struct Http1Connection {
     sender: http1::SendRequest<EndpointBody>,
     /// The task that reads and writes the socket.
@@ -61,7 +61,7 @@ pub(crate) struct Http1Connection {
 #[derive(Debug)]
 pub(crate) struct Http1Lease {
     /// Taken when the connection goes back.
-    connection: Option<Http1Connection>,
+    connection: Option<Box<Http1Connection>>,
     pool: Arc<Http1Pool>,
 }
 
@@ -77,12 +77,12 @@ impl Http1Pool {
     }
 
     /// Takes an idle connection. `now` may be a moment ago.
-    pub(super) fn take_idle(&self, now: Instant) -> Option<Http1Connection> {
-        lock(&self.state).idle.pop(now, Http1Connection::is_ready)
+    pub(super) fn take_idle(&self, now: Instant) -> Option<Box<Http1Connection>> {
+        lock(&self.state).idle.pop(now, |connection| connection.is_ready())
     }
 
     /// Opens a connection, or takes the first one that another request gives back until then.
-    pub(super) async fn connection(self: &Arc<Self>) -> Result<Http1Connection, SendError> {
+    pub(super) async fn connection(self: &Arc<Self>) -> Result<Box<Http1Connection>, SendError> {
         let (waiter, returned) = oneshot::channel();
         {
             let mut state = lock(&self.state);
@@ -108,7 +108,7 @@ impl Http1Pool {
         }
     }
 
-    async fn open(self: Arc<Self>) -> Result<Http1Connection, SendError> {
+    async fn open(self: Arc<Self>) -> Result<Box<Http1Connection>, SendError> {
         let handshake = async |socket: Socket| {
             let state = Arc::clone(socket.state());
             Ok((self.http.handshake(TokioIo::new(socket)).await?, state))
@@ -118,13 +118,14 @@ impl Http1Pool {
         // The sender gets the errors of a request. There is no one to tell of an error of an idle connection.
         let task = tokio::spawn(async { drop(driver.with_upgrades().await) }).abort_handle();
         let now = Instant::now();
-        Ok(Http1Connection { sender, task, socket, opened_at: now, idle_since: now, keep_alive: None })
+        let (opened_at, idle_since) = (now, now);
+        Ok(Box::new(Http1Connection { sender, task, socket, opened_at, idle_since, keep_alive: None }))
     }
 
     /// Hands a request to a connection, which belongs to the lease until the end of the response.
     pub(super) fn send(
         self: Arc<Self>,
-        mut connection: Http1Connection,
+        mut connection: Box<Http1Connection>,
         mut request: EndpointRequest,
     ) -> (Http1Lease, ConnectionFuture) {
         request.body_mut().mark_upload(|| connection.socket.upload_mark());
@@ -133,7 +134,7 @@ impl Http1Pool {
     }
 
     /// Takes back a connection that is ready for another request, unless its endpoint may still close it.
-    fn give(self: &Arc<Self>, mut connection: Http1Connection) {
+    fn give(self: &Arc<Self>, mut connection: Box<Http1Connection>) {
         // An endpoint that has answered without the whole request may never have read the rest, and then closes the
         // connection. The next request would meet the close, and could not be sent again if it is a POST.
         if connection.socket.is_answered_early() {

@@ -33,7 +33,7 @@ pub(crate) enum SendFuture {
 
 /// A request with the connection that it has waited for.
 pub(crate) enum Connected {
-    Http1(Arc<Http1Pool>, Http1Connection, EndpointRequest),
+    Http1(Arc<Http1Pool>, Box<Http1Connection>, EndpointRequest),
     Http2(Http2Lease, EndpointRequest),
 }
 
@@ -56,8 +56,9 @@ impl SendFuture {
         request::set_framing(&mut request);
         match pool.take_idle(now) {
             Some(connection) => {
-                let connected = Connected::Http1(Arc::clone(pool), connection, request);
-                Self::Sent(Some(connected.send(permit, true)))
+                let (lease, response) = Arc::clone(pool).send(connection, request);
+                let lease = Lease::Http1(lease);
+                Self::Sent(Some(SentRequest { response, lease, is_reused: true, permit }))
             }
             None => Self::wait_for_http1(Arc::clone(pool), request),
         }
