@@ -79,6 +79,8 @@ impl Gateway {
     pub(crate) fn restart(&mut self) -> anyhow::Result<()> {
         let mut command = Command::new(env!("CARGO_BIN_EXE_retry-gateway"));
         command.args(["serve", "--config"]).arg(self.file());
+        // The allocator would keep the memory of a peak until it happens to look at it again, and hide what the gateway holds.
+        command.env("MIMALLOC_PURGE_DELAY", "0");
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
         let (books, said) = (self.books.clone(), Arc::clone(&self.said));
         let ends_abruptly = Arc::clone(&self.ends_abruptly);
