@@ -64,15 +64,17 @@ impl RetryHint {
     /// | `RateLimit` | `"name";r=0;t=30`, in s; without `t`, the `w` of the same name in `RateLimit-Policy`. Or `limit=9, remaining=0, reset=30` | draft-ietf-httpapi-ratelimit-headers-10 and -07 |
     /// | all families of rate limits | as below | their vendors' documentation |
     ///
-    /// A header belongs to a family if its name has a word for a limit (`ratelimit`, `rate-limit`, `limit`, `quota`), and
-    /// `reset`, `retry-after` or a final `next`. Its value is a number of seconds, an epoch in s (above 10^9) or ms (above
-    /// 10^12), a Go duration, a time span as .NET writes it, RFC 3339, or a date. A name with `ms` or `milliseconds`
-    /// counts those, but not one with Microsoft's prefix `x-ms-` alone. A number behind `retry-after`, `reset-after` or
-    /// `reset-in` is never an epoch. A header may also have all of a quota in its value, as in
-    /// `total=100; remaining=0; resets=55`.
+    /// A header belongs to a family if its name has a word for a limit (`ratelimit`, `rate-limit`, `limit`, `quota`), and one for
+    /// its end: `reset`, `retry-after`, `retry-in`, `wait`, `expiry`, `next`, or the rest of a time, such as `timeremaining`. A
+    /// name that ends in `retry-after`, `retry-in`, `backoff` or `reset-after` and a unit needs no word for a limit. Its value is
+    /// a number of seconds, an epoch in s (above 10^9) or ms, us or ns (above 10^12, 10^15 or 10^18), a duration of Go or
+    /// ISO 8601 or in words, a time span as .NET writes it, RFC 3339, or a date. A name with `ms` or `milliseconds`
+    /// counts those, but not one with Microsoft's prefix `x-ms-` alone, and one that ends in `minutes` or `hours` counts those. A
+    /// number behind a word for a delay, such as `retry-after` or `reset-after`, is an epoch only if it names a time of the last
+    /// day or of the next year. A header may also have all of a quota in its value, as in `total=100; remaining=0; resets=55`.
     ///
-    /// A quota counts if it is used up: its `r` is 0, or the header with `remaining` in the place of `reset` is 0. The longest
-    /// delay of those counts. If none is used up and the status is 429 or 509, those count that have no such header. At last
+    /// A quota counts if it is used up: its `r` is 0, or the header with `remaining` in the place of `reset` is 0, or
+    /// that with `used-percent` is 100. The longest delay of those counts. If none is used up and the status is 429 or 509, those count that have no such header. At last
     /// a header counts that has no kind in its name, such as `x-ratelimit-reset`, because the rest was too small for the
     /// request. A quota whose reset is not in the future gives no hint: the header is wrong, or another quota is used up.
     ///

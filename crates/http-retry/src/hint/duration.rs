@@ -1,7 +1,10 @@
-//! Durations as Go prints them, `1h2m3s` or `12ms`, and as .NET does, `00:01:30`.
+//! Durations as Go prints them, `1h2m3s` or `12ms`, as .NET does, `00:01:30`, as ISO 8601 writes them, `PT1M30S`, and in words,
+//! `30 seconds`.
 
 use std::str;
 use std::time::Duration;
+
+use jiff::SignedDuration;
 
 use super::whole_millis;
 
@@ -10,7 +13,7 @@ use super::whole_millis;
 /// The grammar of a sequence is that of Go, without signs and without a bare `0`, and with days.
 pub(super) fn parse(value: &[u8]) -> Option<Duration> {
     let text = str::from_utf8(value).ok().filter(|text| !text.is_empty())?;
-    units(text).or_else(|| time_span(text)).map(whole_millis)
+    units(text).or_else(|| time_span(text)).or_else(|| words(text)).map(whole_millis)
 }
 
 fn units(text: &str) -> Option<u128> {
@@ -40,6 +43,15 @@ fn time_span(text: &str) -> Option<u128> {
     parts
         .into_iter()
         .try_fold(0_u128, |sum, (number, unit)| Some(sum.saturating_add(nanos_of(number, nanos_in(unit)?)?)))
+}
+
+/// Parses a duration of ISO 8601, or one in words. Neither has days, whose length depends on a calendar.
+fn words(text: &str) -> Option<u128> {
+    if text.starts_with(['+', '-']) {
+        return None;
+    }
+    let duration: Duration = text.parse::<SignedDuration>().ok()?.try_into().ok()?;
+    Some(duration.as_nanos())
 }
 
 fn is_number(c: char) -> bool {
@@ -122,6 +134,19 @@ mod tests {
     }
 
     #[test]
+    fn iso_8601_and_words_are_read() {
+        check("PT30S", 30_000);
+        check("PT1H1M0.0001S", 3_660_001);
+        check("1 s", 1_000);
+        check("30 seconds", 30_000);
+        check("1sec", 1_000);
+        check("1 hour 2 minutes", 3_720_000);
+        for value in ["P1D", "-PT30S", "PT", "1 month", "30 seconds ago", "two seconds"] {
+            check(value, None);
+        }
+    }
+
+    #[test]
     fn decimals_are_rounded_up_to_a_millisecond() {
         check("2m59.56s", 179_560);
         check("1.5h", 5_400_000);
@@ -151,8 +176,8 @@ mod tests {
     #[test]
     fn anything_else_is_no_duration() {
         for value in [
-            "", "0", "60", ".", "s", "ms", ".s", "1.2.3s", "-1s", "+1s", "1 s", "1s ", "1w", "1S", "1sec",
-            "1e3s", "1m30", "1s,2s", "1\u{e9}", "inf",
+            "", "0", "60", ".", "s", "ms", ".s", "1.2.3s", "-1s", "+1s", "1w", "1S", "1e3s", "1m30", "1s,2s",
+            "1\u{e9}", "inf",
         ] {
             check(value, None);
         }

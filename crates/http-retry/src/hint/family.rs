@@ -10,6 +10,7 @@ use std::time::SystemTime;
 use http::HeaderMap;
 
 use self::name::ResetName;
+pub(super) use self::name::is_remaining;
 pub(super) use self::value::Moment;
 use super::quota::{self, Remaining};
 use super::{Reading, RetryHint};
@@ -59,11 +60,6 @@ pub(super) fn may_have_hint(name: &str) -> bool {
     name::is_of_limit(name) || ResetName::parse(name).is_some()
 }
 
-/// Returns whether a header says how much of a quota is left.
-pub(super) fn is_remaining(name: &str) -> bool {
-    name.contains("remain") && name::is_of_limit(name)
-}
-
 /// Returns the time until the reset that the header with this name announces.
 pub(super) fn reset(name: &str, headers: &HeaderMap, now: SystemTime) -> Option<Moment> {
     moment(&ResetName::parse(name)?, headers, now)
@@ -90,10 +86,11 @@ fn standing(name: &ResetName<'_>, head: &ResponseHead<'_>) -> Option<Standing> {
 /// Returns the rest of the quota, from the headers of the same name with another word in the place of `reset`.
 fn rest(name: &ResetName<'_>, headers: &HeaderMap) -> Option<Remaining> {
     // Bybit calls the rest a status.
-    let rest = ["remaining", "remain", "status"]
+    let rest = ["remaining", "remain", "status", "left", "available"]
         .into_iter()
         .find_map(|word| name.siblings(word).find_map(|sibling| quota::remaining(headers, &sibling)));
-    rest.or_else(|| {
+    let used = || name.siblings("used-percent").find_map(|sibling| quota::unused(headers, &sibling));
+    rest.or_else(used).or_else(|| {
         // Anthropic sends the status of a plan's limit in the place of its rest.
         let mut statuses = name.siblings("status").filter_map(|sibling| headers.get(sibling));
         statuses.any(|status| status.as_bytes().starts_with(b"allowed")).then_some(Remaining::Something)

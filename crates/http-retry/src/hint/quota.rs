@@ -24,6 +24,12 @@ pub(super) fn remaining(headers: &HeaderMap, name: &str) -> Option<Remaining> {
     Some(if numbers.min()?.is_zero() { Remaining::Nothing } else { Remaining::Something })
 }
 
+/// Parses the percentage of a quota that was used. The largest value counts.
+pub(super) fn unused(headers: &HeaderMap, name: &str) -> Option<Remaining> {
+    let percents = lines::values(headers, name).filter_map(|value| number::parse(value, TimeUnit::Seconds));
+    Some(if percents.max()?.as_secs() >= 100 { Remaining::Nothing } else { Remaining::Something })
+}
+
 #[cfg(test)]
 mod tests {
     use http::HeaderValue;

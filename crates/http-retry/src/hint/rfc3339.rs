@@ -7,9 +7,14 @@ use jiff::civil::DateTime;
 use jiff::{SignedDuration, Timestamp};
 
 /// Parses a date and a time with an offset, to the nanosecond. The seconds may be missing, as Atlassian leaves them out, and
-/// a space may separate the two (RFC 3339 section 5.6).
+/// a space may separate the two (RFC 3339 section 5.6). The zone may be that of an HTTP-date, or stand behind a space, as Ruby and
+/// Go print it.
 pub(super) fn parse(value: &[u8]) -> Option<SystemTime> {
     let text = str::from_utf8(value).ok()?;
+    if let Some((time, zone)) = text.rsplit_once(' ').filter(|(time, _)| time.len() >= SHORTEST) {
+        let zone = if matches!(zone, "UTC" | "GMT") { "Z" } else { zone };
+        return parse(format!("{time}{zone}").as_bytes());
+    }
     if !is_complete(value) {
         return None;
     }
@@ -34,6 +39,8 @@ fn is_of_last_days(text: &str) -> bool {
     text.starts_with("9999-12-3") && text.get(..16).is_some_and(|text| text.parse::<DateTime>().is_ok())
 }
 
+/// The length of the shortest date with a time.
+const SHORTEST: usize = "2026-01-01T00:00".len();
 /// The time from the epoch to the end of the year 9999.
 const END: Duration = Duration::from_secs(253_402_300_800);
 

@@ -7,7 +7,6 @@ use http::HeaderMap;
 use super::name;
 use super::value::{self, Numbers};
 use crate::hint::number::{self, TimeUnit};
-use crate::hint::trim;
 
 /// Returns the longest wait among the used-up quotas of such headers.
 pub(super) fn longest(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
@@ -41,7 +40,7 @@ fn joined(headers: &HeaderMap, name: &str) -> Vec<u8> {
 
 /// Returns the longest wait for the used-up quotas of one line, which is not zero.
 fn wait(line: &[u8], numbers: Numbers, headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
-    if !line.contains(&b'=') {
+    if !line.iter().any(|byte| matches!(byte, b'=' | b':')) {
         return None;
     }
     longest_of(quotas(line, ALL), numbers, headers, now)
@@ -65,7 +64,7 @@ struct Keys {
     reset: &'static [&'static [u8]],
 }
 
-const ALL: Keys = Keys { rest: &[b"remaining", b"r"], reset: &[b"reset", b"resets", b"t"] };
+const ALL: Keys = Keys { rest: &[b"remaining", b"r"], reset: &[b"reset", b"resets", b"until", b"t"] };
 /// The keys of a dictionary. The short ones are those of a list, which is either well-formed or says nothing.
 const DICTIONARY: Keys = Keys { rest: &[b"remaining"], reset: &[b"reset"] };
 
@@ -83,10 +82,10 @@ struct Quota<'h> {
 fn quotas<'h>(line: &'h [u8], keys: Keys) -> Vec<Quota<'h>> {
     let mut quotas = vec![Quota::default()];
     for field in line.split(|byte| matches!(byte, b';' | b',')) {
-        let Some(equals) = field.iter().position(|byte| *byte == b'=') else { continue };
-        let value = trim(&field[equals + 1..]);
+        let Some(equals) = field.iter().position(|byte| matches!(byte, b'=' | b':')) else { continue };
+        let value = bare(&field[equals + 1..]);
         let mut quota = quotas.pop().unwrap_or_default();
-        match trim(&field[..equals]) {
+        match bare(&field[..equals]) {
             key if keys.rest.contains(&key) => {
                 if quota.has_rest {
                     quotas.push(std::mem::take(&mut quota));
@@ -105,6 +104,14 @@ fn quotas<'h>(line: &'h [u8], keys: Keys) -> Vec<Quota<'h>> {
         quotas.push(quota);
     }
     quotas
+}
+
+/// Removes white space, and the braces and quotes of JSON, in which Trakt writes its quota.
+fn bare(text: &[u8]) -> &[u8] {
+    let is_bare = |byte: &u8| !matches!(byte, b' ' | b'\t' | b'"' | b'{' | b'}');
+    let start = text.iter().position(is_bare).unwrap_or(text.len());
+    let end = text.iter().rposition(is_bare).map_or(start, |last| last + 1);
+    &text[start..end]
 }
 
 #[cfg(test)]

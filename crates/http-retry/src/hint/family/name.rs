@@ -12,18 +12,24 @@ pub(super) struct ResetName<'a> {
 }
 
 impl<'a> ResetName<'a> {
-    /// Returns `None` for a name that says nothing of a reset. A name must have a word for a limit, or end in the words
-    /// `retry-after` behind a prefix, as in `beta-retry-after`.
+    /// Returns `None` for a name that says nothing of a reset. A name must have a word for a limit, unless its other words
+    /// can only be about the next attempt: `beta-retry-after`, `x-weave-backoff`, `x-codex-primary-reset-after-seconds`.
     pub(super) fn parse(name: &'a str) -> Option<Self> {
-        for word in RETRY_AFTER {
+        let is_of_limit = is_of_limit(name);
+        for word in WAITS {
             if let Some((before, after)) = name.split_once(word) {
-                let is_prefixed = before.len() > 1 && words(after).all(is_of_time);
-                let is_name = is_of_limit(name) || (is_prefixed && !KNOWN.contains(&name));
+                let is_alone = *word != "wait" && words(after).all(is_of_time);
+                let is_name = (is_of_limit || is_alone) && !KNOWN.contains(&name);
                 return is_name.then_some(Self { name, before, after, is_retry_after: true });
             }
         }
-        let (before, after) = name.rsplit_once("reset").or_else(|| next(name))?;
-        is_of_limit(name).then_some(Self { name, before, after, is_retry_after: false })
+        if is_of_limit && let Some((before, after)) = time_remaining(name) {
+            return Some(Self { name, before, after, is_retry_after: true });
+        }
+        let (before, after) = name.rsplit_once("reset").or_else(|| next(name)).or_else(|| expiry(name))?;
+        let is_delay = words(after).next().is_some_and(|word| matches!(word, "after" | "in"));
+        let is_name = is_of_limit || (is_delay && before.len() > 1 && words(after).all(is_of_time));
+        is_name.then_some(Self { name, before, after, is_retry_after: false })
     }
 
     pub(super) fn as_str(&self) -> &'a str {
@@ -42,7 +48,7 @@ impl<'a> ResetName<'a> {
 
     /// Returns whether the header belongs to a quota, whose rest another header may have.
     pub(super) fn is_of_quota(&self) -> bool {
-        is_of_limit(self.name)
+        is_of_limit(self.name) || !self.is_retry_after
     }
 
     /// Returns whether the name says nothing of the kind of its quota: `x-ratelimit-reset`, but not
@@ -65,11 +71,13 @@ impl<'a> ResetName<'a> {
     pub(super) fn numbers(&self) -> Numbers {
         let mut after = words(self.after);
         let is_delay = self.is_retry_after || after.any(|word| matches!(word, "after" | "in"));
-        match (is_delay, self.is_in_milliseconds()) {
-            (true, true) => Numbers::Milliseconds,
-            (true, false) => Numbers::Seconds,
-            (false, true) => Numbers::MillisecondsOrEpoch,
-            (false, false) => Numbers::SecondsOrEpoch,
+        match (is_delay, self.is_in_milliseconds(), words(self.after).last()) {
+            (_, _, Some("minutes" | "mins")) => Numbers::Minutes,
+            (_, _, Some("hours")) => Numbers::Hours,
+            (true, true, _) => Numbers::Milliseconds,
+            (true, false, _) => Numbers::Seconds,
+            (false, true, _) => Numbers::MillisecondsOrEpoch,
+            (false, false, _) => Numbers::SecondsOrEpoch,
         }
     }
 
@@ -77,7 +85,7 @@ impl<'a> ResetName<'a> {
     pub(super) fn is_in_milliseconds(&self) -> bool {
         let is_word = |word: &str| matches!(word, "ms" | "msec" | "millis" | "milliseconds");
         let name = self.name.strip_prefix("x-ms-").unwrap_or(self.name);
-        words(name).any(is_word) || self.name == KUCOIN
+        words(name).any(is_word) || IN_MILLISECONDS.contains(&self.name)
     }
 }
 
@@ -86,10 +94,28 @@ pub(super) fn is_of_limit(name: &str) -> bool {
     LIMITS.iter().any(|limit| name.contains(limit))
 }
 
-/// Splits a name at `next` if that is its last word, as in Akamai's `x-ratelimit-next`.
+/// Splits a name at the word `next`, as in Akamai's `x-ratelimit-next` and Brightpearl's `brightpearl-next-throttle-period`.
 fn next(name: &str) -> Option<(&str, &str)> {
-    let before = name.strip_suffix("next")?;
-    before.ends_with(['-', '_']).then_some((before, ""))
+    let (before, after) = name.rsplit_once("next")?;
+    (before.ends_with(['-', '_']) && (after.is_empty() || after.starts_with(['-', '_'])))
+        .then_some((before, after))
+}
+
+/// Splits a name at the word for its end, as in Keap's `x-keap-product-quota-expiry-time`.
+fn expiry(name: &str) -> Option<(&str, &str)> {
+    EXPIRIES.iter().find_map(|word| name.rsplit_once(word)).filter(|(_, after)| words(after).all(is_of_time))
+}
+
+/// Splits a name behind words for the rest of a time, which is no rest of a quota: `x-ratelimit-timeremaining` of GitHub Models,
+/// and `x-rate-limit-remaining-seconds` of Rollbar.
+fn time_remaining(name: &str) -> Option<(&str, &str)> {
+    TIMES_REMAINING.iter().find_map(|word| Some((name.strip_suffix(word)?, "")))
+}
+
+/// Returns whether a name says how much of a quota is left.
+pub(in crate::hint) fn is_remaining(name: &str) -> bool {
+    let has_rest = name.contains("remain") || words(name).any(|word| matches!(word, "left" | "available"));
+    has_rest && is_of_limit(name) && time_remaining(name).is_none()
 }
 
 fn words(text: &str) -> impl Iterator<Item = &str> {
@@ -98,15 +124,18 @@ fn words(text: &str) -> impl Iterator<Item = &str> {
 
 /// Returns whether a word behind `reset` says only how the time is written.
 fn is_of_time(word: &str) -> bool {
-    const WORDS: [&str; 18] = [
+    const WORDS: [&str; 21] = [
         "after",
         "at",
         "date",
         "datetime",
         "epoch",
+        "hours",
         "in",
         "milliseconds",
         "millis",
+        "mins",
+        "minutes",
         "ms",
         "msec",
         "s",
@@ -121,13 +150,21 @@ fn is_of_time(word: &str) -> bool {
     WORDS.contains(&word)
 }
 
-const RETRY_AFTER: [&str; 2] = ["retry-after", "retry_after"];
+/// The words for a wait.
+const WAITS: &[&str] =
+    &["retry-after", "retry_after", "retryafter", "retry-in", "retry_in", "backoff", "towait", "wait"];
+/// The words for the end of a quota in the place of `reset`.
+const EXPIRIES: [&str; 3] = ["expiry", "expires", "renews"];
+/// The ends of the names of times that remain.
+const TIMES_REMAINING: [&str; 5] =
+    ["timeremaining", "time-remaining", "remaining-time", "remaining-seconds", "seconds-remaining"];
 /// The words for a limit. The first covers all spellings of a rate limit.
 const LIMITS: [&str; 3] = ["limit", "quota", "throttl"];
-/// KuCoin's countdown counts milliseconds (its page on rate limits).
-const KUCOIN: &str = "gw-ratelimit-reset";
-/// Headers that have a rank of their own.
-const KNOWN: [&str; 2] = ["x-ms-retry-after-ms", "x-amz-retry-after"];
+/// The countdowns of KuCoin and of Brightpearl count milliseconds (their pages on rate limits).
+const IN_MILLISECONDS: [&str; 2] = ["gw-ratelimit-reset", "brightpearl-next-throttle-period"];
+/// Headers that have a rank of their own, and a field of bodies.
+const KNOWN: [&str; 5] =
+    ["retry-after", "retry-after-ms", "x-ms-retry-after-ms", "x-amz-retry-after", "retry_after"];
 
 /// The label of Anthropic's headers.
 pub(in crate::hint) const ANTHROPIC: &str = "anthropic-ratelimit-*-reset";

@@ -38,13 +38,33 @@ fn a_value_is_read_in_every_form() {
             ("2026-01-01T01:00:30.0001+01:00", 30_001),
             ("Thu, 01 Jan 2026 00:00:30 GMT", 30_000),
             ("Thu, 1 Jan 2026 00:00:30 +0000", 30_000),
+            ("1767225642000000", 42_000),
+            ("1767225642000000000", 42_000),
+            ("30 seconds", 30_000),
+            ("1 minute", 60_000),
+            ("PT1M30.5S", 90_500),
+            ("\"30\"", 30_000),
+            ("2026-01-01 00:00:30 UTC", 30_000),
+            ("2026-01-01 01:00:30 +0100", 30_000),
             ("5, 6", 6_000),
             ("5, later", 5_000),
             ("9;w=60", 9_000),
         ] {
             check_value(name, value, expected_ms);
         }
-        for value in ["", "-5", "+5", "soon", "2026-01-01", "2026-01-01T00:00:30", "1e3", "\u{e9}"] {
+        for value in [
+            "",
+            "-5",
+            "+5",
+            "soon",
+            "2026-01-01",
+            "2026-01-01T00:00:30",
+            "1e3",
+            "-PT5S",
+            "30 seconds ago",
+            "\"",
+            "\u{e9}",
+        ] {
             check_value(name, value, None);
         }
         for value in ["0", "0s", "1704067200", "1704067200000", "2025-12-31T23:59:59Z", "1767225600"] {
@@ -58,6 +78,26 @@ fn the_name_says_what_a_number_counts() {
     for (name, value, expected_ms) in [
         ("x-ratelimit-retry-after", "1704067200", 1_704_067_200_000),
         ("x-ratelimit-retry-after", "30", 30_000),
+        ("x-ratelimit-retry-after", "1767225660", 60_000),
+        ("x-ratelimit-retryafter", "1767225660", 60_000),
+        ("x-retry-after", "1767225660.5", 60_500),
+        ("x-ratelimit-retry-after", "1798761600", 31_536_000_000),
+        // An epoch that is too far away is a delay.
+        ("x-ratelimit-retry-after", "1830384000", 1_830_384_000_000),
+        ("x-ratelimit-retry-after", "1767139199", 1_767_139_199_000),
+        ("x-ratelimit-towait-sec", "181", 181_000),
+        ("x-retry-in", "409.8ms", 410),
+        ("retry-after-seconds", "30", 30_000),
+        ("x-weave-backoff", "30", 30_000),
+        ("backoff", "30", 30_000),
+        ("x-ratelimit-timeremaining", "30", 30_000),
+        ("x-rate-limit-remaining-seconds", "30", 30_000),
+        ("x-codex-primary-reset-after-seconds", "30", 30_000),
+        ("x-keap-product-quota-expiry-time", "2026-01-01T00:00:30Z", 30_000),
+        ("x-ratelimit-reset-minutes", "2", 120_000),
+        ("x-quota-reset-hours", "2", 7_200_000),
+        // This one counts the quota of a minute.
+        ("x-ratelimit-reset-tokens-minute", "2", 2_000),
         ("x-ratelimit-retry-after", "2026-01-01T00:00:30Z", 30_000),
         ("x-ratelimit-reset-after", "0.64", 640),
         ("x-ratelimit-reset-after", "1704067200", 1_704_067_200_000),
@@ -93,6 +133,11 @@ fn a_name_without_a_limit_or_a_reset_gives_no_hint() {
         "content-next",
         "no-retry-afterwards",
         "x-retry-after-count",
+        "x-retry-interval",
+        "x-backoff-policy",
+        "x-max-wait",
+        "x-seconds-remaining",
+        "reset-after",
         "nextlimit",
         "retry_after",
     ] {
@@ -110,6 +155,8 @@ fn a_quota_counts_if_it_is_used_up_or_the_status_is_a_limit() {
         ("x-contentful-ratelimit-reset", "x-contentful-ratelimit-remaining"),
         ("x-ratelimit-reset-after", "x-ratelimit-remaining"),
         ("x-gate-ratelimit-reset-timestamp", "x-gate-ratelimit-remain"),
+        ("x-keap-product-quota-expiry-time", "x-keap-product-quota-available"),
+        ("x-ratelimit-reset", "x-ratelimit-left"),
         ("x_rate_limit_reset", "x_rate_limit_remaining"),
     ] {
         let label = LABELS.into_iter().find(|label| *label == name).unwrap_or(OTHERS);
@@ -213,9 +260,30 @@ fn a_quota_may_stand_in_the_fields_of_one_header() {
     check(429, &[tickets], OTHERS, 55_000);
     check(429, &[("zendesk-ratelimit-tickets-index", "total=100; remaining=9; resets=55")], OTHERS, None);
     let reset = |value| ("x-rate-limit-reset", value);
+    let trakt = |rest| {
+        format!(r#"{{"name":"X","period":300,"limit":1,"remaining":{rest},"until":"2026-01-01T00:00:09Z"}}"#)
+    };
+    check(429, &[("x-ratelimit", &trakt(0))], OTHERS, 9_000);
+    check(429, &[("x-ratelimit", &trakt(1))], OTHERS, None);
     check(429, &[reset("60"), tickets], OTHERS, 55_000);
     check(429, &[reset("60"), ("x-rate-limit-remaining", "0"), tickets], "x-rate-limit-reset", 60_000);
     check(429, &[reset("50"), ("x-rate-limit-remaining", "0"), tickets], OTHERS, 55_000);
+}
+
+#[test]
+fn a_percentage_that_was_used_tells_the_rest() {
+    let plan = |primary, secondary| {
+        [
+            ("x-codex-primary-used-percent", primary),
+            ("x-codex-primary-reset-after-seconds", "300"),
+            ("x-codex-secondary-used-percent", secondary),
+            ("x-codex-secondary-reset-after-seconds", "400000"),
+        ]
+    };
+    check(429, &plan("100", "31"), OTHERS, 300_000);
+    check(429, &plan("99.5", "100.0"), OTHERS, 400_000_000);
+    check(429, &plan("99", "31"), OTHERS, None);
+    check(503, &plan("100", "31"), OTHERS, 300_000);
 }
 
 #[test]
