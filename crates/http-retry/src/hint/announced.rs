@@ -218,7 +218,8 @@ pub(super) fn hash(parts: &[&str]) -> u64 {
 
 const ANTHROPIC: &str = "anthropic-ratelimit-";
 const PREFIXES: [&str; 2] = ["ratelimit", "x-ratelimit"];
-/// The names of a limit that does not count all requests: those of GitHub, Discord and GitLab.
-const RESOURCES: [&str; 3] = ["x-ratelimit-resource", "x-ratelimit-bucket", "ratelimit-name"];
+/// The names of a limit that does not count all requests: those of GitHub, Discord, GitLab and EVE Online.
+const RESOURCES: [&str; 4] =
+    ["x-ratelimit-resource", "x-ratelimit-bucket", "ratelimit-name", "x-ratelimit-group"];
 /// The server decides the number of quotas, and each costs memory.
 const MAX_QUOTAS: usize = 8;

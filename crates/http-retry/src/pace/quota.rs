@@ -97,7 +97,8 @@ impl Quotas {
     }
 
     /// Returns the first moment from `now` on at which all quotas have room for one more request of this cost, as far as
-    /// is known. Of alternatives, one with room is enough.
+    /// is known. Of alternatives, one with room is enough. While a single one is known, and by few answers, others may have room:
+    /// a request tries that each second.
     pub(super) fn admits_at(&self, cost: u32, now: Duration) -> Duration {
         let Some(known) = self.known.as_deref() else {
             return now;
@@ -106,7 +107,8 @@ impl Quotas {
         let admits_at = |limit: &AnnouncedLimit| limit.admits_at(cost, &known.sends, now);
         let by_limits = limits.clone().map(|limit| {
             let others = limits.clone().filter(|other| other.is_alternative_to(limit));
-            others.map(admits_at).fold(admits_at(limit), Duration::min)
+            let at = others.map(admits_at).fold(admits_at(limit), Duration::min);
+            if known.may_have_alternative(limit) { at.min(known.next_trial()) } else { at }
         });
         let by_limits = by_limits.max().unwrap_or(now);
         let latest = known.last_sent.saturating_add(known.longest);
@@ -183,7 +185,11 @@ impl Quotas {
         if limits().any(|limit| !is_refused(limit) && has_room(limit) && is_other(limit)) {
             return;
         }
-        let hold = hint.unwrap_or_default().min(known.longest);
+        let mut of_refused = limits().filter(|limit| is_refused(limit)).peekable();
+        let may_be_other =
+            of_refused.peek().is_some() && of_refused.all(|limit| known.may_have_alternative(limit));
+        let longest = if may_be_other { TRIAL_PAUSE } else { known.longest };
+        let hold = hint.unwrap_or_default().min(longest);
         known.held_until = known.held_until.max(now.saturating_add(hold));
     }
 
@@ -211,6 +217,18 @@ impl AnnouncedQuotas {
             longest: Quotas::LONGEST,
         }
     }
+
+    /// Returns whether a quota counts some requests only, and no other is known that counts the rest.
+    fn may_have_alternative(&self, limit: &AnnouncedLimit) -> bool {
+        let is_same = |other: &AnnouncedLimit| other.name() == limit.name();
+        limit.is_new_alternative()
+            && self.limits.iter().all(|other| is_same(other) || !other.is_alternative_to(limit))
+    }
+
+    /// Returns the time at which a request tries whether it is one that no known quota counts.
+    fn next_trial(&self) -> Duration {
+        self.last_sent.saturating_add(TRIAL_PAUSE)
+    }
 }
 
 /// Returns the number, or 0 if it is negative or not finite.
@@ -228,6 +246,8 @@ fn after(now: Duration, seconds: f64) -> Duration {
     }
 }
 
+/// The time between two requests that try whether another quota counts them.
+const TRIAL_PAUSE: Duration = Duration::from_secs(1);
 /// A server may announce any number of quotas, and each is asked for each send.
 const MAX_LIMITS: usize = 8;
 

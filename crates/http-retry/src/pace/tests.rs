@@ -15,6 +15,7 @@ mod offers;
 mod open_sends;
 mod properties;
 mod recovery;
+mod resources;
 mod slow_start;
 mod unwell;
 mod wakers;

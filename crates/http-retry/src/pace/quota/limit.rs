@@ -19,6 +19,8 @@ pub(super) struct AnnouncedLimit {
     newest: u64,
     /// The latest reset that the server announced.
     resets_at: Duration,
+    /// The number of answers that announced this quota.
+    answers: u32,
 }
 
 #[derive(Debug)]
@@ -41,6 +43,7 @@ impl AnnouncedLimit {
             state,
             newest: heard.order,
             resets_at: heard.now.saturating_add(announced.reset),
+            answers: 1,
         }
     }
 
@@ -53,14 +56,21 @@ impl AnnouncedLimit {
         self.alternatives.is_some() && self.alternatives == other.alternatives
     }
 
+    /// Returns whether the quota does not count all requests, and has come with few answers. After more, nearly all requests are
+    /// those that it counts.
+    pub(super) fn is_new_alternative(&self) -> bool {
+        self.alternatives.is_some() && self.answers < ANSWERS
+    }
+
     pub(super) fn hear(&mut self, announced: &Announced, heard: &Heard, sends: &Sends, open: &Open) {
+        self.answers = self.answers.saturating_add(1);
         // An answer to an older request may tell of a time when there was more.
         let is_newest = heard.order > self.newest;
         let is_window = announced.limit.is_none() || announced.means == Means::WindowEnds;
         let is_same_kind = is_window == matches!(self.state, State::Window(_));
         if announced.limit != self.size || !is_same_kind {
             if is_newest {
-                *self = Self::new(announced, heard);
+                *self = Self { answers: self.answers, ..Self::new(announced, heard) };
             }
             return;
         }
@@ -131,6 +141,8 @@ impl AnnouncedLimit {
     }
 }
 
+/// The answers after which a quota is taken for that of nearly all requests.
+const ANSWERS: u32 = 3;
 /// The time for which a quota is remembered after its reset. Other callers may have used it meanwhile.
 const AFTER_RESET: Duration = Duration::from_secs(60);
 /// The time for which a quota is remembered after the last use of its key.

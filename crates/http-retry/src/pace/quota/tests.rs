@@ -86,15 +86,22 @@ fn of_alternatives_one_with_room_is_enough() {
     hear(&mut quotas, &resource(1, 30, 2, 60_000), 1, 0.0, ms(0));
     quotas.reserve(1, ms(0));
     quotas.reserve(1, ms(0));
-    check_admits(&quotas, 1, ms(0), 60_000);
-    hear(&mut quotas, &resource(2, 5_000, 1, 90_000), 3, 0.0, ms(0));
-    check_admits(&quotas, 1, ms(0), 0);
+    // The next one may be of another resource.
+    check_admits(&quotas, 1, ms(0), 1_000);
     quotas.refused(Some(ms(60_000)), &[resource(1, 30, 0, 60_000)], ms(0));
-    check_admits(&quotas, 1, ms(0), 0);
-    quotas.reserve(1, ms(0));
+    check_admits(&quotas, 1, ms(0), 1_000);
+    for order in [2, 3] {
+        hear(&mut quotas, &resource(1, 30, 0, 60_000), order, 0.0, ms(0));
+    }
     check_admits(&quotas, 1, ms(0), 60_000);
+    hear(&mut quotas, &resource(2, 5_000, 1, 90_000), 4, 0.0, ms(0));
+    check_admits(&quotas, 1, ms(1_000), 1_000);
+    quotas.refused(Some(ms(60_000)), &[resource(1, 30, 0, 59_000)], ms(1_000));
+    check_admits(&quotas, 1, ms(1_000), 1_000);
+    quotas.reserve(1, ms(1_000));
+    check_admits(&quotas, 1, ms(1_000), 60_000);
     // A quota of all requests counts beside them.
-    hear(&mut quotas, &Announced { alternatives: None, ..resource(3, 10, 0, 70_000) }, 4, 0.0, ms(0));
+    hear(&mut quotas, &Announced { alternatives: None, ..resource(3, 10, 0, 70_000) }, 5, 0.0, ms(0));
     check_admits(&quotas, 1, ms(0), 70_000);
 }
 
