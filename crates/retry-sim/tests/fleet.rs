@@ -41,6 +41,40 @@ fn store_that_is_gone_opens_nothing() {
     });
 }
 
+/// Returns the refused calls, and the time, of several runs with so many members.
+fn sums(name: &str, members: usize) -> (u64, f64) {
+    let scenario = scenario(name);
+    let runs = (7_001..7_006).map(|seed| scenario.play(members, seed));
+    runs.fold((0, 0.0), |(refused, time), run| (refused + run.refused, time + run.time))
+}
+
+#[test]
+fn members_learn_a_low_limit_from_the_calls_of_all() {
+    let (one, time) = sums("5 per second, burst 1, 80 %", 1);
+    for members in [4, 8] {
+        let (refused, longer) = sums("5 per second, burst 1, 80 %", members);
+        assert!(refused <= 2 * one, "{refused} refused of {members} members, {one} of one");
+        assert!(longer <= 1.3 * time, "{longer} s of {members} members, {time} s of one");
+    }
+}
+
+#[test]
+fn burst_at_a_limit_that_nobody_knows_takes_little_longer() {
+    let (_, one) = sums("four seconds' worth at once, not known", 1);
+    for members in [4, 8] {
+        let (_, time) = sums("four seconds' worth at once, not known", members);
+        assert!(time <= 1.35 * one, "{time} s of {members} members, {one} s of one");
+    }
+}
+
+#[test]
+fn store_that_comes_back_empty_holds_nobody_for_long() {
+    for members in [4, 8] {
+        let (refused, _) = sums("80 %, the store gone for 3 s", members);
+        assert!(refused <= 6 * members as u64, "{refused} refused of {members} members");
+    }
+}
+
 #[test]
 fn the_same_seed_gives_the_same_run() {
     let figures = || format!("{:?}", scenario("four seconds' worth at once").play(3, 5));

@@ -15,6 +15,7 @@ local function bounded(question)
   question.gap = bound(question.gap, 0, MAX_GAP)
   question.burst = bound(question.burst, THOUSAND, MAX_BURST)
   question.quiet = bound(question.quiet, 0, MAX_QUIET)
+  question.passed = bound(question.passed, 0, MAX_COUNT)
   return question
 end
 
@@ -27,10 +28,14 @@ local function hear_quiet(entry, quiet)
   end
 end
 
+-- Returns whether the entry is young, and the member has not seen it yet.
+local function is_new_to(entry, question)
+  return now >= entry.born and now - entry.born < YOUNG and question.serial ~= entry.serial
+end
+
 -- Takes in what a member knows that has not seen this entry yet, or that has seen a later one.
 local function learn(entry, question)
-  local is_young = now >= entry.born and now - entry.born < YOUNG
-  if is_young and question.serial ~= entry.serial then
+  if is_new_to(entry, question) then
     if question.gap > entry.gap then
       entry.gap = question.gap
       entry.burst = question.burst
@@ -50,9 +55,12 @@ local function take_report(entry, question)
     entry.ahead = math.max(entry.ahead, now + 2 * question.lease)
   end
   lapse(entry)
-  -- The sends of a member that was alone come back as debt, and those of an hour would hold all others.
-  local debt = math.min(question.debt, div(entry.burst, THOUSAND)) * entry.gap
-  entry.tat = math.min(entry.tat + debt, math.max(entry.tat, now + MAX_AHEAD))
+  -- Those from before the entry was made left while it had no slots.
+  local debt = is_new_to(entry, question) and 0 or question.debt
+  -- The sends of a member that was alone come back as debt. The slots that lapsed meanwhile were for them, so they leave none
+  -- that is free, and hold nobody for longer.
+  local most = debt > 1 and entry.gap or MAX_AHEAD
+  entry.tat = math.min(entry.tat + debt * entry.gap, math.max(entry.tat, now + most))
   -- The server has had no room for slots that were in hand while the whole burst was free. They were given out at the
   -- member's last question at the latest.
   local is_good = question.elapsed < SECOND and entry.full_at <= now - question.elapsed
@@ -108,6 +116,8 @@ local function give(entry, question)
   if entry.demand ~= 0 then
     fair = math.max(div(2 * question.lease * question.demand, entry.gap * entry.demand), 1)
   end
+  -- The others get theirs before this member's second ones, so that all ask again while they are heard of.
+  fair = math.min(fair, math.max(div(now + 2 * question.lease - entry.tat, entry.gap) + 1, 1))
   local count = math.min(question.want, fair)
   if count > 0 and entry.spare > 0 and entry.spare_at <= now then
     count = math.min(count, entry.spare)
@@ -127,6 +137,7 @@ local function give(entry, question)
 end
 
 local function count_served(entry, question)
+  entry.sum = math.min(entry.sum + question.passed, MILLION * MILLION)
   if question.serial ~= entry.serial or entry.quiet > 0 then
     return
   end
@@ -143,9 +154,10 @@ end
 
 local QUESTION = {
   'want', 'debt', 'back', 'back_in', 'ahead', 'demand', 'elapsed', 'served', 'lease', 'serial', 'gap', 'burst', 'quiet',
+  'passed',
 }
 local ANSWER = {
-  'state', 'count', 'first', 'gap', 'quiet', 'serial', 'share', 'born', 'burst', 'passed', 'passed_in',
+  'state', 'count', 'first', 'gap', 'quiet', 'serial', 'share', 'born', 'burst', 'passed', 'passed_in', 'sum',
 }
 
 local question = bounded(question_of(QUESTION))
@@ -153,7 +165,7 @@ local entry = read(FIELDS)
 if entry then
   move(entry)
   learn(entry, question)
-elseif question.gap == 0 and question.quiet == 0 then
+elseif question.gap == 0 and question.quiet == 0 and question.passed == 0 then
   return answer_of(ANSWER, {})
 else
   entry = new(question.gap, question.burst, question.serial + 1)
@@ -170,5 +182,6 @@ answer.born = entry.born
 answer.burst = entry.burst
 answer.passed = entry.passed
 answer.passed_in = entry.refused_at > 0 and entry.refused_at - entry.opened or 0
+answer.sum = entry.sum
 write(FIELDS, entry, expires_in(entry))
 return answer_of(ANSWER, answer)

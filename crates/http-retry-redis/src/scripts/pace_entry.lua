@@ -2,7 +2,7 @@
 
 local FIELDS = {
   'born', 'at', 'tat', 'gap', 'burst', 'ahead', 'quiet', 'since', 'streak', 'probe', 'probe_ends', 'serial', 'passed',
-  'refused_at', 'grow', 'demand', 'demand_at', 'opened', 'carry', 'spare', 'spare_at', 'full_at',
+  'refused_at', 'grow', 'demand', 'demand_at', 'opened', 'carry', 'spare', 'spare_at', 'full_at', 'sum',
 }
 
 local MAX_GAP = SECOND

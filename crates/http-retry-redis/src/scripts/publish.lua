@@ -63,6 +63,16 @@ local function write_quiet(entry, question)
 end
 
 local function write_announced(entry, question)
+  local keeps_burst = question.burst == 0 or question.burst * 100 >= entry.burst * 99
+  if entry.gap > 0 and question.gap > 0 and keeps_burst and question.refused == 0 and question.left == 0 then
+    -- A rate that has grown: the slots that are out are good, and another member may have told a higher one.
+    if question.gap >= entry.gap then
+      return nil
+    end
+    write_rate(entry, question)
+    entry.grow = question.grow
+    return 0
+  end
   write_rate(entry, question)
   entry.grow = question.grow
   if question.refused == 1 then

@@ -80,6 +80,8 @@ numbers! {
         spare_at,
         /// The time at which slots last lapsed because the whole burst was free, or 0.
         full_at,
+        /// The sends of all members that were served since the entry was made.
+        sum,
     }
 }
 

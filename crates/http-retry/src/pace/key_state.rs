@@ -200,6 +200,11 @@ impl KeyState {
         self.control.advance(&moment, used_at);
     }
 
+    #[cfg(not(feature = "fleet"))]
+    fn part_of_limit(&self) -> f64 {
+        1.0
+    }
+
     fn next_acquitted(&mut self, now: Duration) -> Option<(u64, Option<u32>)> {
         let (patience, traffic) = (self.refusal_time.patience(), self.traffic.present_mut()?);
         traffic.in_flight.next_acquitted(patience, now)
@@ -220,6 +225,7 @@ impl KeyState {
             longest: context.settings.longest,
             sends: context.entry.sends.load(Relaxed),
             burst_from: context.entry.burst_from(),
+            part: self.part_of_limit(),
         }
     }
 

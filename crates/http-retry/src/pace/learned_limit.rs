@@ -244,17 +244,18 @@ impl LearnedLimit {
         // Between the two, because refusals by chance make the measure too low.
         let is_near = (NEAR * known..=known / NEAR).contains(&measured);
         let rate = if is_near { 0.5 * (measured + known) } else { measured };
-        // A rate that was confirmed is the same within what chance does to a measurement.
-        if (CONFIRMS * known..=known / CONFIRMS).contains(&measured) {
-            self.confirmed = (self.confirmed + 1).min(MAX_CONFIRMED);
-        } else {
-            self.confirmed = 0;
-        }
+        self.note_confirmed(measured, known);
         self.rate = (rate.clamp(0.5 * self.rate, self.rate) * BELOW).clamp(MIN_RATE, MAX_RATE);
         self.cut_to = self.rate;
         self.cut_at = now.into();
         self.pressed = 0.0;
         self.level = self.level.max(-(self.rate * LONGEST_DEBT).max(2.0));
+    }
+
+    /// Counts a measure that confirms the rate: it is the same within what chance does to a measurement.
+    fn note_confirmed(&mut self, measured: f64, known: f64) {
+        let is_confirmed = (CONFIRMS * known..=known / CONFIRMS).contains(&measured);
+        self.confirmed = if is_confirmed { (self.confirmed + 1).min(MAX_CONFIRMED) } else { 0 };
     }
 
     /// Sets the burst to what went at once before a refusal.

@@ -38,24 +38,28 @@ struct Exhaustion {
     newest_at: Duration,
     /// The refused calls of this moment.
     refused: u64,
+    /// The calls of other processes that had passed until the newest.
+    others: u64,
     /// The calls that had passed until the newest.
     passed: u64,
 }
 
 impl LimitEstimate {
-    /// Adds the refusal of a send. Refusals of calls that left within `spread` are one moment.
-    pub(super) fn refused(&mut self, ordinal: u64, sent_at: Duration, spread: Duration) {
+    /// Adds the refusal of a send. Refusals of calls that left within `spread` are one moment. `others` is the number of calls
+    /// of other processes that the same limit had served until then.
+    pub(super) fn refused(&mut self, ordinal: u64, sent_at: Duration, spread: Duration, others: u64) {
         self.refused += 1;
         let is_same = |last: &&mut Exhaustion| sent_at <= last.first_at.saturating_add(spread);
         if let Some(last) = self.last.as_mut().filter(is_same) {
             last.refused += 1;
             if ordinal > last.newest {
                 (last.newest, last.newest_at) = (ordinal, last.newest_at.max(sent_at));
+                last.others = others;
             }
             if ordinal < last.first {
                 (last.first, last.first_at) = (ordinal, last.first_at.min(sent_at));
             }
-            last.passed = (last.newest + 1).saturating_sub(self.refused);
+            last.passed = (last.newest + 1).saturating_sub(self.refused) + last.others;
             return;
         }
         if self.before.len() + 1 == MOMENTS {
@@ -67,13 +71,14 @@ impl LimitEstimate {
             });
         }
         self.before.extend(self.last.map(PastExhaustion::from));
-        let passed = (ordinal + 1).saturating_sub(self.refused);
+        let passed = (ordinal + 1).saturating_sub(self.refused) + others;
         self.last = Some(Exhaustion {
             first: ordinal,
             first_at: sent_at,
             newest: ordinal,
             newest_at: sent_at,
             refused: 1,
+            others,
             passed,
         });
     }

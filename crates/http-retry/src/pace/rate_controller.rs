@@ -85,6 +85,8 @@ pub(super) struct Moment {
     pub(super) sends: u64,
     /// The first send of the last second or two.
     pub(super) burst_from: u64,
+    /// The part of the limit that is this process's. It is 1, unless others share the limit and their calls are counted.
+    pub(super) part: f64,
 }
 
 /// A refusal of one call.
@@ -97,6 +99,8 @@ pub(super) struct Refused {
     pub(super) is_server: bool,
     /// The attempt of the same request before.
     pub(super) previous: Option<u64>,
+    /// The calls of other processes that the same limit had served until then.
+    pub(super) others: u64,
 }
 
 impl RateController {

@@ -21,6 +21,8 @@ pub struct FleetScenario {
     pub trip: Duration,
     /// What fails.
     pub fault: Fault,
+    /// `true` for members that meet the limit before the run.
+    pub knows: bool,
     /// `false` for members that know nothing of each other.
     pub shares: bool,
 }
@@ -60,6 +62,7 @@ impl FleetScenario {
             time: Duration::from_secs(20),
             trip: Duration::from_millis(2),
             fault: Fault::None,
+            knows: true,
             shares: true,
         };
         let row = |name, rate, burst, load| Self { name, rate, burst, load, ..base.clone() };
@@ -71,6 +74,11 @@ impl FleetScenario {
             row("150 %", 60.0, 12.0, part(1.5)),
             Self { time: Duration::from_secs(15), ..row("200 %", 60.0, 12.0, part(2.0)) },
             row("four seconds' worth at once", 60.0, 12.0, FleetLoad::AtOnce(4.0)),
+            Self {
+                knows: false,
+                ..row("four seconds' worth at once, not known", 60.0, 12.0, FleetLoad::AtOnce(4.0))
+            },
+            Self { knows: false, ..row("150 %, not known", 60.0, 12.0, part(1.5)) },
             row("5 per second, burst 1, 80 %", 5.0, 1.0, part(0.8)),
             Self {
                 time: Duration::from_secs(20),
@@ -89,10 +97,12 @@ impl FleetScenario {
         ]
     }
 
-    /// Plays the scenario with so many members. They meet the limit before the run, and rest for two seconds.
+    /// Plays the scenario with so many members. If they know the limit, they meet it before the run, and rest for two seconds.
     pub fn play(&self, members: usize, seed: u64) -> FleetFigures {
         let mut world = World::new(self, members, seed);
-        world.warm_up();
+        if self.knows {
+            world.warm_up();
+        }
         world.run();
         world.figures()
     }

@@ -56,6 +56,7 @@ pub(super) fn lease_question(rng: &mut SmallRng, entry: Option<&PaceEntry>) -> V
         rng.random_range(0..100_000),
         rng.random_range(0..20_000),
         if rng.random_ratio(1, 5) { rng.random_range(0..500_000) } else { 0 },
+        rng.random_range(0..9),
     ];
     spoil(rng, &mut numbers);
     numbers.to_vec()

@@ -35,6 +35,8 @@ numbers! {
         /// The time, from now, before which the member knows that no member sends. It is at least 1 while a probe is due after
         /// that time, and 0 if the member knows no such time.
         quiet,
+        /// The sends that were served since the member's last question, also those that do not shorten the gap.
+        passed,
     }
 }
 
@@ -65,6 +67,8 @@ numbers! {
         passed,
         /// The time from that opening to its first refusal, or 0.
         passed_in,
+        /// The sends of all members that were served since the entry was made.
+        sum,
     }
 }
 
@@ -98,14 +102,15 @@ impl LeaseQuestion {
             gap,
             burst: bound(self.burst, THOUSAND, MAX_BURST),
             quiet: bound(self.quiet, 0, MAX_QUIET),
+            passed: bound(self.passed, 0, MAX_COUNT),
         }
     }
 }
 
 /// Takes in a member's report, and gives it slots.
 ///
-/// 1. Without an entry, one is made of what the member knows: if it knows a gap or a quiet. In its first second, the widest
-///    gap and the latest quiet of the members that do not know its serial win. A member that knows a later serial has seen a
+/// 1. Without an entry, one is made of what the member knows: if it knows a gap or a quiet, or had sends served while it looks
+///    for a limit. In its first second, the widest gap and the latest quiet of the members that do not know its serial win. A member that knows a later serial has seen a
 ///    later entry, so all slots are void.
 /// 2. Slots lapse that the burst does not hold. Debts take slots. Slots that come back are spare slots if later ones are out,
 ///    and lower the time of the next slot otherwise. They count only for the serial of the entry, and
@@ -122,7 +127,9 @@ pub fn lease(slot: &mut Option<PaceEntry>, now: i64, member: i64, question: &Lea
             entry.learn(now, &question);
             entry
         }
-        None if question.gap == 0 && question.quiet == 0 => return LeaseAnswer::default(),
+        None if question.gap == 0 && question.quiet == 0 && question.passed == 0 => {
+            return LeaseAnswer::default();
+        }
         None => {
             let made = PaceEntry::new(now, question.gap, question.burst, question.serial + 1);
             let entry = slot.insert(made);
@@ -144,6 +151,7 @@ pub fn lease(slot: &mut Option<PaceEntry>, now: i64, member: i64, question: &Lea
         burst: entry.burst,
         passed: entry.passed,
         passed_in,
+        sum: entry.sum,
         ..answer
     }
 }
@@ -151,8 +159,7 @@ pub fn lease(slot: &mut Option<PaceEntry>, now: i64, member: i64, question: &Lea
 impl PaceEntry {
     /// Takes in what a member knows that has not seen this entry yet, or that has seen a later one.
     fn learn(&mut self, now: i64, question: &LeaseQuestion) {
-        let is_young = now >= self.born && now - self.born < YOUNG;
-        if is_young && question.serial != self.serial {
+        if self.is_new_to(now, question) {
             if question.gap > self.gap {
                 self.gap = question.gap;
                 self.burst = question.burst;
@@ -162,6 +169,11 @@ impl PaceEntry {
         if question.serial > self.serial {
             self.void(question.serial);
         }
+    }
+
+    /// Returns whether the entry is young, and the member has not seen it yet.
+    fn is_new_to(&self, now: i64, question: &LeaseQuestion) -> bool {
+        now >= self.born && now - self.born < YOUNG && question.serial != self.serial
     }
 
     fn hear_quiet(&mut self, now: i64, quiet: i64) {
@@ -181,9 +193,12 @@ impl PaceEntry {
             self.ahead = self.ahead.max(now + 2 * question.lease);
         }
         self.lapse(now);
-        // The sends of a member that was alone come back as debt, and those of an hour would hold all others.
-        let debt = question.debt.min(div(self.burst, THOUSAND)) * self.gap;
-        self.tat = (self.tat + debt).min(self.tat.max(now + MAX_AHEAD));
+        // Those from before the entry was made left while it had no slots.
+        let debt = if self.is_new_to(now, question) { 0 } else { question.debt };
+        // The sends of a member that was alone come back as debt. The slots that lapsed meanwhile were for them, so they leave
+        // none that is free, and hold nobody for longer.
+        let most = if debt > 1 { self.gap } else { MAX_AHEAD };
+        self.tat = (self.tat + debt * self.gap).min(self.tat.max(now + most));
         // The server has had no room for slots that were in hand while the whole burst was free. They were given out at the
         // member's last question at the latest.
         let is_good = question.elapsed < SECOND && self.full_at <= now - question.elapsed;
@@ -224,6 +239,8 @@ impl PaceEntry {
         } else {
             div(2 * question.lease * question.demand, self.gap * self.demand).max(1)
         };
+        // The others get theirs before this member's second ones, so that all ask again while they are heard of.
+        let fair = fair.min((div(now + 2 * question.lease - self.tat, self.gap) + 1).max(1));
         let count = question.want.min(fair);
         if count > 0 && self.spare > 0 && self.spare_at <= now {
             let count = count.min(self.spare);
@@ -256,6 +273,7 @@ impl PaceEntry {
     }
 
     fn count_served(&mut self, question: &LeaseQuestion) {
+        self.sum = (self.sum + question.passed).min(MILLION * MILLION);
         if question.serial != self.serial || self.quiet > 0 {
             return;
         }

@@ -97,7 +97,8 @@ impl PublishQuestion {
 }
 
 /// Writes what a member has learned, if it knows the entry's serial or a later one. A quiet is written if it is later than that of
-/// the entry, whatever the serial. Each of them but `PROBING` raises the serial, which makes the slots void that are out.
+/// the entry, whatever the serial. Each of them raises the serial, which makes the slots void that are out, but for `PROBING` and
+/// for a rate that has grown. A rate that is announced without a refusal, and is no higher than that of the entry, is old.
 ///
 /// Without an entry, a quiet and a known gap make one; nothing else does.
 pub fn publish(
@@ -168,6 +169,16 @@ impl PaceEntry {
     }
 
     fn write_announced(&mut self, now: i64, question: &PublishQuestion) -> Option<i64> {
+        let keeps_burst = question.burst == 0 || question.burst * 100 >= self.burst * 99;
+        if self.gap > 0 && question.gap > 0 && keeps_burst && question.refused == 0 && question.left == 0 {
+            // A rate that has grown: the slots that are out are good, and another member may have told a higher one.
+            let has_grown = question.gap < self.gap;
+            if has_grown {
+                self.write_rate(question);
+                self.grow = question.grow;
+            }
+            return has_grown.then_some(0);
+        }
         self.write_rate(question);
         self.grow = question.grow;
         if question.refused == 1 {

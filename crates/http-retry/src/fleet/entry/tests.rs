@@ -87,7 +87,36 @@ fn debt_takes_a_slot_also_of_a_full_burst() {
     let mut slot = full();
     assert_eq!(lease(&mut slot, NOW, 1, &LeaseQuestion { debt: 1, ..known(0) }).first, -200_000);
     let hour = LeaseQuestion { debt: 90_000, ..known(0) };
-    assert_eq!(lease(&mut slot, NOW, 1, &hour).first, 200_000, "at most a burst counts");
+    assert_eq!(lease(&mut slot, NOW, 1, &hour).first, 100_000, "nothing is free, and nobody is held");
+    assert_eq!(lease(&mut slot, NOW, 1, &hour).first, 100_000, "nor by the debts of several members");
+}
+
+#[test]
+fn debt_from_before_the_entry_was_made_does_not_count() {
+    let mut slot = None;
+    let alone = |serial| LeaseQuestion { debt: 3, serial, ..question(0) };
+    assert_eq!(lease(&mut slot, NOW, 1, &alone(5)).first, 0);
+    assert_eq!(lease(&mut slot, NOW + 100_000, 2, &alone(5)).first, -100_000);
+    assert_eq!(lease(&mut slot, NOW + 100_000, 1, &alone(6)).first, 100_000, "it has seen the entry");
+}
+
+#[test]
+fn slots_are_given_for_two_leases_from_now_on() {
+    let mut slot = full();
+    assert_eq!(lease(&mut slot, NOW, 1, &known(9)).count, 4);
+    assert_eq!(lease(&mut slot, NOW, 2, &LeaseQuestion { elapsed: SECOND, ..known(9) }).count, 2);
+    assert_eq!(lease(&mut slot, NOW, 1, &known(9)).count, 2);
+    assert_eq!(lease(&mut slot, NOW, 1, &known(9)).count, 1, "one goes in any case");
+}
+
+#[test]
+fn sums_count_what_all_members_were_served() {
+    let mut slot = None;
+    let searching = |passed| LeaseQuestion { passed, gap: 0, burst: 0, ..question(0) };
+    assert_eq!(lease(&mut slot, NOW, 1, &searching(0)).born, 0);
+    let answer = lease(&mut slot, NOW, 1, &searching(5));
+    assert_eq!((answer.state, answer.born, answer.sum), (LeaseAnswer::FREE, NOW, 5));
+    assert_eq!(lease(&mut slot, NOW, 2, &searching(7)).sum, 12, "whatever the serial");
 }
 
 #[test]

@@ -87,7 +87,12 @@ impl KeyState {
         let is_server = refusal.scope == Scope::Server;
         let SentCall { ordinal, sent_at, previous, .. } = *call;
         let previous = previous.map(|previous| previous.ordinal);
-        let refused = Refused { ordinal, sent_at, hint, is_precise: refusal.is_precise, is_server, previous };
+        #[cfg(feature = "fleet")]
+        let others = self.others_until(sent_at);
+        #[cfg(not(feature = "fleet"))]
+        let others = 0;
+        let is_precise = refusal.is_precise;
+        let refused = Refused { ordinal, sent_at, hint, is_precise, is_server, previous, others };
         let moment = self.moment(context);
         let is_probe = self.control.stop_ref().is_some_and(|stop| Some(stop.number()) == call.probe);
         let depends_on_attempt = self.by_attempt.refused(call.attempts);

@@ -8,6 +8,7 @@ use crate::fleet::entry::News;
 use crate::fleet::{Answer, Id, SharedKeyReport, StoreCommand};
 use crate::pace::Why;
 use crate::pace::constants::LONGEST_WAIT;
+use crate::pace::learned_limit::LearnedLimit;
 use crate::pace::rate_controller::Slot;
 use crate::pace::seam::{Counts, Heard, LeaseState, Moment};
 use crate::pace::stop::Stop;
@@ -25,6 +26,7 @@ impl KeyState {
             served: settled.saturating_sub(refused.into()),
             stopped_until: self.control.stop_ref().map(Stop::until),
             is_reachable: seam.is_reachable(),
+            is_searching: self.control.limit().is_some_and(LearnedLimit::is_search),
         })
     }
 
@@ -40,10 +42,11 @@ impl KeyState {
             self.lease = None;
             return None;
         }
-        let limit = self.control.limit().filter(|limit| !limit.is_search());
+        let is_searching = self.control.limit().is_some_and(LearnedLimit::is_search);
+        let limit = self.control.limit().filter(|_| !is_searching);
         let limit = limit.map(|limit| (limit.rate(), limit.burst()));
         let until = self.control.stop_ref().map(Stop::until);
-        if self.lease.is_none() && (limit.is_some() || until.is_some()) {
+        if self.lease.is_none() && (limit.is_some() || is_searching || until.is_some()) {
             self.lease = context.seam.and_then(|seam| {
                 let id = seam.id_of(context.entry.key)?;
                 Some(Box::new(LeaseState::new(id, seam.is_reachable(), context.now)))
@@ -64,12 +67,16 @@ impl KeyState {
             }
             _ => {}
         }
-        if let Some((rate, burst)) = limit.filter(|_| until.is_none()) {
+        let tells = lease.is_joined() || lease.own_rate == 0.0;
+        if let Some((rate, burst)) = limit.filter(|_| until.is_none() && tells) {
             let is_cut = rate < CUT * lease.own_rate;
-            // While it is alone, one request goes at a time, whatever the burst.
-            let is_burst_cut = lease.is_joined() && burst < SMALLER * lease.own_burst;
-            if is_cut || is_burst_cut || lease.own_rate == 0.0 || rate > GROWN * lease.own_rate {
-                lease.tell_limit(rate, burst, is_cut || lease.own_rate == 0.0);
+            let is_burst_cut = burst < SMALLER * lease.own_burst;
+            let grown = rate.min(lease.most_grown(&moment));
+            if is_cut || is_burst_cut || lease.own_rate == 0.0 {
+                lease.tell_limit(rate, burst, is_cut || lease.own_rate == 0.0, context.now);
+            } else if grown > GROWN * lease.own_rate {
+                lease.tell_limit(grown, burst, false, context.now);
+                self.control.limit_growth(grown);
             }
         }
         lease.request_at(&moment)
@@ -115,8 +122,11 @@ impl KeyState {
                 None
             }
         };
-        if was_joined && !lease.is_joined() {
+        let is_joined = lease.is_joined();
+        if was_joined && !is_joined {
             self.control.begin_alone(context.now);
+        } else if is_joined && !was_joined {
+            self.control.begin_with_others();
         }
         self.take_in(heard, context, wakers);
     }
@@ -145,7 +155,7 @@ impl KeyState {
         let heard = heard.unwrap_or_default();
         let moment = self.moment(context);
         if let Some((rate, burst)) = heard.limit {
-            self.control.hear_limit(rate, burst, context.now);
+            self.control.hear_limit(rate, burst, heard.is_cut, context.now);
         }
         if let Some(scale) = heard.scale {
             self.control.scale_limit(&scale);
@@ -191,6 +201,16 @@ impl KeyState {
         if let (Some(lease), Some(seam)) = (&mut self.lease, context.seam) {
             seam.counts.sent(lease.sent(is_probe, context.now));
         }
+    }
+
+    /// Returns the calls of the other members that were served until then, as far as the store has told.
+    pub(super) fn others_until(&self, sent_at: Duration) -> u64 {
+        self.lease.as_ref().map_or(0, |lease| lease.others_until(sent_at))
+    }
+
+    /// Returns the part of the limit that is this member's.
+    pub(super) fn part_of_limit(&self) -> f64 {
+        self.lease.as_ref().map_or(1.0, |lease| lease.part_of_measure())
     }
 
     /// Counts a probe without an answer.

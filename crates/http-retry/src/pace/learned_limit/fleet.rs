@@ -3,17 +3,21 @@
 use std::time::Duration;
 
 use super::{LearnedLimit, MAX_RATE, MIN_RATE};
+use crate::pace::constants::BELOW;
 use crate::pace::seam::Scale;
 
 impl LearnedLimit {
-    /// Sets the rate and the burst to those of the store.
-    pub(in crate::pace) fn hear(&mut self, rate: f64, burst: f64, now: Duration) {
-        let is_lower = rate < self.rate;
+    /// Sets the rate and the burst to those of the store. Only a cut ends the growth: a lower share does not.
+    pub(in crate::pace) fn hear(&mut self, rate: f64, burst: f64, is_cut: bool, now: Duration) {
+        if is_cut {
+            let known = self.rate.min(self.cut_to / BELOW);
+            self.note_confirmed(rate, known);
+            self.cut_to = rate.clamp(MIN_RATE, MAX_RATE);
+        }
         self.rate = rate.clamp(MIN_RATE, MAX_RATE);
-        self.cut_to = self.rate;
         self.burst = burst.max(1.0);
         (self.is_search, self.is_careful) = (false, false);
-        if is_lower {
+        if is_cut {
             (self.cut_at, self.pressed) = (now.into(), 0.0);
         }
     }
@@ -23,6 +27,11 @@ impl LearnedLimit {
         self.rate = (self.rate * scale.factor).max(scale.rate).clamp(MIN_RATE, MAX_RATE);
         self.cut_to *= scale.factor;
         self.burst = scale.burst.max(1.0);
+    }
+
+    /// Bounds the rate.
+    pub(in crate::pace) fn limit_growth(&mut self, rate: f64) {
+        self.rate = self.rate.min(rate);
     }
 
     /// Sets the level to 0 at the time of the next advance, because slots decide and none is there.

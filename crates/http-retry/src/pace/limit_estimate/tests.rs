@@ -11,7 +11,7 @@ fn estimate(rate: f64, load: f64, seconds: f64) -> LimitEstimate {
         if level >= 1.0 {
             level -= 1.0;
         } else {
-            estimate.refused(ordinal, Duration::from_secs_f64(ordinal as f64 / load), SPREAD);
+            estimate.refused(ordinal, Duration::from_secs_f64(ordinal as f64 / load), SPREAD, 0);
         }
     }
     estimate
@@ -35,7 +35,7 @@ fn one_moment_tells_no_rate() {
     let mut estimate = LimitEstimate::default();
     assert_eq!((estimate.rate(1.0), estimate.passed_since(0), estimate.refused_lately()), (None, None, 0.0));
     for ordinal in 10..15 {
-        estimate.refused(ordinal, Duration::from_millis(ordinal), SPREAD);
+        estimate.refused(ordinal, Duration::from_millis(ordinal), SPREAD, 0);
     }
     assert_eq!((estimate.rate(1.0), estimate.refused_lately()), (None, 5.0));
     // Of 15 calls five were refused.
@@ -46,9 +46,9 @@ fn one_moment_tells_no_rate() {
 #[test]
 fn refusals_that_say_nothing_are_no_calls_that_passed() {
     let mut estimate = LimitEstimate::default();
-    estimate.refused(0, Duration::ZERO, SPREAD);
+    estimate.refused(0, Duration::ZERO, SPREAD, 0);
     (1..=50).for_each(|_| estimate.refused_for_itself());
-    estimate.refused(100, Duration::from_secs(1), SPREAD);
+    estimate.refused(100, Duration::from_secs(1), SPREAD, 0);
     let (rate, passed) = estimate.rate(1.0).unwrap();
     assert_eq!((rate, passed), (49.0, 49.0));
 }
@@ -56,8 +56,8 @@ fn refusals_that_say_nothing_are_no_calls_that_passed() {
 #[test]
 fn a_limit_that_had_room_for_long_tells_no_rate() {
     let mut estimate = LimitEstimate::default();
-    estimate.refused(1_000, Duration::from_secs(10), SPREAD);
-    estimate.refused(2_000, Duration::from_secs(100), SPREAD);
+    estimate.refused(1_000, Duration::from_secs(10), SPREAD, 0);
+    estimate.refused(2_000, Duration::from_secs(100), SPREAD, 0);
     assert_eq!(estimate.rate(1.0), None);
 }
 
@@ -72,9 +72,9 @@ fn the_moments_are_bounded() {
 fn the_order_of_the_answers_of_one_moment_does_not_matter() {
     let refuse = |ordinals: [u64; 4]| {
         let mut estimate = LimitEstimate::default();
-        estimate.refused(0, Duration::ZERO, SPREAD);
+        estimate.refused(0, Duration::ZERO, SPREAD, 0);
         for ordinal in ordinals {
-            estimate.refused(ordinal, Duration::from_millis(900 + ordinal), SPREAD);
+            estimate.refused(ordinal, Duration::from_millis(900 + ordinal), SPREAD, 0);
         }
         estimate.rate(1.0)
     };
@@ -90,4 +90,12 @@ fn few_calls_bound_the_rate_before_it_is_known() {
         assert!(most >= rate && most < 1.5 * rate, "{most} of {rate} at {load}");
     }
     assert_eq!(LimitEstimate::default().most(40.0), None);
+}
+
+#[test]
+fn calls_of_others_count_as_passed() {
+    let mut estimate = LimitEstimate::default();
+    estimate.refused(10, Duration::from_secs(1), SPREAD, 500);
+    estimate.refused(51, Duration::from_secs(2), SPREAD, 560);
+    assert_eq!(estimate.rate(40.0), Some((100.0, 100.0)));
 }

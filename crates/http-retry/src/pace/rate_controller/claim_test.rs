@@ -30,11 +30,13 @@ impl RateController {
             (limit.rate() * LONG_ENOUGH).clamp(WELL_MEASURED, ENOUGH_PASSED)
         };
         let measured = recent.estimate.rate(enough).filter(|(_, passed)| *passed >= enough);
+        let measured = measured.map(|(rate, _)| rate * moment.part);
         // A rate that is far too high is refused soon as well, so that tells of chance only where the rate is known.
-        let is_measured_well = measured.is_some_and(|(rate, _)| rate > 0.85 * limit.rate());
+        let is_measured_well = measured.is_some_and(|rate| rate > 0.85 * limit.rate());
         let is_soon = is_measured_well && refused.sent_at < limit.cut_at().saturating_add(SOON);
-        let most = recent.estimate.most(enough).filter(|most| *most < limit.rate());
-        limit.cut(measured.map(|(rate, _)| rate).or(most), moment.now);
+        let most = recent.estimate.most(enough).map(|most| most * moment.part);
+        let most = most.filter(|most| *most < limit.rate());
+        limit.cut(measured.or(most), moment.now);
         limit.exhausted(refused.sent_at, after, moment.now);
         recent.late_before = moment.now.into();
         if let Some(test) = &mut limit.test {

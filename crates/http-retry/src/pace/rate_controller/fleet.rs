@@ -37,10 +37,14 @@ impl RateController {
         self.opening = Some(Opening::new(window, Some(stop.since()), moment.now).into());
     }
 
-    /// Takes the member's share of a limit that the store knows.
-    pub(in crate::pace) fn hear_limit(&mut self, rate: f64, burst: f64, now: Duration) {
+    /// Takes the member's share of a limit that the store knows. `is_cut` says that the limit of all is lower than before.
+    pub(in crate::pace) fn hear_limit(&mut self, rate: f64, burst: f64, is_cut: bool, now: Duration) {
         let limit = self.limit.get_or_insert_with(|| LearnedLimit::new(rate, burst, now).into());
-        limit.hear(rate, burst, now);
+        if is_cut {
+            // What is in flight left at the rate that was too high.
+            self.recent.late_before = now.into();
+        }
+        limit.hear(rate, burst, is_cut, now);
         limit.test.get_or_insert_with(|| ClaimTest::new(rate));
         self.burst = burst as f32;
         self.paced_at = self.paced_at.min(now.into());
@@ -53,6 +57,13 @@ impl RateController {
         }
     }
 
+    /// Bounds what the limit has grown to: no more was tried.
+    pub(in crate::pace) fn limit_growth(&mut self, rate: f64) {
+        if let Some(limit) = &mut self.limit {
+            limit.limit_growth(rate);
+        }
+    }
+
     /// Notes that slots decide, and none is there.
     pub(in crate::pace) fn is_short_of_slots(&mut self, now: Duration) {
         if let Some(limit) = &mut self.limit {
@@ -60,8 +71,14 @@ impl RateController {
         }
     }
 
-    /// Lets requests go one at a time, because the store does not answer.
+    /// Forgets what passed before: the calls of others count from now on.
+    pub(in crate::pace) fn begin_with_others(&mut self) {
+        self.recent.estimate.reset();
+    }
+
+    /// Lets requests go one at a time, because the store does not answer. The calls of others are not counted any more.
     pub(in crate::pace) fn begin_alone(&mut self, now: Duration) {
+        self.recent.estimate.reset();
         if let Some(limit) = self.limit.as_mut().filter(|limit| !limit.is_search()) {
             limit.begin_alone(now);
         }

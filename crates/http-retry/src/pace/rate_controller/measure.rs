@@ -49,7 +49,7 @@ impl RateController {
             self.burst =
                 recent.estimate.passed_since(burst_from).map_or(1.0, |passed| passed as f32).max(1.0);
         }
-        let span = recent.estimate.rate(ENOUGH_PASSED);
+        let span = recent.estimate.rate(ENOUGH_PASSED).map(|(rate, passed)| (rate * moment.part, passed));
         // A limit that may have been full in between has not refilled then, so that what passed is a lower bound.
         let has_gap = std::mem::take(&mut self.has_gap);
         let measured = span.filter(|(_, passed)| !has_gap && *passed >= WELL_MEASURED).map(|(rate, _)| rate);
@@ -97,7 +97,7 @@ impl RateController {
 
     /// Returns the rate at which a search begins.
     pub(super) fn first_rate(&self, moment: &Moment) -> f64 {
-        let first = (FIRST_SEARCH * f64::from(self.burst)).max(1.0) / round(moment).as_secs_f64();
+        let first = (FIRST_SEARCH * f64::from(self.burst)).max(moment.part) / round(moment).as_secs_f64();
         // A precise hint is the time of one slot at most.
         self.slot_hint.map_or(first, |slot| {
             first.max(PRECISE_SEARCH / Duration::from_nanos(u64::from(slot.get())).as_secs_f64())

@@ -89,7 +89,7 @@ impl RateController {
     /// Records a refused probe. Returns whether the stop goes on, so that the probe was sent for all.
     pub(in crate::pace) fn probe_refused(&mut self, refused: &Refused, moment: &Moment) -> bool {
         if !refused.is_server {
-            self.recent.estimate.refused(refused.ordinal, refused.sent_at, spread(moment));
+            self.recent.estimate.refused(refused.ordinal, refused.sent_at, spread(moment), refused.others);
         }
         let Some(stop) = &mut self.stop else {
             return false;
@@ -132,7 +132,7 @@ impl RateController {
         } else {
             self.hint = refused.hint.unwrap_or_default().into();
             self.share.refused();
-            recent.estimate.refused(refused.ordinal, refused.sent_at, spread(moment));
+            recent.estimate.refused(refused.ordinal, refused.sent_at, spread(moment), refused.others);
         }
         if let Some(stop) = &mut self.stop {
             stop.prolong(until);

@@ -12,6 +12,7 @@ fn moment(waiting: usize, unknown: usize) -> Moment {
         longest: Duration::from_secs(120),
         sends: 1_000,
         burst_from: 0,
+        part: 1.0,
     }
 }
 
@@ -80,6 +81,7 @@ fn limit_after_hints(known: Option<LearnedLimit>, hints: &[u64], before: u64) ->
         is_precise: true,
         is_server: false,
         previous: None,
+        others: 0,
     };
     if before > 0 {
         control.refused(&refused(0, first.now - Duration::from_millis(200), hints[0]), &first);

@@ -1,11 +1,15 @@
 //! One shared key: the slots in hand, the news for others, and what the store knows of it.
 
 mod answers;
+mod others;
 mod questions;
 mod report;
+mod share;
+mod told;
 
 use std::time::Duration;
 
+use self::others::Others;
 use super::counts::Send;
 use super::slots::Slots;
 use crate::fleet::Id;
@@ -37,6 +41,10 @@ pub(in crate::pace) struct LeaseState {
     /// The time of the last question, and the counters of the key then.
     asked_at: Option<Duration>,
     served: u64,
+    /// The sends of the other members.
+    others: Others,
+    /// `false` while members may send that are not counted, because they have met no refusal.
+    all_search: bool,
     /// The time before which the key does not ask for slots.
     ask_at: Duration,
     /// The request in flight, and when it was made.
@@ -47,6 +55,10 @@ pub(in crate::pace) struct LeaseState {
     opened: Option<f64>,
     announced: Option<bool>,
     announced_at: Duration,
+    /// `true` while another member looks for the rate, and this one waits for it.
+    waits_for_rate: bool,
+    /// The time since which the rate of all holds.
+    rate_changed_at: Duration,
     /// The end of the quiet that the fleet knows, while it goes on.
     pub(in crate::pace) quiet_until: Option<Duration>,
     /// The rate of this member that the fleet knows, in sends per second, or 0.
@@ -74,6 +86,8 @@ pub(in crate::pace) struct Moment {
     /// The end of the key's stop.
     pub(in crate::pace) stopped_until: Option<Duration>,
     pub(in crate::pace) is_reachable: bool,
+    /// `true` while the key looks for the rate of its limit.
+    pub(in crate::pace) is_searching: bool,
 }
 
 /// The meaning of an answer or of news for the rule of the key.
@@ -85,6 +99,8 @@ pub(in crate::pace) struct Heard {
     pub(in crate::pace) is_open: bool,
     /// The rate and the burst of this member are these.
     pub(in crate::pace) limit: Option<(f64, f64)>,
+    /// The rate of all was cut.
+    pub(in crate::pace) is_cut: bool,
     /// The share of this member is another one.
     pub(in crate::pace) scale: Option<Scale>,
 }
@@ -116,6 +132,8 @@ impl LeaseState {
             rate_at: now,
             asked_at: None,
             served: 0,
+            others: Others::default(),
+            all_search: false,
             ask_at: Duration::ZERO,
             open: None,
             opened_at: Duration::ZERO,
@@ -123,6 +141,8 @@ impl LeaseState {
             opened: None,
             announced: None,
             announced_at: Duration::ZERO,
+            waits_for_rate: false,
+            rate_changed_at: now,
             quiet_until: None,
             own_rate: 0.0,
             own_burst: 0.0,
@@ -211,47 +231,6 @@ impl LeaseState {
     /// Half of the burst is for slots in hand.
     fn most_kept(&self) -> usize {
         usize::try_from(self.burst * self.share / 2_000_000).unwrap_or(0).max(1)
-    }
-
-    /// Tells all that no member sends before a time.
-    pub(in crate::pace) fn tell_quiet(&mut self, until: Duration) {
-        (self.quiet, self.opened) = (Some(until), None);
-        self.quiet_until = Some(until);
-        self.probing = None;
-        self.void(Duration::ZERO);
-    }
-
-    /// Tells all that the quiet is over. So many sends of this member may go at once.
-    pub(in crate::pace) fn tell_opened(&mut self, window: f64) {
-        (self.quiet, self.opened) = (None, Some(window));
-        (self.quiet_until, self.probing, self.probe_until) = (None, None, None);
-    }
-
-    /// Tells all that the rate of this member is another one.
-    pub(in crate::pace) fn tell_limit(&mut self, rate: f64, burst: f64, is_refused: bool) {
-        // The others go at the same part of what they had.
-        let (fleet_rate, fleet_burst) = if self.gap > 0 && self.own_rate > 0.0 {
-            let burst = self.burst as f64 * (burst / self.own_burst.max(f64::MIN_POSITIVE)) / 1_000.0;
-            (1e6 / self.gap as f64 * (rate / self.own_rate), burst)
-        } else {
-            (rate / self.part(), burst / self.part())
-        };
-        self.gap = ((1e6 / fleet_rate).round() as i64).clamp(1, MAX_GAP);
-        self.burst = ((fleet_burst * 1_000.0) as i64).clamp(1_000, MAX_BURST);
-        (self.own_rate, self.own_burst) = (rate, burst);
-        self.announced = Some(is_refused || self.announced == Some(true));
-    }
-
-    /// The part of the fleet's rate that is this member's.
-    fn part(&self) -> f64 {
-        if self.share > 0 { self.share as f64 / 1_000.0 } else { 1.0 }
-    }
-
-    /// Assumes equal shares until the store has told them.
-    pub(in crate::pace) fn assume_share(&mut self, members: u32) {
-        if self.share == 0 {
-            self.share = i64::from(1_000 / members.clamp(1, 1_000));
-        }
     }
 
     fn void(&mut self, now: Duration) {

@@ -119,3 +119,17 @@ fn later_serial_of_a_member_voids_what_an_old_replica_gave() {
         MAX_SERIAL + 1
     );
 }
+
+#[test]
+fn rate_that_has_grown_leaves_the_slots_that_are_out() {
+    let mut slot = full();
+    lease(&mut slot, NOW, 1, &known(4));
+    let grown = |gap| PublishQuestion { gap, burst: 4_000, ..tell(News::ANNOUNCED, 7) };
+    let (answer, news) = publish(&mut slot, NOW, 1, &grown(80_000));
+    assert_eq!((answer.written, answer.serial, answer.gap), (1, 7, 80_000));
+    assert_eq!(news.map(|news| (news.serial, news.gap)), Some((7, 80_000)));
+    assert_eq!(publish(&mut slot, NOW, 2, &grown(90_000)).0.written, 0, "another member knows more");
+    assert_eq!(lease(&mut slot, NOW, 1, &known(1)).first, 100_000, "no slot is given twice");
+    let cut = PublishQuestion { refused: 1, ..grown(90_000) };
+    assert_eq!(publish(&mut slot, NOW, 2, &cut).0.serial, 8);
+}

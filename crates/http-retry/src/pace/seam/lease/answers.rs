@@ -24,8 +24,9 @@ impl LeaseState {
             return None;
         }
         let now = moment.now;
+        // What a member learned of its share while it was alone is not what all are told.
+        let is_new = answer.serial > self.serial || self.is_alone;
         self.is_alone = false;
-        let is_new = answer.serial > self.serial;
         self.hear_serial(answer.serial, now);
         self.is_paced = answer.state == LeaseAnswer::PACED;
         self.ask_at = now;
@@ -33,8 +34,9 @@ impl LeaseState {
             self.ask_at = now.saturating_add(moment.lease);
             return None;
         }
+        self.others.answered(answer, moment.lease, now);
         let share_before = self.part();
-        self.share = answer.share.clamp(1, 1_000);
+        self.hear_share(answer.share, moment.members);
         match answer.state {
             LeaseAnswer::QUIET => Some(self.heard_quiet(shift(now, answer.quiet), moment)),
             LeaseAnswer::PROBE => {
@@ -59,13 +61,14 @@ impl LeaseState {
                     // This member knows better, and the others hear of it soon.
                     return Some(Heard { is_open: true, ..Heard::default() });
                 }
-                let heard = self.heard_limit(answer.gap, answer.burst, true);
+                let heard = self.heard_limit(answer.gap, answer.burst, true, now);
                 let factor = self.part() / share_before;
                 let scale = heard.limit.map(|(rate, burst)| Scale { factor, rate, burst });
                 Some(if is_new { heard } else { Heard { limit: None, scale, ..heard } })
             }
             _ => {
-                // The store knows no rate, and this member does.
+                // No quiet goes on. The store knows no rate, and this member may.
+                (self.quiet_until, self.probing, self.probe_until) = (None, None, None);
                 self.announced = (self.gap > 0).then_some(false);
                 self.ask_at = now.saturating_add(moment.lease);
                 Some(Heard { is_open: true, ..Heard::default() })
@@ -92,7 +95,7 @@ impl LeaseState {
             return Some(self.heard_quiet(shift(moment.now, answer.quiet), moment));
         }
         let is_new = answer.written == 0 && answer.gap > 0;
-        is_new.then(|| self.heard_limit(answer.gap, answer.burst, false))
+        is_new.then(|| self.heard_limit(answer.gap, answer.burst, false, moment.now))
     }
 
     /// Takes in that the store could not run a script for this key.
@@ -111,8 +114,17 @@ impl LeaseState {
         self.hear_serial(news.serial, moment.now);
         match news.kind {
             News::QUIET => Some(self.heard_quiet(shift(moment.now, news.until), moment)),
-            News::OPENED => Some(self.heard_limit(news.gap, news.burst, true)),
-            News::ANNOUNCED if news.gap > 0 => Some(self.heard_limit(news.gap, news.burst, false)),
+            News::OPENED if news.gap == 0 && self.quiet_until.is_some() => {
+                // The member whose probe was served looks for the rate, and others would only be refused beside it.
+                let heard = self.heard_quiet(moment.now.saturating_add(SEARCH), moment);
+                self.waits_for_rate = true;
+                Some(heard)
+            }
+            News::OPENED => Some(self.heard_limit(news.gap, news.burst, true, moment.now)),
+            News::ANNOUNCED if news.gap > 0 => {
+                let is_open = std::mem::take(&mut self.waits_for_rate);
+                Some(self.heard_limit(news.gap, news.burst, is_open, moment.now))
+            }
             _ => None,
         }
     }
@@ -135,7 +147,7 @@ impl LeaseState {
         Heard { stop: Some(until), ..Heard::default() }
     }
 
-    fn heard_limit(&mut self, gap: i64, burst: i64, is_open: bool) -> Heard {
+    fn heard_limit(&mut self, gap: i64, burst: i64, is_open: bool, now: Duration) -> Heard {
         if is_open {
             (self.quiet_until, self.probing, self.probe_until) = (None, None, None);
         }
@@ -143,11 +155,17 @@ impl LeaseState {
             return Heard { is_open, ..Heard::default() };
         }
         self.is_paced |= is_open;
+        let is_cut = gap > self.gap;
+        // What served sends shorten the gap by is no other rate.
+        if is_cut || gap * 20 < self.gap * 19 {
+            self.others.begin_rate();
+            self.rate_changed_at = now;
+        }
         (self.gap, self.burst) = (gap, burst);
         self.announced = None;
         self.own_rate = 1e6 / gap as f64 * self.part();
         self.own_burst = (burst as f64 / 1_000.0 * self.part()).max(1.0);
-        Heard { is_open, limit: Some((self.own_rate, self.own_burst)), ..Heard::default() }
+        Heard { is_open, limit: Some((self.own_rate, self.own_burst)), is_cut, ..Heard::default() }
     }
 }
 
@@ -158,6 +176,8 @@ fn is_valid(gap: i64, burst: i64, born: i64) -> bool {
 
 /// The longest quiet that a member takes from the store.
 const MAX_QUIET: Duration = Duration::from_secs(86_400);
+/// The time for which one member looks for a rate alone.
+const SEARCH: Duration = Duration::from_millis(500);
 /// The time for which a member may send the probe after it got the right to.
 const PROBE: Duration = Duration::from_secs(1);
 /// The time after which an entry is tried again that the store could not reach.

@@ -31,7 +31,8 @@ impl LeaseState {
             return (wants_probe || is_back).then_some(if is_back { moment.now } else { until });
         }
         if self.gap == 0 && self.own_rate == 0.0 {
-            return None;
+            // What the members serve in their search tells the rate of all.
+            return moment.is_searching.then_some(moment.now);
         }
         let goes_back = self.is_leaving && self.slots.goes_back();
         if self.is_alone || self.debt > 0 || !self.is_paced || goes_back {
@@ -131,9 +132,9 @@ impl LeaseState {
         let want = if is_stopped { moment.waiting.min(1) } else { short + ahead };
         let (back, back_in) = self.slots.take_back(now);
         let elapsed = self.asked_at.replace(now).map_or(SECOND, |at| micros(now.saturating_sub(at)));
-        let served = moment.served.saturating_sub(std::mem::replace(&mut self.served, moment.served));
-        // A limit that nobody meets must not grow.
-        let served = if moment.waiting > 0 { served } else { 0 };
+        let passed = moment.served.saturating_sub(std::mem::replace(&mut self.served, moment.served));
+        let passed = i64::try_from(passed).unwrap_or(0);
+        self.others.asked(passed);
         self.has_room = false;
         let demand = (self.rate + moment.waiting as f64) * 1_000.0;
         LeaseQuestion {
@@ -144,13 +145,15 @@ impl LeaseState {
             ahead: i64::from(ahead > 0),
             demand: demand as i64,
             elapsed: elapsed.min(SECOND),
-            served: i64::try_from(served).unwrap_or(0),
+            // A limit that nobody meets must not grow.
+            served: if moment.waiting > 0 { passed } else { 0 },
             lease: micros(moment.lease),
             serial: self.serial,
             gap: self.gap,
             burst: self.burst,
             // A store that has forgotten the entry must not forget that a probe is due after the stop.
             quiet: moment.stopped_until.map_or(0, |until| micros(until.saturating_sub(now)).max(1)),
+            passed,
         }
     }
 

@@ -1,0 +1,38 @@
+//! The part of a limit that is this member's.
+
+use std::time::Duration;
+
+use super::LeaseState;
+
+impl LeaseState {
+    /// The part of the fleet's rate that is this member's.
+    pub(super) fn part(&self) -> f64 {
+        if self.share > 0 { self.share as f64 / 1_000.0 } else { 1.0 }
+    }
+
+    /// The part of the rate of all that is this member's, where the sends of all are counted. It is 1 where they are not.
+    pub(in crate::pace) fn part_of_measure(&self) -> f64 {
+        let is_counted = self.is_joined() && self.others.are_known() && self.all_search;
+        if is_counted { self.part() } else { 1.0 }
+    }
+
+    /// Takes the share that the store tells, in thousandths. Before a rate is known, members that have met no refusal do not ask,
+    /// and have their share all the same.
+    pub(super) fn hear_share(&mut self, share: i64, members: u32) {
+        let equal = i64::from(1_000 / members.clamp(1, 1_000)).max(1);
+        self.all_search = self.gap > 0 || share <= equal * 3 / 2;
+        self.share = if self.gap > 0 { share.clamp(1, 1_000) } else { share.clamp(1, equal) };
+    }
+
+    /// Returns how many sends of the other members were served until then.
+    pub(in crate::pace) fn others_until(&self, at: Duration) -> u64 {
+        if self.all_search { self.others.until(at) } else { 0 }
+    }
+
+    /// Assumes equal shares until the store has told them.
+    pub(in crate::pace) fn assume_share(&mut self, members: u32) {
+        if self.share == 0 {
+            self.share = i64::from(1_000 / members.clamp(1, 1_000));
+        }
+    }
+}
