@@ -205,7 +205,7 @@ impl Ticket {
         let first = self.first.get_or_insert(NonZeroU64::MIN.saturating_add(ordinal)).get() - 1;
         self.attempts = attempts.saturating_add(1);
         let refused = entry.as_ref().map_or(0, |entry| entry.refused.load(Relaxed));
-        self.previous = Some(Previous { ordinal, refused });
+        self.previous = Some(Previous::new(ordinal, refused));
         if let Some(stop) = probe {
             let before = if self.probed.0 == stop { self.probed.1 } else { 0 };
             self.probed = (stop, before.saturating_add(1));

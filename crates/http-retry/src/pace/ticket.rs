@@ -92,7 +92,7 @@ impl Ticket {
     /// Records the last send among those of its key, and how many calls of the key were refused until then.
     pub(super) fn sent_before(&mut self, ordinal: u64, refused: u32) {
         self.first = Some(NonZeroU64::MIN.saturating_add(ordinal));
-        self.previous = Some(Previous { ordinal, refused });
+        self.previous = Some(Previous::new(ordinal, refused));
     }
 
     /// Returns whether the request may not be sent any more, or not before its deadline.
@@ -150,9 +150,22 @@ pub struct Permit {
 /// The attempt before.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Previous {
-    pub(super) ordinal: u64,
+    /// One more than its ordinal, so that an option of this takes no memory of its own.
+    after: NonZeroU64,
     /// The refused calls of the key until it was sent.
     pub(super) refused: u32,
+}
+
+impl Previous {
+    #[inline]
+    pub(super) fn new(ordinal: u64, refused: u32) -> Self {
+        Self { after: NonZeroU64::MIN.saturating_add(ordinal), refused }
+    }
+
+    #[inline]
+    pub(super) fn ordinal(self) -> u64 {
+        self.after.get() - 1
+    }
 }
 
 impl Permit {

@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::task::Waker;
 use std::time::Duration;
 
-use super::{Context, KeyState, PollAnswer};
+use super::{Context, KeyState, PollAnswer, Previous};
 use crate::pace::constants::{ALL_CANDIDATES, INSTANT, PASS_ON};
 use crate::pace::nanos::Nanos;
 use crate::pace::opening::Opening;
@@ -37,7 +37,7 @@ impl KeyState {
             self.traffic.queue.polled(ticket.number);
         }
         if !is_queued {
-            let previous = ticket.previous.map(|previous| previous.ordinal);
+            let previous = ticket.previous.map(Previous::ordinal);
             ticket.not_before =
                 ticket.not_before.max(self.control.backs_off_until(previous, ticket.attempts));
         }

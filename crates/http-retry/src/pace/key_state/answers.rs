@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
-use super::{Context, KeyState, SentCall};
+use super::{Context, KeyState, Previous, SentCall};
 use crate::pace::Settlement;
 use crate::pace::constants::{MAX_AT_FAULT, MOST_REFUSED, MOST_TRIALS, PROBES_WITHOUT_HINT};
 use crate::pace::evidence::{Announced, Evidence, Refusal, Scope, Unit};
@@ -86,7 +86,7 @@ impl KeyState {
         let hint = refusal.hint.filter(|hint| *hint <= context.settings.longest);
         let is_server = refusal.scope == Scope::Server;
         let SentCall { ordinal, sent_at, previous, .. } = *call;
-        let previous = previous.map(|previous| previous.ordinal);
+        let previous = previous.map(Previous::ordinal);
         #[cfg(feature = "fleet")]
         let others = self.others_until(sent_at);
         #[cfg(not(feature = "fleet"))]
@@ -149,7 +149,7 @@ impl KeyState {
             return false;
         };
         let refused = u64::from(context.entry.refused.load(Relaxed).saturating_sub(previous.refused));
-        let calls = call.ordinal.saturating_sub(previous.ordinal);
+        let calls = call.ordinal.saturating_sub(previous.ordinal());
         let is_beside_served =
             calls >= refused + 2 && refused * 4 <= calls && self.control.short_share() < MOST_REFUSED;
         if self.traffic.at_fault.contains(&call.first) {
