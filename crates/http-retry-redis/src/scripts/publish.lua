@@ -1,6 +1,6 @@
 -- A member shares with all others what it has learned of a key.
 
-local QUIET, ANNOUNCED, OPENED, PROBING = 1, 2, 3, 4
+local QUIET, ANNOUNCED, OPENED, PROBING, DROPPED = 1, 2, 3, 4, 5
 
 local function bounded(question)
   question.serial = bound(question.serial, 0, MAX_SERIAL)
@@ -98,12 +98,18 @@ local function write_opened(entry, question)
   return 0
 end
 
+local function write_dropped(entry, question)
+  entry.gap, entry.carry, entry.grow = 0, 0, 0
+  void(entry, question.serial)
+  return 0
+end
+
 local QUESTION = {'serial', 'kind', 'quiet', 'gap', 'burst', 'grow', 'left', 'refused'}
 local ANSWER = {'written', 'quiet', 'gap', 'burst', 'serial'}
 
 local question = bounded(question_of(QUESTION))
 local is_quiet = question.kind == QUIET and question.quiet > 0
-local makes = is_quiet or (question.gap > 0 and question.kind ~= PROBING)
+local makes = is_quiet or (question.gap > 0 and question.kind ~= PROBING and question.kind ~= DROPPED)
 local entry = read(FIELDS)
 if entry then
   move(entry)
@@ -120,6 +126,8 @@ elseif question.kind == ANNOUNCED and is_current and entry.quiet == 0 then
   news_in = write_announced(entry, question)
 elseif question.kind == OPENED and is_current then
   news_in = write_opened(entry, question)
+elseif question.kind == DROPPED and is_current and entry.quiet == 0 and entry.gap > 0 then
+  news_in = write_dropped(entry, question)
 elseif question.kind == PROBING and entry.probe == member and entry.quiet > 0 and entry.quiet <= now then
   entry.probe_ends = now + PROBE
   news_in = PROBE

@@ -49,6 +49,9 @@ pub(super) struct RateController {
     burst: f32,
     /// `true` if nothing was sent for a while since the limit was last met, so that it may have been full in between.
     has_gap: bool,
+    /// `true` if the claim of a limit was dropped, and the other members have not heard of it.
+    #[cfg(feature = "fleet")]
+    has_dropped: bool,
 }
 
 /// The first refusals of an opening or a search, whose crowd is not known yet.
@@ -121,6 +124,8 @@ impl RateController {
             hint: Nanos::ZERO,
             burst: 0.0,
             has_gap: false,
+            #[cfg(feature = "fleet")]
+            has_dropped: false,
         }
     }
 

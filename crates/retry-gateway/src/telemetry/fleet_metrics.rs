@@ -133,7 +133,7 @@ fn sum(one: &FleetCounts, other: &FleetCounts) -> FleetCounts {
 }
 
 const SCRIPTS: [&str; 4] = ["lease", "publish", "settle", "join"];
-const NEWS: [&str; 4] = ["quiet", "announced", "opened", "probing"];
+const NEWS: [&str; 5] = ["quiet", "announced", "opened", "probing", "dropped"];
 const REASONS: [UnreachableReason; 6] = [
     UnreachableReason::Timeout,
     UnreachableReason::Closed,

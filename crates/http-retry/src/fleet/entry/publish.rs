@@ -10,7 +10,7 @@ numbers! {
     PublishQuestion {
         /// The serial that the member knows, or 0.
         serial,
-        /// [`News::QUIET`], [`News::ANNOUNCED`], [`News::OPENED`] or [`News::PROBING`].
+        /// [`News::QUIET`], [`News::ANNOUNCED`], [`News::OPENED`], [`News::PROBING`] or [`News::DROPPED`].
         kind,
         /// The time, from now, before which no member sends. It is for a quiet only.
         quiet,
@@ -48,7 +48,8 @@ numbers! {
     News {
         /// The serial of the entry. Slots of another serial are void.
         serial,
-        /// [`QUIET`](Self::QUIET), [`ANNOUNCED`](Self::ANNOUNCED), [`OPENED`](Self::OPENED) or [`PROBING`](Self::PROBING).
+        /// [`QUIET`](Self::QUIET), [`ANNOUNCED`](Self::ANNOUNCED), [`OPENED`](Self::OPENED), [`PROBING`](Self::PROBING) or
+        /// [`DROPPED`](Self::DROPPED).
         kind,
         /// The time, from now, before which no member sends, or until which the probe is believed. Otherwise 0.
         until,
@@ -68,6 +69,8 @@ impl News {
     pub const OPENED: i64 = 3;
     /// A member probes. This does not change the serial.
     pub const PROBING: i64 = 4;
+    /// There is no limit of a rate: refusals do not depend on it.
+    pub const DROPPED: i64 = 5;
 
     /// Returns the name of the kind in lower case, as metrics show it.
     pub fn kind_name(&self) -> &'static str {
@@ -76,6 +79,7 @@ impl News {
             Self::ANNOUNCED => "announced",
             Self::OPENED => "opened",
             Self::PROBING => "probing",
+            Self::DROPPED => "dropped",
             _ => "unknown",
         }
     }
@@ -109,7 +113,7 @@ pub fn publish(
 ) -> (PublishAnswer, Option<News>) {
     let question = question.bounded();
     let is_quiet = question.kind == News::QUIET && question.quiet > 0;
-    let makes = is_quiet || (question.gap > 0 && question.kind != News::PROBING);
+    let makes = is_quiet || (question.gap > 0 && ![News::PROBING, News::DROPPED].contains(&question.kind));
     let entry = match slot {
         Some(entry) => {
             entry.move_to(now);
@@ -127,6 +131,7 @@ pub fn publish(
         }
         News::ANNOUNCED if is_current && entry.quiet == 0 => entry.write_announced(now, &question),
         News::OPENED if is_current => entry.write_opened(now, &question),
+        News::DROPPED if is_current && entry.quiet == 0 && entry.gap > 0 => entry.write_dropped(&question),
         News::PROBING if entry.probe == member && entry.quiet > 0 && entry.quiet <= now => {
             entry.probe_ends = now + PROBE;
             Some(PROBE)
@@ -201,6 +206,12 @@ impl PaceEntry {
         self.opened = now;
         // Without a number, one slot is free at once.
         self.restart(now, question, now);
+        Some(0)
+    }
+
+    fn write_dropped(&mut self, question: &PublishQuestion) -> Option<i64> {
+        (self.gap, self.carry, self.grow) = (0, 0, 0);
+        self.void(question.serial);
         Some(0)
     }
 

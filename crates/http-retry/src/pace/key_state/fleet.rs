@@ -37,7 +37,13 @@ impl KeyState {
 
     /// Shares what the key has learned. Returns when it has a request for the store.
     pub(in crate::pace) fn share(&mut self, context: Context<'_>) -> Option<Duration> {
-        if self.is_free() {
+        if self.control.take_dropped()
+            && let Some(lease) = &mut self.lease
+        {
+            lease.tell_dropped();
+        }
+        let has_dropped = self.lease.as_ref().is_some_and(|lease| lease.has_dropped());
+        if self.is_free() && !has_dropped {
             // The key has forgotten all, so no answer has spoken of it.
             self.lease = None;
             return None;
@@ -156,6 +162,9 @@ impl KeyState {
         let moment = self.moment(context);
         if let Some((rate, burst)) = heard.limit {
             self.control.hear_limit(rate, burst, heard.is_cut, context.now);
+        }
+        if heard.is_dropped {
+            self.control.hear_dropped(&moment);
         }
         if let Some(scale) = heard.scale {
             self.control.scale_limit(&scale);

@@ -61,7 +61,8 @@ impl RateController {
         let Some(limit) = &mut self.limit else {
             return;
         };
-        let rate = limit.rate();
+        // The share of a member changes with its traffic, and the limit of all does not.
+        let rate = limit.rate() / moment.part;
         let Some(test) = &mut limit.test else {
             return;
         };
@@ -99,6 +100,10 @@ impl RateController {
     /// Drops the claim: so many calls are refused whatever the rate.
     fn drop_claim(&mut self, share: f64, moment: &Moment) {
         self.limit = None;
+        #[cfg(feature = "fleet")]
+        {
+            self.has_dropped = true;
+        }
         self.dropped(share, moment);
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Moment, RateController};
-use crate::pace::constants::FIRST_OPENING;
+use crate::pace::constants::{FIRST_OPENING, LEAST_FAULTY, MOST_NOISE};
 use crate::pace::learned_limit::{ClaimTest, LearnedLimit};
 use crate::pace::opening::Opening;
 use crate::pace::row::Row;
@@ -45,9 +45,22 @@ impl RateController {
             self.recent.late_before = now.into();
         }
         limit.hear(rate, burst, is_cut, now);
-        limit.test.get_or_insert_with(|| ClaimTest::new(rate));
+        // The rate was cut by another member, so the test begins with the refusals after that.
+        limit.test.get_or_insert_with(|| ClaimTest::new(f64::INFINITY));
         self.burst = burst as f32;
         self.paced_at = self.paced_at.min(now.into());
+    }
+
+    /// Drops the limit, because another member found that refusals do not depend on the rate.
+    pub(in crate::pace) fn hear_dropped(&mut self, moment: &Moment) {
+        if self.limit.take().is_some() {
+            self.dropped(self.share.long().clamp(LEAST_FAULTY, MOST_NOISE), moment);
+        }
+    }
+
+    /// Returns whether this member has dropped its claim of a limit since the last call.
+    pub(in crate::pace) fn take_dropped(&mut self) -> bool {
+        std::mem::take(&mut self.has_dropped)
     }
 
     /// Changes the limit, because the member's share of it has changed.

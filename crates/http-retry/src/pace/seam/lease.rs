@@ -54,6 +54,8 @@ pub(in crate::pace) struct LeaseState {
     pub(super) quiet: Option<Duration>,
     opened: Option<f64>,
     announced: Option<bool>,
+    /// `true` if this member found that refusals do not depend on the rate.
+    dropped: bool,
     announced_at: Duration,
     /// `true` while another member looks for the rate, and this one waits for it.
     waits_for_rate: bool,
@@ -99,6 +101,8 @@ pub(in crate::pace) struct Heard {
     pub(in crate::pace) is_open: bool,
     /// The rate and the burst of this member are these.
     pub(in crate::pace) limit: Option<(f64, f64)>,
+    /// There is no limit of a rate.
+    pub(in crate::pace) is_dropped: bool,
     /// The rate of all was cut.
     pub(in crate::pace) is_cut: bool,
     /// The share of this member is another one.
@@ -140,6 +144,7 @@ impl LeaseState {
             quiet: None,
             opened: None,
             announced: None,
+            dropped: false,
             announced_at: Duration::ZERO,
             waits_for_rate: false,
             rate_changed_at: now,

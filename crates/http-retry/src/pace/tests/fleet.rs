@@ -116,6 +116,22 @@ fn limit_that_no_member_knows_is_found_together() {
 }
 
 #[test]
+fn refusals_by_chance_are_found_out_by_all_members() {
+    let run = |members| {
+        let mut world = World::new(members, 1e6, 1e6, true);
+        world.server.refuses_each = 20;
+        world.load(60.0, secs(30));
+        let served = world.served();
+        world.load(60.0, secs(5));
+        (world.served() - served, world.waiting())
+    };
+    for members in [1, 4] {
+        let (served, waiting) = run(members);
+        assert!(served >= 270 && waiting <= 30, "{served} served and {waiting} wait with {members} members");
+    }
+}
+
+#[test]
 fn key_of_which_no_answer_has_spoken_asks_nothing() {
     let mut world = World::new(3, 1e6, 1e6, true);
     world.load(100.0, secs(2));

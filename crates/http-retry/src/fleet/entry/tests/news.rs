@@ -133,3 +133,13 @@ fn rate_that_has_grown_leaves_the_slots_that_are_out() {
     let cut = PublishQuestion { refused: 1, ..grown(90_000) };
     assert_eq!(publish(&mut slot, NOW, 2, &cut).0.serial, 8);
 }
+
+#[test]
+fn limit_that_is_none_is_dropped_for_all() {
+    let mut slot = full();
+    let (answer, news) = publish(&mut slot, NOW, 1, &tell(News::DROPPED, 7));
+    assert_eq!((answer.written, answer.serial, answer.gap), (1, 8, 0));
+    assert_eq!(news.map(|news| (news.kind, news.gap)), Some((News::DROPPED, 0)));
+    assert_eq!(lease(&mut slot, NOW, 2, &known(1)).state, LeaseAnswer::FREE);
+    assert_eq!(publish(&mut slot, NOW, 2, &tell(News::DROPPED, 8)).0.written, 0, "there is none");
+}

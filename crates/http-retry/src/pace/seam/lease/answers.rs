@@ -26,9 +26,10 @@ impl LeaseState {
         let now = moment.now;
         // What a member learned of its share while it was alone is not what all are told.
         let is_new = answer.serial > self.serial || self.is_alone;
+        let is_dropped = answer.serial > self.serial && self.serial > 0 && answer.gap == 0 && self.gap > 0;
         self.is_alone = false;
         self.hear_serial(answer.serial, now);
-        self.is_paced = answer.state == LeaseAnswer::PACED;
+        self.is_paced = answer.state == LeaseAnswer::PACED && !self.dropped;
         self.ask_at = now;
         if answer.born == 0 {
             self.ask_at = now.saturating_add(moment.lease);
@@ -48,6 +49,7 @@ impl LeaseState {
                 self.ask_at = first;
                 None
             }
+            LeaseAnswer::PACED if self.dropped => None,
             LeaseAnswer::PACED => {
                 let after = answer.first.saturating_add(answer.count.saturating_mul(answer.gap));
                 self.is_ahead = after > 0;
@@ -69,9 +71,12 @@ impl LeaseState {
             _ => {
                 // No quiet goes on. The store knows no rate, and this member may.
                 (self.quiet_until, self.probing, self.probe_until) = (None, None, None);
+                if is_dropped {
+                    self.forget_rate();
+                }
                 self.announced = (self.gap > 0).then_some(false);
                 self.ask_at = now.saturating_add(moment.lease);
-                Some(Heard { is_open: true, ..Heard::default() })
+                Some(Heard { is_open: true, is_dropped, ..Heard::default() })
             }
         }
     }
@@ -119,6 +124,10 @@ impl LeaseState {
                 let heard = self.heard_quiet(moment.now.saturating_add(SEARCH), moment);
                 self.waits_for_rate = true;
                 Some(heard)
+            }
+            News::DROPPED => {
+                self.forget_rate();
+                Some(Heard { is_dropped: true, ..Heard::default() })
             }
             News::OPENED => Some(self.heard_limit(news.gap, news.burst, true, moment.now)),
             News::ANNOUNCED if news.gap > 0 => {

@@ -14,7 +14,7 @@ impl LeaseState {
             return None;
         }
         let now = moment.now;
-        if self.quiet.is_some() || self.opened.is_some() {
+        if self.quiet.is_some() || self.opened.is_some() || self.dropped {
             return Some(now);
         }
         let announced = self.announced.map(|_| self.announced_at.max(now));
@@ -102,6 +102,9 @@ impl LeaseState {
             // The window is that of one member, and the burst of the fleet is the bound.
             let left = (window / self.part()).min(self.burst as f64 / 1_000.0).max(1.0) as i64 + 1;
             return Some(StoreCommand::Publish(PublishQuestion { kind: News::OPENED, left, ..with_rate }));
+        }
+        if std::mem::take(&mut self.dropped) {
+            return Some(StoreCommand::Publish(PublishQuestion { kind: News::DROPPED, ..question }));
         }
         if self.announced_at <= now {
             if let Some(is_refused) = self.announced.take() {

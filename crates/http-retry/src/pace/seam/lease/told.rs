@@ -36,6 +36,24 @@ impl LeaseState {
         self.announced = Some(is_refused || self.announced == Some(true));
     }
 
+    /// Tells all that there is no limit of a rate, if they think that there is one.
+    pub(in crate::pace) fn tell_dropped(&mut self) {
+        self.dropped = self.gap > 0;
+        self.forget_rate();
+    }
+
+    /// Returns whether the others have to hear that there is no limit.
+    pub(in crate::pace) fn has_dropped(&self) -> bool {
+        self.dropped
+    }
+
+    /// Forgets the rate of all.
+    pub(super) fn forget_rate(&mut self) {
+        (self.gap, self.own_rate, self.own_burst, self.announced) = (0, 0.0, 0.0, None);
+        self.is_paced = false;
+        self.void(Duration::ZERO);
+    }
+
     /// Returns the highest rate of this member that may be told to all. A rate is tried before a higher one is, as slots that are
     /// out are those of an earlier one.
     pub(in crate::pace) fn most_grown(&self, moment: &Moment) -> f64 {

@@ -51,6 +51,8 @@ pub(super) struct Bucket {
     pub(super) rate: f64,
     pub(super) burst: f64,
     pub(super) is_down: bool,
+    /// It refuses one of so many calls whatever the load, or none.
+    pub(super) refuses_each: u64,
     level: f64,
     at: Duration,
     pub(super) calls: u64,
@@ -75,7 +77,16 @@ impl World {
         let memory = Memory::new();
         memory.set_trip(ms(2));
         memory.advance(START);
-        let server = Bucket { rate, burst, is_down: false, level: burst, at: START, calls: 0, refused: 0 };
+        let server = Bucket {
+            rate,
+            burst,
+            is_down: false,
+            refuses_each: 0,
+            level: burst,
+            at: START,
+            calls: 0,
+            refused: 0,
+        };
         let mut world = Self { memory, members: Vec::new(), server, now: START, flight: VecDeque::new() };
         (0..members).for_each(|_| world.join(shares));
         world
@@ -297,7 +308,10 @@ impl Bucket {
         self.calls += 1;
         self.level = (self.level + now.saturating_sub(self.at).as_secs_f64() * self.rate).min(self.burst);
         self.at = self.at.max(now);
-        if self.level < 1.0 || self.is_down {
+        // The calls that are refused are spread like those of a server that refuses by chance.
+        let is_chance = self.refuses_each > 0
+            && self.calls.wrapping_mul(0x9e37_79b9_7f4a_7c15) % (self.refuses_each * 1_000) < 1_000;
+        if self.level < 1.0 || self.is_down || is_chance {
             self.refused += 1;
             return if self.is_down { 503 } else { 429 };
         }
