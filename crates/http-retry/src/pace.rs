@@ -192,13 +192,18 @@ impl Pace {
             tenant(head, &mut hasher);
             hasher.finish()
         });
-        let cost = self.cost.as_deref().map_or(1, |cost| cost(head).max(1));
+        let cost = self.cost_of(head);
         let (key, late) = self.key_of(head);
         #[cfg(feature = "fleet")]
         if late.is_none() {
             self.note_key(key, head);
         }
         Ticket { late, ..Ticket::new(key, tenant, cost) }
+    }
+
+    #[inline]
+    fn cost_of(&self, head: &RequestHead<'_>) -> u32 {
+        self.cost.as_deref().map_or(1, |cost| cost(head).max(1))
     }
 
     /// Admits a request at once if its key is free, so that no request waits for it and no refusal is known. It returns `None`

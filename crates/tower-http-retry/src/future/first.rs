@@ -45,13 +45,13 @@ where
                 Ok(())
             }
             Poll::Ready(Err(error)) => {
-                admitted.give_back(pace, now);
+                admitted.give_back(pace, &head, now);
                 Err(NotSent::Failed(error))
             }
             Poll::Pending => {
                 // The instance would wake nobody once it is ready.
                 self.inner = self.inner.clone();
-                Err(NotSent::Waits(admitted.give_back(pace, now)))
+                Err(NotSent::Waits(admitted.give_back(pace, &head, now)))
             }
         }
     }

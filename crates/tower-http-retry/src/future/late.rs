@@ -12,18 +12,23 @@ use crate::bounds::{BytesBody, CloneService};
 use crate::head::PooledSnapshot;
 use crate::pace::{PacedRequest, SharedPace};
 
-/// Reads the rest of a request's key in what is saved of its body. Returns a ticket with the whole key.
+/// Returns a ticket with the whole key of a request. The rest of the key is read in what is saved of its body, unless the head
+/// tells it.
 #[cold]
 pub(super) fn named_ticket<B: BytesBody>(
     pace: &SharedPace,
     snapshot: &mut PooledSnapshot,
     replay: &ReplayState<B>,
 ) -> Ticket {
-    if let Some(reader) = &pace.key_in_body {
+    let ticket = pace.pace.ticket(&snapshot.head());
+    if ticket.is_late()
+        && let Some(reader) = &pace.key_in_body
+    {
         let found = reader.read(&snapshot.head(), &replay.saved());
         snapshot.extend(found);
+        return pace.pace.ticket(&snapshot.head());
     }
-    pace.pace.ticket(&snapshot.head())
+    ticket
 }
 
 impl<S, P, B, R> RetryState<S, P, B, Response<R>, S::Error>

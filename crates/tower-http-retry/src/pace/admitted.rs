@@ -40,7 +40,7 @@ impl Admitted {
         deadline: Option<Duration>,
         now: Duration,
     ) -> Result<Self, Ticket> {
-        let ticket = pace.ticket(head);
+        let ticket = pace.free_ticket(head, now);
         // The ticket and the permit are made in their place, because they are large.
         let mut attempt = match recycle::acquire(&POOL) {
             Some(mut pooled) => {
@@ -52,18 +52,18 @@ impl Admitted {
         attempt.ticket.deadline(deadline);
         attempt.permit = pace.admit_free(&mut attempt.ticket, now);
         if attempt.permit.is_none() {
-            return Err(attempt.ticket);
+            return Err(whole(attempt.ticket, pace, head));
         }
         Ok(Self { attempt: Some(attempt) })
     }
 
     /// Gives the permit back, because the inner service is not ready, and returns the ticket for the wait.
-    pub(crate) fn give_back(self, pace: &Pace, now: Duration) -> Ticket {
+    pub(crate) fn give_back(self, pace: &Pace, head: &RequestHead<'_>, now: Duration) -> Ticket {
         let mut attempt = self.into_attempt();
         if let Some(permit) = attempt.permit.take() {
             pace.give_back(&mut attempt.ticket, permit, now);
         }
-        attempt.ticket
+        whole(attempt.ticket, pace, head)
     }
 
     /// Reports the answer. It is called once. `name` returns another ticket of the request, if its key was not known before.
@@ -101,6 +101,11 @@ impl Admitted {
     fn take_permit(&mut self) -> Option<Permit> {
         self.attempt.as_mut()?.permit.take()
     }
+}
+
+/// Returns a ticket of the same request that is whole as far as the head tells.
+fn whole(ticket: Ticket, pace: &Pace, head: &RequestHead<'_>) -> Ticket {
+    if ticket.is_late() { pace.ticket(head) } else { ticket }
 }
 
 impl Drop for Admitted {

@@ -124,4 +124,34 @@ mod tests {
         assert!(pace.may_hold(&RequestHead::from(&head)));
         assert_eq!(send("a").await, (200, 3, 1), "a request that waits goes by its head");
     }
+
+    /// The header `x-key` is the key of a request that has it. The server refuses the first request.
+    #[tokio::test(start_paused = true)]
+    async fn no_body_is_read_for_a_key_that_the_head_tells() {
+        let reads = Arc::<AtomicUsize>::default();
+        let pace = Pace::per_parts(
+            |_, _| (),
+            |head, mut hasher| {
+                let key = head.header("x-key");
+                key.hash(&mut hasher);
+                key.is_some() || head.extension::<Whole>().is_some()
+            },
+        );
+        let pace = SharedPace::from(pace).key_in_body(ReadWhole(Arc::clone(&reads)));
+        let calls = AtomicUsize::new(0);
+        let server = service_fn(|_: Request<ReplayBody<Full<Bytes>>>| {
+            let response = match calls.fetch_add(1, Relaxed) {
+                0 => Response::builder().status(429).header("retry-after", 3),
+                _ => Response::builder(),
+            };
+            async { Ok::<_, Infallible>(response.body(Full::<Bytes>::default()).unwrap()) }
+        });
+        let client = ServiceBuilder::new().layer(RetryLayer::default().pace(pace.clone())).service(server);
+        let request = |key| Request::put("/").header("x-key", key).body(Full::from("body")).unwrap();
+        let began = Instant::now();
+        assert_eq!(client.clone().oneshot(request("a")).await.unwrap().status(), 200);
+        assert_eq!((began.elapsed().as_secs(), reads.load(Relaxed)), (3, 0));
+        let keys: Vec<_> = ["a", "b"].map(|key| pace.report(&RequestHead::from(&request(key)))).into();
+        assert!(keys[0] != keys[1], "the refusal is booked under the whole key: {keys:?}");
+    }
 }

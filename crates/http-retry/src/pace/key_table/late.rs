@@ -34,6 +34,7 @@ impl KeyTable {
     }
 
     /// Returns whether a late request of any group may have to wait. This is cheap.
+    #[inline]
     pub(in crate::pace) fn may_hold_any(&self, now: Duration) -> bool {
         let Some(groups) = &self.groups else {
             return false;
@@ -58,12 +59,14 @@ impl KeyTable {
     }
 
     #[cfg(feature = "fleet")]
-    fn is_in_fleet(&self) -> bool {
+    #[inline]
+    pub(in crate::pace) fn is_in_fleet(&self) -> bool {
         self.seam.is_some()
     }
 
     #[cfg(not(feature = "fleet"))]
-    fn is_in_fleet(&self) -> bool {
+    #[inline]
+    pub(in crate::pace) fn is_in_fleet(&self) -> bool {
         false
     }
 

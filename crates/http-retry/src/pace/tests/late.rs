@@ -2,6 +2,8 @@
 
 mod properties;
 
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
 use super::*;
 
 /// A pace by credential and model. The model of a request with `x-late` is not known.
@@ -66,6 +68,45 @@ impl Late {
 
 fn in_flight(pace: &Pace, model: &str, now: Duration) -> u64 {
     pace.report(&ticket_of(pace, "a", Some(model)), now).in_flight
+}
+
+#[test]
+fn a_free_ticket_asks_for_the_second_part_only_once_it_matters() {
+    let asked = Arc::<AtomicUsize>::default();
+    let count = Arc::clone(&asked);
+    let pace = Pace::per_parts(
+        |head, mut hasher| head.header("authorization").hash(&mut hasher),
+        move |head, mut hasher| {
+            count.fetch_add(1, Relaxed);
+            head.header("x-model").hash(&mut hasher);
+            true
+        },
+    );
+    let request = Request::post("/").header("authorization", "a").header("x-model", "m").body(()).unwrap();
+    let head = RequestHead::from(&request);
+    let asks = |expected| assert_eq!(asked.swap(0, Relaxed), expected);
+    let send = |now| {
+        let mut ticket = pace.free_ticket(&head, now);
+        let permit = pace.admit_free(&mut ticket, now);
+        (ticket, permit)
+    };
+    let settle = |(mut ticket, permit): (Ticket, Option<Permit>), answer: &Response<()>| {
+        let clock = || ClockReading::new(START, SystemTime::UNIX_EPOCH);
+        let name = || pace.ticket(&head);
+        let _ = pace.settle_late(&mut ticket, permit.unwrap(), &ResponseHead::from(answer), name, clock);
+        ticket
+    };
+    let served = send(START);
+    assert!(served.0.is_late());
+    assert!(settle(served, &response(200, None)).is_late());
+    asks(0);
+    let refused = settle(send(START), &response(429, Some(5)));
+    asks(1);
+    assert_eq!(refused.key, pace.ticket(&head).key);
+    asks(1);
+    let (ticket, permit) = send(START);
+    asks(1);
+    assert!(!ticket.is_late() && permit.is_none(), "the key is held");
 }
 
 #[test]
