@@ -33,6 +33,8 @@ use http_body::Body;
 use tokio::time::Instant;
 
 pub(crate) use self::body_signal::BodySignal;
+use self::body_signal::Finding;
+use self::broken_stream::{EventsEnd, FramesEnd, ListEnd, StreamEnd};
 use self::content_type::ContentType;
 pub(crate) use self::content_type::is_json_type;
 use self::decode::BodyDecoder;
@@ -65,6 +67,8 @@ enum BodyPart {
     EventStream,
     /// An answer up to the first field that tells what it is.
     Answer { peek_quota: bool },
+    /// Nothing of frames of AWS, which are only followed.
+    Nothing,
 }
 
 /// A response, or the future that inspects its body first.
@@ -108,6 +112,7 @@ impl BodyInspection {
             (200, Some(time)) => match ContentType::of(headers)? {
                 ContentType::EventStream => (BodyPart::EventStream, time),
                 ContentType::Json => (BodyPart::Answer { peek_quota: self.peek_quota }, time),
+                ContentType::AmazonEventStream => (BodyPart::Nothing, time),
             },
             (403 | 429 | 503 | 529, _) if self.peek_quota && content_type::is_json(headers) => {
                 let is_small = response.body().size_hint().lower() <= refusal::MAX_BYTES as u64;
@@ -130,20 +135,30 @@ impl Peek {
         let (head, body) = response.into_parts();
         let mut peeked = PeekedBody::new(body);
         let (decoder, deadline) = (&mut self.decoder, self.deadline);
+        let mut end = None;
         let finding = match self.part {
             BodyPart::Refusal => refusal::find(&mut peeked, decoder, deadline, &timers).await,
             BodyPart::EventStream => {
                 let (finding, parser) = event_stream::find(&mut peeked, decoder, deadline, &timers).await;
-                // A body of a length that the head names has no room for another event.
-                if decoder.is_identity() && peeked.size_hint().exact().is_none() {
-                    peeked.follow_stream(parser);
-                }
+                end = Some(StreamEnd::Events(EventsEnd::new(parser)));
                 finding
             }
             BodyPart::Answer { peek_quota } => {
+                end = Some(StreamEnd::List(ListEnd::default()));
                 answer::find(&mut peeked, decoder, deadline, &timers, peek_quota).await
             }
+            BodyPart::Nothing => {
+                end = Some(StreamEnd::Frames(FramesEnd::default()));
+                Finding::default()
+            }
         };
+        // A body of a length that the head names has no room for an error.
+        if let Some(end) = end
+            && decoder.is_identity()
+            && peeked.size_hint().exact().is_none()
+        {
+            peeked.follow(end);
+        }
         if self.part != BodyPart::Refusal
             && let Some(error) = peeked.take_error()
         {

@@ -1,134 +1,50 @@
-//! The end of an event stream that breaks off after the client got a part of it: an error event in the form of its API. An
-//! SDK raises it as an error of the API, where it would otherwise report a broken connection.
+//! The end of a stream that breaks off after the client got a part of it: an error in the form of its API. An SDK raises it as
+//! an error of the API, where it would otherwise report a broken connection.
+
+mod events;
+mod frames;
+mod list;
 
 use bytes::Bytes;
 
-use super::event_parser::Parser;
-use super::stream_api::StreamApi;
+pub(super) use self::events::EventsEnd;
+pub(super) use self::frames::FramesEnd;
+pub(super) use self::list::ListEnd;
 
-/// Follows an event stream on its way to the client.
+/// Follows a stream on its way to the client.
 #[derive(Debug)]
-pub(super) struct StreamEnd {
-    api: Option<StreamApi>,
-    /// Looks for the first event that tells the API. `None` once it has come, and once it need not be looked for.
-    parser: Option<Box<Parser>>,
-    /// The bytes that the parser may still see.
-    left: usize,
-    /// The last bytes of the stream.
-    tail: [u8; TAIL_BYTES],
+pub(super) enum StreamEnd {
+    Events(EventsEnd),
+    Frames(FramesEnd),
+    List(ListEnd),
 }
 
 impl StreamEnd {
-    /// Follows a stream whose start `parser` has seen.
-    pub(super) fn new(parser: Parser) -> Self {
-        let mut end =
-            Self { api: None, parser: Some(Box::new(parser)), left: MAX_BYTES, tail: [0; TAIL_BYTES] };
-        end.look_for_api(&[]);
-        end
-    }
-
-    /// Notes bytes that the parser has not seen, and that go to the client.
+    /// Notes bytes that go to the client, and that nobody has read before.
     pub(super) fn note(&mut self, data: &[u8]) {
-        self.look_for_api(data);
-        self.note_seen(data);
+        match self {
+            Self::Events(end) => end.note(data),
+            Self::Frames(end) => end.note(data),
+            Self::List(end) => end.note(data),
+        }
     }
 
-    /// Notes bytes that go to the client.
+    /// Notes bytes that go to the client, and that the parser of its events has read.
     pub(super) fn note_seen(&mut self, data: &[u8]) {
-        let kept = data.len().min(TAIL_BYTES);
-        self.tail.rotate_left(kept);
-        self.tail[TAIL_BYTES - kept..].copy_from_slice(&data[data.len() - kept..]);
+        match self {
+            Self::Events(end) => end.note_seen(data),
+            Self::Frames(end) => end.note(data),
+            Self::List(end) => end.note(data),
+        }
     }
 
-    /// Returns the event that tells the client of the failure of its stream, if the stream stands between two events: half an
-    /// event must not be taken for a whole one.
+    /// Returns what tells the client of the failure of its stream, if the stream stands between two events: half an event must
+    /// not be taken for a whole one.
     pub(super) fn error_event(&self) -> Option<Bytes> {
-        let is_between_events = BLANK_LINES.iter().any(|line| self.tail.ends_with(line));
-        let api = self.api.filter(|_| is_between_events)?;
-        Some(Bytes::from_static(api.error_event().as_bytes()))
-    }
-
-    fn look_for_api(&mut self, data: &[u8]) {
-        let Some(parser) = &mut self.parser else { return };
-        let seen = &data[..data.len().min(self.left)];
-        self.left -= seen.len();
-        let is_told = parser.feed(seen).is_some() || parser.api().is_some();
-        if is_told || self.left == 0 {
-            self.api = parser.api();
-            self.parser = None;
+        match self {
+            Self::Events(end) => end.error_event(),
+            Self::Frames(end) => end.error_frame(),
+            Self::List(end) => end.error_item(),
         }
-    }
-}
-
-/// The ends of an event: an empty line behind the end of another one (HTML standard, section 9.2.6).
-const BLANK_LINES: [&[u8]; 5] = [b"\n\n", b"\r\r", b"\n\r\n", b"\n\r", b"\r\n\n"];
-const TAIL_BYTES: usize = 3;
-/// The most bytes in which the gateway looks for an event that tells the API.
-const MAX_BYTES: usize = 64 * 1024;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn follow(seen: &str, rest: &[&str]) -> Option<&'static str> {
-        let mut parser = Parser::default();
-        parser.feed(seen.as_bytes());
-        let mut end = StreamEnd::new(parser);
-        end.note_seen(seen.as_bytes());
-        rest.iter().for_each(|data| end.note(data.as_bytes()));
-        let event = end.error_event()?;
-        let names = ["server_error", "param\":null}", "api_error", "UNAVAILABLE"];
-        Some(
-            names
-                .into_iter()
-                .find(|name| event.windows(name.len()).any(|part| part == name.as_bytes()))
-                .unwrap(),
-        )
-    }
-
-    const CHAT: &str = "data: {\"choices\":[{\"delta\":{\"content\":\"hi\"}}]}\n\n";
-    const RESPONSES: &str = "event: response.created\ndata: {\"type\":\"response.created\"}\n\n";
-
-    #[test]
-    fn an_error_has_the_form_of_the_streams_api() {
-        for (seen, name) in [
-            (CHAT, "server_error"),
-            ("data: {\"choices\":[],\"usage\":{}}\n\n", "server_error"),
-            (RESPONSES, "param\":null}"),
-            ("event: message_start\ndata: {\"type\":\"message_start\"}\n\n", "api_error"),
-            ("event: content_block_delta\ndata: {\"type\":\"content_block_delta\"}\n\n", "api_error"),
-            ("data: {\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"hi\"}]}}]}\n\n", "UNAVAILABLE"),
-            (": wait\n\ndata: {\"usageMetadata\":{\"promptTokenCount\":4}}\n\n", "UNAVAILABLE"),
-        ] {
-            assert_eq!(follow(seen, &[]), Some(name), "{seen}");
-            assert_eq!(follow(": wait\n\n", &[seen]), Some(name), "{seen}");
-            let (start, rest) = seen.split_at(20);
-            assert_eq!(follow(start, &[rest]), Some(name), "{seen}");
-        }
-        for unknown in ["data: 7\n\n", "data: {\"type\":\"thread.created\"}\n\n", ": wait\n\n", ""] {
-            assert_eq!(follow(unknown, &[]), None, "{unknown}");
-        }
-        assert_eq!(follow("data: 7\n\n", &["data: 7\n\n", CHAT]), None);
-    }
-
-    #[test]
-    fn an_error_comes_only_between_two_events() {
-        for rest in [": ok\n\n", ": ok\r\n\r\n", ": ok\r\r", ": ok\r\n\r"] {
-            assert!(follow(CHAT, &[rest]).is_some(), "{rest:?}");
-            let pieces: Vec<_> = rest.split_inclusive(|_| true).collect();
-            assert!(follow(CHAT, &pieces).is_some(), "{rest:?}");
-        }
-        for rest in ["d", "data: {", "data: {}", "data: {}\n", "data: {}\r\n", "data: {}\r", "event: x\n"] {
-            assert_eq!(follow(CHAT, &[rest]), None, "{rest:?}");
-        }
-    }
-
-    #[test]
-    fn a_stream_without_an_end_of_a_line_takes_no_memory() {
-        let mut end = StreamEnd::new(Parser::default());
-        for _ in 0..100 {
-            end.note(&[b'x'; 10_000]);
-        }
-        assert!(end.parser.is_none());
     }
 }

@@ -7,6 +7,8 @@ use http::{HeaderMap, header};
 pub(super) enum ContentType {
     Json,
     EventStream,
+    /// The frames of AWS.
+    AmazonEventStream,
 }
 
 impl ContentType {
@@ -26,6 +28,8 @@ impl ContentType {
         let suffix = kind.len().checked_sub(5).and_then(|at| kind.get(at..));
         if kind.eq_ignore_ascii_case("text/event-stream") {
             Some(Self::EventStream)
+        } else if kind.eq_ignore_ascii_case("application/vnd.amazon.eventstream") {
+            Some(Self::AmazonEventStream)
         } else if kind.eq_ignore_ascii_case("application/json")
             || suffix.is_some_and(|suffix| suffix.eq_ignore_ascii_case("+json"))
         {

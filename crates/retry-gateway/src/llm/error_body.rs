@@ -1,27 +1,29 @@
 //! Errors that APIs send in JSON.
 
 mod wait;
+mod wait_fields;
 
 use std::time::{Duration, SystemTime};
 
 use serde::Deserialize;
 
+use self::wait_fields::WaitFields;
 use super::byte_order_mark;
 use super::error_words::{
     PER_DAY, PERMANENT, PERMANENT_MESSAGES, PERMANENT_TEXTS, TOO_LARGE_MESSAGE, TRANSIENT,
 };
-use super::json::{Object, Objects, Scalar};
+use super::json::{First, Object, Objects, Scalar};
 
 /// The parts of an API's error that say whether and when another attempt makes sense.
 #[derive(Debug, Default)]
 pub(super) struct ApiError {
-    /// The type, the code and the status.
-    words: [Option<String>; 4],
+    /// The type, the code, the status and the reason.
+    words: [Option<String>; 5],
     message: Option<String>,
     /// True if the error is only a text.
     is_text: bool,
-    /// True if a quota that counts a day is used up.
-    is_per_day: bool,
+    /// True if a quota is used up that counts a day, or that has nothing in it.
+    is_of_day: bool,
     /// The wait that the error names.
     wait: Option<Duration>,
 }
@@ -36,22 +38,31 @@ pub(super) struct ErrorFields {
     aws_type: Scalar,
     code: Scalar,
     status: Scalar,
+    reason: Scalar,
     message: Scalar,
     details: Objects<Detail>,
-    retry_after: Scalar,
-    retry_after_ms: Scalar,
-    resets_in_seconds: Scalar,
-    parameters: Object<Parameters>,
     metadata: Object<Metadata>,
+    /// The error itself, or its text (Django and many others).
+    detail: First<Box<ErrorFields>>,
+    errors: First<Box<ErrorFields>>,
+    #[serde(flatten)]
+    waits: WaitFields,
 }
 
-/// A detail of Google's errors: a `RetryInfo` or a `QuotaFailure`.
+/// A detail of Google's errors: a `RetryInfo`, a `QuotaFailure` or an `ErrorInfo`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Detail {
     #[serde(rename = "retryDelay")]
     retry_delay: Scalar,
     violations: Objects<Violation>,
+    metadata: Object<QuotaMetadata>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct QuotaMetadata {
+    quota_limit: Scalar,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -59,13 +70,8 @@ struct Detail {
 struct Violation {
     #[serde(rename = "quotaId")]
     quota_id: Scalar,
-}
-
-/// The parameters of Telegram's errors.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Parameters {
-    retry_after: Scalar,
+    #[serde(rename = "quotaValue")]
+    quota_value: Scalar,
 }
 
 /// The metadata of OpenRouter's errors.
@@ -113,7 +119,9 @@ impl ApiError {
             false => serde_json::from_slice(json).ok()?,
         };
         if let Some(text) = error.text {
-            return Some(Self { message: Some(text), is_text: true, ..Self::default() });
+            let beside = Self::top_fields(json).map(|fields| Self::from_fields(fields, now));
+            let wait = beside.and_then(|error| error.wait).or_else(|| wait::in_message(&text));
+            return Some(Self { message: Some(text), is_text: true, wait, ..Self::default() });
         }
         let fields = error.fields.or_else(|| response.fields?.error.fields);
         let fields = match fields {
@@ -137,22 +145,34 @@ impl ApiError {
     }
 
     pub(super) fn from_fields(fields: ErrorFields, now: SystemTime) -> Self {
-        let is_per_day =
-            |violation: &Violation| violation.quota_id.0.as_ref().is_some_and(|id| id.contains(PER_DAY));
-        let mut violations = fields.details.0.iter().flat_map(|detail| &detail.violations.0);
-        Self {
-            is_per_day: violations.any(is_per_day),
-            wait: fields.wait(now),
-            words: [fields.kind.0, fields.aws_type.0, fields.code.0, fields.status.0],
+        let wait = fields.wait(now);
+        let is_of_day = fields.details.0.iter().any(Detail::is_of_day);
+        let mut error = Self {
+            is_of_day,
+            wait,
+            words: [fields.kind.0, fields.aws_type.0, fields.code.0, fields.status.0, fields.reason.0],
             message: fields.message.0,
             is_text: false,
+        };
+        for First(inner) in [fields.errors, fields.detail] {
+            error.message = error.message.or(inner.text);
+            if let Some(inner) = inner.fields.map(|fields| Self::from_fields(*fields, now)) {
+                error.is_of_day |= inner.is_of_day;
+                error.wait = error.wait.max(inner.wait);
+                error.message = error.message.or(inner.message);
+                for (word, inner) in error.words.iter_mut().zip(inner.words) {
+                    *word = word.take().or(inner);
+                }
+            }
         }
+        error.wait = error.wait.or_else(|| wait::in_message(error.message.as_deref()?));
+        error
     }
 
     /// Returns whether no wait changes the error.
     pub(super) fn is_permanent(&self) -> bool {
         let message = self.message.as_deref().unwrap_or_default();
-        self.is_per_day
+        self.is_of_day
             || self.is_among(PERMANENT)
             || PERMANENT_MESSAGES.iter().any(|part| message.contains(part))
             || (self.is_text && PERMANENT_TEXTS.iter().any(|part| message.contains(part)))
@@ -193,25 +213,26 @@ impl ApiError {
 }
 
 impl ErrorFields {
-    /// Returns the longest wait among the fields, or else that of the message.
+    /// Returns the longest wait among the fields.
     fn wait(&self, now: SystemTime) -> Option<Duration> {
-        let seconds = |value: &Scalar| wait::seconds(value.0.as_deref()?);
+        let WaitFields(in_fields) = self.waits;
         let metadata = self.metadata.fields.as_ref().and_then(|metadata| metadata.headers.fields.as_ref());
-        let fields = [
-            seconds(&self.retry_after),
-            self.retry_after_ms.0.as_deref().and_then(wait::milliseconds),
-            seconds(&self.resets_in_seconds),
-            self.parameters.fields.as_ref().and_then(|parameters| seconds(&parameters.retry_after)),
-            metadata.and_then(|headers| wait::until_epoch(headers.reset.0.as_deref()?, now)),
-        ];
+        let until = metadata.and_then(|headers| wait::until_epoch(headers.reset.0.as_deref()?, now));
         let details =
             self.details.0.iter().filter_map(|detail| wait::protobuf(detail.retry_delay.0.as_deref()?));
-        fields
-            .into_iter()
-            .flatten()
-            .chain(details)
-            .max()
-            .or_else(|| wait::in_message(self.message.0.as_deref()?))
+        details.chain(in_fields).chain(until).max()
+    }
+}
+
+impl Detail {
+    /// Returns whether a quota is used up that counts a day, or that has nothing in it, as that of a plan without a model.
+    fn is_of_day(&self) -> bool {
+        let is_of_day = |name: &Scalar| name.0.as_ref().is_some_and(|name| name.contains(PER_DAY));
+        let is_gone = |violation: &Violation| {
+            is_of_day(&violation.quota_id) || violation.quota_value.0.as_deref() == Some("0")
+        };
+        self.violations.0.iter().any(is_gone)
+            || self.metadata.fields.as_ref().is_some_and(|metadata| is_of_day(&metadata.quota_limit))
     }
 }
 

@@ -18,8 +18,18 @@ pub(super) const PERMANENT: &[&str] = &[
     "exceeded_current_quota_error",
     // DashScope: its page on error codes.
     "Arrearage",
-    // Zhipu: its page on error codes, an account in arrears.
+    // Zhipu: its page on error codes: an account in arrears, the calls of a day, a plan that has ended, those of its weeks.
     "1113",
+    "1304",
+    "1309",
+    "1310",
+    // Volcengine: its page on error codes, an account in arrears and a spending limit.
+    "AccountOverdueError",
+    "SetLimitExceeded",
+    // IBM: the errors of watsonx.ai.
+    "token_quota_reached",
+    // Google: the reasons of its older APIs.
+    "dailyLimitExceeded",
     // Bedrock: the errors of its `InvokeModel`.
     "ServiceQuotaExceededException",
     "AccessDeniedException",
@@ -66,6 +76,14 @@ pub(super) const PERMANENT_MESSAGES: &[&str] = &[
     "credit balance is too low",
     // OpenRouter: its page on limits.
     "free-models-per-day",
+    // DeepSeek: its page on error codes.
+    "Insufficient Balance",
+    // Bedrock: a `ThrottlingException` whose words go on with advice to wait.
+    "Too many tokens per day",
+    // Cohere: the calls of a trial key.
+    "API calls / month",
+    // Cloudflare: the errors of Workers AI.
+    "daily free allocation",
 ];
 
 /// Parts of an `error` that is only a text and tells of a permanent error (xAI).
@@ -75,9 +93,35 @@ pub(super) const PERMANENT_TEXTS: &[&str] = &["credits", "spending limit"];
 /// nothing about other requests.
 pub(super) const TOO_LARGE_MESSAGE: &str = "Request too large";
 
-/// Words of a message after which a wait stands (OpenAI, Gemini).
-pub(super) const BEFORE_WAIT: &[&str] = &["try again in ", "retry in ", "retry after "];
+/// Words of a message after which a wait stands: those of OpenAI and Gemini, of GitHub Models, of Django, of Replicate, and of
+/// Stability.
+pub(super) const BEFORE_WAIT: &[&str] = &[
+    "try again in ",
+    "retry in ",
+    "retry after ",
+    "please wait ",
+    "available in ",
+    "resets in ",
+    "timed out for ",
+];
 
-/// The part of the name of a quota by which Google tells that it counts a day (`google.rpc.QuotaFailure`). The `retryDelay`
-/// beside it is not true.
+/// The names of fields that have a wait in seconds, in lower case and without `_` and `-`. They are those of Telegram and many
+/// others, of monday.com, Discourse, Hugging Face, Stack Exchange, Bungie and Codex.
+pub(super) const WAITS_IN_SECONDS: &[&str] = &[
+    "retryafter",
+    "retryafterseconds",
+    "retryinseconds",
+    "waitseconds",
+    "estimatedtime",
+    "backoff",
+    "throttleseconds",
+    "resetsinseconds",
+];
+/// The same in milliseconds (Matrix).
+pub(super) const WAITS_IN_MILLISECONDS: &[&str] = &["retryafterms", "retryaftermilliseconds"];
+/// The names of objects in an error that have such fields: those of Telegram, Todoist, Discourse, and of GraphQL.
+pub(super) const OBJECTS_WITH_WAITS: &[&str] = &["parameters", "errorextra", "extras", "extensions", "data"];
+
+/// The part of the name of a quota by which Google tells that it counts a day (`google.rpc.QuotaFailure`, `ErrorInfo`). The
+/// `retryDelay` beside it is not true.
 pub(super) const PER_DAY: &str = "PerDay";

@@ -5,6 +5,7 @@ mod event;
 use std::time::{Duration, SystemTime};
 
 use self::event::EventKind;
+pub(super) use self::event::api;
 use super::byte_order_mark;
 use super::stream_api::StreamApi;
 

@@ -22,6 +22,10 @@ pub(super) struct Object<T> {
 #[derive(Clone, Debug)]
 pub(super) struct Objects<T>(pub(super) Vec<T>);
 
+/// The first item of a list. Another value is the first item itself.
+#[derive(Clone, Debug)]
+pub(super) struct First<T>(pub(super) Object<T>);
+
 /// True if a value says anything: `null`, an empty text, `false`, an empty list and an empty object do not.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Presence(pub(super) bool);
@@ -32,6 +36,12 @@ pub(super) const MAX_OBJECTS: usize = 16;
 impl<T> Default for Object<T> {
     fn default() -> Self {
         Self { fields: None, text: None }
+    }
+}
+
+impl<T> Default for First<T> {
+    fn default() -> Self {
+        Self(Object::default())
     }
 }
 
@@ -181,6 +191,42 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Objects<T> {
         }
 
         deserializer.deserialize_any(ObjectsVisitor(PhantomData))
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for First<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct FirstVisitor<T>(PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for FirstVisitor<T> {
+            type Value = First<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("any value")
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<First<T>, E> {
+                Ok(First(Object { fields: None, text: Some(text.to_owned()) }))
+            }
+
+            default_for!(visit_u64(u64), visit_i64(i64), visit_f64(f64), visit_bool(bool));
+
+            fn visit_unit<E>(self) -> Result<First<T>, E> {
+                Ok(First::default())
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<First<T>, A::Error> {
+                let first = list.next_element::<Object<T>>()?.unwrap_or_default();
+                skip_list(list).map(|_| First(first))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, object: A) -> Result<First<T>, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(object))
+                    .map(|fields| First(Object { fields: Some(fields), text: None }))
+            }
+        }
+
+        deserializer.deserialize_any(FirstVisitor(PhantomData))
     }
 }
 

@@ -10,7 +10,6 @@ use http_body::{Body, Frame, SizeHint};
 use tokio::time::Instant;
 
 use super::broken_stream::StreamEnd;
-use super::event_parser::Parser;
 use crate::time::pooled_timeout::TimerPool;
 
 /// A response body whose start may have been read. Most bodies are unread and cost one branch.
@@ -28,7 +27,7 @@ pub(crate) struct PeekedBody<B: Body> {
     /// The end of the body or its error, once reading has met it.
     end: Option<Result<(), B::Error>>,
     rest: B,
-    /// Set for an event stream whose client can be told in its API's form that it broke off.
+    /// Set for a stream whose client can be told in its API's form that it broke off.
     stream: Option<StreamEnd>,
 }
 
@@ -47,9 +46,9 @@ where
         Self { first: None, frames: VecDeque::new(), end: None, rest, stream: None }
     }
 
-    /// Follows the body as an event stream, whose start `parser` has seen.
-    pub(super) fn follow_stream(&mut self, parser: Parser) {
-        self.stream = Some(StreamEnd::new(parser));
+    /// Follows the body as a stream.
+    pub(super) fn follow(&mut self, stream: StreamEnd) {
+        self.stream = Some(stream);
     }
 
     /// Returns true if the whole body has been read.

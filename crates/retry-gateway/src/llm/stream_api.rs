@@ -1,5 +1,7 @@
 //! The APIs of language models, by the events of their streams.
 
+use bytes::Bytes;
+
 /// The API whose events a stream has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum StreamApi {
@@ -13,25 +15,27 @@ pub(super) enum StreamApi {
 }
 
 impl StreamApi {
-    /// Returns the event by which the API reports a failure of its server.
-    pub(super) fn error_event(self) -> &'static str {
-        match self {
+    /// The error of Gemini's streams.
+    pub(super) const GEMINI_ERROR: &str =
+        r#"{"error":{"code":503,"message":"The upstream's stream broke off.","status":"UNAVAILABLE"}}"#;
+
+    /// Returns the event by which the API reports a failure of its server. `number` is that of the event, where the API counts
+    /// its events.
+    pub(super) fn error_event(self, number: u64) -> Bytes {
+        let data = match self {
             Self::Chat => {
-                "data: {\"error\":{\"message\":\"The upstream's stream broke off.\",\"type\":\"server_error\",\
-                 \"param\":null,\"code\":\"upstream_stream_broken\"}}\n\n"
+                r#"{"error":{"message":"The upstream's stream broke off.","type":"server_error","param":null,"code":"upstream_stream_broken"}}"#
             }
             Self::Responses => {
-                "event: error\ndata: {\"type\":\"error\",\"code\":\"upstream_stream_broken\",\
-                 \"message\":\"The upstream's stream broke off.\",\"param\":null}\n\n"
+                let start = r#"{"type":"error","code":"upstream_stream_broken","message":"The upstream's stream broke off.","param":null"#;
+                return format!("event: error\ndata: {start},\"sequence_number\":{number}}}\n\n").into();
             }
             Self::Anthropic => {
-                "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"api_error\",\
-                 \"message\":\"The upstream's stream broke off.\"}}\n\n"
+                r#"{"type":"error","error":{"type":"api_error","message":"The upstream's stream broke off."}}"#
             }
-            Self::Gemini => {
-                "data: {\"error\":{\"code\":503,\"message\":\"The upstream's stream broke off.\",\
-                 \"status\":\"UNAVAILABLE\"}}\n\n"
-            }
-        }
+            Self::Gemini => Self::GEMINI_ERROR,
+        };
+        let name = if self == Self::Anthropic { "event: error\n" } else { "" };
+        format!("{name}data: {data}\n\n").into()
     }
 }

@@ -35,6 +35,29 @@ fn a_wait_is_read_from_the_places_of_its_vendor() {
     check_wait(r#"{"message":"You are being rate limited.","retry_after":0.64,"global":false}"#, 640);
     check_wait(r#"{"retry_after_ms":640}"#, 640);
     check_wait(r#"{"error":{"type":"usage_limit_reached","resets_in_seconds":4500}}"#, 4_500_000);
+    check_wait(r#"{"detail":"Request was throttled. Expected available in 12 seconds."}"#, 12_000);
+    check_wait(
+        r#"{"title":"X","detail":"Your rate limit resets in ~5s.","status":429,"retry_after":4}"#,
+        4_000,
+    );
+    check_wait(
+        r#"{"name":"rate_limit_exceeded","errors":["You have been timed out for 60 seconds."]}"#,
+        60_000,
+    );
+    check_wait(r#"{"error":"Model x is currently loading","estimated_time":20.5}"#, 20_500);
+    check_wait(r#"{"error":"Rate limited, try again in 5s"}"#, 5_000);
+    check_wait(r#"{"errors":[{"message":"x","extensions":{"retry_in_seconds":19}}]}"#, 19_000);
+    check_wait(r#"{"error_tag":"LIMITS_REACHED","error_extra":{"retry_after":30,"event_id":"x"}}"#, 30_000);
+    check_wait(r#"{"errors":["Too many"],"error_type":"rate_limit","extras":{"wait_seconds":9}}"#, 9_000);
+    check_wait(r#"{"message":"Rate Limit (1/SECOND) exceeded","Retry-After":"3 seconds"}"#, 3_000);
+    check_wait(r#"{"error_id":502,"error_name":"throttle_violation","backoff":8}"#, 8_000);
+    check_wait(r#"{"ErrorCode":36,"ThrottleSeconds":4,"Message":"x"}"#, 4_000);
+    check_wait(r#"{"error":{"retryAfter":3,"retry_after":7,"retry_after_ms":8000}}"#, 8_000);
+    check_wait(r#"{"statusCode":429,"message":"Rate limit is exceeded. Try again in 1 seconds."}"#, 1_000);
+    check_wait(
+        r#"{"error":{"code":"RateLimitReached","message":"Please wait 36000 seconds before retrying."}}"#,
+        36_000_000,
+    );
     check_wait(r#"{"error":{"metadata":{"headers":{"X-RateLimit-Reset":"1767225642000"}}}}"#, 42_000);
     for json in [
         "",
@@ -78,6 +101,24 @@ fn a_used_up_quota_is_distinguished_from_a_rate_limit() {
         check(json, true, false);
     }
     for json in [
+        r#"{"message":"Too many tokens per day, please wait before trying again."}"#,
+        r#"{"message":"You are using a Trial key, which is limited to 1000 API calls / month."}"#,
+        r#"{"error":{"message":"Insufficient Balance","type":"unknown_error","code":"invalid_request_error"}}"#,
+        r#"{"errors":[{"code":3036,"message":"you have used up your daily free allocation of 10,000 neurons"}]}"#,
+        r#"{"errors":[{"code":"token_quota_reached","message":".."}],"trace":"x","status_code":403}"#,
+        r#"{"error":{"errors":[{"domain":"usageLimits","reason":"dailyLimitExceeded"}],"code":403}}"#,
+        r#"{"error":{"code":"SetLimitExceeded","message":"..","type":"TooManyRequests"}}"#,
+        r#"{"error":{"code":429,"details":[{"reason":"RATE_LIMIT_EXCEEDED","metadata":{"quota_limit":"RequestsPerDayPerProject"}},{"retryDelay":"3s"}]}}"#,
+        r#"{"error":{"code":429,"details":[{"violations":[{"quotaId":"InputTokensPerMinute-FreeTier","quotaValue":"0"}]}]}}"#,
+    ] {
+        check(json, true, false);
+    }
+    for json in [
+        r#"{"error":{"code":429,"details":[{"violations":[{"quotaId":"RequestsPerMinute","quotaValue":"10"}]}]}}"#,
+        r#"{"error":{"code":429,"details":[{"metadata":{"quota_limit":"RequestsPerMinutePerProject"}}]}}"#,
+        r#"{"message":"Too many tokens, please wait before trying again."}"#,
+        r#"{"message":"You are using a Trial key, which is limited to 40 API calls / minute."}"#,
+        r#"{"detail":"Request was throttled."}"#,
         r#"{"error":{"message":"..","type":"tokens","param":null,"code":"rate_limit_exceeded"}}"#,
         r#"{"type":"error","error":{"type":"rate_limit_error","message":".."}}"#,
         r#"{"error":{"code":429,"details":[{"violations":[{"quotaId":"GenerateRequestsPerMinutePerProject"}]}]}}"#,

@@ -31,11 +31,11 @@ pub(super) fn until_epoch(text: &str, now: SystemTime) -> Option<Duration> {
 pub(super) fn in_message(message: &str) -> Option<Duration> {
     let message = message.to_ascii_lowercase();
     let ends = BEFORE_WAIT.iter().flat_map(|words| message.split(words).skip(1));
-    ends.filter_map(duration).max()
+    ends.filter_map(|text| duration(text.trim_start_matches('~'))).max()
 }
 
 /// Parses numbers with units, up to the first text that is not one: `1m2.6s`, `174ms`, `20 seconds`.
-fn duration(text: &str) -> Option<Duration> {
+pub(super) fn duration(text: &str) -> Option<Duration> {
     let (mut rest, mut sum) = (text, None::<Duration>);
     loop {
         let number_end = rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len());
@@ -94,6 +94,10 @@ mod tests {
         check("try again in 6m0s", 360_000);
         check("try again in 1h2m3s", 3_723_000);
         check("try again in 7.66 s", 7_660);
+        check("Please wait 36000 seconds before retrying.", 36_000_000);
+        check("Request was throttled. Expected available in 12 seconds.", 12_000);
+        check("Your rate limit resets in ~5s.", 5_000);
+        check("150 requests within a 10 second period, and have been timed out for 60 seconds.", 60_000);
         for message in
             ["", "try again", "try again in a moment", "try again in 5", "wait for 5s", "try again in -5s"]
         {
