@@ -62,12 +62,12 @@ fn a_throttled_tenant_costs_the_other_no_attempt_and_no_wait() {
     }
 }
 
-/// Prints the latency of the quiet tenant, alone and beside the other one:
+/// Prints the latency of the quiet tenant, alone and beside the other one. Run it on a machine without other load:
 /// `cargo test --release -p retry-gateway --test gateway noise -- --ignored --nocapture`.
 ///
-/// Two gateways take turns call by call, so that what else the machine does disturbs both alike. A percentile of so few slow
-/// calls is mostly chance, and the number of the calls beyond it is not: 1 % of the calls are slower than the 99th percentile of the
-/// tenant that is alone, and 1.5 % is more than chance makes of it.
+/// Two gateways take turns call by call, so that what disturbs the machine for a while disturbs both. A system with more to run than
+/// cores may still let one of them run later than the other for seconds. The test counts the calls beyond the bound, because a
+/// percentile of so few slow calls is mostly chance: 1 % of the calls are slower than the 99th percentile of the tenant that is alone.
 #[test]
 #[ignore = "it compares latencies, which takes a minute"]
 fn the_latency_beside_a_throttled_tenant_is_that_without_it() {
