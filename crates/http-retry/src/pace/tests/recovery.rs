@@ -110,10 +110,10 @@ fn a_limit_that_refused_nothing_for_a_while_holds_no_request_somewhat_above_it()
 
 #[test]
 fn a_resend_while_nothing_is_served_at_a_known_limit_does_not_count() {
-    // Without a hint a request comes back to a limit that was not used since, and tries for no more than it is known to serve.
+    // Without a hint a request comes back to a limit that is full again, and tries for no more than it is known to serve.
     for (hint, expected) in [(None, 0..=1), (Some(1), 4..=5)] {
         let pace = Pace::per_authority();
-        let mut now = meet_a_limit(&pace, START);
+        let mut now = meet_a_limit(&pace, START) + secs(9);
         let mut request = ticket(&pace, "key", "");
         let mut settlements = Vec::new();
         while settlements.len() < 5 {
