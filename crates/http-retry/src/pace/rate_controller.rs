@@ -104,6 +104,8 @@ pub(super) struct Refused {
     pub(super) previous: Option<u64>,
     /// The calls of other processes that the same limit had served until then.
     pub(super) others: u64,
+    /// The part of the burst that the limit has at most, if the refusal proves that by what is shared with other processes.
+    pub(super) burst_part: Option<f64>,
 }
 
 impl RateController {

@@ -88,11 +88,11 @@ impl KeyState {
         let SentCall { ordinal, sent_at, previous, .. } = *call;
         let previous = previous.map(Previous::ordinal);
         #[cfg(feature = "fleet")]
-        let others = self.others_until(sent_at);
+        let (others, burst_part) = (self.others_until(sent_at), self.refused_burst(sent_at, context));
         #[cfg(not(feature = "fleet"))]
-        let others = 0;
+        let (others, burst_part) = (0, None);
         let is_precise = refusal.is_precise;
-        let refused = Refused { ordinal, sent_at, hint, is_precise, is_server, previous, others };
+        let refused = Refused { ordinal, sent_at, hint, is_precise, is_server, previous, others, burst_part };
         let moment = self.moment(context);
         let is_probe = self.control.stop_ref().is_some_and(|stop| Some(stop.number()) == call.probe);
         let depends_on_attempt = self.by_attempt.refused(call.attempts);

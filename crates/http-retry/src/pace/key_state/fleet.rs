@@ -161,7 +161,7 @@ impl KeyState {
         let heard = heard.unwrap_or_default();
         let moment = self.moment(context);
         if let Some((rate, burst)) = heard.limit {
-            self.control.hear_limit(rate, burst, heard.is_cut, context.now);
+            self.control.hear_limit(rate, burst, heard.is_cut, &moment);
         }
         if heard.is_dropped {
             self.control.hear_dropped(&moment);
@@ -215,6 +215,11 @@ impl KeyState {
     /// Returns the calls of the other members that were served until then, as far as the store has told.
     pub(super) fn others_until(&self, sent_at: Duration) -> u64 {
         self.lease.as_ref().map_or(0, |lease| lease.others_until(sent_at))
+    }
+
+    /// Returns the part of the burst that the limit can have at most, if the refusal of a send proves that.
+    pub(super) fn refused_burst(&self, sent_at: Duration, context: Context<'_>) -> Option<f64> {
+        self.lease.as_ref()?.refused_burst(sent_at, context.seam?.lease)
     }
 
     /// Returns the part of the limit that is this member's.

@@ -15,7 +15,10 @@ impl RateController {
             return;
         };
         let recent = &mut *self.recent;
-        if let Some(burst) = limit.refused_burst(after, moment.now) {
+        // A burst that can hardly get smaller is not to blame either.
+        let shared = refused.burst_part.map(|part| (part * limit.burst()).max(1.0));
+        let shared = shared.filter(|burst| *burst < SMALLER_BURST * limit.burst());
+        if let Some(burst) = shared.or_else(|| limit.refused_burst(after, moment.now)) {
             limit.cut_burst(burst);
             limit.exhausted(refused.sent_at, after, moment.now);
             recent.late_before = moment.now.into();
@@ -89,7 +92,10 @@ impl RateController {
         let is_same = share > (0.5 * before).max(FIRST_BASE) && rate < FALLS_ON * test.rate;
         // A limit that has fallen is met at its new rate, and refusals get rare there. Chance lets the rate fall on.
         let falls = if is_same { test.falls.saturating_add(1) } else { 0 };
-        let is_chance = is_same && (share > LEAST_NOISE || falls >= FALLS) && share < MOST_NOISE;
+        // The rate of a fleet goes up and down further, and each member has a part of the answers, so one fall tells less.
+        let falls_far = moment.part == 1.0 || rate < FALLS_FAR * test.rate;
+        let is_enough = share > LEAST_NOISE && falls_far || falls >= FALLS;
+        let is_chance = is_same && is_enough && share < MOST_NOISE;
         if !is_chance {
             test.falls = falls;
             return test.begin(rate);
@@ -107,3 +113,8 @@ impl RateController {
         self.dropped(share, moment);
     }
 }
+
+/// The part of the rate to which a limit of several processes does not fall by itself.
+const FALLS_FAR: f64 = 0.6;
+/// The part of the known burst below which a burst is another one.
+const SMALLER_BURST: f64 = 0.9;

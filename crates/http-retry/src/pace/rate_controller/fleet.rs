@@ -38,15 +38,15 @@ impl RateController {
     }
 
     /// Takes the member's share of a limit that the store knows. `is_cut` says that the limit of all is lower than before.
-    pub(in crate::pace) fn hear_limit(&mut self, rate: f64, burst: f64, is_cut: bool, now: Duration) {
+    pub(in crate::pace) fn hear_limit(&mut self, rate: f64, burst: f64, is_cut: bool, moment: &Moment) {
+        let now = moment.now;
         let limit = self.limit.get_or_insert_with(|| LearnedLimit::new(rate, burst, now).into());
         if is_cut {
             // What is in flight left at the rate that was too high.
             self.recent.late_before = now.into();
         }
         limit.hear(rate, burst, is_cut, now);
-        // The rate was cut by another member, so the test begins with the refusals after that.
-        limit.test.get_or_insert_with(|| ClaimTest::new(f64::INFINITY));
+        limit.test.get_or_insert_with(|| ClaimTest::new(rate / moment.part));
         self.burst = burst as f32;
         self.paced_at = self.paced_at.min(now.into());
     }

@@ -82,6 +82,7 @@ fn limit_after_hints(known: Option<LearnedLimit>, hints: &[u64], before: u64) ->
         is_server: false,
         previous: None,
         others: 0,
+        burst_part: None,
     };
     if before > 0 {
         control.refused(&refused(0, first.now - Duration::from_millis(200), hints[0]), &first);

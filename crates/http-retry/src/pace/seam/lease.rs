@@ -29,6 +29,9 @@ pub(in crate::pace) struct LeaseState {
     debt: u32,
     /// `true` if the last answer left so much room that one send may go in debt.
     has_room: bool,
+    /// The slots that were left in the store at the last answer, beside one that falls due then.
+    saved: i64,
+    saved_at: Duration,
     /// `true` if the free slots of the last answer were in the future.
     is_ahead: bool,
     /// `true` if the last answer said that sends need a slot.
@@ -129,6 +132,8 @@ impl LeaseState {
             share: 0,
             debt: 0,
             has_room: false,
+            saved: 0,
+            saved_at: Duration::ZERO,
             is_ahead: false,
             is_paced: false,
             is_alone: !is_reachable,

@@ -53,6 +53,7 @@ impl LeaseState {
             LeaseAnswer::PACED => {
                 let after = answer.first.saturating_add(answer.count.saturating_mul(answer.gap));
                 self.is_ahead = after > 0;
+                (self.saved, self.saved_at) = ((-after / answer.gap.max(1)).max(0), now);
                 self.has_room = after <= -answer.gap * i64::from(moment.members) / 4;
                 let short = self.short(moment);
                 self.slots.add(answer, short, self.spread(), now);

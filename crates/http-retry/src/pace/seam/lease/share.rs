@@ -29,6 +29,15 @@ impl LeaseState {
         if self.all_search { self.others.until(at) } else { 0 }
     }
 
+    /// Returns the part of the burst that the server can have at most, if the refusal of a send proves it to be smaller: the store
+    /// had many slots left then. While it has, the rate is not to blame. A few are left by chance.
+    pub(in crate::pace) fn refused_burst(&self, sent_at: Duration, lease: Duration) -> Option<f64> {
+        let (burst, saved) = (self.burst as f64 / 1_000.0, self.saved as f64);
+        let is_near = sent_at <= self.saved_at.saturating_add(lease / 4);
+        let has_saved = self.is_paced && self.is_joined() && saved >= 1.0 && saved >= MANY * burst;
+        (has_saved && is_near).then(|| ((burst - saved - 1.0) / burst).max(1.0 / burst))
+    }
+
     /// Assumes equal shares until the store has told them.
     pub(in crate::pace) fn assume_share(&mut self, members: u32) {
         if self.share == 0 {
@@ -36,3 +45,6 @@ impl LeaseState {
         }
     }
 }
+
+/// The part of the burst that must be left for a refusal to tell of the burst.
+const MANY: f64 = 0.25;
