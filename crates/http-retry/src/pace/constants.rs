@@ -155,8 +155,6 @@ pub(super) const PRECISE_SEARCH: f64 = 0.3;
 pub(super) const ENOUGH_SLOT_HINTS: u8 = 3;
 /// The shortest such time. Hints are rounded up to whole milliseconds, so a shorter one says too little of a rate.
 pub(super) const SHORTEST_SLOT: Duration = Duration::from_millis(3);
-/// The part of the rate of that hint which is used: the longest hint of a few is shorter than a slot (bucket-precise).
-pub(super) const BELOW_SLOT_HINTS: f64 = 0.9;
 /// If so many calls passed at a rate that is higher by this factor, hints are not the time of a slot.
 pub(super) const PASSED_AGAINST_HINTS: f64 = 4.0;
 pub(super) const FASTER_THAN_HINTS: f64 = 1.5;

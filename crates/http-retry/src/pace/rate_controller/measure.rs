@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::{Moment, RateController, Settling, round};
 use crate::pace::constants::{
-    BELOW_SLOT_HINTS, ENOUGH_PASSED, ENOUGH_SLOT_HINTS, FASTER_THAN_HINTS, FIRST_SEARCH, LOWEST_SEARCH,
-    OVERSHOT, PASSED_AGAINST_HINTS, PRECISE_SEARCH, SHORTEST_SLOT, TRIED, UNKNOWN_BURST, WELL_MEASURED,
+    ENOUGH_PASSED, ENOUGH_SLOT_HINTS, FASTER_THAN_HINTS, FIRST_SEARCH, LOWEST_SEARCH, OVERSHOT,
+    PASSED_AGAINST_HINTS, PRECISE_SEARCH, SHORTEST_SLOT, TRIED, UNKNOWN_BURST, WELL_MEASURED,
 };
 use crate::pace::learned_limit::{ClaimTest, LearnedLimit};
 use crate::pace::opening::Opening;
@@ -113,5 +113,7 @@ fn rate_of_hints(longest: Option<NonZeroU32>, hints: u8, span: Option<(f64, f64)
     let is_faster =
         |(rate, passed): (f64, f64)| passed >= PASSED_AGAINST_HINTS && rate > FASTER_THAN_HINTS * slots;
     let is_told = hints >= ENOUGH_SLOT_HINTS && longest >= SHORTEST_SLOT && !span.is_some_and(is_faster);
-    is_told.then_some(BELOW_SLOT_HINTS * slots)
+    // The longest of so many hints is on average this part of a slot.
+    let part = f64::from(hints) / (f64::from(hints) + 1.0);
+    is_told.then_some(part * slots)
 }
