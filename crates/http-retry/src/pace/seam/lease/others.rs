@@ -27,6 +27,8 @@ pub(super) struct Others {
 struct Mark {
     at: Duration,
     count: f64,
+    /// The sends of all members until then, this one's too.
+    of_all: f64,
 }
 
 impl Others {
@@ -39,10 +41,11 @@ impl Others {
     pub(super) fn answered(&mut self, answer: &LeaseAnswer, lease: Duration, now: Duration) {
         let is_same = self.born == answer.born && answer.sum >= self.sum && self.sum > 0;
         let more = if is_same { (answer.sum - self.sum - self.told).max(0) } else { 0 };
-        let count = self.last.count + more as f64;
-        self.since_rate += if is_same { answer.sum - self.sum } else { 0 };
+        let all = if is_same { answer.sum - self.sum } else { 0 };
+        let (count, of_all) = (self.last.count + more as f64, self.last.of_all + all as f64);
+        self.since_rate += all;
         (self.sum, self.born) = (answer.sum, answer.born);
-        self.last = Mark { at: now, count };
+        self.last = Mark { at: now, count, of_all };
         if !is_same {
             self.marks = [self.last; 2];
         } else if now >= self.marks[1].at.saturating_add(lease * 2) {
@@ -63,6 +66,12 @@ impl Others {
     /// Returns how many sends of all members were served at the rate that holds.
     pub(super) fn since_rate(&self) -> i64 {
         self.since_rate
+    }
+
+    /// Returns the rate at which all members were served in the last leases, in sends per second.
+    pub(super) fn rate_of_all(&self) -> f64 {
+        let span = self.last.at.saturating_sub(self.marks[0].at).as_secs_f64();
+        if span > 0.0 { (self.last.of_all - self.marks[0].of_all) / span } else { 0.0 }
     }
 
     /// Returns the number at a time near the last answer.

@@ -55,21 +55,26 @@ impl LeaseState {
     }
 
     /// Returns the highest rate of this member that may be told to all. A rate is tried before a higher one is, as slots that are
-    /// out are those of an earlier one.
+    /// out are those of an earlier one, and as requests may wait for a burst although the rate is not used.
     pub(in crate::pace) fn most_grown(&self, moment: &Moment) -> f64 {
         let time = moment.now.saturating_sub(self.rate_changed_at);
-        if time < moment.lease * 2 {
+        let is_used = self.others.rate_of_all() >= USED * 1e6 / self.gap.max(1) as f64;
+        if time < moment.lease * 2 || self.others.are_known() && !is_used {
             return self.own_rate;
         }
         let by_time = time.as_secs_f64() / (LEASES_TO_DOUBLE * moment.lease.as_secs_f64());
         let by_calls =
             self.others.since_rate() as f64 / (CALLS_TO_DOUBLE * (1.0 + f64::from(moment.members)));
         let tried = if self.others.are_known() { by_time.min(by_calls) } else { by_time };
-        self.own_rate * tried.min(0.5).exp2()
+        self.own_rate * tried.min(MOST_AT_ONCE).exp2()
     }
 }
 
+/// The part of the rate that all members must use for it to grow.
+const USED: f64 = 0.6;
 /// The rate doubles with so many calls at the soonest, and as many for each member.
 const CALLS_TO_DOUBLE: f64 = 8.0;
 /// The rate doubles in so many leases at the soonest.
 const LEASES_TO_DOUBLE: f64 = 8.0;
+/// The most that the rate grows by at once, in doublings.
+const MOST_AT_ONCE: f64 = 0.25;
