@@ -21,7 +21,8 @@ impl LeaseState {
     pub(super) fn hear_share(&mut self, share: i64, members: u32) {
         let equal = i64::from(1_000 / members.clamp(1, 1_000)).max(1);
         self.all_search = self.gap > 0 || share <= equal * 3 / 2;
-        self.share = if self.gap > 0 { share.clamp(1, 1_000) } else { share.clamp(1, equal) };
+        self.share =
+            if self.gap > 0 { share.clamp(1, 1_000) } else { share.clamp((equal / 4).max(1), equal) };
     }
 
     /// Returns how many sends of the other members were served until then.
