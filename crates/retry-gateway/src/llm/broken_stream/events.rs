@@ -7,7 +7,7 @@ use crate::llm::stream_api::StreamApi;
 
 /// Follows an event stream on its way to the client.
 #[derive(Debug)]
-pub(in crate::llm) struct EventsEnd {
+pub(crate) struct EventsEnd {
     api: Option<StreamApi>,
     /// Looks for the first event that tells the API. `None` once it has come, and once it need not be looked for.
     parser: Option<Box<Parser>>,
@@ -21,7 +21,7 @@ pub(in crate::llm) struct EventsEnd {
 
 impl EventsEnd {
     /// Follows a stream whose start `parser` has seen.
-    pub(in crate::llm) fn new(parser: Parser) -> Self {
+    pub(crate) fn new(parser: Parser) -> Self {
         let (api, parser, tail) = (None, Some(Box::new(parser)), [0; TAIL_BYTES]);
         let mut end = Self { api, parser, left: MAX_BYTES, tail, number: None };
         end.look_for_api(&[]);
@@ -29,13 +29,13 @@ impl EventsEnd {
     }
 
     /// Notes bytes that the parser has not seen, and that go to the client.
-    pub(in crate::llm) fn note(&mut self, data: &[u8]) {
+    pub(crate) fn note(&mut self, data: &[u8]) {
         self.look_for_api(data);
         self.note_seen(data);
     }
 
     /// Notes bytes that go to the client.
-    pub(in crate::llm) fn note_seen(&mut self, data: &[u8]) {
+    pub(crate) fn note_seen(&mut self, data: &[u8]) {
         if self.api == Some(StreamApi::Responses) {
             self.look_for_number(data);
         }
@@ -46,7 +46,7 @@ impl EventsEnd {
 
     /// Returns the event that tells the client of the failure of its stream, if the stream stands between two events: half an
     /// event must not be taken for a whole one.
-    pub(in crate::llm) fn error_event(&self) -> Option<Bytes> {
+    pub(crate) fn error_event(&self) -> Option<Bytes> {
         let is_between_events = BLANK_LINES.iter().any(|line| self.tail.ends_with(line));
         let api = self.api.filter(|_| is_between_events)?;
         Some(api.error_event(self.number.map_or(0, |number| number.saturating_add(1))))

@@ -8,7 +8,7 @@ use flate2::Crc;
 
 /// Follows the frames by their lengths.
 #[derive(Debug, Default)]
-pub(in crate::llm) struct FramesEnd {
+pub(crate) struct FramesEnd {
     /// The length of the frame so far.
     length: [u8; 4],
     length_bytes: usize,

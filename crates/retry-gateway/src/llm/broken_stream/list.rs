@@ -7,7 +7,7 @@ use crate::llm::stream_api::StreamApi;
 
 /// Follows the items of a list.
 #[derive(Debug, Default)]
-pub(in crate::llm) struct ListEnd {
+pub(crate) struct ListEnd {
     /// The number of lists and objects around the next byte.
     depth: usize,
     is_in_string: bool,

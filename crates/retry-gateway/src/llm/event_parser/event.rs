@@ -97,7 +97,7 @@ pub(super) fn kind(data: &[u8], now: SystemTime) -> EventKind {
 }
 
 /// Returns the API whose event this is.
-pub(in crate::llm) fn api(data: &[u8]) -> Option<StreamApi> {
+pub(crate) fn api(data: &[u8]) -> Option<StreamApi> {
     serde_json::from_slice::<Object<Event>>(data).unwrap_or_default().fields?.api()
 }
 
