@@ -20,7 +20,7 @@ const DRAWS: &[(&str, &[&str])] = &[
     ("burst-cold", &["requests=200", "rate=40", "burst=20", "hint=1", "round_trip=40ms"]),
     ("bucket-over", &["rate=60", "time=15s", "load=1.4", "arrivals=poisson", "key=cold", "round_trip=40ms"]),
     ("sliding", &["count=50", "window=4s", "load=closed", "workers=40", "key=cold", "round_trip=50ms"]),
-    ("lifted", &["rate=30", "lifted_at=8s", "queue=yes", "queued=150", "key=cold", "round_trip=40ms"]),
+    ("lifted", &["rate=20", "lifted_at=8s", "queue=yes", "queued=150", "key=cold", "round_trip=40ms"]),
     ("requests-announced", &["count=40", "window=10s", "announces=openai", "key=cold", "round_trip=30ms"]),
     ("noise-5", &["rate=80", "time=20s", "with_hint=yes", "load=closed", "key=cold", "round_trip=60ms"]),
 ];

@@ -74,8 +74,12 @@ fn refused_key_is_an_entry_of_the_store_without_any_credential() {
             .iter()
             .any(|pace| pace["upstream"] == "api" && pace["id"].as_str().is_some_and(|id| id.len() == 8))
     });
-    let all = format!("{:?}", store.client().run(&["KEYS", "*"]));
-    assert!(all.contains("hr1:{test:p:") && !all.contains("throttled"), "{all}");
+    let all = || format!("{:?}", store.client().run(&["KEYS", "*"]));
+    wait("the store has it", || {
+        call(gateway.address, "GET /", &["authorization: Bearer throttled"], "");
+        all().contains("hr1:{test:p:")
+    });
+    assert!(!all().contains("throttled"), "{}", all());
 }
 
 #[test]
