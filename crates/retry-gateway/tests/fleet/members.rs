@@ -44,13 +44,14 @@ impl Members {
             let key = &gateway.status()["fleet"]["paces"][0];
             key["per_second"].as_f64().is_some_and(|rate| rate > 0.25 * per_second)
         };
-        for _ in 0..5 {
+        for _ in 0..10 {
             load::steady(&members.addresses(), 1.5 * per_second, Duration::from_secs(2));
             if members.gateways.iter().all(knows) {
                 break;
             }
         }
-        assert!(members.gateways.iter().all(knows), "the limit was not learned");
+        let paces = || members.gateways.iter().map(|gateway| gateway.status()["fleet"]["paces"].to_string());
+        assert!(members.gateways.iter().all(knows), "not learned: {:#?}", paces().collect::<Vec<_>>());
         thread::sleep(Duration::from_secs(1));
         members
     }
