@@ -52,7 +52,7 @@ pub enum Fault {
 }
 
 impl FleetScenario {
-    /// The rows of the table. None of them was used to choose a constant.
+    /// The rows of the table. The constants of a fleet were chosen with them, so they do not judge those without bias.
     pub fn all() -> Vec<Self> {
         let base = Self {
             name: "",
