@@ -100,16 +100,17 @@ impl RateController {
             test.falls = falls;
             return test.begin(rate);
         }
+        #[cfg(feature = "fleet")]
+        {
+            // What ends a claim sooner is the evidence of one member, which has a part of the answers.
+            self.has_dropped = true;
+        }
         self.drop_claim(share, moment);
     }
 
     /// Drops the claim: so many calls are refused whatever the rate.
     fn drop_claim(&mut self, share: f64, moment: &Moment) {
         self.limit = None;
-        #[cfg(feature = "fleet")]
-        {
-            self.has_dropped = true;
-        }
         self.dropped(share, moment);
     }
 }
