@@ -98,7 +98,7 @@ async fn spend_a_limit_that_one_met() -> (usize, Duration, SharedKeyReport) {
     sleep(Duration::from_millis(500)).await;
     let before = refused(&bucket);
     let took = burst(&[&one, &two], &bucket, 80).await;
-    (refused(&bucket) - before, took, two.fleet.report(1).paces[0].keys[0].clone())
+    (refused(&bucket) - before, took, two.fleet.report(1).paces[0].keys[0])
 }
 
 #[test]
