@@ -13,7 +13,7 @@ use super::lazy_box::LazyBox;
 pub(super) struct AtATime {
     limit: Option<Box<InFlightLimit>>,
     evidence: LazyBox<InFlightEvidence>,
-    /// How much speaks against such a limit: claims were dropped, because calls beside few others were refused all the same.
+    /// The weight of the evidence against such a limit: claims were dropped, because calls beside few others were refused all the same.
     dropped: u8,
 }
 
@@ -100,7 +100,7 @@ impl AtATime {
         self.evidence.refused(others, refusal_time, now);
     }
 
-    /// Notes the refusal of a call that left beside so many others, all of which the server was known to have taken.
+    /// Notes the refusal of a call that left beside so many others, while the server was known to have taken all of them.
     pub(super) fn refused_beside(&mut self, others: Option<u32>) {
         if let Some(others) = others.filter(|_| self.limit.is_none()) {
             self.evidence.beside.refused(others);

@@ -112,7 +112,7 @@ pub(super) const CALM: Duration = Duration::from_secs(10);
 /// The part of the burst that goes beyond such a limit, and the part that may be in flight meanwhile.
 pub(super) const BEYOND: f64 = 0.5;
 pub(super) const FEW_IN_FLIGHT: f64 = 0.25;
-/// The same share where the rate was not met yet (keys, bucket-low).
+/// That share where the rate was not met yet (keys, bucket-low).
 pub(super) const MORE_IN_FLIGHT: f64 = 0.6;
 /// The number of requests of unknown outcome with which slow start begins.
 pub(super) const SLOW_START: f64 = 4.0;
@@ -166,7 +166,7 @@ pub(super) const LOWEST_SEARCH: f64 = 0.5;
 pub(super) const UNKNOWN_BURST: f64 = 0.5;
 /// The rounds after which an opening ends if no request waits.
 pub(super) const ROUNDS_OF_OPENING: f64 = 5.0;
-/// The time of which a search saves calls while requests wait. A limit does not save what only the search has tried
+/// The time for which a search saves calls while requests wait. A limit does not save what only the search has tried
 /// (burst-cold, burst-known).
 pub(super) const SAVED_BY_SEARCH: f64 = 0.02;
 /// The shortest time in which a search doubles its rate.

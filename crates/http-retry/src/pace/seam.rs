@@ -43,7 +43,7 @@ struct SeamState {
     keys: HashMap<Id, u64>,
     /// The keys that have a request for the store, and when.
     due: BTreeSet<(Duration, u64)>,
-    /// The same times by key, and `None` for a key that has no request.
+    /// The due time of each key, and `None` for a key that has no request.
     shared: HashMap<u64, Option<Duration>>,
     /// The keys of the requests in flight.
     open: HashMap<u64, u64>,

@@ -13,7 +13,7 @@ pub(super) struct Stop {
     until: Nanos,
     /// The refused openings in a row.
     refused: u32,
-    /// Those of them in which the server did not say that it is unwell.
+    /// The refused openings in which the server did not say that it is unwell.
     refused_by_limit: u32,
     /// The probes in flight, and when the last of them left.
     probes: u32,

@@ -132,7 +132,7 @@ pub struct Permit {
     pub(super) cost: u32,
     /// Which stop the request probes, if it does.
     pub(super) probe: Option<u32>,
-    /// How often the request probed that stop until now.
+    /// The number of times that the request probed that stop until now.
     pub(super) probes: u32,
     /// `true` if the quotas count the request among those in flight. Those of a free key are not counted.
     pub(super) is_reserved: bool,

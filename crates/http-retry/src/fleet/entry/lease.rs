@@ -35,7 +35,7 @@ numbers! {
         /// The time, from now, before which the member knows that no member sends. It is at least 1 while a probe is due after
         /// that time, and 0 if the member knows no such time.
         quiet,
-        /// The sends that were served since the member's last question, also those that do not shorten the gap.
+        /// The sends that were served since the member's last question, also the sends that do not shorten the gap.
         passed,
     }
 }
@@ -110,8 +110,8 @@ impl LeaseQuestion {
 /// Takes in a member's report, and gives it slots.
 ///
 /// 1. Without an entry, one is made of what the member knows: if it knows a gap or a quiet, or had sends served while it looks
-///    for a limit. In its first second, the widest gap and the latest quiet of the members that do not know its serial win. A member that knows a later serial has seen a
-///    later entry, so all slots are void.
+///    for a limit. In its first second, the widest gap and the latest quiet of the members that do not know its serial win. A
+///    member that knows a later serial has seen a later entry, so all slots are void.
 /// 2. Slots lapse that the burst does not hold. Debts take slots. Slots that come back are spare slots if later ones are out,
 ///    and lower the time of the next slot otherwise. They count only for the serial of the entry, and
 ///    not if the whole burst was free meanwhile.

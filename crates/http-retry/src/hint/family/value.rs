@@ -100,6 +100,6 @@ const MAX_EPOCH_SECONDS: Duration = Duration::from_secs(1_000_000_000_000);
 const MAX_EPOCH_MILLIS: u64 = 1_000_000_000_000_000;
 const MAX_EPOCH_MICROS: u64 = 1_000_000_000_000_000_000;
 const MAX_EPOCH_NANOS: u64 = 10_000_000_000_000_000_000;
-/// How far an epoch may lie in the past or the future where a delay is expected.
+/// The times by which an epoch may lie in the past or the future where a delay is expected.
 const PAST: Duration = Duration::from_secs(86_400);
 const FUTURE: Duration = Duration::from_secs(366 * 86_400);

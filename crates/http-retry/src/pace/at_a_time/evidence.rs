@@ -17,8 +17,8 @@ pub(super) struct InFlightEvidence {
     pub(super) beside: Beside,
 }
 
-/// The same of calls that left while the server was known to have taken all others in flight. So the number of others is exact,
-/// also after a crowd of which most calls were refused.
+/// The evidence of calls that left while the server was known to have taken all others in flight. So the number of others is
+/// exact, also after a crowd whose calls were refused for the most part.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Beside {
     /// The number of others beside which calls are refused.

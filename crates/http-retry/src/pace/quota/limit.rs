@@ -56,8 +56,8 @@ impl AnnouncedLimit {
         self.alternatives.is_some() && self.alternatives == other.alternatives
     }
 
-    /// Returns whether the quota does not count all requests, and has come with few answers. After more, nearly all requests are
-    /// those that it counts.
+    /// Returns whether the quota does not count all requests, and has come with few answers. After more, it counts nearly
+    /// all requests.
     pub(super) fn is_new_alternative(&self) -> bool {
         self.alternatives.is_some() && self.answers < ANSWERS
     }
