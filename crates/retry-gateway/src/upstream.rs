@@ -25,3 +25,4 @@ pub(crate) mod response_body;
 pub(crate) mod service;
 pub(crate) mod settings;
 pub(crate) mod timed_body;
+mod upload_progress;

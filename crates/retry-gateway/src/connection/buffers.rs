@@ -1,4 +1,5 @@
-//! Sizes of the buffers of a client's connection. `docs/operations.md` multiplies them out.
+//! Sizes of the buffers of a client's connection, and the bytes that the kernel takes ahead on any connection.
+//! `docs/operations.md` multiplies them out.
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
 use socket2::SockRef;
@@ -8,9 +9,9 @@ use tokio::net::TcpStream;
 /// client has taken some. hyper itself would take as many bytes as a head may have.
 pub(crate) const HTTP1_WRITE_BUFFER: usize = 24 * 1024;
 
-/// Bytes of a response that the kernel takes before it has sent them. The kernel tells of room only once half of that is sent,
-/// and without this bound a third of its buffer, which may be megabytes: a client that takes a few kilobytes in a minute
-/// would seem to take nothing.
+/// Bytes of a response or an upload that the kernel takes before it has sent them. The kernel tells of room only once half of
+/// that is sent, and without this bound a third of its buffer, which may be megabytes: a client that takes a few kilobytes in
+/// a minute would seem to take nothing, and so would an endpoint that takes an upload slowly.
 pub(crate) const MAX_UNSENT: u32 = 16 * 1024;
 
 /// Bounds the bytes that the kernel takes from the gateway before it has sent them.

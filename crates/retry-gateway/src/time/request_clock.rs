@@ -1,11 +1,13 @@
-//! The clock of a request's timeouts, which stands still while the gateway waits for the client's body.
+//! The clock of a request's timeouts, which counts neither waits for the client's body nor the time in which an
+//! endpoint takes it.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Measures how long the gateway has waited for the client since the request arrived.
+/// Measures how long the gateway has waited for the client since the request arrived, or for an endpoint that took
+/// the client's body.
 ///
 /// One reader of the body stops and starts the clock; any task may read it. A reader that was replaced may
 /// still start it, which is harmless: the current reader stops it again with its next poll.
@@ -14,7 +16,7 @@ pub(crate) struct RequestClock {
     started_at: Instant,
     /// The nanoseconds from the start to the current stop, plus one. 0 if the clock runs.
     stopped_at: AtomicU64,
-    /// The nanoseconds of all earlier stops.
+    /// The nanoseconds of all earlier stops, and those by which the clock was set back.
     stopped_for: AtomicU64,
     /// Set while the response of an attempt is under way. No timeout of the request runs then.
     is_responding: AtomicBool,
@@ -68,6 +70,19 @@ impl RequestClock {
         self.stopped_at.load(Ordering::Relaxed) > 0
     }
 
+    /// Returns what the clock shows now.
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.started_at.elapsed().saturating_sub(self.stopped_for())
+    }
+
+    /// Sets the clock back to what it showed earlier, by `max` at most. Returns by how much.
+    pub(crate) fn set_back_to(&self, earlier: Duration, max: Duration) -> Duration {
+        let excess = self.elapsed().saturating_sub(earlier).min(max);
+        let nanos = u64::try_from(excess.as_nanos()).unwrap_or(u64::MAX);
+        self.stopped_for.fetch_add(nanos, Ordering::Relaxed);
+        excess
+    }
+
     /// Returns how long the clock has stood still until now.
     pub(crate) fn stopped_for(&self) -> Duration {
         let current = match self.stopped_at.load(Ordering::Relaxed) {
@@ -108,5 +123,27 @@ mod tests {
         clock.start();
         clock.start();
         assert_eq!(stopped(), 26);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_clock_can_be_set_back_also_while_it_stands_still() {
+        let clock = RequestClock::new();
+        let wait = |millis| tokio::time::advance(Duration::from_millis(millis));
+        wait(10).await;
+        let earlier = clock.elapsed();
+        wait(20).await;
+        assert_eq!(clock.elapsed(), Duration::from_millis(30));
+        let second = Duration::from_secs(1);
+        assert_eq!(clock.set_back_to(earlier, second), Duration::from_millis(20));
+        assert_eq!(clock.elapsed(), earlier);
+        clock.stop(Instant::now());
+        wait(5).await;
+        clock.set_back_to(earlier, second);
+        wait(5).await;
+        clock.start();
+        assert_eq!((clock.elapsed(), clock.stopped_for()), (earlier, Duration::from_millis(30)));
+        wait(4).await;
+        clock.set_back_to(earlier, Duration::from_millis(3));
+        assert_eq!(clock.elapsed(), Duration::from_millis(11));
     }
 }

@@ -12,6 +12,7 @@ use tokio_rustls::TlsConnector;
 use tower::{BoxError, ServiceExt};
 use tower_http_retry::failure::ClassifiedError;
 
+use crate::connection::buffers::{MAX_UNSENT, set_max_unsent};
 use crate::upstream::idle_connections::connect_upstream;
 use crate::upstream::pool::settings::ConnectionSettings;
 use crate::upstream::pool::socket::Socket;
@@ -91,6 +92,7 @@ impl Connector {
     async fn open(&self) -> Result<Socket, BoxError> {
         let permit = connect_upstream().await?;
         let tcp = self.tcp.clone().oneshot(self.endpoint.clone()).await?.into_inner();
+        set_max_unsent(&tcp, MAX_UNSENT);
         match &self.tls {
             None => Ok(Socket::tcp(tcp, permit)),
             Some((config, name)) => {

@@ -18,8 +18,10 @@ use tokio::time::Sleep;
 use tower_http_retry::{BoxError, ReplayBody};
 
 use crate::sync::lock;
+use crate::telemetry::request_log::RequestLog;
 use crate::upstream::pool::socket::UploadMark;
 use crate::upstream::request_body::RequestBody;
+use crate::upstream::upload_progress::{UploadPiece, UploadProgress};
 
 /// A request body that may have to wait for `100 Continue`. It is one pointer wide, because the client moves
 /// it with its request. An empty body has no allocation.
@@ -31,6 +33,9 @@ struct DeferredBodyInner<B> {
     wait: Option<ContinueWait>,
     /// Dropped with the body.
     upload: Option<UploadMark>,
+    request_log: RequestLog,
+    /// `None` until the first frame, and for a small body that is one frame.
+    progress: Option<Arc<UploadProgress>>,
 }
 
 /// The response side of the wait for `100 Continue`. Dropping it ends the attempt, and with it the wait.
@@ -72,16 +77,17 @@ enum ContinueState {
 pub(crate) fn defer_body<B: Body>(
     request: Request<B>,
     timeout: Option<Duration>,
+    request_log: &RequestLog,
 ) -> (Request<DeferredBody<B>>, Option<ContinueHandle>) {
     if request.body().is_end_stream() {
         return (request.map(|_| DeferredBody(None)), None);
     }
     let Some(timeout) = timeout.filter(|_| expects_continue(request.headers())) else {
-        return (request.map(|body| DeferredBody::new(body, None)), None);
+        return (request.map(|body| DeferredBody::new(body, None, request_log)), None);
     };
     let shared = Arc::new(Mutex::new(SharedState { state: ContinueState::Waiting, waker: None }));
     let wait = ContinueWait { shared: Arc::clone(&shared), timeout, sleep: None };
-    let mut request = request.map(|body| DeferredBody::new(body, Some(wait)));
+    let mut request = request.map(|body| DeferredBody::new(body, Some(wait), request_log));
     let continued = Arc::clone(&shared);
     ext::on_informational(&mut request, move |response| {
         if response.status() == StatusCode::CONTINUE {
@@ -156,8 +162,9 @@ impl<B> DeferredBody<B> {
         Self(None)
     }
 
-    fn new(body: B, wait: Option<ContinueWait>) -> Self {
-        Self(Some(Box::new(DeferredBodyInner { body, wait, upload: None })))
+    fn new(body: B, wait: Option<ContinueWait>, request_log: &RequestLog) -> Self {
+        let request_log = request_log.clone();
+        Self(Some(Box::new(DeferredBodyInner { body, wait, upload: None, request_log, progress: None })))
     }
 
     /// Has `mark` tell the connection of the body when it is sent. An empty body needs none.
@@ -172,14 +179,25 @@ impl<B> DeferredBody<B> {
     }
 }
 
+impl<B: Body> DeferredBodyInner<B> {
+    /// Returns a piece of the body that tells the clock when the endpoint takes it.
+    fn piece(&mut self, bytes: Bytes) -> UploadPiece {
+        let is_small = bytes.len() <= MAX_SMALL_BODY && self.body.is_end_stream();
+        if self.progress.is_none() && !is_small {
+            self.progress = Some(Arc::new(UploadProgress::new(&self.request_log)));
+        }
+        UploadPiece::new(bytes, self.progress.clone())
+    }
+}
+
 impl Body for DeferredBody<ReplayBody<RequestBody>> {
-    type Data = Bytes;
+    type Data = UploadPiece;
     type Error = BoxError;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+    ) -> Poll<Option<Result<Frame<UploadPiece>, BoxError>>> {
         let Some(inner) = &mut self.0 else {
             return Poll::Ready(None);
         };
@@ -197,7 +215,8 @@ impl Body for DeferredBody<ReplayBody<RequestBody>> {
                 upload.start();
             }
         }
-        Pin::new(&mut inner.body).poll_frame(cx)
+        let frame = ready!(Pin::new(&mut inner.body).poll_frame(cx));
+        Poll::Ready(frame.map(|frame| frame.map(|frame| frame.map_data(|bytes| inner.piece(bytes)))))
     }
 
     fn is_end_stream(&self) -> bool {
@@ -208,6 +227,9 @@ impl Body for DeferredBody<ReplayBody<RequestBody>> {
         self.0.as_ref().map_or(SizeHint::with_exact(0), |inner| inner.body.size_hint())
     }
 }
+
+/// The most bytes of a body of one frame whose progress does not count. An endpoint that is well takes them at once.
+const MAX_SMALL_BODY: usize = 16 * 1024;
 
 /// The attempt ended before the upstream sent `100 Continue`.
 #[derive(Debug, thiserror::Error)]

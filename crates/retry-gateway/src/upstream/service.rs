@@ -115,7 +115,7 @@ impl AttemptService {
         request: Request<ReplayBody<RequestBody>>,
     ) -> (EndpointRequest, Option<ContinueHandle>) {
         let continue_timeout = self.wishes.expects_continue.then(|| self.settings.continue_timeout());
-        expect_continue::defer_body(request, continue_timeout)
+        expect_continue::defer_body(request, continue_timeout, &self.request_log)
     }
 
     /// Starts an attempt.

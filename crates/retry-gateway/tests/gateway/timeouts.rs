@@ -9,6 +9,7 @@ mod idle;
 mod late_uploads;
 mod responses;
 mod slow_readers;
+mod slow_upstreams;
 mod streams;
 mod tunnels;
 mod uploads;
