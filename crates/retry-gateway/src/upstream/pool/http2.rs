@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use http::{HeaderMap, Method, StatusCode};
 use tokio::sync::oneshot;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until};
 use tower_http_retry::failure::ClassifiedError;
 
 use self::connection::Http2Connection;
@@ -133,9 +133,19 @@ impl Http2Pool {
         }
     }
 
-    /// Opens a connection. It is a task of its own, so that it survives the request that asked for it.
+    /// Opens a connection. It is a task of its own, so that it survives the request that asked for it. After a connection
+    /// that is of no use, it looks again for requests that wait: no stream need end, and no request arrive, to wake them.
     async fn open(self: Arc<Self>) {
-        let opened = self.connector.connect(|socket| connection::handshake(&self.config, socket)).await;
+        self.add(self.connector.connect(|socket| connection::handshake(&self.config, socket)).await);
+        let next_opening = lock(&self.state).next_opening;
+        if let Some(at) = next_opening {
+            sleep_until(at).await;
+            self.serve_waiters();
+        }
+    }
+
+    /// Adds a connection, and serves the requests that wait.
+    fn add(self: &Arc<Self>, opened: Result<Http2Connection, ClassifiedError>) {
         let mut state = lock(&self.state);
         state.is_opening = false;
         let failed = match opened {
@@ -145,7 +155,7 @@ impl Http2Pool {
                 state.connections.push(Arc::new(connection));
                 if !state.is_swept {
                     state.is_swept = true;
-                    sweep::start(&self, Instant::now() + self.config.pool_idle_timeout);
+                    sweep::start(self, Instant::now() + self.config.pool_idle_timeout);
                 }
                 None
             }
