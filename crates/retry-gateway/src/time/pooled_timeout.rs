@@ -4,10 +4,14 @@
 //! costs more than the rest of a request's timeout. The next request takes such a timer over while it is
 //! still registered. That timer fires too early for its new deadline, and is only then reset: once per
 //! timeout's length, and not once per request.
+//!
+//! A process that was stopped, as a virtual machine is that moves to another host, finds its timers late and the bytes that came
+//! meanwhile unread. A late timeout passes only after they could be read.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use tokio::time::{Instant, Sleep};
 
@@ -22,6 +26,8 @@ pub(crate) struct TimerPool(Arc<Mutex<Vec<Pin<Box<Sleep>>>>>);
 pub(crate) struct PooledTimeout {
     pool: TimerPool,
     deadline: Instant,
+    /// The time at which the timeout passes instead, if its timer fired too late.
+    late_end: Option<Instant>,
     /// The timer is `None` until the first poll.
     timer: Option<Pin<Box<Sleep>>>,
 }
@@ -29,7 +35,7 @@ pub(crate) struct PooledTimeout {
 impl TimerPool {
     /// Creates a timeout that passes at `deadline`.
     pub(crate) fn sleep_until(&self, deadline: Instant) -> PooledTimeout {
-        PooledTimeout { pool: self.clone(), deadline, timer: None }
+        PooledTimeout { pool: self.clone(), deadline, late_end: None, timer: None }
     }
 
     /// Returns the output of `future`, or `None` if `deadline` passes first.
@@ -58,7 +64,7 @@ impl PooledTimeout {
         if !Arc::ptr_eq(&self.pool.0, &pool.0) {
             *self = pool.sleep_until(deadline);
         }
-        self.deadline = deadline;
+        (self.deadline, self.late_end) = (deadline, None);
     }
 }
 
@@ -66,20 +72,26 @@ impl Future for PooledTimeout {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let Self { pool, deadline, timer } = &mut *self;
+        let Self { pool, deadline, late_end, timer } = &mut *self;
+        let mut end = late_end.unwrap_or(*deadline);
         let timer = timer.get_or_insert_with(|| {
             let reused = pool.timers().pop();
-            reused.unwrap_or_else(|| Box::pin(tokio::time::sleep_until(*deadline)))
+            reused.unwrap_or_else(|| Box::pin(tokio::time::sleep_until(end)))
         });
-        if timer.deadline() > *deadline {
-            timer.as_mut().reset(*deadline);
+        if timer.deadline() > end {
+            timer.as_mut().reset(end);
         }
         loop {
             ready!(timer.as_mut().poll(cx));
-            if timer.deadline() >= *deadline {
-                return Poll::Ready(());
+            if timer.deadline() >= end {
+                let now = Instant::now();
+                if late_end.is_some() || now < end + LATENESS {
+                    return Poll::Ready(());
+                }
+                end = now + LATE_EXTENSION;
+                *late_end = Some(end);
             }
-            timer.as_mut().reset(*deadline);
+            timer.as_mut().reset(end);
         }
     }
 }
@@ -94,6 +106,10 @@ impl Drop for PooledTimeout {
     }
 }
 
+/// The least time by which a timer is late only if the process was stopped, or has far too much to do.
+const LATENESS: Duration = Duration::from_millis(250);
+/// The time for which a late timeout waits for what is unread.
+const LATE_EXTENSION: Duration = Duration::from_millis(100);
 /// The largest number of timers in a pool. Each of them takes about a hundred bytes.
 const MAX_POOLED_TIMERS: usize = 1_024;
 
@@ -137,6 +153,22 @@ mod tests {
         check(&[50], 100);
         check(&[5_000], 100);
         check(&[50, 60, 5_000], 100);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_timeout_whose_timer_is_late_waits_a_moment_longer() {
+        let pool = TimerPool::default();
+        let mut timeout = pool.sleep_until(Instant::now() + Duration::from_millis(100));
+        assert!(poll_once(&mut timeout).await.is_pending());
+        tokio::time::advance(Duration::from_millis(100) + LATENESS).await;
+        assert!(poll_once(&mut timeout).await.is_pending());
+        let since = Instant::now();
+        (&mut timeout).await;
+        assert!((LATE_EXTENSION..LATE_EXTENSION * 2).contains(&since.elapsed()));
+        // A new deadline may be late again.
+        timeout.reset(&pool, Instant::now() + Duration::from_millis(100));
+        tokio::time::advance(Duration::from_millis(100) + LATENESS).await;
+        assert!(poll_once(&mut timeout).await.is_pending());
     }
 
     #[tokio::test(start_paused = true)]

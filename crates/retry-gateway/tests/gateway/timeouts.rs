@@ -7,6 +7,7 @@ use crate::process::Gateway;
 
 mod idle;
 mod late_uploads;
+mod pauses;
 mod responses;
 mod slow_readers;
 mod slow_upstreams;
