@@ -1,5 +1,6 @@
 //! The admin listener: metrics, health, status and the dashboard, for operators.
 
+use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -12,9 +13,9 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
 
 use crate::connection::descriptors::DESCRIPTORS;
-use crate::connection::limit::ConcurrencyLimit;
 use crate::lifecycle::current::RuntimeState;
 use crate::server::dashboard;
 use crate::server::listener::{after_failed_accept, listen};
@@ -34,7 +35,7 @@ impl Admin {
 
     /// Serves requests for as long as the future is polled.
     pub(crate) async fn run(self, state: Arc<RuntimeState>) {
-        let limit = ConcurrencyLimit::default();
+        let mut connections = VecDeque::<JoinHandle<()>>::new();
         loop {
             let socket = match self.0.accept().await {
                 Ok((socket, _)) => socket,
@@ -43,9 +44,15 @@ impl Admin {
                     continue;
                 }
             };
-            // Operators get a part of the reserve, which clients cannot take from them. A connection over the limit
-            // is closed.
-            let Some(permit) = limit.try_acquire(DESCRIPTORS.quarter_of_reserve()) else { continue };
+            connections.retain(|connection| !connection.is_finished());
+            // Operators get a part of the reserve, which clients cannot take from them. Beyond it the oldest connection
+            // makes room. It is most likely idle, because each request is answered at once.
+            if connections.len() >= DESCRIPTORS.quarter_of_reserve()
+                && let Some(oldest) = connections.pop_front()
+            {
+                oldest.abort();
+                let _ = oldest.await;
+            }
             let state = Arc::clone(&state);
             let service = service_fn(move |request: Request<Incoming>| {
                 let response = respond(&state, request.method(), request.uri().path());
@@ -54,11 +61,10 @@ impl Admin {
             let mut builder = http1::Builder::new();
             builder.timer(TokioTimer::new());
             let connection = builder.serve_connection(TokioIo::new(socket), service);
-            tokio::spawn(async move {
+            connections.push_back(tokio::spawn(async move {
                 // An operator that closes its connection also causes an error here.
                 let _ = connection.await;
-                drop(permit);
-            });
+            }));
         }
     }
 }

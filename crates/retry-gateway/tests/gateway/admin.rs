@@ -1,5 +1,6 @@
 //! What operators are told.
 
+use std::net::TcpStream;
 use std::time::Duration;
 
 use crate::client::call;
@@ -82,4 +83,14 @@ fn a_request_that_failed_is_told_of_with_and_without_a_response() {
         check_told(&Upstream::answering(acts).url(), counts, words);
     }
     check_told(&nobody(), [0.0, 1.0], [Some("never-sent"), Some("max-attempts")]);
+}
+
+/// A check of the process's health that found no room would restart it.
+#[test]
+fn connections_that_ask_nothing_shut_out_no_operator() {
+    let gateway = Gateway::before(&nobody(), &["--admin", "127.0.0.1:0"]);
+    let address = gateway.admin.expect("it was asked for");
+    let silent: Vec<_> = (0..300).map(|_| TcpStream::connect(address).unwrap()).collect();
+    assert_eq!(call(address, "GET /healthz", &[], "").status, 200);
+    drop(silent);
 }
