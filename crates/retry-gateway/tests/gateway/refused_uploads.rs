@@ -71,8 +71,9 @@ fn an_upload_that_was_read_lingers_for_nothing() {
     let gateway = gateway(&[upstream.url()], "", "", "");
     let mut socket = TcpStream::connect(gateway.address).unwrap();
     socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-    for line in ["PUT / HTTP/1.1\r\ncontent-length: 5", "POST / HTTP/1.1\r\ntransfer-encoding: chunked"] {
-        let body = if line.ends_with("chunked") { "5\r\nhello\r\n0\r\n\r\n" } else { "hello" };
+    let chunked = "POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\nx-reads: chunks";
+    for line in ["PUT / HTTP/1.1\r\ncontent-length: 5", chunked] {
+        let body = if line == chunked { "5\r\nhello\r\n0\r\n\r\n" } else { "hello" };
         socket.write_all(format!("{line}\r\nhost: a\r\n\r\n{body}").as_bytes()).unwrap();
         let mut bytes = vec![0; 4_096];
         let read = socket.read(&mut bytes).unwrap();
