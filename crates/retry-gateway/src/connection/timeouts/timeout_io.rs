@@ -33,6 +33,8 @@ pub(crate) struct TimeoutIo<I> {
     read_timeout: PooledTimeout,
     /// Set if `read_timeout` was last set to a header timeout.
     is_header_timer: bool,
+    /// The timeout of an upload of which nobody reads the rest, once its response has ended.
+    rest_timeout: Option<PooledTimeout>,
     /// The write timeout, while the client reads nothing.
     write_timeout: Option<PooledTimeout>,
     /// Set while a read waits for bytes. The socket then wakes the connection for them, and for their end.
@@ -79,6 +81,7 @@ impl<I> TimeoutIo<I> {
             phase: HeaderPhase::First,
             read_timeout,
             is_header_timer: true,
+            rest_timeout: None,
             write_timeout: None,
             is_reading: false,
             answered: 0,
@@ -90,6 +93,7 @@ impl<I> TimeoutIo<I> {
 
     fn on_read(&mut self, bytes: &[u8]) {
         self.peer.note_read();
+        self.rest_timeout = None;
         if let ConnectionProtocol::Unknown(matched) = self.protocol {
             let expected = &HTTP2_PREFACE[matched..HTTP2_PREFACE.len().min(matched + bytes.len())];
             self.protocol = match bytes.starts_with(expected) {
@@ -182,8 +186,11 @@ impl<I: ClientSocket> TimeoutIo<I> {
     /// Watches a client of HTTP/1.1 that waits for its response, while hyper reads nothing from it.
     fn watch_peer(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
         let is_http1 = matches!(self.protocol, ConnectionProtocol::Http1);
-        if self.is_reading || !is_http1 || !self.timeouts.has_active_request() {
+        if self.is_reading || !is_http1 {
             return Ok(());
+        }
+        if !self.timeouts.has_active_request() {
+            return self.watch_rest(cx);
         }
         // hyper reads on where the client cannot half close, once the body is read.
         if !self.io.is_half_closable() && !self.timeouts.has_unread_body() {
@@ -199,6 +206,20 @@ impl<I: ClientSocket> TimeoutIo<I> {
             self.peer.set_first_byte_sent();
         }
         Ok(())
+    }
+
+    /// Fails once the rest of an upload has waited for the idle timeout. Its endpoint has answered and takes no more of it, so
+    /// the client's next request would wait for ever.
+    fn watch_rest(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+        let Self { timeouts, rest_timeout, .. } = self;
+        if !timeouts.has_unread_body() {
+            return Ok(());
+        }
+        let new = || timeouts.pools.idle.sleep_until(Instant::now() + timeouts.idle_timeout);
+        match Pin::new(rest_timeout.get_or_insert_with(new)).poll(cx) {
+            Poll::Ready(()) => Err(io::ErrorKind::TimedOut.into()),
+            Poll::Pending => Ok(()),
+        }
     }
 
     /// Writes, but for the first byte of a response, which the client may have already.

@@ -5,7 +5,9 @@ use std::io::{Read, Write};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use testkit::raw_http2::{DATA, DEFAULT_WINDOW, HEADERS};
+use testkit::raw_http2::{
+    DATA, DEFAULT_WINDOW, END_HEADERS, END_STREAM, Frames, HEADERS, RawHttp2Server, StreamDeed,
+};
 
 use super::{check_took, gateway};
 use crate::client::open;
@@ -82,4 +84,23 @@ fn an_upload_that_outlasts_its_response_is_bounded_again() {
     socket.write_all(b"5\r\nhello\r\n").unwrap();
     assert_eq!(upstream.wait_ends(2).len(), 2);
     check_took(began, 0, 5_000);
+}
+
+/// The upstream has answered in full, and takes no more of the body: the client's next request would wait for ever.
+#[test]
+fn an_upload_that_nobody_takes_after_its_response_ends_with_its_connection() {
+    // `:status: 200` is entry 8 of the static table (RFC 7541 appendix A).
+    const ANSWER: Frames = &[(HEADERS, END_STREAM | END_HEADERS, &[0x88])];
+    let upstream = RawHttp2Server::start_blocking(DEFAULT_WINDOW, vec![StreamDeed::Send(ANSWER)]);
+    let gateway = gateway(&upstream.url(), "idle_timeout = \"500ms\"", "protocol = \"http2\"", "", "");
+    let headers = ["content-length: 10000000", "connection: keep-alive"];
+    let mut socket = open(gateway.address, "POST /", &headers, "");
+    let mut writer = socket.try_clone().unwrap();
+    let began = Instant::now();
+    let upload = thread::spawn(move || writer.write_all(&vec![b'x'; 10_000_000]));
+    let mut bytes = Vec::new();
+    let _ = socket.read_to_end(&mut bytes);
+    check_took(began, 400, 5_000);
+    assert!(bytes.starts_with(b"HTTP/1.1 200"), "{:?}", String::from_utf8_lossy(&bytes));
+    assert!(upload.join().unwrap().is_err());
 }
