@@ -32,6 +32,7 @@ mod seam;
 mod settings;
 mod share;
 mod stop;
+mod suspects;
 #[cfg(test)]
 mod tests;
 mod ticket;

@@ -183,6 +183,9 @@ pub(super) const ALL_CANDIDATES: u32 = 5;
 pub(super) const MOST_PROBED: u32 = 4;
 /// The requests at fault after which a claim is dropped, if they are half of the refused ones since (poison).
 pub(super) const ENOUGH_FAULTS: u8 = 3;
+/// The weight of refusals again above which a fleet drops a limit that has served none of the requests that it refused. By
+/// chance that happens once in fifty times.
+pub(super) const FAULTY: f64 = 4.0;
 /// The least share of refusals that is taken to be there whatever the load after that.
 pub(super) const LEAST_FAULTY: f64 = 0.02;
 /// The amount by which each request at fault raises the base share, and the share up to which it does (poison).

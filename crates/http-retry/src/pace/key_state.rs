@@ -205,6 +205,11 @@ impl KeyState {
         1.0
     }
 
+    #[cfg(not(feature = "fleet"))]
+    fn is_limit_of_all(&self) -> bool {
+        false
+    }
+
     fn next_acquitted(&mut self, now: Duration) -> Option<(u64, Option<u32>)> {
         let (patience, traffic) = (self.refusal_time.patience(), self.traffic.present_mut()?);
         traffic.in_flight.next_acquitted(patience, now)

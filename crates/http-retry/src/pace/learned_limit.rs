@@ -43,6 +43,8 @@ pub(super) struct LearnedLimit {
     is_search: bool,
     /// `true` if the search doubles its rate each second round only, because the burst is known already.
     is_careful: bool,
+    /// `true` once a request was served that this limit had refused.
+    has_acquitted: bool,
     /// The test of the claim, once the rate is known.
     pub(super) test: Option<ClaimTest>,
 }
@@ -66,6 +68,7 @@ impl LearnedLimit {
             confirmed: 0,
             is_search: false,
             is_careful: false,
+            has_acquitted: false,
             test: None,
         }
     }
@@ -82,6 +85,16 @@ impl LearnedLimit {
 
     pub(super) fn is_search(&self) -> bool {
         self.is_search
+    }
+
+    /// Notes that a request was served that this limit had refused, so that its refusal was not its own fault.
+    pub(super) fn acquitted(&mut self) {
+        self.has_acquitted = true;
+    }
+
+    /// Returns whether such a request was served.
+    pub(super) fn has_acquitted(&self) -> bool {
+        self.has_acquitted
     }
 
     pub(super) fn rate(&self) -> f64 {

@@ -86,9 +86,9 @@ impl Share {
         self.base = self.base.max(share).min(MAX_BASE);
     }
 
-    /// Takes back a refusal that was the fault of its request. There may be more such requests.
-    pub(super) fn retract(&mut self) {
-        self.sum = (self.sum - (self.limit_share() / self.base).ln()).max(0.0);
+    /// Takes back so many refusals that were the fault of their request. There may be more such requests.
+    pub(super) fn retract(&mut self, refusals: u32) {
+        self.sum = (self.sum - f64::from(refusals) * (self.limit_share() / self.base).ln()).max(0.0);
         self.base = self.base.max((self.base + FAULT).min(MOST_FAULTS));
     }
 

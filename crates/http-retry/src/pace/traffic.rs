@@ -10,6 +10,7 @@ use super::key_state::SentCall;
 use super::lazy_box::{AtRest, LazyBox};
 use super::nanos::Nanos;
 use super::quota::Quotas;
+use super::suspects::Suspects;
 use super::wait_queue::WaitQueue;
 
 /// The part of a key's state that has memory only while requests wait or are in flight, or while a quota is known.
@@ -22,6 +23,7 @@ pub(super) struct Traffic {
     pub(super) reserved_from: u64,
     /// The requests that are refused for a reason of their own.
     pub(super) at_fault: VecDeque<u64>,
+    pub(super) suspects: Suspects,
     /// The time from which the next slot is offered, until it is taken.
     pub(super) offered: Option<Nanos>,
     /// The group of the key, while late requests of it may be in flight.
@@ -54,6 +56,7 @@ impl LazyBox<Traffic> {
     pub(super) fn release_rested(&mut self, now: Duration) {
         if let Some(traffic) = self.present_mut() {
             traffic.quotas.forget(now);
+            traffic.suspects.clear();
         }
         self.release_parts();
     }
@@ -66,6 +69,7 @@ impl AtRest for Traffic {
         quotas: Quotas::new(),
         reserved_from: 0,
         at_fault: VecDeque::new(),
+        suspects: Suspects::NONE,
         offered: None,
         late: None,
     };
@@ -75,6 +79,7 @@ impl AtRest for Traffic {
             && self.in_flight.is_empty()
             && self.quotas.is_at_rest()
             && self.at_fault.is_empty()
+            && self.suspects.is_empty()
             && self.offered.is_none()
             && self.late.is_none()
     }

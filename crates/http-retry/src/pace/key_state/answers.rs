@@ -4,7 +4,9 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use super::{Context, KeyState, Previous, SentCall};
 use crate::pace::Settlement;
-use crate::pace::constants::{MAX_AT_FAULT, MOST_REFUSED, MOST_TRIALS, PROBES_WITHOUT_HINT};
+use crate::pace::constants::{
+    ENOUGH_FAULTS, FAULTY, LEAST_FAULTY, MAX_AT_FAULT, MOST_REFUSED, MOST_TRIALS, PROBES_WITHOUT_HINT,
+};
 use crate::pace::evidence::{Announced, Evidence, Refusal, Scope, Unit};
 use crate::pace::in_flight::InFlight;
 use crate::pace::quota::Source;
@@ -63,6 +65,11 @@ impl KeyState {
 
     fn served(&mut self, call: &SentCall, is_news: bool, context: Context<'_>) {
         self.by_attempt.served(call.attempts);
+        if call.attempts > 0
+            && self.traffic.present_mut().is_some_and(|traffic| traffic.suspects.served(call.first))
+        {
+            self.control.acquitted();
+        }
         self.refusal_time.served_after(context.now.saturating_sub(call.sent_at));
         if is_news {
             self.pass(call.ordinal, context);
@@ -119,6 +126,7 @@ impl KeyState {
             return false;
         }
         let is_trial = call.attempts < MOST_TRIALS && self.is_trial(&refused);
+        self.suspect(call, context);
         self.control.refused(&refused, &moment);
         is_trial
     }
@@ -160,15 +168,33 @@ impl KeyState {
                 self.traffic.at_fault.pop_front();
             }
             self.traffic.at_fault.push_back(call.first);
-            self.found_fault(context);
+            self.found_fault(call.attempts, context);
         }
         is_beside_served
     }
 
-    /// Takes back what the first refusal of a request at fault had meant for the others.
-    fn found_fault(&mut self, context: Context<'_>) {
+    /// Notes whom the limit refused. The claim of one is dropped if it refuses requests again while others are served, and has
+    /// served none that it refused.
+    fn suspect(&mut self, call: &SentCall, context: Context<'_>) {
+        let suspects = &mut self.traffic.suspects;
+        suspects.refused(call.first, call.ordinal, context.entry.refused.load(Relaxed));
+        let (once, again) = (suspects.once(), suspects.again());
+        let is_in_doubt = self.control.limit().is_some_and(|limit| !limit.has_acquitted());
+        if !is_in_doubt || again < u32::from(ENOUGH_FAULTS) || (again as usize) < once {
+            return;
+        }
+        // A limit refuses a request again as often as it refuses any, so what all members obey is not dropped where that is often.
+        let weight = f64::from(again) * self.control.short_share().clamp(LEAST_FAULTY, 1.0).recip().ln();
+        if !self.is_limit_of_all() || weight > FAULTY {
+            self.control.drop_faulty(&self.moment(context));
+            self.traffic.suspects.clear();
+        }
+    }
+
+    /// Takes back what the refusals of a request at fault had meant for the others.
+    fn found_fault(&mut self, refusals: u32, context: Context<'_>) {
         let moment = self.moment(context);
-        self.control.found_fault(&moment);
+        self.control.found_fault(refusals, &moment);
         if self.at_a_time.found_fault() {
             self.control.dropped(self.control.long_share(), &moment);
         }

@@ -26,8 +26,22 @@ impl KeyState {
             served: settled.saturating_sub(refused.into()),
             stopped_until: self.control.stop_ref().map(Stop::until),
             is_reachable: seam.is_reachable(),
-            is_searching: self.control.limit().is_some_and(LearnedLimit::is_search),
+            is_searching: self.is_searching(),
         })
+    }
+
+    /// Returns whether the key has a limit that the others do not hear of yet: its rate is not known, or its refusals may be the
+    /// fault of the refused requests.
+    fn is_searching(&self) -> bool {
+        let is_doubtful = |limit: &LearnedLimit| {
+            !self.is_limit_of_all() && !limit.has_acquitted() && self.traffic.suspects.once() < CROWD
+        };
+        self.control.limit().is_some_and(|limit| limit.is_search() || is_doubtful(limit))
+    }
+
+    /// Returns whether the fleet knows the limit.
+    pub(super) fn is_limit_of_all(&self) -> bool {
+        self.lease.as_ref().is_some_and(|lease| lease.own_rate > 0.0)
     }
 
     /// Returns whether the store may know the key.
@@ -48,7 +62,7 @@ impl KeyState {
             self.lease = None;
             return None;
         }
-        let is_searching = self.control.limit().is_some_and(LearnedLimit::is_search);
+        let is_searching = self.is_searching();
         let limit = self.control.limit().filter(|_| !is_searching);
         let limit = limit.map(|limit| (limit.rate(), limit.burst()));
         let until = self.control.stop_ref().map(Stop::until);
@@ -286,6 +300,8 @@ fn count_probe(context: Context<'_>, was_probing: bool, counter: fn(&Counts) -> 
     }
 }
 
+/// The requests that were refused once after which a limit is told to all, although it has served none of them yet.
+const CROWD: usize = 4;
 /// Times of the store are whole microseconds, so two that are nearer are the same.
 const INSTANT: Duration = Duration::from_millis(1);
 /// The part of the burst that goes at once after a probe.

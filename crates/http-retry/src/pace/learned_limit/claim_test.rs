@@ -17,25 +17,43 @@ pub(in crate::pace) struct ClaimTest {
     pub(in crate::pace) falls: u8,
     /// The sum of log likelihood ratios of how soon a cut follows the one before.
     pub(in crate::pace) soon: f64,
-    /// The refusals since the claim, and the requests that were found to be at fault since. Both are halved now and then.
+    /// The sends until the claim.
+    sends: u64,
+    /// The requests that were refused since the claim, and those that were found to be at fault since. Both are halved now and
+    /// then.
     all_refused: u8,
     faults: u8,
 }
 
 impl ClaimTest {
-    pub(in crate::pace) fn new(rate: f64) -> Self {
-        let (share, soon, has_fallen) = (0.0, 0.0, false);
-        Self { rate, share, soon, answers: 0, refused: 0, falls: 0, has_fallen, all_refused: 0, faults: 0 }
+    /// Creates the test of a claim that was made after so many sends.
+    pub(in crate::pace) fn new(rate: f64, sends: u64) -> Self {
+        Self {
+            rate,
+            share: 0.0,
+            answers: 0,
+            refused: 0,
+            has_fallen: false,
+            falls: 0,
+            soon: 0.0,
+            sends,
+            all_refused: 0,
+            faults: 0,
+        }
     }
 
     /// Begins to count anew from a rate.
     pub(in crate::pace) fn begin(&mut self, rate: f64) {
-        let Self { falls, soon, all_refused, faults, .. } = *self;
-        *self = Self { falls, soon, all_refused, faults, ..Self::new(rate) };
+        let Self { falls, soon, sends, all_refused, faults, .. } = *self;
+        *self = Self { falls, soon, all_refused, faults, ..Self::new(rate, sends) };
     }
 
-    /// Counts a refusal, of whatever request.
-    pub(in crate::pace) fn count_refused(&mut self) {
+    /// Counts a refusal. `previous` is the attempt of the same request before: a request counts once, however often it is
+    /// refused, because it is at fault once.
+    pub(in crate::pace) fn count_refused(&mut self, previous: Option<u64>) {
+        if previous.is_some_and(|previous| previous >= self.sends) {
+            return;
+        }
         if self.all_refused == u8::MAX {
             (self.all_refused, self.faults) = (self.all_refused / 2, self.faults / 2);
         }

@@ -48,15 +48,25 @@ impl RateController {
         self.judge(moment);
     }
 
-    /// Takes back the refusal of a request that was found to be at fault, and ends the claim if it came of such refusals.
-    pub(in crate::pace) fn found_fault(&mut self, moment: &Moment) {
+    /// Takes back so many refusals of a request that was found to be at fault, and ends the claim if it came of such refusals.
+    pub(in crate::pace) fn found_fault(&mut self, refusals: u32, moment: &Moment) {
         let Some(limit) = &mut self.limit else {
-            return self.share.retract();
+            return self.share.retract(refusals);
         };
         // At a limit that is known, requests are refused twice for no fault of their own.
         if limit.test.as_mut().is_some_and(ClaimTest::found_fault) {
-            self.drop_claim(self.share.long().clamp(LEAST_FAULTY, MOST_NOISE), moment);
+            self.drop_faulty(moment);
         }
+    }
+
+    /// Drops the claim, because it came of the refusals of requests at fault.
+    pub(in crate::pace) fn drop_faulty(&mut self, moment: &Moment) {
+        #[cfg(feature = "fleet")]
+        {
+            // Requests that a limit of all has refused are served later.
+            self.has_dropped = self.limit.as_ref().is_some_and(|limit| !limit.has_acquitted());
+        }
+        self.drop_claim(self.share.long().clamp(LEAST_FAULTY, MOST_NOISE), moment);
     }
 
     /// Ends the claim if the rate fell, and the refusals did not get rarer.

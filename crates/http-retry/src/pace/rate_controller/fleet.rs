@@ -46,7 +46,7 @@ impl RateController {
             self.recent.late_before = now.into();
         }
         limit.hear(rate, burst, is_cut, now);
-        limit.test.get_or_insert_with(|| ClaimTest::new(rate / moment.part));
+        limit.test.get_or_insert_with(|| ClaimTest::new(rate / moment.part, moment.sends));
         self.burst = burst as f32;
         self.paced_at = self.paced_at.min(now.into());
     }

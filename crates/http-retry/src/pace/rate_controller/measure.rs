@@ -88,7 +88,8 @@ impl RateController {
         if let Some(limit) = &mut self.limit {
             self.paced_at = self.paced_at.min(now.into());
             limit.exhausted(now, 0.0, now);
-            limit.test = (!limit.is_search()).then(|| ClaimTest::new(limit.rate() / moment.part));
+            limit.test =
+                (!limit.is_search()).then(|| ClaimTest::new(limit.rate() / moment.part, moment.sends));
             self.share.begin();
             // A few go first, because a window that is used up serves nobody until it ends.
             self.opening = limit.is_search().then(|| Opening::new(TRIED, Some(now), now).into());

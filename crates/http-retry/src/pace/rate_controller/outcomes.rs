@@ -79,6 +79,13 @@ impl RateController {
         }
     }
 
+    /// Records that a request was served that had been refused.
+    pub(in crate::pace) fn acquitted(&mut self) {
+        if let Some(limit) = &mut self.limit {
+            limit.acquitted();
+        }
+    }
+
     /// Records a refusal that concerns its own request only.
     pub(in crate::pace) fn refused_for_itself(&mut self) {
         if let Some(recent) = self.recent.present_mut() {
@@ -146,7 +153,7 @@ impl RateController {
         if let Some(test) = test.filter(|_| !refused.is_server && !is_late) {
             test.answers = test.answers.saturating_add(1);
             test.refused = test.refused.saturating_add(1);
-            test.count_refused();
+            test.count_refused(refused.previous);
         }
         if let Some(Settling { from, at, .. }) = self.settling.as_deref_mut() {
             // More of the crowd may come.

@@ -34,12 +34,12 @@ fn a_key_is_free_after_a_claim_was_dropped_if_no_request_waits() {
 /// Returns whether a claim is left after so many refusals, of which three were of requests at fault.
 fn is_left_after_faults(all_refused: u32) -> bool {
     let mut control = RateController::new(false, Duration::ZERO);
-    let mut test = ClaimTest::new(50.0);
-    (0..all_refused).for_each(|_| test.count_refused());
+    let mut test = ClaimTest::new(50.0, 0);
+    (0..all_refused).for_each(|_| test.count_refused(None));
     let mut limit = LearnedLimit::new(50.0, 5.0, Duration::ZERO);
     limit.test = Some(test);
     control.limit = Some(limit.into());
-    (0..3).for_each(|_| control.found_fault(&moment(0, 0)));
+    (0..3).for_each(|_| control.found_fault(1, &moment(0, 0)));
     control.limit.is_some()
 }
 

@@ -1,5 +1,6 @@
 //! Members of a fleet spend a limit like one, and what happens when the store, a member or the server fails.
 
+mod at_fault;
 mod failures;
 mod members;
 mod world;

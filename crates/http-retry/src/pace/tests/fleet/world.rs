@@ -28,6 +28,8 @@ struct Caller {
     until: Duration,
     flag: Arc<Flag>,
     attempts: u32,
+    /// The server refuses this request whatever the load, without a hint.
+    is_bad: bool,
 }
 
 /// A call in flight, whose answer comes at a time.
@@ -65,6 +67,9 @@ pub(super) struct World {
     pub(super) server: Bucket,
     pub(super) now: Duration,
     flight: VecDeque<Call>,
+    /// The attempts of a request that is always refused, and a number that its backoff depends on.
+    pub(super) attempts_of_bad: u32,
+    pub(super) salt: u64,
 }
 
 const TICK: Duration = Duration::from_millis(1);
@@ -87,7 +92,15 @@ impl World {
             calls: 0,
             refused: 0,
         };
-        let mut world = Self { memory, members: Vec::new(), server, now: START, flight: VecDeque::new() };
+        let mut world = Self {
+            memory,
+            members: Vec::new(),
+            server,
+            now: START,
+            flight: VecDeque::new(),
+            salt: 0,
+            attempts_of_bad: 9,
+        };
         (0..members).for_each(|_| world.join(shares));
         world
     }
@@ -134,10 +147,19 @@ impl World {
 
     /// A request of a caller comes to a member.
     pub(super) fn arrive(&mut self, member: usize) {
+        self.call(member, false);
+    }
+
+    /// A request comes to a member that the server always refuses.
+    pub(super) fn arrive_bad(&mut self, member: usize) {
+        self.call(member, true);
+    }
+
+    fn call(&mut self, member: usize, is_bad: bool) {
         let member = &mut self.members[member];
         let flag = Flag::new().0;
         let (ticket, now) = (ticket(&member.pace, "key", ""), self.now);
-        member.waiting.push(Caller { ticket, arrived: now, until: now, flag, attempts: 0 });
+        member.waiting.push(Caller { ticket, arrived: now, until: now, flag, attempts: 0, is_bad });
     }
 
     /// Lets requests come at a rate, to the members by turns, for some time.
@@ -183,6 +205,11 @@ impl World {
 
     pub(super) fn waiting(&self) -> usize {
         self.members.iter().filter(|member| !member.is_dead).map(|member| member.waiting.len()).sum()
+    }
+
+    /// Returns the number of requests that wait, but for those that are always refused.
+    pub(super) fn good_waiting(&self) -> usize {
+        self.members.iter().flat_map(|member| &member.waiting).filter(|caller| !caller.is_bad).count()
     }
 
     /// Returns the number of requests to the store.
@@ -238,8 +265,8 @@ impl World {
                 continue;
             }
             let member = &mut self.members[index];
-            let head = response(call.status, (call.status != 200).then_some(1));
             let mut caller = call.caller;
+            let head = response(call.status, (call.status != 200 && !caller.is_bad).then_some(1));
             let settlement = settle(&member.pace, call.permit, &head, now);
             if call.status == 200 {
                 member.served.push(Served { at: now, took: now - caller.arrived });
@@ -247,6 +274,17 @@ impl World {
             }
             member.refused += 1;
             caller.attempts += u32::from(!settlement.is_uncounted);
+            if caller.is_bad {
+                if caller.attempts < self.attempts_of_bad {
+                    let window =
+                        ms(500).saturating_mul(1 << caller.attempts.saturating_sub(1).min(8)).min(secs(10));
+                    let part = (member.refused + self.salt * 7919).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 54;
+                    caller.ticket.not_before(now + window.mul_f64(part as f64 / 1_024.0));
+                    caller.until = now;
+                    member.waiting.push(caller);
+                }
+                continue;
+            }
             // The hint is rounded up to whole seconds, and the session spreads behind it.
             let spread = ms(37 * (u64::from(caller.attempts) * 7 + member.refused) % 250);
             caller.ticket.not_before(now + secs(1) + spread);
@@ -281,7 +319,7 @@ impl World {
                 match member.pace.poll(&mut caller.ticket, now, Some(&waker)) {
                     Admission::Go(permit) => {
                         member.probes += u64::from(permit.is_probe());
-                        let status = self.server.take(now + LATENCY / 2);
+                        let status = if caller.is_bad { 429 } else { self.server.take(now + LATENCY / 2) };
                         let at = now + LATENCY;
                         self.flight.push_back(Call { member: index, at, status, permit, caller });
                         sent = true;
