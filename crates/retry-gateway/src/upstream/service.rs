@@ -1,5 +1,6 @@
 //! The service below a route's retry layer: it sends each attempt to one endpoint of the upstream.
 
+use std::io;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -9,7 +10,7 @@ use http::{HeaderValue, Request, Response, Uri, Version, header};
 use http_body::Body;
 use tokio::time::Instant;
 use tower::Service;
-use tower_http_retry::ReplayBody;
+use tower_http_retry::{AttemptNumber, ReplayBody};
 
 use crate::config::HostRule;
 use crate::connection::request_limit::RequestPermit;
@@ -118,8 +119,13 @@ impl AttemptService {
         expect_continue::defer_body(request, continue_timeout, &self.request_log)
     }
 
-    /// Starts an attempt.
+    /// Starts an attempt. A resend that comes after the request's timeout is not sent: the clock of its session starts a little
+    /// later than that of the request, on a busy machine by many milliseconds.
     fn start(&self, request: Request<ReplayBody<RequestBody>>) -> AttemptFuture {
+        if AttemptNumber::from_request(&request) > 1 && Instant::now() >= self.deadline() {
+            let error = AttemptError::Timeout(io::ErrorKind::TimedOut.into());
+            return AttemptFuture::not_sent(Arc::clone(&self.settings), self.request_log.clone(), error);
+        }
         let (request, continue_handle) = self.defer_body(request);
         self.send(request, continue_handle)
     }
