@@ -17,6 +17,7 @@ mod documented;
 mod endpoints;
 mod expect;
 mod fallbacks;
+mod frames;
 mod grpc;
 mod half_close;
 mod header_case;

@@ -1,6 +1,7 @@
-//! The official Python SDKs of OpenAI and Anthropic, as they are, behind a gateway of the profile for them.
+//! The official Python SDKs of OpenAI, Anthropic, Google and AWS, as they are, behind a gateway of the profile for them.
 
 mod api;
+mod broken;
 mod program;
 pub(crate) mod venv;
 
@@ -18,7 +19,7 @@ use crate::upstream::{Act, Upstream, response, say};
 #[track_caller]
 fn call(sdk: Sdk, way: &str, upstream: &Upstream) -> Value {
     let gateway = Gateway::before(&upstream.url(), LLM);
-    let mut program = Program::with(sdk);
+    let mut program = Program::of("drive.py", sdk.name());
     program.call(gateway.address, way);
     let told = program.next();
     program.done();
@@ -117,7 +118,7 @@ fn a_stream_comes_whole_and_piece_by_piece_after_a_refusal() {
         let held = Act::Held(beginning, Arc::clone(&barrier), rest);
         let upstream = Upstream::answering(vec![refusal(sdk, status, &["retry-after-ms: 100"]), held]);
         let gateway = Gateway::before(&upstream.url(), LLM);
-        let mut program = Program::with(sdk);
+        let mut program = Program::of("drive.py", sdk.name());
         program.call(gateway.address, "streaming");
         // The upstream says no more until the SDK has seen this.
         assert_eq!(program.next(), json!({ "piece": PIECES[0] }), "{sdk:?}");
@@ -138,7 +139,7 @@ fn a_stream_that_begins_with_a_failure_is_asked_for_again_unseen() {
         let good = Act::Say(format!("{beginning}{rest}"));
         let upstream = Upstream::answering(vec![Act::Say(sdk.failed_stream()), good]);
         let gateway = Gateway::before(&upstream.url(), LLM);
-        let mut program = Program::with(sdk);
+        let mut program = Program::of("drive.py", sdk.name());
         program.call(gateway.address, "streaming");
         for piece in PIECES {
             assert_eq!(program.next(), json!({ "piece": piece }), "{sdk:?}");
@@ -213,7 +214,7 @@ fn callers_at_once_are_all_served_and_nobody_comes_before_its_own_hint() {
             }
         });
         let gateway = Gateway::before(&upstream.url(), LLM);
-        let mut program = Program::with(sdk);
+        let mut program = Program::of("drive.py", sdk.name());
         program.call(gateway.address, "crowd");
         for _ in 0..CALLERS {
             assert_eq!(program.next(), json!({ "text": PIECES.concat() }), "{sdk:?}");

@@ -99,14 +99,15 @@ impl ListEnd {
         (self.place, self.first) = (Place::Other, Vec::new());
     }
 
-    /// Returns the item that tells of a failure and ends the list, if the stream stands between two items.
+    /// Returns the item that tells of a failure, if the stream stands between two items. The list stays open, because Google's
+    /// own reader skips the item: a list that had an end would look whole to it.
     pub(super) fn error_item(&self) -> Option<Bytes> {
         let comma = match self.place {
             Place::Behind => ",",
             Place::BehindComma => "",
             _ => return None,
         };
-        Some(format!("{comma}\n{}\n]\n", StreamApi::GEMINI_ERROR).into())
+        Some(format!("{comma}\n{}\n", StreamApi::GEMINI_ERROR).into())
     }
 }
 
@@ -126,7 +127,7 @@ mod tests {
     const ITEM: &str = r#"{"candidates":[{"content":{"parts":[{"text":"a ] } \" \\"}]}}]}"#;
 
     #[test]
-    fn an_error_ends_a_list_between_two_items() {
+    fn an_error_comes_between_two_items_and_leaves_the_list_open() {
         let stream = format!(" [{ITEM}\n,\r\n{ITEM}");
         for size in [1, 5, 1000] {
             for end in 0..=stream.len() {
@@ -136,7 +137,7 @@ mod tests {
                 assert_eq!(told.is_some(), is_between, "{:?}", &stream[..end]);
                 if let Some(error) = told {
                     let list: Vec<serde_json::Value> =
-                        serde_json::from_str(&(stream[..end].to_owned() + &error)).unwrap();
+                        serde_json::from_str(&(stream[..end].to_owned() + &error + "]")).unwrap();
                     assert_eq!(list.last().unwrap()["error"]["status"], "UNAVAILABLE");
                 }
             }

@@ -8,13 +8,13 @@ use std::sync::Mutex;
 
 use serde_json::{Value, json};
 
-use super::api::Sdk;
 use super::venv;
 
 /// One that runs; it is killed when this is dropped. Those that wait for another test end with their standard input,
 /// which is when the tests do.
 pub(super) struct Program {
-    sdk: Sdk,
+    script: &'static str,
+    argument: &'static str,
     child: Child,
     stdin: ChildStdin,
     stdout: BufReader<ChildStdout>,
@@ -24,35 +24,36 @@ pub(super) struct Program {
 static IDLE: Mutex<Vec<Program>> = Mutex::new(Vec::new());
 
 impl Program {
-    /// One for this SDK.
+    /// One that runs this script with this argument.
     #[track_caller]
-    pub(super) fn with(sdk: Sdk) -> Self {
+    pub(super) fn of(script: &'static str, argument: &'static str) -> Self {
         let idle = {
             let mut idle = IDLE.lock().unwrap();
-            let index = idle.iter().position(|program| program.sdk == sdk);
+            let is_alike = |program: &Self| (program.script, program.argument) == (script, argument);
+            let index = idle.iter().position(is_alike);
             index.map(|index| idle.swap_remove(index))
         };
         match idle {
             Some(program) => program,
-            None => Self::start(sdk),
+            None => Self::start(script, argument),
         }
     }
 
     #[track_caller]
-    fn start(sdk: Sdk) -> Self {
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/gateway/sdks/drive.py");
+    fn start(script: &'static str, argument: &'static str) -> Self {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/gateway/sdks");
         // Neither proxies nor keys nor settings of whoever runs the tests.
         let mut child = Command::new(venv::python())
             .env_clear()
             .env("NO_PROXY", "*")
-            .arg("-I")
-            .args([script.as_os_str(), sdk.name().as_ref()])
+            .arg("-IB")
+            .args([folder.join(script).as_os_str(), argument.as_ref()])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
             .expect("the virtual environment has a Python");
         let (stdin, stdout) = (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()));
-        Self { sdk, child, stdin, stdout }
+        Self { script, argument, child, stdin, stdout }
     }
 
     /// Has it call the gateway; what comes of it is for [`Self::next`].

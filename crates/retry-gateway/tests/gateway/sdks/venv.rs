@@ -34,7 +34,7 @@ fn make(folder: &Path) -> Result<(), String> {
     run(Command::new(place.path().join("bin/python"))
         .args(["-m", "pip", "install", "--quiet", "--no-input", "--only-binary", ":all:", "--requirement"])
         .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/gateway/sdks/requirements.txt")))
-    .map_err(|error| format!("pip cannot install the openai and anthropic SDKs, and grpcio: {error}"))?;
+    .map_err(|error| format!("pip cannot install the SDKs and grpcio: {error}"))?;
     match std::fs::rename(place.path(), folder) {
         Ok(()) => drop(place.keep()),
         // Another process was faster.
