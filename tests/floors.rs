@@ -72,6 +72,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
         &[
             "anyhow",
             "arc-swap",
+            // For the payloads of Bedrock's frames.
+            "base64",
             "brotli-decompressor",
             "bytes",
             "clap",

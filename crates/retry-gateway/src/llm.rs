@@ -6,6 +6,7 @@
 //! A response with such a body carries another status inside the gateway, so that the policy, the pace, the budget and
 //! the log, which only read heads, treat it correctly. The client gets the server's status.
 
+mod amazon_frame;
 mod answer;
 mod body_signal;
 mod broken_stream;
@@ -16,6 +17,8 @@ mod error_body;
 mod error_words;
 mod event_parser;
 mod event_stream;
+mod frame_parser;
+mod frame_stream;
 mod idempotency_key;
 mod json;
 mod model_scan;
@@ -33,7 +36,6 @@ use http_body::Body;
 use tokio::time::Instant;
 
 pub(crate) use self::body_signal::BodySignal;
-use self::body_signal::Finding;
 use self::broken_stream::{EventsEnd, FramesEnd, ListEnd, StreamEnd};
 use self::content_type::ContentType;
 pub(crate) use self::content_type::is_json_type;
@@ -67,8 +69,8 @@ enum BodyPart {
     EventStream,
     /// An answer up to the first field that tells what it is.
     Answer { peek_quota: bool },
-    /// Nothing of frames of AWS, which are only followed.
-    Nothing,
+    /// Frames of AWS up to the first that is more than a sign of life.
+    Frames,
 }
 
 /// A response, or the future that inspects its body first.
@@ -112,7 +114,7 @@ impl BodyInspection {
             (200, Some(time)) => match ContentType::of(headers)? {
                 ContentType::EventStream => (BodyPart::EventStream, time),
                 ContentType::Json => (BodyPart::Answer { peek_quota: self.peek_quota }, time),
-                ContentType::AmazonEventStream => (BodyPart::Nothing, time),
+                ContentType::AmazonEventStream => (BodyPart::Frames, time),
             },
             (403 | 429 | 503 | 529, _) if self.peek_quota && content_type::is_json(headers) => {
                 let is_small = response.body().size_hint().lower() <= refusal::MAX_BYTES as u64;
@@ -147,9 +149,9 @@ impl Peek {
                 end = Some(StreamEnd::List(ListEnd::default()));
                 answer::find(&mut peeked, decoder, deadline, &timers, peek_quota).await
             }
-            BodyPart::Nothing => {
+            BodyPart::Frames => {
                 end = Some(StreamEnd::Frames(FramesEnd::default()));
-                Finding::default()
+                frame_stream::find(&mut peeked, decoder, deadline, &timers).await
             }
         };
         // A body of a length that the head names has no room for an error.

@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use self::event::EventKind;
 pub(super) use self::event::api;
+use super::body_signal::{BodySignal, Finding};
 use super::byte_order_mark;
 use super::stream_api::StreamApi;
 
@@ -99,14 +100,29 @@ impl Parser {
         let is_ping = std::mem::take(&mut self.is_ping);
         let data = self.data.take()?;
         self.api = self.api.or_else(|| event::api(&data));
-        if is_ping {
-            return None;
+        match is_ping {
+            true => None,
+            false => first_event(&data, SystemTime::now()),
         }
-        match event::kind(&data, SystemTime::now()) {
-            EventKind::SignOfLife => None,
-            EventKind::Failure(wait) => Some(FirstEvent::Failure(wait)),
-            EventKind::QuotaGone => Some(FirstEvent::QuotaGone),
-            EventKind::Output => Some(FirstEvent::Output),
+    }
+}
+
+/// Returns the kind of an event with this data, or `None` for a sign of life.
+pub(super) fn first_event(data: &[u8], now: SystemTime) -> Option<FirstEvent> {
+    match event::kind(data, now) {
+        EventKind::SignOfLife => None,
+        EventKind::Failure(wait) => Some(FirstEvent::Failure(wait)),
+        EventKind::QuotaGone => Some(FirstEvent::QuotaGone),
+        EventKind::Output => Some(FirstEvent::Output),
+    }
+}
+
+impl From<FirstEvent> for Finding {
+    fn from(event: FirstEvent) -> Self {
+        match event {
+            FirstEvent::Failure(wait) => Self { signal: Some(BodySignal::FailedEarly), wait },
+            FirstEvent::QuotaGone => Self { signal: Some(BodySignal::QuotaGone), wait: None },
+            FirstEvent::Output => Self::default(),
         }
     }
 }

@@ -4,9 +4,9 @@ use bytes::Bytes;
 use http_body::Body;
 use tokio::time::Instant;
 
-use super::body_signal::{BodySignal, Finding};
+use super::body_signal::Finding;
 use super::decode::BodyDecoder;
-use super::event_parser::{FirstEvent, Parser};
+use super::event_parser::Parser;
 use super::peeked_body::{Chunk, PeekedBody};
 use crate::time::pooled_timeout::TimerPool;
 
@@ -36,12 +36,7 @@ where
         }
     });
     reading.await;
-    let finding = match first {
-        Some(FirstEvent::Failure(wait)) => Finding { signal: Some(BodySignal::FailedEarly), wait },
-        Some(FirstEvent::QuotaGone) => Finding { signal: Some(BodySignal::QuotaGone), wait: None },
-        Some(FirstEvent::Output) | None => Finding::default(),
-    };
-    (finding, parser)
+    (first.map(Finding::from).unwrap_or_default(), parser)
 }
 
 /// The most bytes of a stream that the gateway reads. First events have a few hundred, and these bytes do not count

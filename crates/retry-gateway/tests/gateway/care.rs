@@ -1,6 +1,7 @@
 //! What is found in the bodies of a server of language models, and what becomes of it.
 
 mod broken;
+mod frames;
 mod keys;
 mod quotas;
 mod streams;

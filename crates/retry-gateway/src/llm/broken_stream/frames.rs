@@ -1,10 +1,8 @@
-//! The end of an `application/vnd.amazon.eventstream`, the framing of Bedrock's streams.
-//!
-//! A frame is its length, the length of its headers, the checksum of both, the headers, the payload, and the checksum of all
-//! that, with numbers of four bytes in network order (AWS, "Event stream encoding").
+//! The end of a stream of AWS's frames.
 
 use bytes::Bytes;
-use flate2::Crc;
+
+use crate::llm::amazon_frame::{FRAME_BYTES, frame};
 
 /// Follows the frames by their lengths.
 #[derive(Debug, Default)]
@@ -58,34 +56,6 @@ impl FramesEnd {
     }
 }
 
-/// Encodes a frame with headers that are texts.
-fn frame(headers: &[(&str, &str)], payload: &[u8]) -> Bytes {
-    let mut encoded = Vec::new();
-    for (name, value) in headers {
-        encoded.push(name.len() as u8);
-        encoded.extend_from_slice(name.as_bytes());
-        encoded.push(TEXT);
-        encoded.extend_from_slice(&(value.len() as u16).to_be_bytes());
-        encoded.extend_from_slice(value.as_bytes());
-    }
-    let length = AROUND + encoded.len() + payload.len();
-    let mut frame = Vec::with_capacity(length);
-    frame.extend_from_slice(&(length as u32).to_be_bytes());
-    frame.extend_from_slice(&(encoded.len() as u32).to_be_bytes());
-    frame.extend_from_slice(&checksum(&frame));
-    frame.extend_from_slice(&encoded);
-    frame.extend_from_slice(payload);
-    frame.extend_from_slice(&checksum(&frame));
-    frame.into()
-}
-
-/// Returns the CRC-32 of some bytes.
-fn checksum(bytes: &[u8]) -> [u8; 4] {
-    let mut crc = Crc::new();
-    crc.update(bytes);
-    crc.sum().to_be_bytes()
-}
-
 /// The exception that both streams of Bedrock have for a failure of the server (`InternalServerException` in the reference of
 /// its API).
 const EXCEPTION: &[(&str, &str)] = &[
@@ -93,13 +63,6 @@ const EXCEPTION: &[(&str, &str)] = &[
     (":content-type", "application/json"),
     (":message-type", "exception"),
 ];
-/// The type of a header whose value is a text.
-const TEXT: u8 = 7;
-/// The bytes of lengths and checksums.
-const AROUND: usize = 16;
-/// The bytes of a frame. AWS allows 24 MiB.
-const FRAME_BYTES: std::ops::RangeInclusive<usize> = AROUND..=24 * 1024 * 1024;
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -125,20 +88,9 @@ mod tests {
     #[test]
     fn other_bytes_are_no_frames() {
         let piece = frame(&[], b"");
-        assert_eq!((piece.len(), after(&piece, 9).is_some()), (AROUND, true));
+        assert_eq!((piece.len(), after(&piece, 9).is_some()), (16, true));
         for stream in [&b"\0\0\0\x0f"[..], b"\xff\xff\xff\xff", b"data: {}\n\n"] {
             assert_eq!(after(&[&piece, stream].concat(), 5), None, "{stream:?}");
         }
-    }
-
-    /// The checksums of an empty frame stand in AWS's own test data (`empty_message`).
-    #[test]
-    fn checksums_are_those_of_aws() {
-        assert_eq!(frame(&[], b"")[..], hex("00000010 00000000 05c248eb 7d98c8ff"));
-    }
-
-    fn hex(text: &str) -> Vec<u8> {
-        let text = text.replace(' ', "");
-        (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap()).collect()
     }
 }
