@@ -15,6 +15,9 @@ impl<'a> ResetName<'a> {
     /// Returns `None` for a name that says nothing of a reset. A name must have a word for a limit, unless its other words
     /// can only be about the next attempt: `beta-retry-after`, `x-weave-backoff`, `x-codex-primary-reset-after-seconds`.
     pub(super) fn parse(name: &'a str) -> Option<Self> {
+        if !has_stem(name) {
+            return None;
+        }
         let is_of_limit = is_of_limit(name);
         for word in WAITS {
             if let Some((before, after)) = name.split_once(word) {
@@ -87,6 +90,25 @@ impl<'a> ResetName<'a> {
         let name = self.name.strip_prefix("x-ms-").unwrap_or(self.name);
         words(name).any(is_word) || IN_MILLISECONDS.contains(&self.name)
     }
+}
+
+/// Returns whether a name may have one of the words that are looked for here. Most names of a response have none, and to look
+/// for each word by itself takes forty times as many instructions.
+fn has_stem(name: &str) -> bool {
+    let is_stem = |rest: &[u8]| {
+        matches!(
+            rest,
+            [b'l', b'i', b'm', ..]
+                | [b'q', b'u', b'o', ..]
+                | [b't', b'h', b'r', ..]
+                | [b'r', b'e', b't' | b's' | b'n', ..]
+                | [b'b', b'a', b'c', ..]
+                | [b'w', b'a', b'i', ..]
+                | [b'n', b'e', b'x', ..]
+                | [b'e', b'x', b'p', ..]
+        )
+    };
+    (0..name.len()).any(|at| is_stem(&name.as_bytes()[at..]))
 }
 
 /// Returns whether a name has a word for a limit.
@@ -179,3 +201,19 @@ pub(in crate::hint) const LABELS: [&str; 6] = [
     "x-ratelimit-reset-tokens",
     "x-ratelimit-retry-after",
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_word_that_is_looked_for_has_a_stem() {
+        let words = WAITS.iter().chain(&LIMITS).chain(&EXPIRIES).chain(&["reset", "next"]);
+        for word in words {
+            assert!(has_stem(&format!("x-{word}")), "{word}");
+        }
+        for name in ["date", "server", "content-type", "x-request-id", "re", "n", ""] {
+            assert!(!has_stem(name), "{name}");
+        }
+    }
+}
