@@ -17,7 +17,8 @@ pub struct Scenario {
     pub max_attempts: u32,
     /// The longest time from a request's arrival to the start of its last attempt.
     pub max_elapsed: Option<Duration>,
-    /// `true` if the key met its limit a minute before: twice the limit's burst comes first, and a rest of 60 s follows.
+    /// `true` if the key met its limit a minute before: twice as many callers as the limit serves come first, until some calls
+    /// were served after a refusal, and a rest of 60 s follows.
     pub warm: bool,
     /// Misbehaviour of some of the callers.
     pub callers: CallerFaults,

@@ -39,8 +39,12 @@ pub(super) struct Engine<'a> {
     driver: Option<Driver>,
     held: HeldSpans,
     stop_rule: Option<StopRule>,
-    /// The number of served calls since the first refusal.
-    served_after_refusal: Option<u32>,
+    /// The time at which the first refusal was heard.
+    refused_at: Option<Duration>,
+    /// The number of served calls since then.
+    served_after_refusal: u32,
+    /// `true` if one of them left after the refusal was heard.
+    was_tried_again: bool,
     /// `true` if requests end with the answers to the calls that are in flight.
     is_stopping: bool,
     is_traced: bool,
@@ -50,7 +54,8 @@ pub(super) struct Engine<'a> {
 /// The moment at which a run stops before its load is done.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct StopRule {
-    /// The run stops after the first refusal and so many served calls.
+    /// The run stops after the first refusal and so many served calls, once one of them left after the refusal was heard. Those
+    /// that were in flight then are no answer to it.
     pub(super) served_after_refusal: u32,
     /// The run stops at this time at the latest.
     pub(super) no_later_than: Duration,
@@ -76,7 +81,9 @@ impl<'a> Engine<'a> {
             driver,
             held: HeldSpans::default(),
             stop_rule: None,
-            served_after_refusal: None,
+            refused_at: None,
+            served_after_refusal: 0,
+            was_tried_again: false,
             is_stopping: false,
             is_traced: false,
             outcome: Outcome::default(),
@@ -200,7 +207,7 @@ impl<'a> Engine<'a> {
         let Some(rule) = self.stop_rule.filter(|_| !self.is_stopping) else {
             return;
         };
-        let is_met = self.served_after_refusal.is_some_and(|served| served >= rule.served_after_refusal);
+        let is_met = self.was_tried_again && self.served_after_refusal >= rule.served_after_refusal;
         if !is_met && self.now < rule.no_later_than {
             return;
         }

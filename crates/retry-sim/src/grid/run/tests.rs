@@ -193,6 +193,23 @@ fn a_warm_up_leaves_nothing_but_what_the_pace_has_learned() {
 }
 
 #[test]
+fn a_warm_up_lets_the_pace_meet_the_limit() {
+    let rows = [
+        // It refills faster than the network delivers a burst.
+        (Limit::Bucket { per_second: 600.0, burst: 4.0 }, 0.08),
+        // The calls of the first burst are served just after the refusals are heard.
+        (Limit::Gcra { per_second: 50.0, burst: 60.0 }, 0.01),
+    ];
+    for (limit, service) in rows {
+        let mut scenario = busy(limit.clone());
+        (scenario.server.noise, scenario.server.service) = (None, secs(service));
+        let driver = warm_up::warm_up(&scenario, Driver::new(&scenario, false), 1);
+        let report = driver.report(Duration::ZERO);
+        assert!(report.as_ref().is_some_and(|report| report.rate.is_some()), "{limit:?}: {report:?}");
+    }
+}
+
+#[test]
 fn a_run_is_bounded_in_time() {
     let phases = vec![(0.001, secs(200_000.0))];
     let scenario = scenario(Limit::None, Arrivals::Poisson { phases });

@@ -21,10 +21,12 @@ pub(super) fn warm_up(scenario: &Scenario, driver: Driver, seed: u64) -> Driver 
         .unwrap_or_else(|| Driver::new(scenario, false))
 }
 
-/// Returns the same server without its changes and faults, under a closed loop of twice its burst for each key.
+/// Returns the same server without its changes and faults, under a closed loop for each key of twice as many workers as the
+/// limit serves at once, or in the time of a call. So the limit is met, also where it refills while the calls are on their way.
 fn warm_up_scenario(scenario: &Scenario) -> Scenario {
     let limit = scenario.server.limits.first().map_or(Limit::None, |(_, limit)| limit.clone());
-    let workers = limit.burst().saturating_mul(2).clamp(MIN_WORKERS, MAX_WORKERS);
+    let serves = limit.serves_in(scenario.round_trip + scenario.server.service);
+    let workers = serves.saturating_mul(2).clamp(MIN_WORKERS, MAX_WORKERS);
     let server = ServerSpec {
         limits: vec![(Duration::ZERO, limit)],
         poison_one_in: None,
@@ -45,13 +47,15 @@ fn warm_up_scenario(scenario: &Scenario) -> Scenario {
 }
 
 impl Limit {
-    /// Returns the number of calls that it serves at once.
-    fn burst(&self) -> u32 {
+    /// Returns the number of calls that it serves at once, or in this time if that is more.
+    fn serves_in(&self, time: Duration) -> u32 {
         let size = |quota: &Option<Quota>| quota.map_or(u32::MAX, |quota| quota.limit);
         match self {
             Self::None => 0,
             // A conversion from a float saturates.
-            Self::Bucket { burst, .. } | Self::Gcra { burst, .. } => *burst as u32,
+            Self::Bucket { per_second, burst } | Self::Gcra { per_second, burst } => {
+                (per_second * time.as_secs_f64()).max(*burst) as u32
+            }
             Self::Sliding { count, .. } | Self::Fixed { count, .. } => *count,
             Self::Concurrent { limit } => *limit,
             Self::Quotas { requests, units } => size(requests).min(size(units)),
@@ -65,9 +69,9 @@ const SERVED: u32 = 20;
 const LONGEST: Duration = Duration::from_secs(30);
 /// The time between the warm-up and the scenario.
 const REST: Duration = Duration::from_secs(60);
-/// The number of workers for each key, where the limit's burst is small.
+/// The number of workers for each key, where the limit serves few at once.
 const MIN_WORKERS: u32 = 8;
-/// The number of workers for each key, where the limit's burst is large.
+/// The number of workers for each key, where the limit serves many at once.
 const MAX_WORKERS: u32 = 4_000;
 /// The number of requests of each worker. It bounds the warm-up where requests end without a call.
 const REQUESTS_PER_WORKER: u32 = 100;

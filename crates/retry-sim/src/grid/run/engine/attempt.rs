@@ -52,6 +52,7 @@ impl Engine<'_> {
     pub(super) fn receive(&mut self, caller: usize) {
         let (reading, now) = (self.reading(), self.now);
         let state = &mut self.callers[caller];
+        let sent_at = state.sent_at;
         let Some(reply) = state.reply.take().filter(|_| state.stage == Stage::InFlight) else {
             return;
         };
@@ -76,14 +77,17 @@ impl Engine<'_> {
             }
             Decision::Wait(_) | Decision::Accept | Decision::GiveUp(_) => self.finish(caller),
         }
-        self.count(reply.is_served);
+        self.count(reply.is_served, sent_at);
         self.trace();
     }
 
-    fn count(&mut self, is_served: bool) {
-        match &mut self.served_after_refusal {
-            Some(served) => *served += u32::from(is_served),
-            none if !is_served => *none = Some(0),
+    fn count(&mut self, is_served: bool, sent_at: Duration) {
+        match self.refused_at {
+            Some(refused_at) => {
+                self.served_after_refusal += u32::from(is_served);
+                self.was_tried_again |= is_served && sent_at > refused_at;
+            }
+            None if !is_served => self.refused_at = Some(self.now),
             None => {}
         }
     }
