@@ -93,7 +93,7 @@ impl<'a> ResetName<'a> {
 }
 
 /// Returns whether a name may have one of the words that are looked for here. Most names of a response have none, and to look
-/// for each word by itself takes forty times as many instructions.
+/// for each word by itself would take most of the instructions of a refused call.
 fn has_stem(name: &str) -> bool {
     let is_stem = |rest: &[u8]| {
         matches!(
