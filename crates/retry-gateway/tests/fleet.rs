@@ -18,6 +18,7 @@ mod process;
 #[path = "fleet/server.rs"]
 mod server;
 
+use std::thread;
 use std::time::Duration;
 
 use self::plays::{Figures, Trouble};
@@ -34,6 +35,14 @@ fn all_served(what: &str, figures: Figures) -> Figures {
     figures
 }
 
+/// Plays several at the same time: most of the time of a play is waiting.
+fn side_by_side<T: Copy + Send, const N: usize>(
+    of: [T; N],
+    play: impl Fn(T) -> Figures + Copy + Send,
+) -> [Figures; N] {
+    thread::scope(|scope| of.map(|of| scope.spawn(move || play(of))).map(|play| play.join().unwrap()))
+}
+
 #[test]
 fn burst_takes_as_many_calls_and_as_long_as_with_one() {
     let one = all_served("one", plays::burst(1, true));
@@ -43,34 +52,41 @@ fn burst_takes_as_many_calls_and_as_long_as_with_one() {
 }
 
 #[test]
-fn requests_below_the_limit_are_hardly_refused_and_wait_little() {
-    let figures = all_served("80 %", plays::below_the_limit(MEMBERS, Duration::from_secs(6)));
-    assert!(figures.refused <= 6 && figures.p99 <= 4.0, "{figures:?}");
-}
-
-#[test]
-fn store_is_asked_rarely() {
-    let figures = all_served("asks", plays::asks(2, 40.0, Duration::from_secs(4)));
-    assert!(figures.other <= 500.0, "{figures:?}");
+fn requests_that_find_room_wait_little_and_ask_rarely() {
+    let below: fn() -> Figures = || plays::below_the_limit(MEMBERS, Duration::from_secs(6));
+    let asks = || plays::asks(2, 40.0, Duration::from_secs(4));
+    let bad = || plays::bad_caller(MEMBERS);
+    let [below, asks, bad] = side_by_side([below, asks, bad], |play| play());
+    let below = all_served("80 %", below);
+    assert!(below.refused <= 6 && below.p99 <= 4.0, "{below:?}");
+    let asks = all_served("asks", asks);
+    assert!(asks.other <= 500.0, "{asks:?}");
+    let bad = all_served("a bad caller", bad);
+    assert!(bad.p99 <= 5.0, "{bad:?}");
 }
 
 #[test]
 fn store_that_is_gone_stopped_or_slow_fails_no_request() {
-    for trouble in [Trouble::Killed, Trouble::Stopped, Trouble::Slow] {
-        let figures = all_served("store", plays::store_in_trouble(MEMBERS, trouble));
+    let troubles = [Trouble::Killed, Trouble::Stopped, Trouble::Slow];
+    let plays = side_by_side(troubles, |trouble| plays::store_in_trouble(MEMBERS, trouble));
+    for (trouble, figures) in troubles.into_iter().zip(plays) {
+        let figures = all_served("store", figures);
         assert!(figures.refused <= 40 && figures.other <= 8.0, "{trouble:?}: {figures:?}");
     }
 }
 
 #[test]
-fn member_that_is_killed_holds_up_nobody() {
-    let figures = all_served("killed", plays::member_killed(MEMBERS));
-    assert!(figures.refused <= 8 && figures.p99 <= 1.5, "{figures:?}");
+fn member_that_is_killed_or_stopped_holds_up_nobody() {
+    let plays = [plays::member_killed, plays::member_stopped];
+    for figures in side_by_side(plays, |play| play(MEMBERS)) {
+        let figures = all_served("a member in trouble", figures);
+        assert!(figures.refused <= 8 && figures.p99 <= 1.5, "{figures:?}");
+    }
 }
 
 #[test]
 fn resends_in_an_outage_do_not_grow_with_the_members() {
-    let (one, four) = (plays::outage(1), plays::outage(MEMBERS));
+    let [one, four] = side_by_side([1, MEMBERS], plays::outage);
     println!("outage: one {one:?}, four {four:?}");
     // A budget holds 100 tokens, and earns some while the server is down.
     assert!(four.other >= 20.0 && four.other <= 200.0, "{four:?}, one {one:?}");

@@ -128,6 +128,22 @@ const ROWS: &[Row] = &[
         ],
     },
     Row {
+        name: "a member stopped for 4 s",
+        play: plays::member_stopped,
+        is_relative: false,
+        bounds: &[
+            FAILED,
+            TWO_REFUSED,
+            Bound { name: "p99 after 1.5 s, s", figure: |it| it.p99, bound: |_| 0.75 },
+        ],
+    },
+    Row {
+        name: "a bad caller",
+        play: plays::bad_caller,
+        is_relative: false,
+        bounds: &[FAILED, Bound { name: "p99, s", figure: |it| it.p99, bound: |_| 2.0 }],
+    },
+    Row {
         name: "server down",
         play: plays::outage,
         is_relative: true,

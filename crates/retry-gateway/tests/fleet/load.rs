@@ -40,11 +40,23 @@ pub(crate) fn steady(members: &[SocketAddr], per_second: f64, time: Duration) ->
     }
 }
 
+/// Sends requests at a rate, to the members by turns, for some time. The server refuses each of them, and nobody waits for the
+/// answers.
+pub(crate) fn bad(members: &[SocketAddr], per_second: f64, time: Duration) {
+    let begin = Instant::now();
+    for number in 0..(time.as_secs_f64() * per_second) as usize {
+        let due = begin + Duration::from_secs_f64(number as f64 / per_second);
+        thread::sleep(due.saturating_duration_since(Instant::now()));
+        let address = members[number % members.len()];
+        thread::spawn(move || call(address, BAD));
+    }
+}
+
 fn send(member: usize, members: &[SocketAddr]) -> JoinHandle<Call> {
     let address = members[member];
     thread::spawn(move || {
         let begin = Instant::now();
-        let status = call(address);
+        let status = call(address, "/");
         Call { member, at: Instant::now(), took: begin.elapsed(), status }
     })
 }
@@ -53,15 +65,19 @@ fn join(calls: Vec<JoinHandle<Call>>) -> Calls {
     Calls(calls.into_iter().map(|call| call.join().unwrap()).collect())
 }
 
-fn call(address: SocketAddr) -> Option<u16> {
+fn call(address: SocketAddr, path: &str) -> Option<u16> {
     let mut socket = TcpStream::connect(address).ok()?;
     socket.set_read_timeout(Some(Duration::from_secs(60))).ok()?;
-    let head = "GET / HTTP/1.1\r\nhost: a\r\nauthorization: Bearer a\r\nconnection: close\r\n\r\n";
+    let head =
+        format!("GET {path} HTTP/1.1\r\nhost: a\r\nauthorization: Bearer a\r\nconnection: close\r\n\r\n");
     socket.write_all(head.as_bytes()).ok()?;
     let mut answer = Vec::new();
     socket.read_to_end(&mut answer).ok()?;
     String::from_utf8_lossy(&answer).split(' ').nth(1)?.parse().ok()
 }
+
+/// The path of requests that the server always refuses.
+pub(crate) const BAD: &str = "/bad";
 
 impl Calls {
     pub(crate) fn served(&self) -> usize {

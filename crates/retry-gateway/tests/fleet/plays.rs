@@ -129,6 +129,41 @@ pub(crate) fn member_killed(members: usize) -> Figures {
     Figures { p99: calls.p99_after(Duration::from_millis(3_500)), ..figures }
 }
 
+/// Sends at 80 % of the limit to all but the last member, which is stopped for 4 s with slots in hand, and goes on then. `p99` is
+/// that of the others from 1.5 s after the stop on.
+pub(crate) fn member_stopped(members: usize) -> Figures {
+    let members = Members::knowing(members, RATE, BURST);
+    let (all, before) = (members.addresses(), members.server.counts());
+    let (last, others) = all.split_last().unwrap();
+    let share = LOAD / all.len() as f64;
+    let calls = thread::scope(|scope| {
+        let clients =
+            scope.spawn(|| load::steady(others, share * others.len() as f64, Duration::from_secs(9)));
+        let first = load::steady(&[*last], share, Duration::from_millis(1_900));
+        let gateway = &members.gateways[members.gateways.len() - 1];
+        gateway.signal("STOP");
+        thread::sleep(Duration::from_secs(4));
+        gateway.signal("CONT");
+        let more = load::steady(&[*last], share, Duration::from_secs(3));
+        assert_eq!(first.failed() + more.failed(), 0, "the member itself");
+        clients.join().unwrap()
+    });
+    let figures = Figures::new(&calls, members.server.counts().since(before));
+    Figures { p99: calls.p99_after(Duration::from_millis(3_400)), ..figures }
+}
+
+/// Sends 20 requests a second to a server without a limit, and each second one that it always refuses.
+pub(crate) fn bad_caller(members: usize) -> Figures {
+    let members = Members::start(members, 1e6, 1e6);
+    let (addresses, time) = (members.addresses(), Duration::from_secs(20));
+    let calls = thread::scope(|scope| {
+        // Nobody waits for the answers: such a request is sent nine times.
+        scope.spawn(|| load::bad(&addresses, 1.0, time));
+        load::steady(&addresses, 20.0, time)
+    });
+    Figures::new(&calls, members.server.counts())
+}
+
 /// Sends 120 requests a second for 8 s to a server that is down, without a pace. `other` is the number of resends.
 pub(crate) fn outage(members: usize) -> Figures {
     let members = Members::without_pace(members, RATE, BURST);

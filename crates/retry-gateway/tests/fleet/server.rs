@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 
 use testkit::listener::listen;
 
+use crate::load::BAD;
+
 /// A server with a limit. Its threads end with the process.
 pub(crate) struct LimitedServer {
     pub(crate) address: SocketAddr,
@@ -64,12 +66,17 @@ impl Counts {
 
 fn serve(socket: TcpStream, shared: &Shared) -> Option<()> {
     let mut writer = socket.try_clone().ok()?;
+    let mut is_bad = false;
     for line in BufReader::new(socket).lines() {
+        let line = line.ok()?;
+        is_bad |= line.starts_with(&format!("GET {BAD} "));
         // A request without a body ends with an empty line.
-        if !line.ok()?.is_empty() {
+        if !line.is_empty() {
             continue;
         }
-        let head = if shared.is_down.load(Ordering::Relaxed) {
+        let head = if std::mem::take(&mut is_bad) {
+            "429 Too Many"
+        } else if shared.is_down.load(Ordering::Relaxed) {
             shared.bucket.lock().unwrap().counts.calls += 1;
             "503 Down"
         } else if take(shared) {
