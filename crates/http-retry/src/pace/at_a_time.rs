@@ -17,6 +17,15 @@ pub(super) struct AtATime {
     dropped: u8,
 }
 
+/// What refuses calls, if it is not a limit of how many at a time.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Disproof {
+    /// Chance refuses this share of them.
+    Chance(f64),
+    /// A limit of another kind, because the share is too large for chance.
+    AnotherLimit,
+}
+
 #[derive(Debug)]
 struct InFlightLimit {
     most: f64,
@@ -34,6 +43,11 @@ struct InFlightLimit {
     claimed: f64,
     refused: f64,
     answers: f64,
+    /// The refusals in a row of calls that each left beside fewer others than the one before, the first of those calls, and
+    /// the fewest others.
+    row: u32,
+    row_from: u64,
+    row_least: u32,
     /// All refusals since the claim, and the requests that were found to be at fault since.
     all_refused: u32,
     faults: u32,
@@ -77,7 +91,7 @@ impl AtATime {
         let most = (in_flight as f64).max(1.0);
         let (cut_at, is_first, passed) = (learns_until, true, 0.0);
         let (claimed, refused, answers) = (most, 0.0, 0.0);
-        let (has_passed, all_refused, faults) = (false, 0, 0);
+        let (has_passed, row, row_from, row_least, all_refused, faults) = (false, 0, 0, 0, 0, 0);
         self.limit = Some(Box::new(InFlightLimit {
             most,
             claimed_at,
@@ -89,6 +103,9 @@ impl AtATime {
             claimed,
             refused,
             answers,
+            row,
+            row_from,
+            row_least,
             all_refused,
             faults,
         }));
@@ -107,8 +124,11 @@ impl AtATime {
         }
     }
 
-    /// Notes that such a call passed.
-    pub(super) fn passed_beside(&mut self, others: Option<u32>) {
+    /// Notes that a call passed, and beside how many others, if the server was known to have taken all of them.
+    pub(super) fn passed_beside(&mut self, ordinal: u64, others: Option<u32>) {
+        if let Some(limit) = self.limit.as_mut().filter(|limit| ordinal >= limit.row_from) {
+            limit.row = 0;
+        }
         if let Some(others) = others.filter(|_| self.limit.is_none())
             && let Some(evidence) = self.evidence.present_mut()
         {
@@ -139,7 +159,7 @@ impl AtATime {
     /// Counts a call that passed beside so many others, and lets the limit grow by an eighth after some rounds.
     pub(super) fn passed(&mut self, others: u32, sent_at: Duration, is_pressed: bool) {
         if let Some(evidence) = self.evidence.present_mut() {
-            evidence.passed(others);
+            evidence.passed(others, sent_at);
         }
         let Some(limit) = &mut self.limit else {
             return;
@@ -159,15 +179,15 @@ impl AtATime {
     }
 
     /// Lowers the limit after the refusal of a call that left beside so many others, when so many are in flight. It is dropped
-    /// if fewer are in flight, and calls are refused all the same. Then this returns the share of refused calls, unless it is
-    /// too large for chance: in that case a limit of another kind refuses them.
+    /// if fewer are in flight, and calls are refused all the same. Then this returns what refuses them.
     pub(super) fn refused(
         &mut self,
+        ordinal: u64,
         others: u32,
         in_flight: u64,
         sent_at: Duration,
         now: Duration,
-    ) -> Option<f64> {
+    ) -> Option<Disproof> {
         let limit = self.limit.as_mut()?;
         limit.all_refused += 1;
         if now <= limit.learns_until {
@@ -181,12 +201,14 @@ impl AtATime {
         limit.answers += limit.low(others);
         limit.refused += limit.low(others);
         let share = limit.refused / limit.answers.max(1.0);
-        if limit.refused >= TESTED && share > NONE_REFUSED {
+        limit.lengthen_row(ordinal, others);
+        let is_tested = limit.refused >= TESTED && share > NONE_REFUSED;
+        if is_tested || limit.row >= REFUSED_BESIDE_FEWER {
             self.limit = None;
             self.evidence.reset();
-            let is_chance = share <= MOST_BY_CHANCE;
+            let is_chance = is_tested && share <= MOST_BY_CHANCE;
             self.dropped = self.dropped.saturating_add(if is_chance { 1 } else { DISPROVED });
-            return is_chance.then_some(share);
+            return Some(if is_chance { Disproof::Chance(share) } else { Disproof::AnotherLimit });
         }
         let most = f64::from(others).min(limit.most);
         limit.most = most.max(0.9 * limit.most).max(1.0);
@@ -198,6 +220,15 @@ impl AtATime {
 }
 
 impl InFlightLimit {
+    /// Counts the refusal of a call that left beside fewer others than those of the row.
+    fn lengthen_row(&mut self, ordinal: u64, others: u32) {
+        if self.row == 0 {
+            (self.row, self.row_from, self.row_least) = (1, ordinal, others);
+        } else if others < self.row_least {
+            (self.row, self.row_least) = (self.row + 1, others);
+        }
+    }
+
     /// Returns 1 for a call that left beside so few others that no such limit would refuse it: beside none, or beside
     /// clearly fewer than were served at a time.
     fn low(&self, others: u32) -> f64 {
@@ -210,7 +241,13 @@ const LOW: f64 = 0.8;
 /// The refusals of such calls after which the claim is dropped, if they are more than this share.
 const TESTED: f64 = 4.0;
 const NONE_REFUSED: f64 = 0.01;
+/// The refusals in a row of calls that each left beside fewer others than the one before, after which the claim is dropped.
+/// Such a limit serves the first of them.
+const REFUSED_BESIDE_FEWER: u32 = 4;
 /// The rounds without a refusal after which the limit grows.
 const ROUNDS: f64 = 8.0;
 /// The rounds after which it grows before its first refusal.
 const FIRST_ROUNDS: f64 = 1.0;
+
+#[cfg(test)]
+mod tests;

@@ -188,7 +188,7 @@ impl KeyState {
         let used_at = self.now.get();
         self.now = self.now.max(context.now.into());
         while let Some((ordinal, beside)) = self.next_acquitted(context.now) {
-            self.at_a_time.passed_beside(beside);
+            self.at_a_time.passed_beside(ordinal, beside);
             self.control.was_silent(ordinal, &self.moment(context));
         }
         let moment = self.moment(context);
@@ -224,6 +224,7 @@ impl KeyState {
         Moment {
             now: context.now,
             waiting: self.traffic.queue.due_len(),
+            queued: self.traffic.queue.len(),
             unknown: self.traffic.in_flight.unknown(),
             refusal_time: self.refusal_time.get(),
             patience: self.refusal_time.patience(),

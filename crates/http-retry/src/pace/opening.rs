@@ -80,7 +80,7 @@ impl Opening {
 
     /// Keeps the place of a refused call. Its crowd may be refused as well, so no other call goes in its stead.
     pub(super) fn refused(&mut self) {
-        if self.is_slow_start {
+        if self.is_tolerant {
             self.refused += 1.0;
         }
     }

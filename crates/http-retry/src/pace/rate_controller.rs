@@ -79,6 +79,8 @@ pub(super) struct Moment {
     pub(super) now: Duration,
     /// The requests that wait and whose own hint is over.
     pub(super) waiting: usize,
+    /// All requests that wait.
+    pub(super) queued: usize,
     /// The number of sends whose outcome is not known yet.
     pub(super) unknown: usize,
     pub(super) refusal_time: Duration,
@@ -253,9 +255,13 @@ impl RateController {
         self.recent.row.backs_off_until(previous, attempts)
     }
 
-    /// Returns whether nothing had been sent for so long before a call left that the limit had been full for a while.
+    /// Returns whether nothing had been sent for so long before a call left that the limit had been full for a while, or the
+    /// claim of a limit was dropped since.
     pub(super) fn was_full(&self, sent_at: Duration) -> bool {
-        self.limit.as_ref().is_some_and(|limit| limit.full_at() == sent_at)
+        match &self.limit {
+            Some(limit) => limit.full_at() == sent_at,
+            None => self.opening().is_some_and(Opening::is_tolerant),
+        }
     }
 
     /// Returns whether refusals without a hint nearly mean a limit.
@@ -269,15 +275,6 @@ impl RateController {
 
     pub(super) fn long_share(&self) -> f64 {
         self.share.long()
-    }
-
-    /// Drops the claim of a limit: so many calls are refused whatever it is. The requests that wait follow in rounds.
-    pub(super) fn dropped(&mut self, share: f64, moment: &Moment) {
-        self.share.dropped(share, moment.now);
-        if moment.waiting > 0 && self.limit.is_none() {
-            let opening = Opening::new(moment.unknown as f64, None, moment.now).tolerant();
-            self.opening = Some(opening.into());
-        }
     }
 
     /// Returns whether all are stopped, so that a permit of before is void.

@@ -13,6 +13,8 @@ pub(super) struct InFlightEvidence {
     passed: u32,
     least_refused: u32,
     refused: u32,
+    /// The times of the first refusal and of the last case.
+    since: Nanos,
     refused_at: Nanos,
     pub(super) beside: Beside,
 }
@@ -35,6 +37,9 @@ impl InFlightEvidence {
     /// Notes a refusal. Refusals of one crowd are one case.
     pub(super) fn refused(&mut self, others: u32, refusal_time: Duration, now: Duration) {
         self.least_refused = if self.refused == 0 { others } else { self.least_refused.min(others) };
+        if self.refused == 0 {
+            self.since = now.into();
+        }
         if self.refused == 0 || now > self.refused_at.get().saturating_add(refusal_time * 4) {
             self.refused += 1;
             self.refused_at = now.into();
@@ -42,9 +47,9 @@ impl InFlightEvidence {
         self.forget();
     }
 
-    /// Notes a served call.
-    pub(super) fn passed(&mut self, others: u32) {
-        if self.refused > 0 {
+    /// Notes a served call. Those that left before the first refusal may have passed because the limit was not used up yet.
+    pub(super) fn passed(&mut self, others: u32, sent_at: Duration) {
+        if self.refused > 0 && sent_at >= self.since.get() {
             self.most_passed = self.most_passed.max(others);
             self.passed += 1;
             self.forget();
@@ -110,6 +115,7 @@ impl AtRest for InFlightEvidence {
         passed: 0,
         least_refused: 0,
         refused: 0,
+        since: Nanos::ZERO,
         refused_at: Nanos::ZERO,
         beside: Beside::NONE,
     };

@@ -4,6 +4,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use super::{Context, KeyState, Previous, SentCall};
 use crate::pace::Settlement;
+use crate::pace::at_a_time::Disproof;
 use crate::pace::constants::{
     ENOUGH_FAULTS, FAULTY, LEAST_FAULTY, MAX_AT_FAULT, MOST_REFUSED, MOST_TRIALS, PROBES_WITHOUT_HINT,
 };
@@ -42,7 +43,7 @@ impl KeyState {
         self.hear_quotas(call, &evidence, context);
         let settlement = match evidence.refusal {
             None => {
-                self.at_a_time.passed_beside(beside);
+                self.at_a_time.passed_beside(call.ordinal, beside);
                 self.served(call, is_news, context);
                 Settlement::default()
             }
@@ -204,8 +205,12 @@ impl KeyState {
     fn refused_at_a_time(&mut self, call: &SentCall, refusal: &Refusal, context: Context<'_>) -> bool {
         let (now, in_flight) = (context.now, self.in_flight(context.entry));
         if self.at_a_time.is_known() {
-            if let Some(share) = self.at_a_time.refused(call.others, in_flight, call.sent_at, now) {
-                self.control.dropped(share, &self.moment(context));
+            let disproof = self.at_a_time.refused(call.ordinal, call.others, in_flight, call.sent_at, now);
+            let moment = self.moment(context);
+            match disproof {
+                Some(Disproof::Chance(share)) => self.control.dropped(share, &moment),
+                Some(Disproof::AnotherLimit) => self.control.looks_for_limit(&moment),
+                None => {}
             }
             return true;
         }

@@ -6,7 +6,9 @@ const ROUND: Duration = Duration::from_millis(50);
 fn moment(now: Duration, waiting: usize) -> Moment {
     let times = (Duration::from_millis(40), Duration::from_millis(160), Duration::from_secs(120));
     let (refusal_time, patience, longest) = times;
-    Moment { now, waiting, unknown: 0, refusal_time, patience, longest, sends: 0, burst_from: 0, part: 1.0 }
+    let (unknown, sends, burst_from) = (0, 0, 0);
+    let queued = waiting;
+    Moment { now, waiting, queued, unknown, refusal_time, patience, longest, sends, burst_from, part: 1.0 }
 }
 
 /// Lets requests wait for some time, each of which goes at its slot. Returns the time then.

@@ -3,9 +3,10 @@
 use super::{Moment, RateController, Refused};
 use crate::pace::constants::{
     CHANCE, ENOUGH_PASSED, FALLS, FALLS_ON, FIRST_BASE, LATER, LEAST_FAULTY, LEAST_NOISE, LONG_ENOUGH,
-    MOST_NOISE, MUCH_REFUSED, SOON, SOON_BY_CHANCE, TEST_FALL, WELL_MEASURED,
+    MOST_NOISE, MUCH_REFUSED, SOON, SOON_BY_CHANCE, TEST_FALL, TRIED, WELL_MEASURED,
 };
 use crate::pace::learned_limit::ClaimTest;
+use crate::pace::opening::Opening;
 
 impl RateController {
     /// Cuts the rate after a refusal, or the burst.
@@ -116,6 +117,23 @@ impl RateController {
             self.has_dropped = true;
         }
         self.drop_claim(share, moment);
+    }
+
+    /// Drops the claim of a limit: so many calls are refused whatever it is. The requests that wait follow in rounds, also those
+    /// whose own hints end later, because the hints of many may end at once.
+    pub(in crate::pace) fn dropped(&mut self, share: f64, moment: &Moment) {
+        self.share.dropped(share, moment.now);
+        if moment.queued > 0 && self.limit.is_none() {
+            let opening = Opening::new(moment.unknown as f64, None, moment.now).tolerant();
+            self.opening = Some(opening.into());
+        }
+    }
+
+    /// Lets few requests go at first, because a limit is there of which nothing is known. The first refusal begins a search.
+    pub(in crate::pace) fn looks_for_limit(&mut self, moment: &Moment) {
+        if self.limit.is_none() && self.stop.is_none() {
+            self.opening = Some(Opening::new(TRIED, Some(moment.now), moment.now).into());
+        }
     }
 
     /// Drops the claim: so many calls are refused whatever the rate.

@@ -6,6 +6,7 @@ fn moment(waiting: usize, unknown: usize) -> Moment {
     Moment {
         now: Duration::from_secs(100),
         waiting,
+        queued: waiting,
         unknown,
         refusal_time: UNKNOWN_REFUSAL_TIME,
         patience: UNKNOWN_REFUSAL_TIME * 4,
@@ -16,12 +17,53 @@ fn moment(waiting: usize, unknown: usize) -> Moment {
     }
 }
 
+fn refused(ordinal: u64, sent_at: Duration) -> Refused {
+    let (hint, previous, burst_part) = (None, None, None);
+    let (is_precise, is_server, others) = (false, false, 0);
+    Refused { ordinal, sent_at, hint, is_precise, is_server, previous, others, burst_part }
+}
+
 #[test]
 fn requests_that_wait_follow_in_rounds_after_a_claim_was_dropped() {
     let mut control = RateController::new(false, Duration::ZERO);
     control.dropped(0.2, &moment(500, 4));
     assert!(control.slot(&moment(500, 3)).at <= moment(500, 3).now);
     assert!(control.slot(&moment(500, 4)).at > moment(500, 4).now, "all of them would go at once");
+}
+
+#[test]
+fn requests_whose_own_hints_end_later_follow_in_rounds_after_a_claim_was_dropped() {
+    let mut control = RateController::new(false, Duration::ZERO);
+    control.dropped(0.2, &Moment { queued: 500, ..moment(0, 4) });
+    assert!(control.slot(&moment(500, 4)).at > moment(500, 4).now, "all of them would go at once");
+}
+
+#[test]
+fn a_refused_call_makes_no_room_for_others_after_a_claim_was_dropped() {
+    let mut control = RateController::new(false, Duration::ZERO);
+    let moment = |unknown| moment(500, unknown);
+    control.dropped(0.2, &moment(4));
+    (0..2).for_each(|ordinal| control.refused(&refused(ordinal, moment(0).now), &moment(3)));
+    assert!(control.slot(&moment(2)).at > moment(2).now, "each refused call would be followed by another");
+    (2..4).for_each(|ordinal| control.passed(ordinal, &moment(2)));
+    assert!(control.slot(&moment(2)).at <= moment(2).now, "served calls make room");
+}
+
+#[test]
+fn no_limit_holds_a_call_after_a_claim_was_dropped() {
+    let mut control = RateController::new(false, Duration::ZERO);
+    control.dropped(0.2, &moment(500, 4));
+    assert!(control.was_full(moment(0, 0).now));
+    control.looks_for_limit(&moment(500, 4));
+    assert!(!control.was_full(moment(0, 0).now), "a search tries");
+}
+
+#[test]
+fn few_requests_go_at_first_where_another_limit_is_looked_for() {
+    let mut control = RateController::new(false, Duration::ZERO);
+    control.looks_for_limit(&moment(500, 0));
+    assert!(control.slot(&moment(500, 1)).at <= moment(500, 1).now);
+    assert!(control.slot(&moment(500, 2)).at > moment(500, 2).now, "all of them would go at once");
 }
 
 #[test]
@@ -74,15 +116,9 @@ fn limit_after_hints(known: Option<LearnedLimit>, hints: &[u64], before: u64) ->
     let mut control = RateController::new(false, Duration::ZERO);
     control.limit = known.map(Box::new);
     let first = moment(20, 0);
-    let refused = |ordinal, sent_at, hint: u64| Refused {
-        ordinal,
-        sent_at,
-        hint: Some(Duration::from_millis(hint)),
-        is_precise: true,
-        is_server: false,
-        previous: None,
-        others: 0,
-        burst_part: None,
+    let refused = |ordinal, sent_at, hint| {
+        let hint = Some(Duration::from_millis(hint));
+        Refused { hint, is_precise: true, ..refused(ordinal, sent_at) }
     };
     if before > 0 {
         control.refused(&refused(0, first.now - Duration::from_millis(200), hints[0]), &first);
