@@ -4,7 +4,7 @@
 
 use std::time::SystemTime;
 
-use http::{HeaderMap, Method, StatusCode};
+use http::{HeaderMap, Method, Response, StatusCode};
 use libfuzzer_sys::fuzz_target;
 use retry_gateway::config::Config;
 use retry_gateway::{Case, CaseOutcome, explain};
@@ -30,16 +30,18 @@ fn check(config: &Config) {
         config.summary().to_string().lines().count(),
         1 + config.upstreams.len() + config.routes.len()
     );
+    let mut response = Response::new(());
+    *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+    let case = Case {
+        method: Method::GET,
+        request: HeaderMap::new(),
+        outcome: CaseOutcome::Response(Box::new(response)),
+    };
     for route in &config.routes {
         assert!(route.upstreams().all(|name| config.upstreams.contains_key(name)));
         if let Some(fallback) = &route.fallback {
             assert!(fallback.after <= route.timeout);
         }
-        let case = Case {
-            method: Method::GET,
-            request: HeaderMap::new(),
-            outcome: CaseOutcome::Response(StatusCode::SERVICE_UNAVAILABLE, HeaderMap::new()),
-        };
         let upstream = config.upstreams.get(&route.upstream);
         assert!(!explain(route, upstream, &case, SystemTime::UNIX_EPOCH).is_empty());
     }
