@@ -5,6 +5,8 @@ mod answers;
 #[cfg(feature = "fleet")]
 mod fleet;
 mod late;
+#[cfg(feature = "fleet")]
+mod leased_slots;
 mod offers;
 mod report;
 

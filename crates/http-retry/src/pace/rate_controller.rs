@@ -4,6 +4,7 @@ mod claim_test;
 #[cfg(feature = "fleet")]
 mod fleet;
 mod measure;
+mod moment;
 mod outcomes;
 mod recent;
 mod standstill;
@@ -11,6 +12,7 @@ mod standstill;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+pub(super) use self::moment::{Moment, Refused, Slot};
 use self::recent::Recent;
 use super::Why;
 use super::constants::{CALLS_OF_GAP, CALM, FORGOTTEN, GAP, ROUNDS_OF_OPENING, SHORTEST_ROUND, TICK};
@@ -62,52 +64,6 @@ struct Settling {
     at: Nanos,
     /// The first send that may belong to the burst that met the limit.
     burst_from: u64,
-}
-
-/// The time at which the next request may go.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Slot {
-    pub(super) at: Duration,
-    pub(super) why: Why,
-    /// The stop that the next request probes.
-    pub(super) probe: Option<u32>,
-}
-
-/// The state of the key's sends when something happens.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Moment {
-    pub(super) now: Duration,
-    /// The requests that wait and whose own hint is over.
-    pub(super) waiting: usize,
-    /// All requests that wait.
-    pub(super) queued: usize,
-    /// The number of sends whose outcome is not known yet.
-    pub(super) unknown: usize,
-    pub(super) refusal_time: Duration,
-    pub(super) patience: Duration,
-    pub(super) longest: Duration,
-    /// The sends until now.
-    pub(super) sends: u64,
-    /// The first send of the last second or two.
-    pub(super) burst_from: u64,
-    /// The part of the limit that is this process's. It is 1, unless others share the limit and their calls are counted.
-    pub(super) part: f64,
-}
-
-/// A refusal of one call.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Refused {
-    pub(super) ordinal: u64,
-    pub(super) sent_at: Duration,
-    pub(super) hint: Option<Duration>,
-    pub(super) is_precise: bool,
-    pub(super) is_server: bool,
-    /// The attempt of the same request before.
-    pub(super) previous: Option<u64>,
-    /// The calls of other processes that the same limit had served until then.
-    pub(super) others: u64,
-    /// The part of the burst that the limit has at most, if the refusal proves that by what is shared with other processes.
-    pub(super) burst_part: Option<f64>,
 }
 
 impl RateController {

@@ -1,4 +1,5 @@
 use super::*;
+use crate::pace::constants::OFTEN_CONFIRMED;
 
 const START: Duration = Duration::from_secs(3_600);
 const ROUND: Duration = Duration::from_millis(50);
