@@ -7,6 +7,7 @@ pub(crate) mod half_close;
 pub(crate) mod info;
 pub(crate) mod limit;
 pub(crate) mod lingering_close;
+pub(crate) mod progress_piece;
 pub(crate) mod rejection;
 pub(crate) mod request_limit;
 pub(crate) mod shutdown;

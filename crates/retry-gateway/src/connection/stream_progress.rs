@@ -10,10 +10,11 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker, ready};
 
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
 use crate::connection::buffers::HTTP1_WRITE_BUFFER;
+use crate::connection::progress_piece::{ProgressPiece, WriteProgress};
 use crate::sync::lock;
 
 /// The progress of one response. The task of its stream shares it with the body and its pieces.
@@ -48,13 +49,6 @@ pub(crate) struct ClientBody<B> {
     has_piece: bool,
 }
 
-/// A piece of a body.
-#[derive(Debug)]
-pub(crate) struct Piece {
-    bytes: Bytes,
-    progress: Option<Arc<StreamProgress>>,
-}
-
 impl OpenStreams {
     /// Returns whether a stream is open, for the two others that have a clone: the connection and its executor.
     pub(crate) fn any(&self) -> bool {
@@ -81,16 +75,6 @@ impl StreamProgress {
         self.steps.fetch_add(1, Ordering::Relaxed);
     }
 
-    fn on_written(&self, bytes: usize) {
-        self.step();
-        self.unwritten.fetch_sub(bytes, Ordering::Relaxed);
-        if self.is_waiting.swap(false, Ordering::Relaxed)
-            && let Some(waker) = lock(&self.waiting).take()
-        {
-            waker.wake();
-        }
-    }
-
     /// Resolves once few enough bytes are unwritten. The same task writes them, so no write can come between
     /// the look and the registration.
     fn poll_room(&self, cx: &mut Context<'_>) -> Poll<()> {
@@ -100,6 +84,18 @@ impl StreamProgress {
         *lock(&self.waiting) = Some(cx.waker().clone());
         self.is_waiting.store(true, Ordering::Relaxed);
         Poll::Pending
+    }
+}
+
+impl WriteProgress for StreamProgress {
+    fn on_written(&self, bytes: usize) {
+        self.step();
+        self.unwritten.fetch_sub(bytes, Ordering::Relaxed);
+        if self.is_waiting.swap(false, Ordering::Relaxed)
+            && let Some(waker) = lock(&self.waiting).take()
+        {
+            waker.wake();
+        }
     }
 }
 
@@ -119,13 +115,13 @@ impl<B> Body for ClientBody<B>
 where
     B: Body<Data = Bytes> + Unpin,
 {
-    type Data = Piece;
+    type Data = ProgressPiece<StreamProgress>;
     type Error = B::Error;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Piece>, B::Error>>> {
+    ) -> Poll<Option<Result<Frame<Self::Data>, B::Error>>> {
         let Self { body, progress, is_http1, has_piece } = &mut *self;
         if let (Some(progress), true) = (&progress, *is_http1) {
             ready!(progress.poll_room(cx));
@@ -143,7 +139,7 @@ where
             if let Some(progress) = progress {
                 progress.unwritten.fetch_add(bytes.len(), Ordering::Relaxed);
             }
-            Piece { bytes, progress: progress.clone() }
+            ProgressPiece::new(bytes, progress.clone())
         };
         polled.map(|frame| frame.map(|frame| frame.map(|frame| frame.map_data(piece))))
     }
@@ -154,29 +150,5 @@ where
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
-    }
-}
-
-impl Buf for Piece {
-    fn remaining(&self) -> usize {
-        self.bytes.len()
-    }
-
-    fn chunk(&self) -> &[u8] {
-        &self.bytes
-    }
-
-    fn advance(&mut self, count: usize) {
-        self.bytes.advance(count);
-        if let Some(progress) = &self.progress {
-            progress.on_written(count);
-        }
-    }
-
-    fn copy_to_bytes(&mut self, count: usize) -> Bytes {
-        if let Some(progress) = &self.progress {
-            progress.on_written(count);
-        }
-        self.bytes.copy_to_bytes(count)
     }
 }

@@ -4,30 +4,23 @@
 //! however long the upload lasts, so they set the request's clock back to the start of the upload: by no more than the time
 //! that they take at [`MIN_RATE`].
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use bytes::{Buf, Bytes};
-
+use crate::connection::progress_piece::{ProgressPiece, WriteProgress};
 use crate::telemetry::request_log::RequestLog;
+
+/// A piece of a request's body.
+pub(crate) type UploadPiece = ProgressPiece<UploadProgress>;
 
 /// The upload of one attempt. Its pieces share it.
 #[derive(Debug)]
 pub(crate) struct UploadProgress {
     request_log: RequestLog,
-    /// What the request's clock showed when hyper took the first piece.
+    /// The time that the request's clock showed when hyper took the first piece.
     began_at: Duration,
     /// The nanoseconds by which the clock may still be set back. One task takes the pieces.
     nanos_left: AtomicU64,
-}
-
-/// A piece of a request's body.
-#[derive(Debug)]
-pub(crate) struct UploadPiece {
-    bytes: Bytes,
-    /// `None` for the only piece of a small body.
-    progress: Option<Arc<UploadProgress>>,
 }
 
 impl UploadProgress {
@@ -36,9 +29,10 @@ impl UploadProgress {
         let began_at = request_log.clock().elapsed();
         Self { request_log: request_log.clone(), began_at, nanos_left: AtomicU64::new(0) }
     }
+}
 
-    /// Notes that the endpoint has taken so many bytes.
-    fn on_taken(&self, bytes: usize) {
+impl WriteProgress for UploadProgress {
+    fn on_written(&self, bytes: usize) {
         let clock = self.request_log.clock();
         // No timeout of the request runs while a response is under way.
         if clock.is_responding() {
@@ -52,36 +46,6 @@ impl UploadProgress {
     }
 }
 
-impl UploadPiece {
-    pub(crate) fn new(bytes: Bytes, progress: Option<Arc<UploadProgress>>) -> Self {
-        Self { bytes, progress }
-    }
-}
-
-impl Buf for UploadPiece {
-    fn remaining(&self) -> usize {
-        self.bytes.len()
-    }
-
-    fn chunk(&self) -> &[u8] {
-        &self.bytes
-    }
-
-    fn advance(&mut self, count: usize) {
-        self.bytes.advance(count);
-        if let Some(progress) = &self.progress {
-            progress.on_taken(count);
-        }
-    }
-
-    fn copy_to_bytes(&mut self, count: usize) -> Bytes {
-        if let Some(progress) = &self.progress {
-            progress.on_taken(count);
-        }
-        self.bytes.copy_to_bytes(count)
-    }
-}
-
 /// The fewest bytes a second that an endpoint takes which is well.
 const MIN_RATE: u64 = 500;
 const NANOS_PER_SECOND: u64 = 1_000_000_000;
@@ -89,7 +53,9 @@ const NANOS_PER_SECOND: u64 = 1_000_000_000;
 #[cfg(test)]
 mod tests {
     use std::net::Ipv4Addr;
+    use std::sync::Arc;
 
+    use bytes::Buf;
     use http::Request;
     use tokio::time::advance;
 
