@@ -16,9 +16,7 @@ mod decode;
 mod error_body;
 mod error_words;
 mod event_parser;
-mod event_stream;
 mod frame_parser;
-mod frame_stream;
 mod idempotency_key;
 mod json;
 mod model_scan;
@@ -26,6 +24,7 @@ mod peeked_body;
 mod refusal;
 mod request_model;
 mod stream_api;
+mod stream_start;
 
 use std::pin::Pin;
 use std::time::Duration;
@@ -40,6 +39,8 @@ use self::broken_stream::{EventsEnd, FramesEnd, ListEnd, StreamEnd};
 use self::content_type::ContentType;
 pub(crate) use self::content_type::is_json_type;
 use self::decode::BodyDecoder;
+use self::event_parser::Parser;
+use self::frame_parser::FrameParser;
 pub(crate) use self::idempotency_key::add_idempotency_key;
 pub(crate) use self::peeked_body::{MaybePeeked, PeekedBody};
 pub(crate) use self::request_model::{BodyModel, ModelReading, may_name_model, model_in};
@@ -141,7 +142,8 @@ impl Peek {
         let finding = match self.part {
             BodyPart::Refusal => refusal::find(&mut peeked, decoder, deadline, &timers).await,
             BodyPart::EventStream => {
-                let (finding, parser) = event_stream::find(&mut peeked, decoder, deadline, &timers).await;
+                let mut parser = Parser::default();
+                let finding = stream_start::find(&mut parser, &mut peeked, decoder, deadline, &timers).await;
                 end = Some(StreamEnd::Events(EventsEnd::new(parser)));
                 finding
             }
@@ -151,7 +153,8 @@ impl Peek {
             }
             BodyPart::Frames => {
                 end = Some(StreamEnd::Frames(FramesEnd::default()));
-                frame_stream::find(&mut peeked, decoder, deadline, &timers).await
+                let mut parser = FrameParser::default();
+                stream_start::find(&mut parser, &mut peeked, decoder, deadline, &timers).await
             }
         };
         // A body of a length that the head names has no room for an error.

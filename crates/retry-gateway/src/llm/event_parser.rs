@@ -9,6 +9,7 @@ pub(super) use self::event::api;
 use super::body_signal::{BodySignal, Finding};
 use super::byte_order_mark;
 use super::stream_api::StreamApi;
+use super::stream_start::StreamParser;
 
 /// The kind of a stream's first event that is more than a sign of life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,14 +41,9 @@ pub(super) struct Parser {
     data: Option<Vec<u8>>,
 }
 
-impl Parser {
-    /// Returns the API that the events so far are those of.
-    pub(super) fn api(&self) -> Option<StreamApi> {
-        self.api
-    }
-
+impl StreamParser for Parser {
     /// Parses more bytes. Returns the kind of the first event once that event has ended.
-    pub(super) fn feed(&mut self, bytes: &[u8]) -> Option<FirstEvent> {
+    fn feed(&mut self, bytes: &[u8]) -> Option<FirstEvent> {
         for byte in bytes {
             let follows_return = std::mem::replace(&mut self.after_return, *byte == b'\r');
             match byte {
@@ -67,9 +63,16 @@ impl Parser {
 
     /// Ends the stream. The standard drops an event without an end, but a complete error stays an error even if the
     /// stream ends right behind it.
-    pub(super) fn finish(&mut self) -> Option<FirstEvent> {
+    fn finish(&mut self) -> Option<FirstEvent> {
         let line = std::mem::take(&mut self.line);
         self.parse_line(&line).or_else(|| self.dispatch())
+    }
+}
+
+impl Parser {
+    /// Returns the API that the events so far are those of.
+    pub(super) fn api(&self) -> Option<StreamApi> {
+        self.api
     }
 
     fn parse_line(&mut self, line: &[u8]) -> Option<FirstEvent> {

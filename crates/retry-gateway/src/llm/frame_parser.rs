@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use super::amazon_frame::{FRAME_BYTES, next_header, parts};
 use super::event_parser::{FirstEvent, first_event};
+use super::stream_start::StreamParser;
 
 /// Parses frames in pieces of any size.
 #[derive(Debug, Default)]
@@ -31,10 +32,10 @@ struct ChunkPayload {
     bytes: String,
 }
 
-impl FrameParser {
+impl StreamParser for FrameParser {
     /// Parses more bytes. Returns the kind of the first frame that is more than a sign of life, once it is whole. What is no
     /// frame counts as output.
-    pub(super) fn feed(&mut self, bytes: &[u8]) -> Option<FirstEvent> {
+    fn feed(&mut self, bytes: &[u8]) -> Option<FirstEvent> {
         self.bytes.extend_from_slice(bytes);
         let mut start = 0;
         let first = loop {

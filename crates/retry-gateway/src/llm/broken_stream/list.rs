@@ -18,12 +18,12 @@ pub(crate) struct ListEnd {
     first: Vec<u8>,
 }
 
-/// What the stream is, and where in the list it stands.
+/// The kind of the stream, and the place in the list.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Place {
     #[default]
     Start,
-    /// In the first item, or before it.
+    /// The first item has not ended.
     First,
     /// Behind the first item, which was one of Gemini's, or in a later item.
     Item,

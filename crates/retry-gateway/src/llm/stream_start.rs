@@ -1,4 +1,4 @@
-//! Finds out whether an event stream starts with a failure that another attempt may avoid.
+//! Finds out whether a stream starts with a failure that another attempt may avoid.
 
 use bytes::Bytes;
 use http_body::Body;
@@ -6,22 +6,33 @@ use tokio::time::Instant;
 
 use super::body_signal::Finding;
 use super::decode::BodyDecoder;
-use super::event_parser::Parser;
+use super::event_parser::FirstEvent;
 use super::peeked_body::{Chunk, PeekedBody};
 use crate::time::pooled_timeout::TimerPool;
 
+/// A parser of the events of a stream, or of its frames.
+pub(super) trait StreamParser {
+    /// Parses more bytes. Returns the kind of the first event that is more than a sign of life, once it is whole.
+    fn feed(&mut self, bytes: &[u8]) -> Option<FirstEvent>;
+
+    /// Ends the stream. Returns the kind of an event that its end makes whole.
+    fn finish(&mut self) -> Option<FirstEvent> {
+        None
+    }
+}
+
 /// Reads a stream to the end of its first event that is more than a sign of life, up to [`MAX_BYTES`] and until the deadline.
-/// Returns also the parser that has seen it.
 pub(super) async fn find<B>(
+    parser: &mut impl StreamParser,
     body: &mut PeekedBody<B>,
     decoder: &mut BodyDecoder,
     deadline: Instant,
     timers: &TimerPool,
-) -> (Finding, Parser)
+) -> Finding
 where
     B: Body<Data = Bytes> + Unpin,
 {
-    let (mut parser, mut first, mut left) = (Parser::default(), None, MAX_BYTES);
+    let (mut first, mut left) = (None, MAX_BYTES);
     let reading = body.read(MAX_BYTES, deadline, timers, |chunk| match chunk {
         Chunk::Data(data) => {
             let parse = |data: &[u8]| {
@@ -36,7 +47,7 @@ where
         }
     });
     reading.await;
-    (first.map(Finding::from).unwrap_or_default(), parser)
+    first.map(Finding::from).unwrap_or_default()
 }
 
 /// The most bytes of a stream that the gateway reads. First events have a few hundred, and these bytes do not count
