@@ -17,7 +17,7 @@ pub(super) struct AtATime {
     dropped: u8,
 }
 
-/// What refuses calls, if it is not a limit of how many at a time.
+/// The cause of refused calls that is not a limit of how many at a time.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Disproof {
     /// Chance refuses this share of them.

@@ -63,6 +63,7 @@ struct Bound {
 const FAILED: Bound = Bound { name: "failed", figure: |it| it.failed as f64, bound: |_| 0.0 };
 const FOUR_REFUSED: Bound = Bound { name: "refused", figure: |it| it.refused as f64, bound: |_| 4.0 };
 const TWO_REFUSED: Bound = Bound { name: "refused", figure: |it| it.refused as f64, bound: |_| 2.0 };
+const P99_AFTER: Bound = Bound { name: "p99 after 1.5 s, s", figure: |it| it.p99, bound: |_| 0.75 };
 const JOINED: Bound = Bound { name: "joined after, s", figure: |it| it.other, bound: |_| 2.5 };
 const BURST: &[Bound] = &[
     FAILED,
@@ -121,21 +122,13 @@ const ROWS: &[Row] = &[
         name: "a member killed",
         play: plays::member_killed,
         is_relative: false,
-        bounds: &[
-            FAILED,
-            TWO_REFUSED,
-            Bound { name: "p99 after 1.5 s, s", figure: |it| it.p99, bound: |_| 0.75 },
-        ],
+        bounds: &[FAILED, TWO_REFUSED, P99_AFTER],
     },
     Row {
         name: "a member stopped for 4 s",
         play: plays::member_stopped,
         is_relative: false,
-        bounds: &[
-            FAILED,
-            TWO_REFUSED,
-            Bound { name: "p99 after 1.5 s, s", figure: |it| it.p99, bound: |_| 0.75 },
-        ],
+        bounds: &[FAILED, TWO_REFUSED, P99_AFTER],
     },
     Row {
         name: "a bad caller",

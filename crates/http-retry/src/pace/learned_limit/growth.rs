@@ -1,4 +1,4 @@
-//! How the rate of a limit grows while requests wait.
+//! The growth of the rate of a limit while requests wait.
 
 use std::time::Duration;
 

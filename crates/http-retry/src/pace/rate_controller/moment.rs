@@ -1,4 +1,4 @@
-//! What the rate controller is told when something happens, and what it answers.
+//! The values that the rate controller is told when something happens, and its answer.
 
 use std::time::Duration;
 
