@@ -9,7 +9,6 @@ pub(super) use self::event::api;
 use super::body_signal::{BodySignal, Finding};
 use super::byte_order_mark;
 use super::stream_api::StreamApi;
-use super::stream_start::StreamParser;
 
 /// The kind of a stream's first event that is more than a sign of life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +19,17 @@ pub(super) enum FirstEvent {
     QuotaGone,
     /// The event is anything else.
     Output,
+}
+
+/// A parser of the events of a stream, or of its frames.
+pub(super) trait StreamParser {
+    /// Parses more bytes. Returns the kind of the first event that is more than a sign of life, once it is whole.
+    fn feed(&mut self, bytes: &[u8]) -> Option<FirstEvent>;
+
+    /// Ends the stream. Returns the kind of an event that its end makes whole.
+    fn finish(&mut self) -> Option<FirstEvent> {
+        None
+    }
 }
 
 /// Parses an event stream up to its first event that is more than a sign of life, in pieces of any size (HTML standard,

@@ -7,8 +7,7 @@ use base64::prelude::BASE64_STANDARD;
 use serde::Deserialize;
 
 use super::amazon_frame::{FRAME_BYTES, next_header, parts};
-use super::event_parser::{FirstEvent, first_event};
-use super::stream_start::StreamParser;
+use super::event_parser::{FirstEvent, StreamParser, first_event};
 
 /// Parses frames in pieces of any size.
 #[derive(Debug, Default)]

@@ -6,20 +6,9 @@ use tokio::time::Instant;
 
 use super::body_signal::Finding;
 use super::decode::BodyDecoder;
-use super::event_parser::FirstEvent;
+use super::event_parser::StreamParser;
 use super::peeked_body::{Chunk, PeekedBody};
 use crate::time::pooled_timeout::TimerPool;
-
-/// A parser of the events of a stream, or of its frames.
-pub(super) trait StreamParser {
-    /// Parses more bytes. Returns the kind of the first event that is more than a sign of life, once it is whole.
-    fn feed(&mut self, bytes: &[u8]) -> Option<FirstEvent>;
-
-    /// Ends the stream. Returns the kind of an event that its end makes whole.
-    fn finish(&mut self) -> Option<FirstEvent> {
-        None
-    }
-}
 
 /// Reads a stream to the end of its first event that is more than a sign of life, up to [`MAX_BYTES`] and until the deadline.
 pub(super) async fn find<B>(

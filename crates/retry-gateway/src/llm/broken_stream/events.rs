@@ -2,9 +2,8 @@
 
 use bytes::Bytes;
 
-use crate::llm::event_parser::Parser;
+use crate::llm::event_parser::{Parser, StreamParser};
 use crate::llm::stream_api::StreamApi;
-use crate::llm::stream_start::StreamParser;
 
 /// Follows an event stream on its way to the client.
 #[derive(Debug)]
