@@ -1,7 +1,11 @@
 //! Members of a fleet, a store in memory and a server with a limit, in virtual time.
 
+mod bucket;
+mod tick;
+
 use std::collections::VecDeque;
 
+use self::bucket::Bucket;
 use super::*;
 use crate::fleet::entry::{JoinQuestion, News, PublishQuestion};
 use crate::fleet::{Memory, MemoryStore, Store, StoreCommand, StoreRequest};
@@ -48,19 +52,6 @@ pub(super) struct Served {
     pub(super) took: Duration,
 }
 
-/// The server's token bucket.
-pub(super) struct Bucket {
-    pub(super) rate: f64,
-    pub(super) burst: f64,
-    pub(super) is_down: bool,
-    /// It refuses one of so many calls whatever the load, or none.
-    pub(super) refuses_each: u64,
-    level: f64,
-    at: Duration,
-    pub(super) calls: u64,
-    pub(super) refused: u64,
-}
-
 pub(super) struct World {
     pub(super) memory: Memory,
     pub(super) members: Vec<Member>,
@@ -72,30 +63,16 @@ pub(super) struct World {
     pub(super) salt: u64,
 }
 
-const TICK: Duration = Duration::from_millis(1);
-/// The time from a call to its answer.
-const LATENCY: Duration = Duration::from_millis(20);
-
 impl World {
     /// Creates members, with a store between them if `shares` says so.
     pub(super) fn new(members: usize, rate: f64, burst: f64, shares: bool) -> Self {
         let memory = Memory::new();
         memory.set_trip(ms(2));
         memory.advance(START);
-        let server = Bucket {
-            rate,
-            burst,
-            is_down: false,
-            refuses_each: 0,
-            level: burst,
-            at: START,
-            calls: 0,
-            refused: 0,
-        };
         let mut world = Self {
             memory,
             members: Vec::new(),
-            server,
+            server: Bucket::new(rate, burst),
             now: START,
             flight: VecDeque::new(),
             salt: 0,
@@ -242,118 +219,5 @@ impl World {
         let mut took: Vec<_> = served.filter(|served| served.at >= from).map(|served| served.took).collect();
         took.sort_unstable();
         took.get(took.len() * 99 / 100).copied().unwrap_or_default()
-    }
-
-    fn tick(&mut self) {
-        self.now += TICK;
-        self.memory.advance(self.now);
-        for index in 0..self.members.len() {
-            if !self.members[index].is_dead && !self.members[index].is_paused {
-                self.answer(index);
-                self.turn(index);
-            }
-        }
-    }
-
-    /// Hands the answers of calls to a member.
-    fn answer(&mut self, index: usize) {
-        let now = self.now;
-        let mut rest = VecDeque::new();
-        while let Some(call) = self.flight.pop_front() {
-            if call.member != index || call.at > now {
-                rest.push_back(call);
-                continue;
-            }
-            let member = &mut self.members[index];
-            let mut caller = call.caller;
-            let head = response(call.status, (call.status != 200 && !caller.is_bad).then_some(1));
-            let settlement = settle(&member.pace, call.permit, &head, now);
-            if call.status == 200 {
-                member.served.push(Served { at: now, took: now - caller.arrived });
-                continue;
-            }
-            member.refused += 1;
-            caller.attempts += u32::from(!settlement.is_uncounted);
-            if caller.is_bad {
-                if caller.attempts < self.attempts_of_bad {
-                    let window =
-                        ms(500).saturating_mul(1 << caller.attempts.saturating_sub(1).min(8)).min(secs(10));
-                    let part = (member.refused + self.salt * 7919).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 54;
-                    caller.ticket.not_before(now + window.mul_f64(part as f64 / 1_024.0));
-                    caller.until = now;
-                    member.waiting.push(caller);
-                }
-                continue;
-            }
-            // The hint is rounded up to whole seconds, and the session spreads behind it.
-            let spread = ms(37 * (u64::from(caller.attempts) * 7 + member.refused) % 250);
-            caller.ticket.not_before(now + secs(1) + spread);
-            caller.until = now;
-            member.waiting.push(caller);
-        }
-        self.flight = rest;
-    }
-
-    /// Lets a member hear its store, send its requests and ask the store.
-    fn turn(&mut self, index: usize) {
-        let now = self.now;
-        let member = &mut self.members[index];
-        while let Some(event) = member.store.next_event() {
-            member.pace.on_store_event(&event, now);
-        }
-        if member.joined_at.is_none_or(|at| now >= at + secs(2)) {
-            member.joined_at = Some(now);
-            let question = JoinQuestion { layout: 1, leaves: 0 };
-            member.store.send(StoreRequest::new(u64::MAX, Id::new(0), StoreCommand::Join(question)));
-        }
-        let mut waiting = std::mem::take(&mut member.waiting);
-        let mut sent = true;
-        while std::mem::take(&mut sent) {
-            let mut rest = Vec::new();
-            for mut caller in waiting {
-                if caller.until > now && !caller.flag.take() {
-                    rest.push(caller);
-                    continue;
-                }
-                let waker = Waker::from(Arc::clone(&caller.flag));
-                match member.pace.poll(&mut caller.ticket, now, Some(&waker)) {
-                    Admission::Go(permit) => {
-                        member.probes += u64::from(permit.is_probe());
-                        let status = if caller.is_bad { 429 } else { self.server.take(now + LATENCY / 2) };
-                        let at = now + LATENCY;
-                        self.flight.push_back(Call { member: index, at, status, permit, caller });
-                        sent = true;
-                    }
-                    Admission::Wait { until, .. } => {
-                        caller.until = until;
-                        rest.push(caller);
-                    }
-                    Admission::Rejected(rejection) => panic!("{rejection:?}"),
-                }
-            }
-            waiting = rest;
-        }
-        member.waiting = waiting;
-        while let Some(request) = member.pace.next_store_request(now) {
-            member.asks += 1;
-            member.store.send(request);
-        }
-    }
-}
-
-impl Bucket {
-    fn take(&mut self, now: Duration) -> u16 {
-        self.calls += 1;
-        self.level = (self.level + now.saturating_sub(self.at).as_secs_f64() * self.rate).min(self.burst);
-        self.at = self.at.max(now);
-        // The calls that are refused are spread like those of a server that refuses by chance.
-        let is_chance = self.refuses_each > 0
-            && self.calls.wrapping_mul(0x9e37_79b9_7f4a_7c15) % (self.refuses_each * 1_000) < 1_000;
-        if self.level < 1.0 || self.is_down || is_chance {
-            self.refused += 1;
-            return if self.is_down { 503 } else { 429 };
-        }
-        self.level -= 1.0;
-        200
     }
 }
