@@ -23,6 +23,7 @@ mod model_scan;
 mod peeked_body;
 mod refusal;
 mod request_model;
+mod signed_request;
 mod stream_api;
 mod stream_start;
 
@@ -44,6 +45,7 @@ use self::frame_parser::FrameParser;
 pub(crate) use self::idempotency_key::add_idempotency_key;
 pub(crate) use self::peeked_body::{MaybePeeked, PeekedBody};
 pub(crate) use self::request_model::{BodyModel, ModelReading, may_name_model, model_in};
+pub(crate) use self::signed_request::signature_time_left;
 use crate::config::RetryConfig;
 use crate::time::pooled_timeout::TimerPool;
 

@@ -205,9 +205,11 @@ impl<'a> FallbackRun<'a> {
         let time_left = self.deadline().saturating_duration_since(Instant::now());
         let is_last = index + 1 == self.fallback.targets.len();
         let max_elapsed = if is_last { time_left } else { time_left.min(self.fallback.after) };
-        request.extensions_mut().insert(RetryOverride::new().max_elapsed(max_elapsed));
         let (settings, request_log) = (Arc::clone(&target.settings), self.request_log.clone());
         let (origin, call_timeout) = (self.origin.clone(), settings.call_timeout(request.headers()));
+        let of_request = settings.max_elapsed(request.headers(), call_timeout);
+        let max_elapsed = of_request.map_or(max_elapsed, |of_request| max_elapsed.min(of_request));
+        request.extensions_mut().insert(RetryOverride::new().max_elapsed(max_elapsed));
         let attempts = AttemptService::new(settings, request_log, origin, self.wishes, call_timeout);
         send_with_retries(target, request, attempts, self.paused_time()).await
     }

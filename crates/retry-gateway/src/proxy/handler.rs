@@ -128,8 +128,8 @@ impl Route {
                 let settings = Arc::clone(&target.settings);
                 let paused = request.body().is_from_client().then(|| request_log.paused_time());
                 let call_timeout = settings.call_timeout(request.headers());
-                if let Some(timeout) = call_timeout {
-                    request.extensions_mut().insert(RetryOverride::new().max_elapsed(timeout));
+                if let Some(max_elapsed) = settings.max_elapsed(request.headers(), call_timeout) {
+                    request.extensions_mut().insert(RetryOverride::new().max_elapsed(max_elapsed));
                 }
                 let attempts = AttemptService::new(settings, request_log, origin, wishes, call_timeout);
                 match &target.retry {

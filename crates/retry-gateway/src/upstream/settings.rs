@@ -1,7 +1,7 @@
 //! The settings of a route's attempts at one upstream.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use http::HeaderMap;
 use tokio::time::{Instant, timeout_at};
@@ -9,7 +9,7 @@ use tower_http_retry::grpc;
 
 use crate::connection::request_limit::{RequestLimit, RequestPermit};
 use crate::connection::wait_reason::WaitReason;
-use crate::llm::BodyInspection;
+use crate::llm::{self, BodyInspection};
 use crate::telemetry::request_log::RequestLog;
 use crate::time::pooled_timeout::TimerPool;
 use crate::upstream::balancer::Balancer;
@@ -55,6 +55,19 @@ impl AttemptSettings {
     pub(crate) fn call_timeout(&self, headers: &HeaderMap) -> Option<Duration> {
         let timeout = self.is_grpc.then(|| grpc::timeout(headers)).flatten();
         timeout.filter(|timeout| *timeout < self.timeout)
+    }
+
+    /// Returns the longest time to the start of the last attempt of a request, if it is shorter than the route's timeout: a
+    /// gRPC call ends before, or the signature of the request does.
+    pub(crate) fn max_elapsed(
+        &self,
+        headers: &HeaderMap,
+        call_timeout: Option<Duration>,
+    ) -> Option<Duration> {
+        let reads_signatures = self.inspection.is_some();
+        let signature =
+            reads_signatures.then(|| llm::signature_time_left(headers, SystemTime::now())).flatten();
+        call_timeout.or(signature.filter(|left| *left < self.timeout))
     }
 
     /// Waits for a permit of `max_requests` until `deadline`.

@@ -50,6 +50,23 @@ fn an_api_of_a_language_model_is_asked_again_where_it_turned_the_request_away() 
     check(LLM, "POST /v1/messages", &[], Act::Close, (1, 502));
 }
 
+#[test]
+fn a_signed_request_is_not_resent_once_its_signature_is_five_minutes_old() {
+    let check = |age: u64, authorization: &str, expected: (usize, u16)| {
+        let signed_at = SystemTime::now() - Duration::from_secs(age);
+        let unix_time = signed_at.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
+        let signed_at = jiff::Timestamp::from_second(unix_time.cast_signed()).unwrap();
+        let date = format!("x-amz-date: {}", signed_at.strftime("%Y%m%dT%H%M%SZ"));
+        let authorization = format!("authorization: {authorization}");
+        let headers = [date.as_str(), &authorization];
+        check(LLM, "POST /model/m/converse", &headers, say(503, &["retry-after-ms: 10"], ""), expected);
+    };
+    let signature = "AWS4-HMAC-SHA256 Credential=AKIA1/20260101/us-east-1/bedrock/aws4_request";
+    check(60, signature, (2, 200));
+    check(360, signature, (1, 503));
+    check(360, "Bearer a", (2, 200));
+}
+
 /// Three tries at five layers are 243 requests.
 #[test]
 fn resends_of_others_are_left_to_them() {
