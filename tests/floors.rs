@@ -90,6 +90,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "hyper-rustls",
             "hyper-util",
             "ipnet",
+            "jiff",
             "memchr",
             "mimalloc",
             "nix",
