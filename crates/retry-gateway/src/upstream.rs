@@ -14,6 +14,7 @@ pub(crate) mod expect_continue;
 pub(crate) mod fleet;
 pub(crate) mod grpc_trailers;
 mod idle_connections;
+pub(crate) mod in_flight;
 pub(crate) mod model_reader;
 pub(crate) mod outage;
 pub(crate) mod outlier;

@@ -18,11 +18,12 @@ use crate::connection::wait_reason::WaitReason;
 use crate::message::forwarding::{ClientWishes, ForwardingHeaders};
 use crate::message::headers;
 use crate::telemetry::request_log::RequestLog;
-use crate::upstream::attempt::{AttemptFuture, AttemptGuards, Dispatch, InFlight, Redispatch};
+use crate::upstream::attempt::{AttemptFuture, AttemptGuards, Dispatch, Redispatch};
 use crate::upstream::balancer::Balancer;
 use crate::upstream::endpoint::{Endpoint, LoadGuard};
 use crate::upstream::error::{AttemptError, CONNECT_FAILED};
 use crate::upstream::expect_continue::{self, ContinueHandle, DeferredBody};
+use crate::upstream::in_flight::InFlight;
 use crate::upstream::outage::Outage;
 use crate::upstream::pool::EndpointRequest;
 use crate::upstream::request_body::RequestBody;
@@ -255,3 +256,6 @@ fn set_target<B>(
     *request.version_mut() = Version::HTTP_11;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

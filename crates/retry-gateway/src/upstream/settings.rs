@@ -70,7 +70,8 @@ impl AttemptSettings {
         call_timeout.or(signature.filter(|left| *left < self.timeout))
     }
 
-    /// Waits for a permit of `max_requests` until `deadline`.
+    /// Waits for a permit of `max_requests` until `deadline`. A permit that a task finds only after that, because the machine is
+    /// busy, goes back.
     ///
     /// # Errors
     ///
@@ -82,7 +83,8 @@ impl AttemptSettings {
     ) -> Result<RequestPermit, AttemptError> {
         request_log.set_waits_for(Some(WaitReason::Limit));
         let permit = timeout_at(deadline, self.limit.acquire()).await;
-        permit.ok().flatten().ok_or_else(AttemptError::overflow)
+        let permit = permit.ok().flatten().filter(|_| Instant::now() < deadline);
+        permit.ok_or_else(AttemptError::overflow)
     }
 
     /// Sets the `grpc-timeout` of a call to what is left of it for an attempt that starts now.
