@@ -4,7 +4,9 @@
 //! that a client has gone. It also reads nothing while the body of the request is not read. This watches the socket
 //! in its stead. The end of the client's bytes looks the same from a client that still reads and from one that has
 //! closed its socket. Only the latter answers further bytes with a reset. Each response begins with the same byte, so
-//! the gateway sends that byte ahead.
+//! the gateway sends that byte ahead. Once the response has begun and pauses, the gateway sends a zero ahead of the next chunk's
+//! size. A response that has a length leaves no byte to send. Then the probes of TCP find the client out: its system answers them
+//! with a reset once it has forgotten the connection, on Linux after a minute.
 //!
 //! While unread bytes wait in the socket, tokio tells of no further event. It notes the end of the bytes all the same,
 //! so a timer looks for that. If the socket has no room for the rest of a body, the end is behind that rest, and only the
@@ -15,6 +17,7 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
@@ -81,7 +84,7 @@ struct UnreadBytes {
 
 impl PeerWatch {
     /// Looks at the socket, and leaves a wake-up for what may happen to it. Returns whether the first byte of the
-    /// response is to be sent ahead.
+    /// response, or of its next chunk, is to be sent ahead.
     ///
     /// # Errors
     ///
@@ -109,9 +112,9 @@ impl PeerWatch {
         if !client.is_half_closable() {
             return Err(io::ErrorKind::ConnectionAborted.into());
         }
-        let closed = self.closed.get_or_insert_with(|| ClosedPeer {
-            timer: timers.sleep_until(Instant::now() + FIRST_LOOK),
-            interval: FIRST_LOOK,
+        let closed = self.closed.get_or_insert_with(|| {
+            set_keepalive(socket);
+            ClosedPeer { timer: timers.sleep_until(Instant::now() + FIRST_LOOK), interval: FIRST_LOOK }
         });
         while Pin::new(&mut closed.timer).poll(cx).is_ready() {
             if let Some(error) = socket.take_error()? {
@@ -160,6 +163,14 @@ impl PeerWatch {
     }
 }
 
+/// Lets the system probe whether a client that has closed its sending side still has its socket.
+fn set_keepalive(socket: &TcpStream) {
+    let probes =
+        TcpKeepalive::new().with_time(PROBE_INTERVAL).with_interval(PROBE_INTERVAL).with_retries(PROBES);
+    // Without the probes a client that has gone is found out later.
+    let _ = SockRef::from(socket).set_tcp_keepalive(&probes);
+}
+
 /// Returns whether the client has sent the end of its bytes or a reset, as far as tokio has heard.
 fn is_read_closed(socket: &TcpStream) -> bool {
     let ready = pin!(socket.ready(Interest::READABLE));
@@ -186,3 +197,7 @@ const UNREAD_LOOK: Duration = Duration::from_millis(500);
 const MANY_BYTES: usize = 32 << 10;
 /// The longest time between two looks.
 const LAST_LOOK: Duration = Duration::from_secs(1);
+/// The time between two probes, and before the first.
+const PROBE_INTERVAL: Duration = Duration::from_secs(1);
+/// The probes without an answer that end the connection. A client that has merely lost its network for a moment may still read.
+const PROBES: u32 = 60;

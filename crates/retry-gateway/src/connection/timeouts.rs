@@ -49,6 +49,8 @@ pub(crate) struct ConnectionTimeouts {
     has_unread_body: AtomicBool,
     /// Set from the head of a response whose end only the end of the connection tells, until that response is whole.
     is_close_delimited: AtomicBool,
+    /// Set while the client has all chunks of a response so far, and the next one is awaited.
+    awaits_chunk: AtomicBool,
     opened_at: Instant,
     /// The nanoseconds from `opened_at` to the end of the last request.
     idle_since: AtomicU64,
@@ -76,6 +78,7 @@ impl ConnectionTimeouts {
             active: AtomicU32::new(0),
             has_unread_body: AtomicBool::new(false),
             is_close_delimited: AtomicBool::new(false),
+            awaits_chunk: AtomicBool::new(false),
             opened_at: Instant::now(),
             idle_since: AtomicU64::new(0),
             expired: AtomicU8::new(NONE_EXPIRED),
@@ -147,6 +150,11 @@ impl ConnectionTimeouts {
         self.is_close_delimited.store(is_close_delimited, Ordering::Relaxed);
     }
 
+    /// Returns whether the next chunk of a response is awaited, and hyper has the earlier ones.
+    fn awaits_chunk(&self) -> bool {
+        self.awaits_chunk.load(Ordering::Relaxed)
+    }
+
     fn has_active_request(&self) -> bool {
         // The end of a request writes `idle_since` before it lowers the count.
         self.active.load(Ordering::Acquire) > 0
@@ -177,6 +185,12 @@ impl ActiveRequest {
     /// Notes whether only the end of the connection tells the end of the response.
     pub(crate) fn set_close_delimited(&self, is_close_delimited: bool) {
         self.0.set_close_delimited(is_close_delimited);
+    }
+
+    /// Notes whether hyper has asked in vain for more of a response that it sends in chunks. A response whose length is known has
+    /// none.
+    pub(crate) fn set_awaiting_chunk(&self, awaits_chunk: bool) {
+        self.0.awaits_chunk.store(awaits_chunk, Ordering::Relaxed);
     }
 
     /// Notes whether the gateway has not read all bytes of the request's body yet.

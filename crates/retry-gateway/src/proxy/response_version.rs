@@ -24,12 +24,16 @@ pub(super) fn set_version(
     let has_length =
         || response.headers().contains_key(header::CONTENT_LENGTH) || response.body().is_end_stream();
     let is_close_delimited = client != Version::HTTP_11 && !has_length();
+    let is_chunked = client == Version::HTTP_11 && !has_length();
     let version = match client {
         Version::HTTP_11 => Version::HTTP_11,
         _ if !is_early && has_length() => Version::HTTP_11,
         _ => Version::HTTP_10,
     };
     *response.version_mut() = version;
+    if is_chunked {
+        response.body_mut().set_chunked();
+    }
     if let (Some(active_request), true) = (active_request, client != Version::HTTP_11) {
         active_request.set_close_delimited(is_close_delimited);
     }

@@ -36,6 +36,8 @@ struct UpstreamBodyInner {
     permit: Option<RequestPermit>,
     /// Marks the client's connection as busy.
     active_request: Option<ActiveRequest>,
+    /// Set if hyper sends the body to the client in chunks.
+    is_chunked: bool,
     /// State of `100 Continue` for the request.
     continue_handle: Option<ContinueHandle>,
 }
@@ -53,6 +55,7 @@ impl UpstreamBody {
             body,
             load: Some(load),
             active_request: None,
+            is_chunked: false,
             continue_handle: continue_handle.map(ContinueHandle::responded),
         }))
     }
@@ -60,6 +63,11 @@ impl UpstreamBody {
     /// Keeps the mark of the connection until the end of the body.
     pub(crate) fn attach(&mut self, active_request: Option<ActiveRequest>) {
         self.0.active_request = active_request;
+    }
+
+    /// Notes that hyper sends the body to a client of HTTP/1.1 in chunks.
+    pub(crate) fn set_chunked(&mut self) {
+        self.0.is_chunked = true;
     }
 
     /// Takes the load and the permit of the attempt, which a tunnel holds from then on.
@@ -112,7 +120,11 @@ impl Body for UpstreamBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, ResponseBodyError>>> {
         let inner = &mut *self.0;
-        let frame = ready!(Pin::new(&mut inner.body).poll_frame(cx));
+        let polled = Pin::new(&mut inner.body).poll_frame(cx);
+        if let (true, Some(active_request)) = (inner.is_chunked, &inner.active_request) {
+            active_request.set_awaiting_chunk(polled.is_pending());
+        }
+        let frame = ready!(polled);
         if frame.is_none() || inner.body.is_end_stream() {
             inner.permit = None;
         }

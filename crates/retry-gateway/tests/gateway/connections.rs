@@ -8,7 +8,7 @@ mod http2;
 mod http2_settings;
 mod http2_streams;
 mod names;
-mod namespace;
+pub(crate) mod namespace;
 mod vanished;
 
 use crate::process::Gateway;

@@ -1,5 +1,7 @@
 //! Clients that close their sending side after the request, and read on; and those that go while nobody reads their body.
 
+mod pauses;
+
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::process::{Command, Stdio};

@@ -4,6 +4,8 @@
 //! connection when that request ends. A timer that fires meanwhile is set again. The timeout is measured from
 //! the end of the last request, so it passes at the right time all the same.
 
+mod watch;
+
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -14,7 +16,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
 use super::{ConnectionTimeouts, GOAWAY_TIMEOUT, HEADER_EXPIRED, IDLE_EXPIRED, WRITE_EXPIRED};
-use crate::connection::half_close::{ClientSocket, FIRST_BYTE, PeerWatch};
+use crate::connection::half_close::{ClientSocket, PeerWatch};
 use crate::connection::lingering_close::LingeringClose;
 use crate::connection::shutdown::OpenConnection;
 use crate::time::pooled_timeout::PooledTimeout;
@@ -41,6 +43,8 @@ pub(crate) struct TimeoutIo<I> {
     is_reading: bool,
     /// The number of requests that had arrived at the last write.
     answered: u32,
+    /// The number of requests that had arrived when a zero was sent ahead of a chunk of the response.
+    padded: u32,
     peer: PeerWatch,
     /// Set once the sending side is closed, if the client may still be sending. It is boxed, because that is rare.
     lingering: Option<Box<LingeringClose>>,
@@ -85,6 +89,7 @@ impl<I> TimeoutIo<I> {
             write_timeout: None,
             is_reading: false,
             answered: 0,
+            padded: 0,
             peer: PeerWatch::default(),
             lingering: None,
             open,
@@ -179,60 +184,6 @@ impl<I> TimeoutIo<I> {
         ready!(Pin::new(self.write_timeout.get_or_insert_with(new)).poll(cx));
         expired.store(WRITE_EXPIRED, Ordering::Relaxed);
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
-    }
-}
-
-impl<I: ClientSocket> TimeoutIo<I> {
-    /// Watches a client of HTTP/1.1 that waits for its response, while hyper reads nothing from it.
-    fn watch_peer(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
-        let is_http1 = matches!(self.protocol, ConnectionProtocol::Http1);
-        if self.is_reading || !is_http1 {
-            return Ok(());
-        }
-        if !self.timeouts.has_active_request() {
-            return self.watch_rest(cx);
-        }
-        // hyper reads on where the client cannot half close, once the body is read.
-        if !self.io.is_half_closable() && !self.timeouts.has_unread_body() {
-            return Ok(());
-        }
-        let sends_first_byte = self.peer.poll(&self.io, &self.timeouts.pools.header, cx)?;
-        let is_unanswered = self.answered != self.timeouts.started();
-        if sends_first_byte
-            && is_unanswered
-            && !self.peer.is_first_byte_sent()
-            && Pin::new(&mut self.io).poll_write(cx, &[FIRST_BYTE])?.is_ready()
-        {
-            self.peer.set_first_byte_sent();
-        }
-        Ok(())
-    }
-
-    /// Fails once the rest of an upload has waited for the idle timeout. Its endpoint has answered and takes no more of it, so
-    /// the client's next request would wait for ever.
-    fn watch_rest(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
-        let Self { timeouts, rest_timeout, .. } = self;
-        if !timeouts.has_unread_body() {
-            return Ok(());
-        }
-        let new = || timeouts.pools.idle.sleep_until(Instant::now() + timeouts.idle_timeout);
-        match Pin::new(rest_timeout.get_or_insert_with(new)).poll(cx) {
-            Poll::Ready(()) => Err(io::ErrorKind::TimedOut.into()),
-            Poll::Pending => Ok(()),
-        }
-    }
-
-    /// Writes, but for the first byte of a response, which the client may have already.
-    fn poll_write_rest(&mut self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        let sent = usize::from(self.peer.is_first_byte_sent() && !buf.is_empty());
-        let written = match buf.len() - sent {
-            0 if sent > 0 => 0,
-            _ => ready!(Pin::new(&mut self.io).poll_write(cx, &buf[sent..]))?,
-        };
-        if sent > 0 {
-            self.peer.skip_first_byte();
-        }
-        Poll::Ready(Ok(written + sent))
     }
 }
 
