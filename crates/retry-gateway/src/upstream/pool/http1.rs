@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use http::Response;
+use http::{Response, StatusCode};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
@@ -219,9 +219,12 @@ impl Http1Connection {
 }
 
 impl Http1Lease {
-    /// Reads from a response head how long the server keeps an idle connection open.
+    /// Reads from a response head how long the server keeps an idle connection open, and whether it is a tunnel.
     pub(super) fn on_response(&mut self, response: &Response<Incoming>) {
         if let Some(connection) = &mut self.connection {
+            if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+                connection.socket.set_tunnel();
+            }
             connection.keep_alive = keep_alive(response.headers());
         }
     }

@@ -1,16 +1,21 @@
 //! The socket of a connection to an endpoint, as hyper reads and writes it.
 
+mod state;
+
 use std::cell::RefCell;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, ready};
 
+#[cfg(target_os = "linux")]
+use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
+pub(crate) use self::state::{SocketState, UploadMark};
 use super::goaway::GoAwayReader;
 use crate::connection::limit::Permit;
 use crate::upstream::buffers::READ_SIZE;
@@ -27,6 +32,8 @@ pub(crate) struct Socket {
     /// Set while the endpoint has no room for what hyper writes.
     is_blocked: bool,
     state: Arc<SocketState>,
+    /// Set once `tcp_user_timeout` holds no more.
+    is_exempt: bool,
     /// Set for HTTP/2, whose frames are watched for GOAWAY.
     goaway: Option<GoAwayReader>,
     /// Permit of a file descriptor.
@@ -40,33 +47,6 @@ enum Stream {
     Tls(Box<TlsStream<TcpStream>>),
 }
 
-/// The part of a socket that its pool reads while hyper owns the socket.
-#[derive(Debug)]
-pub(crate) struct SocketState {
-    bytes_read: AtomicU64,
-    /// The last stream that the endpoint counts in; `u32::MAX` before a GOAWAY.
-    last_stream: AtomicU32,
-    /// Set while hyper has not got all of the request's body.
-    is_uploading: AtomicBool,
-    /// Set if the endpoint has sent a part of a response before it was sent the whole request.
-    is_answered_early: AtomicBool,
-}
-
-/// Tells the connection of a request body when it is sent. hyper drops it with the body, after the end of the body.
-#[derive(Debug)]
-pub(crate) struct UploadMark(Arc<SocketState>);
-
-impl Default for SocketState {
-    fn default() -> Self {
-        Self {
-            bytes_read: AtomicU64::new(0),
-            last_stream: AtomicU32::new(u32::MAX),
-            is_uploading: AtomicBool::new(false),
-            is_answered_early: AtomicBool::new(false),
-        }
-    }
-}
-
 impl Socket {
     pub(crate) fn tcp(stream: TcpStream, permit: Permit) -> Self {
         Self::new(Stream::Tcp(stream), permit)
@@ -78,7 +58,15 @@ impl Socket {
 
     fn new(stream: Stream, permit: Permit) -> Self {
         let state = Arc::default();
-        Self { stream, write_error: None, is_blocked: false, state, goaway: None, _permit: permit }
+        Self {
+            stream,
+            write_error: None,
+            is_blocked: false,
+            state,
+            is_exempt: false,
+            goaway: None,
+            _permit: permit,
+        }
     }
 
     /// Watches the frames that arrive for GOAWAY, from the first on.
@@ -99,6 +87,17 @@ impl Stream {
         }
     }
 
+    /// Lets bytes wait for room at the endpoint for as long as its host answers: a server of a tunnel may read nothing for long.
+    fn clear_user_timeout(&self) {
+        // Without the option the tunnel may end with such a pause.
+        #[cfg(target_os = "linux")]
+        let _ = SockRef::from(match self {
+            Self::Tcp(stream) => stream,
+            Self::Tls(stream) => stream.get_ref().0,
+        })
+        .set_tcp_user_timeout(None);
+    }
+
     /// Reads at most [`READ_SIZE`] bytes into a larger buffer, through one of that size. Without `unsafe`
     /// there is no other way that leaves the rest of the buffer uninitialized.
     fn poll_read_size(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
@@ -111,48 +110,6 @@ impl Stream {
             buf.put_slice(part.filled());
             Poll::Ready(Ok(()))
         })
-    }
-}
-
-impl SocketState {
-    /// Returns the number of bytes that the endpoint has sent, without those of TLS.
-    pub(crate) fn bytes_read(&self) -> u64 {
-        self.bytes_read.load(Ordering::Relaxed)
-    }
-
-    /// Returns the last stream that the endpoint counts in, once it has sent GOAWAY.
-    pub(super) fn last_stream(&self) -> Option<u32> {
-        Some(self.last_stream.load(Ordering::Relaxed)).filter(|last| *last != u32::MAX)
-    }
-
-    /// Returns the mark of a request body that is sent over the connection.
-    pub(super) fn upload_mark(self: &Arc<Self>) -> UploadMark {
-        UploadMark(Arc::clone(self))
-    }
-
-    /// Notes that a response has ended. The rest of a request is then sent to an endpoint that may not read it.
-    pub(super) fn on_response_end(&self) {
-        if self.is_uploading.load(Ordering::Relaxed) {
-            self.is_answered_early.store(true, Ordering::Relaxed);
-        }
-    }
-
-    /// Returns whether the endpoint has begun a response before it was sent the whole request.
-    pub(super) fn is_answered_early(&self) -> bool {
-        self.is_answered_early.load(Ordering::Relaxed)
-    }
-}
-
-impl UploadMark {
-    /// Notes that hyper reads the body from now on. What the endpoint has sent before is no response: it has asked for the body.
-    pub(crate) fn start(&self) {
-        self.0.is_uploading.store(true, Ordering::Relaxed);
-    }
-}
-
-impl Drop for UploadMark {
-    fn drop(&mut self) {
-        self.0.is_uploading.store(false, Ordering::Relaxed);
     }
 }
 
@@ -177,10 +134,11 @@ impl AsyncRead for Socket {
             if let Some(last) = last_stream {
                 self.state.last_stream.fetch_min(last, Ordering::Relaxed);
             }
-        } else if result.is_ready()
-            && let Some(error) = self.write_error.take()
-        {
-            return Poll::Ready(Err(error));
+        } else if result.is_ready() && buf.remaining() > 0 {
+            self.state.has_ended.store(true, Ordering::Relaxed);
+            if let Some(error) = self.write_error.take() {
+                return Poll::Ready(Err(error));
+            }
         }
         result
     }
@@ -190,6 +148,10 @@ impl AsyncWrite for Socket {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         if self.write_error.is_some() {
             return Poll::Ready(Ok(buf.len()));
+        }
+        if !self.is_exempt && self.state.is_tunnel.load(Ordering::Relaxed) {
+            self.is_exempt = true;
+            self.stream.clear_user_timeout();
         }
         let result = match &mut self.stream {
             Stream::Tcp(stream) => Pin::new(stream).poll_write(cx, buf),
