@@ -23,6 +23,10 @@ pub enum StreamDeed {
     GoAwayAt,
     /// Answers 200, once it has the whole request.
     Answer,
+    /// Does the same, sends GOAWAY that counts the request in, and ends the connection.
+    AnswerAndGoAway,
+    /// Answers 200, once it has the whole request, and ends the connection.
+    AnswerAndClose,
     /// Sends these frames on the stream, once it has the head.
     Send(Frames),
     /// Sends these frames on the stream, once the client has reset it.
@@ -112,8 +116,8 @@ impl RawHttp2Server {
 struct Connection {
     socket: TcpStream,
     number: usize,
-    /// The streams whose bodies are read, and their places in the log.
-    open: HashMap<u32, usize>,
+    /// The streams whose bodies are read, with their places in the log and what is done at their end.
+    open: HashMap<u32, (usize, StreamDeed)>,
     /// The places of all streams in the log.
     places: HashMap<u32, usize>,
     /// The frames for streams that the client has not reset yet.
@@ -146,8 +150,10 @@ impl Connection {
                         StreamDeed::GoAwayAt => return self.leave(id, NO_ERROR).await,
                         StreamDeed::Send(frames) => self.send(id, frames).await?,
                         StreamDeed::SendAfterReset(frames) => drop(self.late.insert(id, frames)),
-                        StreamDeed::Answer => {
-                            self.open.insert(id, place);
+                        deed @ (StreamDeed::Answer
+                        | StreamDeed::AnswerAndGoAway
+                        | StreamDeed::AnswerAndClose) => {
+                            self.open.insert(id, (place, deed));
                             self.write(WINDOW_UPDATE, 0, id, &WINDOW.to_be_bytes()).await?;
                         }
                     }
@@ -159,7 +165,7 @@ impl Connection {
                         let length = u32::try_from(payload.len()).expect("a frame's length").to_be_bytes();
                         self.write(WINDOW_UPDATE, 0, 0, &length).await?;
                     }
-                    if let Some(&place) = self.open.get(&id) {
+                    if let Some(&(place, _)) = self.open.get(&id) {
                         self.log.lock().unwrap()[place].body.extend(payload);
                     }
                 }
@@ -173,9 +179,14 @@ impl Connection {
                 _ => {}
             }
             let has_ended = matches!(kind, HEADERS | DATA) && flags & END_STREAM != 0;
-            if has_ended && self.open.remove(&id).is_some() {
+            if has_ended && let Some((_, deed)) = self.open.remove(&id) {
                 // `:status: 200` is entry 8 of the static table (RFC 7541 appendix A).
                 self.write(HEADERS, END_HEADERS | END_STREAM, id, &[0x88]).await?;
+                match deed {
+                    StreamDeed::AnswerAndGoAway => return self.leave(id, NO_ERROR).await,
+                    StreamDeed::AnswerAndClose => return self.close().await,
+                    _ => {}
+                }
             }
         }
     }
@@ -193,10 +204,15 @@ impl Connection {
         streams.len() - 1
     }
 
-    /// Names the last stream that it processes, and goes. It reads what the client still sends, because a socket that is
-    /// closed before would take the GOAWAY back.
+    /// Names the last stream that it processes, and goes.
     async fn leave(&mut self, last: u32, code: u32) -> io::Result<()> {
         self.write(GOAWAY, 0, 0, &[last.to_be_bytes(), code.to_be_bytes()].concat()).await?;
+        self.close().await
+    }
+
+    /// Ends the connection. It reads what the client still sends, because a socket that is closed before would take back what was
+    /// sent last.
+    async fn close(&mut self) -> io::Result<()> {
         self.socket.shutdown().await?;
         tokio::io::copy(&mut self.socket, &mut tokio::io::sink()).await.map(drop)
     }

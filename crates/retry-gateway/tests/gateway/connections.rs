@@ -5,6 +5,7 @@ mod framing;
 mod heads;
 mod http1;
 mod http2;
+mod http2_ends;
 mod http2_settings;
 mod http2_streams;
 mod names;

@@ -2,19 +2,21 @@
 
 mod connection;
 mod driver;
+mod lease;
+mod served_requests;
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use http::{HeaderMap, Method, StatusCode};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until};
 use tower_http_retry::failure::ClassifiedError;
 
 use self::connection::Http2Connection;
+pub(super) use self::lease::Http2Lease;
+use self::served_requests::ServedRequests;
 use super::error::SendError;
-use super::request::{ConnectionFuture, EndpointRequest};
 use super::sweep::{self, Sweep};
 use crate::config::ConnectionConfig;
 use crate::sync::lock;
@@ -35,28 +37,16 @@ struct Http2PoolState {
     connections: Vec<Arc<Http2Connection>>,
     /// Requests that wait for a stream, in the order of their arrival.
     waiters: VecDeque<oneshot::Sender<Result<Http2Lease, ClassifiedError>>>,
-    /// Set while a connection is being opened. The other requests wait for it, because it may have room for all.
-    is_opening: bool,
+    /// The number of connections that are being opened. It is one at most, because that one may have room for all requests that
+    /// wait, unless the endpoint is known to end its connections after a few.
+    opening: usize,
+    /// The number of requests after which the endpoint ends its connections, if they are few.
+    served: ServedRequests,
     /// The time before which no further connection is opened beside the open ones, because the last one could not
     /// be opened, or had no stream.
     next_opening: Option<Instant>,
     /// Set while a task closes the connections without streams.
     is_swept: bool,
-}
-
-/// A stream of a connection for one request. Its drop makes room for another request.
-#[derive(Debug)]
-pub(crate) struct Http2Lease {
-    connection: Arc<Http2Connection>,
-    pool: Arc<Http2Pool>,
-    /// The bytes that the connection had read when the request got its stream.
-    bytes_before: u64,
-    /// The number of requests that had their answers when this one was sent.
-    answered_before: u64,
-    /// Set for a request whose response has no content.
-    is_head: bool,
-    /// Set once the response has ended. Until then the drop cancels the stream.
-    has_ended: bool,
 }
 
 impl Http2Pool {
@@ -89,15 +79,7 @@ impl Http2Pool {
     fn reserve(self: &Arc<Self>, state: &mut MutexGuard<'_, Http2PoolState>) -> Option<Http2Lease> {
         state.connections.retain(|connection| !connection.is_done(self.config.max_connection_age));
         let connection = state.connections.iter().find(|connection| connection.has_room())?;
-        connection.open_stream();
-        Some(Http2Lease {
-            bytes_before: connection.bytes_read(),
-            connection: Arc::clone(connection),
-            pool: Arc::clone(self),
-            answered_before: 0,
-            is_head: false,
-            has_ended: false,
-        })
+        Some(Http2Lease::new(self, connection))
     }
 
     /// Gives streams to the requests that wait, and has a connection opened if that is not enough.
@@ -125,12 +107,21 @@ impl Http2Pool {
     }
 
     fn open_if_needed(self: &Arc<Self>, state: &mut MutexGuard<'_, Http2PoolState>) {
-        let is_too_soon =
-            state.next_opening.is_some_and(|at| Instant::now() < at) && state.has_live_connection();
-        if !state.is_opening && !is_too_soon {
-            state.is_opening = true;
+        let now = Instant::now();
+        let is_too_soon = state.next_opening.is_some_and(|at| now < at) && state.has_live_connection();
+        let wanted = match state.served.limit(now) {
+            Some(limit) => state.waiters.len().div_ceil(limit).min(MAX_OPENING),
+            None => 1,
+        };
+        while !is_too_soon && state.opening < wanted {
+            state.opening += 1;
             tokio::spawn(Arc::clone(self).open());
         }
+    }
+
+    /// Notes that the endpoint has ended a connection under a request, after it had answered others.
+    fn learn(&self, connection: &Http2Connection) {
+        lock(&self.state).served.on_end(connection.served(), Instant::now());
     }
 
     /// Opens a connection. It is a task of its own, so that it survives the request that asked for it. After a connection
@@ -147,9 +138,12 @@ impl Http2Pool {
     /// Adds a connection, and serves the requests that wait.
     fn add(self: &Arc<Self>, opened: Result<Http2Connection, ClassifiedError>) {
         let mut state = lock(&self.state);
-        state.is_opening = false;
+        state.opening -= 1;
         let failed = match opened {
-            Ok(connection) => {
+            Ok(mut connection) => {
+                if let Some(limit) = state.served.limit(Instant::now()) {
+                    connection.limit_requests(limit);
+                }
                 // An endpoint that allows no stream at all would be asked for connections without end.
                 state.next_opening = (!connection.has_room()).then(|| Instant::now() + OPENING_PAUSE);
                 state.connections.push(Arc::new(connection));
@@ -159,6 +153,8 @@ impl Http2Pool {
                 }
                 None
             }
+            // The requests wait for the others that are being opened.
+            Err(_) if state.opening > 0 => None,
             // The streams of the other connections will end, and the requests get those.
             Err(_) if state.has_live_connection() => {
                 state.next_opening = Some(Instant::now() + OPENING_PAUSE);
@@ -181,7 +177,7 @@ impl Http2Pool {
 impl Http2PoolState {
     /// Returns whether a stream of a connection that is open now may become free.
     fn has_live_connection(&self) -> bool {
-        self.connections.iter().any(|connection| !connection.is_silent())
+        self.connections.iter().any(|connection| !connection.is_silent() && !connection.is_spent())
     }
 }
 
@@ -222,82 +218,7 @@ impl Sweep for Http2Pool {
     }
 }
 
-impl Http2Lease {
-    pub(super) fn send(&mut self, request: EndpointRequest) -> ConnectionFuture {
-        self.is_head = *request.method() == Method::HEAD;
-        self.answered_before = self.connection.answered();
-        self.connection.send(request)
-    }
-
-    pub(super) fn lacks_content(&self, status: StatusCode) -> bool {
-        self.is_head || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
-    }
-
-    /// Notes that the request got the head of its response.
-    pub(super) fn on_response(&self) {
-        self.connection.count_answer();
-    }
-
-    /// Returns whether the endpoint has told that it does not process the request.
-    pub(super) fn is_unprocessed(&self) -> bool {
-        self.connection.is_beyond_goaway(self.answered_before)
-    }
-
-    /// Returns an error if the head of a response has more lines or bytes than the configuration allows.
-    pub(super) fn check_head(&self, headers: &HeaderMap) -> Result<(), SendError> {
-        let config = &self.pool.config;
-        let is_too_large = headers.len() > config.max_response_headers
-            || size_of(headers) > config.max_response_header_bytes;
-        if is_too_large {
-            Err(SendError::head_too_large("more than the configuration allows"))
-        } else {
-            Ok(())
-        }
-    }
-
-    /// Returns an error if trailers have more lines or bytes than the configuration allows. h2 drops a line that is
-    /// above its own limit, so a server that sends trailers has sent more than none.
-    pub(super) fn check_trailers(&self, trailers: &HeaderMap) -> Result<(), SendError> {
-        match trailers.is_empty() {
-            true => Err(SendError::head_too_large("more than can be read")),
-            false => self.check_head(trailers),
-        }
-    }
-
-    /// Notes that the request's time passed. If the endpoint has sent nothing since the request began, the connection
-    /// gets no more requests until it does.
-    pub(super) fn on_timeout(&self) {
-        if self.connection.bytes_read() == self.bytes_before {
-            self.connection.set_silent();
-        }
-    }
-
-    pub(super) fn into_pool(self) -> Arc<Http2Pool> {
-        Arc::clone(&self.pool)
-    }
-
-    /// Gives the stream back after the end of the response.
-    pub(super) fn release(mut self) {
-        self.has_ended = true;
-    }
-}
-
-impl Drop for Http2Lease {
-    fn drop(&mut self) {
-        let state = lock(&self.pool.state);
-        self.connection.close_stream(self.has_ended);
-        let has_waiters = !state.waiters.is_empty();
-        drop(state);
-        if has_waiters {
-            self.pool.serve_waiters();
-        }
-    }
-}
-
-/// Returns the size of header lines, with a colon, a blank and the end of each line.
-fn size_of(headers: &HeaderMap) -> usize {
-    headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum()
-}
-
 /// The pause after a connection that is of no use, while others are open.
 const OPENING_PAUSE: Duration = Duration::from_secs(1);
+/// The most connections that are opened at a time.
+const MAX_OPENING: usize = 8;

@@ -29,10 +29,12 @@ impl Lease {
         }
     }
 
-    /// Notes that the connection, which had served a request before, failed without a response.
-    pub(super) fn on_broken(&self) {
-        if let Self::Http1(lease) = self {
-            lease.on_broken();
+    /// Notes that the connection failed without a response. `is_reused` is set if it has served a request before.
+    pub(super) fn on_failure(&mut self, is_reused: bool) {
+        match self {
+            Self::Http1(lease) if is_reused => lease.on_broken(),
+            Self::Http1(_) => {}
+            Self::Http2(lease) => lease.on_failure(),
         }
     }
 

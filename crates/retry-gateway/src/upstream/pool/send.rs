@@ -39,8 +39,9 @@ pub(crate) enum Connected {
 
 /// A request that was handed to a connection.
 pub(crate) struct SentRequest {
-    response: ConnectionFuture,
+    /// It is dropped before `response`, so that its drop has been counted when hyper finds that nobody waits for that.
     lease: Lease,
+    response: ConnectionFuture,
     /// Set if the connection has served a request before.
     is_reused: bool,
     permit: RequestPermit,
@@ -160,8 +161,8 @@ impl SendFuture {
                 }
                 _ => {
                     let error = SendError::from_hyper(error.into_error());
-                    if is_reused && matches!(error, SendError::Connection(_)) {
-                        lease.on_broken();
+                    if matches!(error, SendError::Connection(_)) {
+                        lease.on_failure(is_reused);
                     }
                     return Poll::Ready(Err(match lease.is_unprocessed() {
                         true => error.with_goaway(),

@@ -1,7 +1,7 @@
 //! One HTTP/2 connection to an endpoint.
 
 use std::fmt;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ use crate::upstream::pool::socket::{Socket, SocketState};
 
 /// One connection. Its list holds it as long as it takes requests, and each of its streams does.
 pub(super) struct Http2Connection {
-    sender: http2::SendRequest<EndpointBody>,
+    sender: Mutex<NumberedSender>,
     socket: Arc<SocketState>,
     opened_at: Instant,
     /// The number of streams that the endpoint allows at a time.
@@ -29,12 +29,27 @@ pub(super) struct Http2Connection {
     streams: AtomicUsize,
     /// The number of streams that ended before their response. It changes under the lock of the pool only.
     cancelled: AtomicUsize,
+    /// The most requests that the connection gets.
+    max_requests: usize,
+    /// The number of requests that it got. It changes under the lock of the pool only.
+    requests: AtomicUsize,
     /// The number of requests that got the head of their response.
     answered: AtomicU64,
+    /// The number of requests that were dropped before they got that or an error. hyper may not have sent them.
+    abandoned: AtomicU64,
+    /// Set if the connection ended under a request.
+    is_broken: AtomicBool,
     /// The time at which the last stream ended.
     idle_since: Mutex<Instant>,
     /// The value of `bytes_read` at which a request timed out; `u64::MAX` if none did.
     silent_at: AtomicU64,
+}
+
+/// Hands requests to hyper, which gives them streams in that order.
+struct NumberedSender {
+    sender: http2::SendRequest<EndpointBody>,
+    /// The number of requests so far.
+    sent: u64,
 }
 
 /// Prepares a connection for requests. It is ready once the endpoint has sent its settings, which say how many streams it
@@ -53,13 +68,17 @@ pub(super) async fn handshake(
     tokio::spawn(Driver::new(client, &executor, driver_socket, driver_streams, on_settings));
     settings.await.map_err(|_| "the endpoint closed the connection before its HTTP/2 settings")?;
     Ok(Http2Connection {
-        sender,
+        sender: Mutex::new(NumberedSender { sender, sent: 0 }),
         socket: state,
         max_streams,
         opened_at: Instant::now(),
         streams: AtomicUsize::new(0),
         cancelled: AtomicUsize::new(0),
+        max_requests: usize::MAX,
+        requests: AtomicUsize::new(0),
         answered: AtomicU64::new(0),
+        abandoned: AtomicU64::new(0),
+        is_broken: AtomicBool::new(false),
         idle_since: Mutex::new(Instant::now()),
         silent_at: AtomicU64::new(NEVER_SILENT),
     })
@@ -84,8 +103,19 @@ fn builder(config: &ConnectionConfig, executor: Http2Executor) -> http2::Builder
 }
 
 impl Http2Connection {
-    pub(super) fn send(&self, request: EndpointRequest) -> ConnectionFuture {
-        Box::pin(self.sender.clone().try_send_request(request))
+    /// Lets the connection have so many requests at most.
+    pub(super) fn limit_requests(&mut self, max_requests: usize) {
+        self.max_requests = max_requests;
+    }
+
+    /// Sends a request. Returns how many were sent before it, too.
+    pub(super) fn send(&self, request: EndpointRequest) -> (ConnectionFuture, u64) {
+        let mut sender = lock(&self.sender);
+        let sent_before = sender.sent;
+        sender.sent += 1;
+        let response = sender.sender.try_send_request(request);
+        drop(sender);
+        (Box::pin(response), sent_before)
     }
 
     pub(super) fn bytes_read(&self) -> u64 {
@@ -101,14 +131,40 @@ impl Http2Connection {
         self.answered.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Returns whether the endpoint has sent a GOAWAY that does not count in a request which was sent after so many others
-    /// had their answers.
+    /// Notes that a request was dropped before it got a response head or an error.
+    pub(super) fn count_abandoned(&self) {
+        self.abandoned.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Returns whether the endpoint has closed the connection, or sent a GOAWAY.
+    pub(super) fn has_ended(&self) -> bool {
+        self.socket.has_ended() || self.socket.last_stream().is_some()
+    }
+
+    /// Notes that the connection ended under a request.
+    pub(super) fn set_broken(&self) {
+        self.is_broken.store(true, Ordering::Relaxed);
+    }
+
+    /// Returns whether the connection ended under a request.
+    pub(super) fn is_broken(&self) -> bool {
+        self.is_broken.load(Ordering::Relaxed)
+    }
+
+    /// Returns the number of requests that the endpoint counts in, or without a GOAWAY that of those it has answered.
+    pub(super) fn served(&self) -> u64 {
+        self.socket.last_stream().map_or_else(|| self.answered(), |last| u64::from(last).div_ceil(2))
+    }
+
+    /// Returns whether the endpoint has sent a GOAWAY that does not count in a request, which was sent after so many others, and
+    /// after so many of them had their answers.
     ///
-    /// Streams have odd numbers in the order in which hyper takes requests (RFC 9113 section 5.1.1), and each of those others
-    /// had one of its own. So the stream of the request is above all of theirs. It may be still higher, because requests
-    /// without an answer had streams too.
-    pub(super) fn is_beyond_goaway(&self, answered_before: u64) -> bool {
-        let least_stream = answered_before.saturating_mul(2).saturating_add(1);
+    /// Streams have odd numbers in the order in which hyper takes requests (RFC 9113 section 5.1.1). hyper passes over requests
+    /// that were dropped before it took them, so those that were dropped count for nothing here. Each one that had its answer had a
+    /// stream of its own. So the stream of the request is above those of all that count.
+    pub(super) fn is_beyond_goaway(&self, sent_before: u64, answered_before: u64) -> bool {
+        let streams = sent_before.saturating_sub(self.abandoned.load(Ordering::Relaxed)).max(answered_before);
+        let least_stream = streams.saturating_mul(2).saturating_add(1);
         self.socket.last_stream().is_some_and(|last| u64::from(last) < least_stream)
     }
 
@@ -116,13 +172,21 @@ impl Http2Connection {
     /// of their streams, so there are no more streams than fit into the window of the connection.
     pub(super) fn has_room(&self) -> bool {
         let max_streams = self.max_streams.load(Ordering::Relaxed).min(buffers::HTTP2_STREAMS as usize);
-        self.streams.load(Ordering::Relaxed) < max_streams && !self.is_silent()
+        self.streams.load(Ordering::Relaxed) < max_streams && !self.is_silent() && !self.is_spent()
+    }
+
+    /// Returns whether the connection has got as many requests as the endpoint takes.
+    pub(super) fn is_spent(&self) -> bool {
+        self.requests.load(Ordering::Relaxed) >= self.max_requests
     }
 
     /// Returns whether the connection will take no request any more: it is closed, it is too old, the endpoint has sent
-    /// GOAWAY, too many streams were cancelled, or it is silent and has no stream on which the endpoint could break its silence.
+    /// GOAWAY, it has got all of its requests, too many streams were cancelled, or it is silent and has no stream on which the
+    /// endpoint could break its silence.
     pub(super) fn is_done(&self, max_age: Option<Duration>) -> bool {
-        self.sender.is_closed()
+        self.has_ended()
+            || self.is_spent()
+            || lock(&self.sender).sender.is_closed()
             || max_age.is_some_and(|max_age| self.opened_at.elapsed() >= max_age)
             || self.cancelled.load(Ordering::Relaxed) >= MAX_CANCELLED
             || (self.is_silent() && self.streams.load(Ordering::Relaxed) == 0)
@@ -139,6 +203,7 @@ impl Http2Connection {
 
     pub(super) fn open_stream(&self) {
         self.streams.fetch_add(1, Ordering::Relaxed);
+        self.requests.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(super) fn close_stream(&self, has_ended: bool) {
