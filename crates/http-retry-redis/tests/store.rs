@@ -5,12 +5,16 @@ mod answers;
 #[cfg(feature = "cluster")]
 #[path = "store/cluster.rs"]
 mod cluster;
+#[path = "store/earlier_release.rs"]
+mod earlier_release;
 #[path = "store/example.rs"]
 mod example;
 #[path = "store/fleet.rs"]
 mod fleet;
 #[path = "store/outages.rs"]
 mod outages;
+#[path = "store/releases.rs"]
+mod releases;
 #[path = "store/rights.rs"]
 mod rights;
 #[cfg(feature = "sentinel")]

@@ -12,22 +12,27 @@ use testkit::upstream::Upstream;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 use tower::Layer;
-use tower_http_retry::fleet::{Fleet, FleetState, UnreachableReason};
+use tower_http_retry::fleet::{Fleet, FleetState, Store, UnreachableReason};
 use tower_http_retry::pace::SharedPace;
 use tower_http_retry::{Budget, Pace, RetryLayer};
 
 use crate::support::run;
 
 /// A process with a layer of its own.
-struct Process {
-    fleet: Fleet,
+pub(crate) struct Process {
+    pub(crate) fleet: Fleet,
     pace: SharedPace,
     budget: Budget,
 }
 
 impl Process {
-    async fn start(url: &str) -> Self {
-        let fleet = Fleet::new(http_retry_redis::connect(url, "test").unwrap());
+    pub(crate) async fn start(url: &str) -> Self {
+        Self::with(http_retry_redis::connect(url, "test").unwrap()).await
+    }
+
+    /// Starts a process with this connection to the store.
+    pub(crate) async fn with(store: impl Store + 'static) -> Self {
+        let fleet = Fleet::new(store);
         let pace = fleet.pace("api", Pace::per_authority());
         let budget = fleet.budget("api", Budget::default());
         let process = Self { fleet, pace, budget };
@@ -46,7 +51,7 @@ impl Process {
     }
 
     /// Sends a request, and returns whether it was served.
-    fn send(&self, bucket: &Bucket) -> impl Future<Output = bool> + Send + use<> {
+    pub(crate) fn send(&self, bucket: &Bucket) -> impl Future<Output = bool> + Send + use<> {
         let bucket = bucket.clone();
         let upstream = Upstream::answers(move |_| bucket.answer());
         let layer = RetryLayer::default().max_attempts(8).pace(self.pace.clone()).budget(self.budget.clone());
@@ -57,7 +62,7 @@ impl Process {
 }
 
 /// Sends requests at once, by turns from each process.
-async fn burst(processes: &[&Process], bucket: &Bucket, requests: usize) -> Duration {
+pub(crate) async fn burst(processes: &[&Process], bucket: &Bucket, requests: usize) -> Duration {
     let begin = Instant::now();
     let mut calls = JoinSet::new();
     for index in 0..requests {
@@ -69,7 +74,7 @@ async fn burst(processes: &[&Process], bucket: &Bucket, requests: usize) -> Dura
     begin.elapsed()
 }
 
-fn refused(bucket: &Bucket) -> usize {
+pub(crate) fn refused(bucket: &Bucket) -> usize {
     bucket.answers().into_iter().filter(|status| *status != 200).count()
 }
 
