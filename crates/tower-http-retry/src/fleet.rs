@@ -56,6 +56,7 @@
 //! budgets, leaves the fleet as well.
 
 mod driver;
+mod moves;
 mod open;
 mod report;
 mod shared;

@@ -65,6 +65,25 @@ impl Bucket {
         Self { purse: Some(Box::new(purse)), ..bucket }
     }
 
+    /// Sets the thousandths of a token that are left in a new bucket.
+    #[cfg(feature = "fleet")]
+    pub(super) fn begin_at(self, left: i64, now: Duration) -> Self {
+        if let Some(purse) = &self.purse {
+            purse.begin_at(left);
+        }
+        let thousandths = u32::try_from(left.max(0)).unwrap_or(u32::MAX).min(self.capacity);
+        let level = Level { thousandths, accrued_at: wrapping_millis(now) };
+        Self { word: AtomicU64::new(level.to_word()), ..self }
+    }
+
+    /// Returns the thousandths of a token that are left, or that the fleet has left as far as this member knows.
+    #[cfg(feature = "fleet")]
+    pub(super) fn left(&self, now: Duration) -> i64 {
+        let level = Level::from_word(self.word.load(Ordering::Relaxed));
+        let accrued = self.accrue(level, wrapping_millis(now)).thousandths.into();
+        self.purse.as_ref().map_or(accrued, |purse| purse.left())
+    }
+
     #[cfg(feature = "fleet")]
     pub(super) fn purse(&self) -> Option<&super::purse::Purse> {
         self.purse.as_deref()

@@ -25,6 +25,24 @@ impl Budget {
         Self { bucket: Arc::new(Bucket::of_fleet(settings, id(name.as_bytes()))) }
     }
 
+    /// Creates a budget for another fleet, or for the first one, that goes on from what this one knows, as
+    /// [`fleet`](Self::fleet) does for a new one. The store begins with no more tokens than this budget knows to be left, unless it
+    /// knows of fewer.
+    pub fn moved_to_fleet(&self, name: &str, id: impl Fn(&[u8]) -> Id, now: Duration) -> Self {
+        let settings = self.bucket.settings();
+        if settings.throttles {
+            return self.clone();
+        }
+        let bucket = Bucket::of_fleet(settings, id(name.as_bytes()));
+        Self { bucket: Arc::new(bucket.begin_at(self.bucket.left(now), now)) }
+    }
+
+    /// Creates a budget of this process alone that goes on with the tokens that this one knows to be left.
+    pub fn moved_to_no_fleet(&self, now: Duration) -> Self {
+        let bucket = Bucket::new(self.bucket.settings());
+        Self { bucket: Arc::new(bucket.begin_at(self.bucket.left(now), now)) }
+    }
+
     /// Returns the next request to the store, if one is due.
     pub fn next_store_request(&self, now: Duration) -> Option<StoreRequest> {
         self.bucket.purse()?.next_request(now)

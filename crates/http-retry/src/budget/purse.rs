@@ -131,6 +131,19 @@ impl Purse {
         PurseReport { purse: tokens(inner.tokens), level: tokens(inner.level) }
     }
 
+    /// Returns the tokens that the fleet has left, as far as this member knows: what the store told last, and what is borrowed.
+    pub(super) fn left(&self) -> i64 {
+        let inner = self.lock();
+        let level = if inner.born == 0 { self.capacity } else { inner.level };
+        (level + inner.tokens).min(self.capacity)
+    }
+
+    /// Begins at a level that another store has told. Any birth but that of the store's own entry says so.
+    pub(super) fn begin_at(&self, level: i64) {
+        let inner = &mut *self.lock();
+        (inner.level, inner.born) = (level, MOVED);
+    }
+
     fn members(&self) -> i64 {
         self.members.load(Relaxed).max(1).into()
     }
@@ -277,5 +290,7 @@ impl PurseState {
 const IDLE: Duration = Duration::from_secs(10);
 /// The number of members before the store has named it, so that members that start together do not borrow all.
 const UNKNOWN_MEMBERS: u32 = 8;
+/// A time at which no entry was made.
+const MOVED: i64 = 1;
 /// The time after which tokens are asked for again if the fleet had few.
 const AGAIN: Duration = Duration::from_millis(200);

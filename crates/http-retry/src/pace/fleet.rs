@@ -17,13 +17,31 @@ impl Pace {
     /// store if the member's own share would let it go. All members must come to the same bytes for a key: the kinds that are built
     /// in do, and [`per`](Self::per) does for text, bytes and whole numbers, and what is made of them.
     pub fn fleet(
-        mut self,
+        self,
         name: &str,
         lease: Duration,
         id: impl Fn(&[u8]) -> Id + Send + Sync + 'static,
     ) -> Self {
-        self.table.seam = Some(Box::new(Seam::new(name, lease, Box::new(id))));
+        self.table.move_to_fleet(Some((name, lease, Box::new(id))), Duration::ZERO);
         self
+    }
+
+    /// Moves this pace to another fleet, or from none to one, as [`fleet`](Self::fleet) does for a new one. It keeps what it knows:
+    /// the requests that wait, the limits, and the times at which nobody sends. Until the store of the new fleet has
+    /// answered for a key, the pace goes on alone at its share. Events of the fleet before must not come any more.
+    pub fn move_to_fleet(
+        &self,
+        name: &str,
+        lease: Duration,
+        id: impl Fn(&[u8]) -> Id + Send + Sync + 'static,
+        now: Duration,
+    ) {
+        self.table.move_to_fleet(Some((name, lease, Box::new(id))), now);
+    }
+
+    /// Takes this pace out of its fleet. It keeps what it knows, and learns what more the limit allows.
+    pub fn move_to_no_fleet(&self, now: Duration) {
+        self.table.move_to_fleet(None, now);
     }
 
     /// Returns the next request to the store, if one is due.
@@ -49,7 +67,7 @@ impl Pace {
 
     /// Returns why the store does not answer, or `None` while it does.
     pub fn store_unreachable(&self) -> Option<UnreachableReason> {
-        self.table.seam.as_deref().and_then(Seam::reason)
+        self.table.seam().and_then(Seam::reason)
     }
 
     /// Describes the keys that the fleet shares, at most `most` of them. The keys that were used last come first.
@@ -59,17 +77,17 @@ impl Pace {
 
     /// Returns what the slots and probes of this member came to.
     pub fn slot_counts(&self) -> SlotCounts {
-        self.table.seam.as_deref().map(|seam| seam.counts.read()).unwrap_or_default()
+        self.table.seam().map(|seam| seam.counts.read()).unwrap_or_default()
     }
 
     /// Returns the id of a ticket's key in the store, if a request of the key came lately.
     pub fn id_of_key(&self, ticket: &Ticket) -> Option<Id> {
-        self.table.seam.as_deref()?.id_of(ticket.key)
+        self.table.seam()?.id_of(ticket.key)
     }
 
     /// Notes the id of a key that a request has.
     pub(super) fn note_key(&self, key: u64, head: &RequestHead<'_>) {
-        let Some(seam) = self.table.seam.as_deref() else {
+        let Some(seam) = self.table.seam() else {
             return;
         };
         let news = seam.note(key, self.table.settings().keys, || self.key_bytes(head));

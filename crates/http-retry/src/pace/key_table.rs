@@ -41,7 +41,7 @@ pub(super) struct KeyTable {
     /// Present if the key has two parts.
     groups: Option<Groups>,
     #[cfg(feature = "fleet")]
-    pub(super) seam: Option<Box<super::seam::Seam>>,
+    pub(super) seam: std::sync::OnceLock<Box<super::seam::Seam>>,
 }
 
 type Shard = HashSet<ByKey, BuildHasherDefault<Hashed>>;
@@ -64,7 +64,7 @@ impl KeyTable {
             rested_at,
             groups: settings.has_parts.then(Groups::new),
             #[cfg(feature = "fleet")]
-            seam: None,
+            seam: std::sync::OnceLock::new(),
         }
     }
 
@@ -221,7 +221,7 @@ impl KeyTable {
             settings: &self.settings,
             now: now.min(END_OF_TIME),
             #[cfg(feature = "fleet")]
-            seam: self.seam.as_deref(),
+            seam: self.seam(),
         }
     }
 

@@ -1,6 +1,7 @@
 //! The seam to a fleet: which keys are shared, which of them has a request for the store, and to whom an event goes.
 
 mod counts;
+mod identity;
 mod key_bytes;
 mod lease;
 mod slots;
@@ -8,11 +9,12 @@ mod slots;
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use std::time::Duration;
 
 pub(super) use self::counts::Counts;
+use self::identity::Identity;
 pub(super) use self::key_bytes::KeyBytes;
 pub(super) use self::lease::{Heard, LeaseState, Moment, Scale};
 use crate::fleet::entry::News;
@@ -20,11 +22,9 @@ use crate::fleet::{Id, UnreachableReason};
 
 /// The state that all shared keys of a pace have in common.
 pub(super) struct Seam {
-    /// The length of a lease.
-    pub(super) lease: Duration,
+    /// The length of a lease, in microseconds.
+    lease: AtomicU64,
     pub(super) counts: Counts,
-    name: Box<[u8]>,
-    id: Box<IdOf>,
     is_reachable: AtomicBool,
     /// The time, in seconds, until which news may be kept of keys that no request has had yet.
     unknown_until: AtomicU64,
@@ -39,6 +39,8 @@ pub(super) type IdOf = dyn Fn(&[u8]) -> Id + Send + Sync;
 
 #[derive(Default)]
 struct SeamState {
+    /// The name of the pace in its fleet, or `None` while it is in none.
+    identity: Option<Arc<Identity>>,
     ids: HashMap<u64, Id>,
     keys: HashMap<Id, u64>,
     /// The keys that have a request for the store, and when.
@@ -55,17 +57,22 @@ struct SeamState {
 
 impl Seam {
     pub(super) fn new(name: &str, lease: Duration, id: Box<IdOf>) -> Self {
-        Self {
-            lease: lease.clamp(Duration::from_millis(50), Duration::from_secs(2)),
+        let seam = Self {
+            lease: AtomicU64::new(0),
             counts: Counts::default(),
-            name: name.as_bytes().into(),
-            id,
             is_reachable: AtomicBool::new(true),
             unknown_until: AtomicU64::new(0),
             members: AtomicU32::new(1),
             number: AtomicU64::new(0),
             inner: Mutex::default(),
-        }
+        };
+        seam.move_to(Some((name, lease, id)));
+        seam
+    }
+
+    /// Returns the length of a lease.
+    pub(super) fn lease(&self) -> Duration {
+        Duration::from_micros(self.lease.load(Relaxed))
     }
 
     /// Notes the id of a key, so that the store's events about it find it. Returns the news of the key that came before its
@@ -76,12 +83,19 @@ impl Seam {
         most: usize,
         bytes: impl FnOnce() -> Vec<u8>,
     ) -> Option<(News, Duration)> {
-        if self.lock().ids.contains_key(&key) {
+        let inner = self.lock();
+        if inner.ids.contains_key(&key) {
             return None;
         }
+        let identity = inner.identity.clone()?;
+        drop(inner);
         // The store's hash is code of the caller, so it does not run under the lock.
-        let id = (self.id)(&[&*self.name, &[0], &bytes()].concat());
+        let id = identity.id_of(&bytes());
         let inner = &mut *self.lock();
+        if !inner.identity.as_ref().is_some_and(|current| Arc::ptr_eq(current, &identity)) {
+            // The pace has moved to another fleet meanwhile. The next request of the key notes its id there.
+            return None;
+        }
         if inner.ids.len() >= most.saturating_mul(2) {
             // The ids of the shared keys stay, and each other one is computed again.
             let shared = &inner.shared;
@@ -114,6 +128,10 @@ impl Seam {
     /// Returns whether news was heard lately of a key that no request had had then.
     pub(super) fn has_unknown_news(&self, now: Duration) -> bool {
         self.unknown_until.load(Relaxed) > now.as_secs()
+    }
+
+    pub(super) fn is_in_fleet(&self) -> bool {
+        self.lock().identity.is_some()
     }
 
     pub(super) fn is_reachable(&self) -> bool {

@@ -51,6 +51,11 @@ impl RuntimeState {
             .fleet
             .as_ref()
             .filter(|member| gateway.fleet.as_ref().is_none_or(|current| !Arc::ptr_eq(current, member)));
+        for (name, cluster) in &gateway.upstreams {
+            if let Some(before) = previous.upstreams.get(name) {
+                cluster.take_over(before);
+            }
+        }
         if let Some(member) = left {
             gateway.metrics.fleet().leave(member.report(0));
         }

@@ -62,14 +62,9 @@ impl Cluster {
         };
         let pace = pace::in_force(config);
         let per_endpoint = pace.as_ref().filter(|pace| pace.key == PaceKey::Endpoint);
-        // What is shared belongs to one fleet.
-        let of_fleet =
-            previous.filter(|previous| UpstreamFleet::is_same(previous.fleet.as_ref(), fleet.as_ref()));
         // The cluster whose endpoints can stay.
         let same = previous.filter(|previous| {
-            previous.trusted == trusted
-                && endpoint_config(&previous.config) == endpoint_config(config)
-                && (per_endpoint.is_none() || of_fleet.is_some())
+            previous.trusted == trusted && endpoint_config(&previous.config) == endpoint_config(config)
         });
         let outliers = match same.and_then(|same| same.balancer.outliers.clone()) {
             Some(outliers) => Some(outliers),
@@ -103,14 +98,20 @@ impl Cluster {
                 .then(|| Arc::new(Outage::new(config.wait_while_down))),
         });
         dns::follow(&balancer, factory, &config.endpoints);
-        let budget = match of_fleet.filter(|previous| previous.config.retry_budget == config.retry_budget) {
-            Some(previous) => previous.budget.clone(),
+        let budget = match previous.filter(|previous| previous.config.retry_budget == config.retry_budget) {
+            Some(previous) if UpstreamFleet::is_same(previous.fleet.as_ref(), fleet.as_ref()) => {
+                previous.budget.clone()
+            }
+            Some(previous) => previous
+                .budget
+                .as_ref()
+                .map(|budget| UpstreamFleet::move_budget(fleet.as_ref(), previous.fleet.as_ref(), budget)),
             None => config.retry_budget.map(|budget| {
                 let budget = Budget::percent(budget.percent).min_per_second(budget.min_retries_per_second);
                 UpstreamFleet::budget(fleet.as_ref(), budget)
             }),
         };
-        let pace = match of_fleet.filter(|previous| pace::in_force(&previous.config) == pace) {
+        let pace = match previous.filter(|previous| pace::in_force(&previous.config) == pace) {
             Some(previous) => previous.pace.clone(),
             None => pace.filter(|pace| pace.key != PaceKey::Endpoint).map(|pace| {
                 pace::with_key_in_body(&pace, UpstreamFleet::pace(fleet.as_ref(), None, new_pace(&pace)))
@@ -137,6 +138,21 @@ impl Cluster {
             trusted,
             fleet,
         })
+    }
+
+    /// Moves the paces that were those of `previous` to the fleet of this cluster. That cannot be undone, so it follows once the
+    /// whole configuration is in force.
+    pub(crate) fn take_over(&self, previous: &Self) {
+        if UpstreamFleet::is_same(previous.fleet.as_ref(), self.fleet.as_ref()) {
+            return;
+        }
+        let before = previous.paces();
+        for (endpoint, pace) in self.paces() {
+            if before.iter().any(|(_, of_previous)| of_previous.is_same(&pace)) {
+                let (fleet, before) = (self.fleet.as_ref(), previous.fleet.as_ref());
+                UpstreamFleet::move_pace(fleet, before, endpoint.as_deref(), &pace);
+            }
+        }
     }
 
     /// Returns the limits of `max_requests` and `max_pending_requests`.

@@ -1,5 +1,6 @@
 //! The membership of this gateway in a fleet, and what an upstream shares there.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::fs;
 use std::sync::Arc;
@@ -89,10 +90,44 @@ impl UpstreamFleet {
 
     /// Shares a pace, which is that of an endpoint if it has one of its own.
     pub(crate) fn pace(fleet: Option<&Self>, endpoint: Option<&str>, pace: Pace) -> SharedPace {
-        let Some(Self { member, upstream }) = fleet else { return pace.into() };
+        match fleet {
+            Some(fleet) => fleet.member.fleet.pace(&fleet.name_of(endpoint), pace),
+            None => pace.into(),
+        }
+    }
+
+    /// Moves the pace of an upstream or endpoint from the fleet before, or from none, to this one, or to none. It goes on with
+    /// what it knows.
+    pub(crate) fn move_pace(
+        fleet: Option<&Self>,
+        before: Option<&Self>,
+        endpoint: Option<&str>,
+        pace: &SharedPace,
+    ) {
+        let before = before.map(|before| &before.member.fleet);
+        match (fleet, before) {
+            (Some(fleet), before) => {
+                fleet.member.fleet.move_pace(before, &fleet.name_of(endpoint), pace);
+            }
+            (None, Some(before)) => before.release_pace(pace),
+            (None, None) => {}
+        }
+    }
+
+    /// Returns a budget that goes on from what one of the fleet before knows, or of none.
+    pub(crate) fn move_budget(fleet: Option<&Self>, before: Option<&Self>, budget: &Budget) -> Budget {
+        match (fleet, before) {
+            (Some(Self { member, upstream }), _) => member.fleet.move_budget(upstream, budget),
+            (None, Some(before)) => before.member.fleet.release_budget(budget),
+            (None, None) => budget.clone(),
+        }
+    }
+
+    /// Returns the name of a pace in the fleet.
+    fn name_of(&self, endpoint: Option<&str>) -> Cow<'_, str> {
         match endpoint {
-            Some(endpoint) => member.fleet.pace(&format!("{upstream}/{endpoint}"), pace),
-            None => member.fleet.pace(upstream, pace),
+            Some(endpoint) => format!("{}/{endpoint}", self.upstream).into(),
+            None => Cow::Borrowed(&self.upstream),
         }
     }
 

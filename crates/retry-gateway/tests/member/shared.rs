@@ -153,3 +153,54 @@ fn upstream_that_is_not_of_the_fleet_shares_nothing() {
     assert_eq!(gateway.status()["fleet"]["paces"], serde_json::json!([]));
     assert_eq!(gateway.status()["fleet"]["budgets"], serde_json::json!([]));
 }
+
+#[test]
+fn reload_with_another_fleet_keeps_a_stop_and_what_is_left_of_a_budget() {
+    let upstream = Upstream::start(|_, seen| match seen.head.contains("Bearer throttled") {
+        true => say(429, &["retry-after: 40"], "busy"),
+        false => say(503, &[], "down"),
+    });
+    let store = RedisServer::start();
+    let settings = |name: &str| {
+        let budget = "retry_budget = { percent = 1, min_retries_per_second = 1 }";
+        config(&store.url(), name, &upstream.url(), budget) + "retry.num_retries = 3\n"
+    };
+    let gateway = Gateway::by(&settings("test"));
+    wait("it has joined", || state(&gateway) == "joined");
+    let address = gateway.address;
+    let send = |credential: String| {
+        let header = format!("authorization: Bearer {credential}");
+        thread::spawn(move || call(address, "GET /", &[&header], "").status)
+    };
+    let failing: Vec<_> = (0..20).map(|number| send(number.to_string())).collect();
+    failing.into_iter().for_each(|call| assert_eq!(call.join().unwrap(), 503));
+    let tokens = || gateway.status()["upstreams"][0]["budget_tokens"].as_f64().unwrap();
+    assert!((10.0..70.0).contains(&tokens()), "{}", tokens());
+
+    let is_stopped = || {
+        let paces = gateway.status()["fleet"]["paces"].as_array().cloned().unwrap_or_default();
+        paces.iter().any(|pace| pace["quiet_ms"].as_u64().unwrap_or(0) > 5_000)
+    };
+    wait("the key stops", || {
+        send("throttled".to_owned());
+        is_stopped()
+    });
+    gateway.reload(&settings("next"));
+    wait("it is a member of the other", || members(&store, "next") == 1);
+    send("throttled".to_owned());
+    wait("the stop goes along", is_stopped);
+    // A member of that fleet hears of the stop, although it has met no refusal.
+    let other = Gateway::by(&settings("next"));
+    wait("both are members of the other", || members(&store, "next") == 2);
+    wait("the store has the key", || {
+        format!("{:?}", store.client().run(&["KEYS", "*"])).contains("hr1:{next:p:")
+    });
+    assert_eq!(state(&other), "joined");
+    assert!((10.0..85.0).contains(&tokens()), "{}", tokens());
+
+    gateway.reload(&settings("next").replace("fleet =", "#fleet ="));
+    wait("it has left that too", || members(&store, "next") == 1);
+    assert!((10.0..95.0).contains(&tokens()), "{}", tokens());
+    let stop = gateway.status()["upstreams"][0]["pace_keys"].to_string();
+    assert!(stop.contains("stopped"), "{stop}");
+}

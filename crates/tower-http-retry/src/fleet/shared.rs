@@ -12,6 +12,7 @@ use super::report::count;
 use super::user::User;
 use super::{FleetCounts, FleetEvent, FleetReport, FleetState};
 use crate::lock::lock;
+use crate::pace::SharedPace;
 use crate::timer::{self, TokioTimer};
 
 /// The state of a member.
@@ -110,6 +111,20 @@ impl Shared {
         }
         inner.users = Arc::new(rest);
         gone.iter().for_each(|user| inner.slots_before += user.slot_counts());
+    }
+
+    /// Lets a pace go to another member. Nothing of this member's store comes to it any more.
+    pub(super) fn let_go(&self, pace: &SharedPace) {
+        let mut inner = lock(&self.inner);
+        let (gone, rest): (Vec<_>, Vec<_>) = inner.users.iter().cloned().partition(|user| user.is_pace(pace));
+        if gone.is_empty() {
+            return;
+        }
+        // It takes its counters with it.
+        inner.users = Arc::new(rest);
+        drop(inner);
+        // The task may be calling it, and that ends before this returns.
+        gone.iter().for_each(|user| user.let_go());
     }
 
     /// Sets the waker of the task, for when there is a new user or the member leaves.

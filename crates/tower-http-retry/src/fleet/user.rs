@@ -1,7 +1,7 @@
 //! A pace or a budget of a member that the fleet shares.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
 use std::task::Waker;
 use std::time::Duration;
 
@@ -9,6 +9,7 @@ use http_retry::Budget;
 use http_retry::fleet::{SlotCounts, StoreEvent, StoreRequest};
 
 use super::{FleetBudgetReport, FleetPaceReport};
+use crate::lock::lock;
 use crate::pace::SharedPace;
 
 /// A pace or a budget, with its name.
@@ -18,6 +19,9 @@ pub(super) struct User {
     /// `true` once it knows whether the store answers.
     is_greeted: AtomicBool,
     has_left: AtomicBool,
+    /// `true` once it belongs to another member. The lock is held while it is called, so that nothing of this member's store comes
+    /// after that.
+    is_let_go: Mutex<bool>,
 }
 
 enum Kind {
@@ -36,7 +40,7 @@ impl User {
 
     fn new(name: &str, kind: Kind) -> Self {
         let (is_greeted, has_left) = (AtomicBool::new(false), AtomicBool::new(false));
-        Self { name: name.to_owned(), kind, is_greeted, has_left }
+        Self { name: name.to_owned(), kind, is_greeted, has_left, is_let_go: Mutex::new(false) }
     }
 
     /// Returns whether this is the first call.
@@ -44,7 +48,21 @@ impl User {
         !self.is_greeted.swap(true, Relaxed)
     }
 
+    /// Returns whether it is this pace.
+    pub(super) fn is_pace(&self, pace: &SharedPace) -> bool {
+        matches!(&self.kind, Kind::Pace(own) if own.is_same(pace))
+    }
+
+    /// Lets it go to another member.
+    pub(super) fn let_go(&self) {
+        *lock(&self.is_let_go) = true;
+    }
+
     pub(super) fn next_request(&self, now: Duration) -> Option<StoreRequest> {
+        let is_let_go = lock(&self.is_let_go);
+        if *is_let_go {
+            return None;
+        }
         match &self.kind {
             Kind::Pace(pace) => pace.pace.next_store_request(now),
             Kind::Budget(budget) => budget.next_store_request(now),
@@ -52,6 +70,10 @@ impl User {
     }
 
     pub(super) fn next_request_at(&self, waker: Option<&Waker>) -> Option<Duration> {
+        let is_let_go = lock(&self.is_let_go);
+        if *is_let_go {
+            return None;
+        }
         match &self.kind {
             Kind::Pace(pace) => pace.pace.next_store_request_at(waker),
             Kind::Budget(budget) => budget.next_store_request_at(waker),
@@ -59,6 +81,10 @@ impl User {
     }
 
     pub(super) fn on_event(&self, event: &StoreEvent, now: Duration) {
+        let is_let_go = lock(&self.is_let_go);
+        if *is_let_go {
+            return;
+        }
         match &self.kind {
             Kind::Pace(pace) => pace.pace.on_store_event(event, now),
             Kind::Budget(budget) => budget.on_store_event(event, now),
@@ -67,6 +93,10 @@ impl User {
 
     /// Gives back what it has in hand. Returns whether this is the first call.
     pub(super) fn leave(&self, now: Duration) -> bool {
+        let is_let_go = lock(&self.is_let_go);
+        if *is_let_go {
+            return false;
+        }
         match &self.kind {
             Kind::Pace(pace) => pace.pace.leave_fleet(now),
             Kind::Budget(budget) => budget.leave_fleet(),

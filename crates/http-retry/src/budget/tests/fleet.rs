@@ -230,3 +230,28 @@ fn resends_before_the_first_answer_are_in_debt() {
     alone.on_store_event(&StoreEvent::Unreachable(UnreachableReason::Closed), ms(1));
     assert_eq!(spend_at_once(&alone, ms(1)), 25);
 }
+
+#[test]
+fn budget_that_moves_to_another_store_is_not_full_again() {
+    let mut world = World::new(2);
+    world.pass(ms(3_000), 0, false);
+    world.pass(ms(4_000), 5, false);
+    let (before, other) = (world.resends, Memory::new());
+    other.set_trip(ms(2));
+    other.advance(world.now);
+    for (budget, store) in &mut world.members {
+        *store = other.connect();
+        *budget = budget.moved_to_fleet("moved", |key| store.id(key), world.now);
+    }
+    world.memory = other;
+    world.pass(ms(4_000), 5, false);
+    // The minimum alone is 10 a second.
+    assert!((30..=65).contains(&(world.resends - before)), "{}", world.resends - before);
+    let budget = world.members[0].0.moved_to_no_fleet(world.now);
+    assert!(budget.tokens() <= 15.0, "{}", budget.tokens());
+    let budget = budget.moved_to_fleet("again", |_| Id::new(1), world.now);
+    let StoreCommand::Settle(question) = budget.next_store_request(world.now).unwrap().command else {
+        panic!()
+    };
+    assert!(question.born > 0 && question.level <= 15_000, "{question:?}");
+}

@@ -7,7 +7,7 @@ use super::{Context, KeyState};
 use crate::fleet::entry::News;
 use crate::fleet::{Answer, Id, SharedKeyReport, StoreCommand};
 use crate::pace::learned_limit::LearnedLimit;
-use crate::pace::seam::{Counts, Heard, LeaseState, Moment};
+use crate::pace::seam::{Counts, Heard, LeaseState, Moment, Seam};
 use crate::pace::stop::Stop;
 use crate::pace::wakers::Wakers;
 
@@ -17,7 +17,7 @@ impl KeyState {
         let (settled, refused) = (context.entry.settled.load(Relaxed), context.entry.refused.load(Relaxed));
         Some(Moment {
             now: context.now,
-            lease: seam.lease,
+            lease: seam.lease(),
             members: seam.members(),
             waiting: self.traffic.queue.due_len(),
             served: settled.saturating_sub(refused.into()),
@@ -69,6 +69,9 @@ impl KeyState {
                 Some(Box::new(LeaseState::new(id, seam.is_reachable(), context.now)))
             });
         }
+        if let Some(lease) = self.lease.as_mut().filter(|lease| lease.id.is_none()) {
+            lease.id = context.seam.and_then(|seam| seam.id_of(context.entry.key));
+        }
         let moment = self.lease_moment(context)?;
         let lease = self.lease.as_mut()?;
         lease.assume_share(moment.members);
@@ -108,11 +111,12 @@ impl KeyState {
         self.advance(context);
         let moment = self.lease_moment(context)?;
         let lease = self.lease.as_mut()?;
+        let id = lease.id?;
         let command = lease.next_request(number, &moment)?;
         if let (StoreCommand::Lease(question), Some(seam)) = (&command, context.seam) {
             seam.counts.returned(question.back);
         }
-        Some((lease.id, command))
+        Some((id, command))
     }
 
     /// Takes in an answer of the store.
@@ -210,6 +214,19 @@ impl KeyState {
         }
     }
 
+    /// The pace is in another fleet, or in none. What is known of the key stays.
+    pub(in crate::pace) fn move_to_fleet(&mut self, context: Context<'_>, wakers: &mut Wakers) {
+        if !context.seam.is_some_and(Seam::is_in_fleet) {
+            self.lease = None;
+            return self.offer(context, wakers);
+        }
+        self.store_unreachable(context, wakers);
+        self.store_reachable(context);
+        if let Some(lease) = &mut self.lease {
+            lease.move_to_fleet();
+        }
+    }
+
     /// Gives all slots back to the store.
     pub(in crate::pace) fn leave_fleet(&mut self) {
         if let Some(lease) = &mut self.lease {
@@ -224,7 +241,7 @@ impl KeyState {
 
     /// Returns the part of the burst that the limit can have at most, if the refusal of a send proves that.
     pub(super) fn refused_burst(&self, sent_at: Duration, context: Context<'_>) -> Option<f64> {
-        self.lease.as_ref()?.refused_burst(sent_at, context.seam?.lease)
+        self.lease.as_ref()?.refused_burst(sent_at, context.seam?.lease())
     }
 
     /// Returns the part of the limit that is this member's.
@@ -241,7 +258,7 @@ impl KeyState {
 
     /// Describes the key to operators, with the time at which it was last used.
     pub(in crate::pace) fn shared_report(&self, now: Duration) -> Option<(Duration, SharedKeyReport)> {
-        self.lease.as_ref().map(|lease| lease.report(now))
+        self.lease.as_ref().and_then(|lease| lease.report(now))
     }
 }
 

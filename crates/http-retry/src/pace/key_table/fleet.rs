@@ -8,10 +8,34 @@ use crate::fleet::entry::News;
 use crate::fleet::{Answer, Id, SharedKeyReport, StoreEvent, StoreRequest};
 use crate::pace::key_entry::KeyEntry;
 use crate::pace::key_state::KeyState;
-use crate::pace::seam::Seam;
+use crate::pace::seam::{IdOf, Seam};
 use crate::pace::wakers::Wakers;
 
 impl KeyTable {
+    #[inline]
+    pub(in crate::pace) fn seam(&self) -> Option<&Seam> {
+        self.seam.get().map(|seam| &**seam)
+    }
+
+    /// Joins a fleet, moves to another one, or to none.
+    pub(in crate::pace) fn move_to_fleet(&self, fleet: Option<(&str, Duration, Box<IdOf>)>, now: Duration) {
+        let keys = match (self.seam(), fleet) {
+            (Some(seam), fleet) => seam.move_to(fleet),
+            (None, Some((name, lease, id))) => {
+                _ = self.seam.set(Box::new(Seam::new(name, lease, id)));
+                return;
+            }
+            (None, None) => return,
+        };
+        for key in keys {
+            if let Some(entry) = self.find(key) {
+                self.change(&entry, now, |state, wakers| {
+                    state.move_to_fleet(self.context(&entry, now), wakers);
+                });
+            }
+        }
+    }
+
     /// Notes when the next request of a key is due. It runs under the key's lock.
     pub(super) fn note_requests(
         &self,
@@ -20,7 +44,7 @@ impl KeyTable {
         now: Duration,
         wakers: &mut Wakers,
     ) {
-        let Some(seam) = &self.seam else {
+        let Some(seam) = self.seam() else {
             return;
         };
         let was_shared = state.is_shared();
@@ -33,7 +57,7 @@ impl KeyTable {
     }
 
     pub(in crate::pace) fn next_store_request(&self, now: Duration) -> Option<StoreRequest> {
-        let seam = self.seam.as_deref()?;
+        let seam = self.seam()?;
         while let Some(key) = seam.take_due(now) {
             let Some(entry) = self.find(key) else {
                 seam.forget(key);
@@ -51,11 +75,11 @@ impl KeyTable {
     }
 
     pub(in crate::pace) fn next_store_request_at(&self, waker: Option<&Waker>) -> Option<Duration> {
-        self.seam.as_deref()?.next_due(waker)
+        self.seam()?.next_due(waker)
     }
 
     pub(in crate::pace) fn on_store_event(&self, event: &StoreEvent, now: Duration) {
-        let Some(seam) = self.seam.as_deref() else {
+        let Some(seam) = self.seam() else {
             return;
         };
         match event {
@@ -107,7 +131,7 @@ impl KeyTable {
 
     /// Describes the shared keys that were used last, and at most `most` of them.
     pub(in crate::pace) fn shared_reports(&self, now: Duration, most: usize) -> Vec<SharedKeyReport> {
-        let keys = self.seam.as_deref().map(Seam::shared_keys).unwrap_or_default();
+        let keys = self.seam().map(Seam::shared_keys).unwrap_or_default();
         let report = |key| self.find(key)?.lock().as_ref()?.shared_report(now);
         let mut reports: Vec<_> = keys.into_iter().filter_map(report).collect();
         reports.sort_by_key(|(used_at, report)| (std::cmp::Reverse(*used_at), report.id));
@@ -117,7 +141,7 @@ impl KeyTable {
 
     /// Gives the slots of all keys back to the store.
     pub(in crate::pace) fn leave_fleet(&self, now: Duration) {
-        let Some(seam) = self.seam.as_deref() else {
+        let Some(seam) = self.seam() else {
             return;
         };
         for key in seam.shared_keys() {

@@ -55,13 +55,13 @@ impl KeyTable {
     /// Returns whether a fleet has told something lately of a key that no request here has had yet.
     #[cfg(feature = "fleet")]
     fn has_news(&self, now: Duration) -> bool {
-        self.seam.as_deref().is_some_and(|seam| seam.has_unknown_news(now))
+        self.seam().is_some_and(|seam| seam.has_unknown_news(now))
     }
 
     #[cfg(feature = "fleet")]
     #[inline]
     pub(in crate::pace) fn is_in_fleet(&self) -> bool {
-        self.seam.is_some()
+        self.seam().is_some()
     }
 
     #[cfg(not(feature = "fleet"))]

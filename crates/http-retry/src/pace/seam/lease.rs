@@ -17,7 +17,8 @@ use crate::fleet::Id;
 /// The state of one shared key.
 #[derive(Debug)]
 pub(in crate::pace) struct LeaseState {
-    pub(in crate::pace) id: Id,
+    /// The id of the key, or `None` until a request of the key came in the fleet that the pace moved to.
+    pub(in crate::pace) id: Option<Id>,
     slots: Slots,
     serial: i64,
     /// The gap and the burst of the entry, or 0 if the fleet knows none.
@@ -124,7 +125,7 @@ pub(in crate::pace) struct Scale {
 impl LeaseState {
     pub(in crate::pace) fn new(id: Id, is_reachable: bool, now: Duration) -> Self {
         Self {
-            id,
+            id: Some(id),
             slots: Slots::default(),
             serial: 0,
             gap: 0,
@@ -264,6 +265,16 @@ impl LeaseState {
         self.own_burst = 1.0;
         self.open = None;
         self.probe_until = None;
+    }
+
+    /// The pace has moved to another fleet, which knows neither the slots nor the debts of this member. The member is alone until
+    /// the store has answered, which makes its entry of what the members know.
+    pub(in crate::pace) fn move_to_fleet(&mut self) {
+        self.id = None;
+        self.void(Duration::ZERO);
+        (self.serial, self.debt, self.asked_at) = (0, 0, None);
+        (self.others, self.opened, self.dropped) = (Others::default(), None, false);
+        (self.probing, self.waits_for_rate, self.is_leaving) = (None, false, false);
     }
 
     /// The store answers again. Until the first answer, the member goes on alone.

@@ -3,6 +3,7 @@
 mod at_fault;
 mod failures;
 mod members;
+mod moves;
 mod world;
 
 use self::world::World;

@@ -10,7 +10,7 @@ use crate::pace::seam::slots::micros;
 impl LeaseState {
     /// Returns when the next request to the store is due.
     pub(in crate::pace) fn request_at(&self, moment: &Moment) -> Option<Duration> {
-        if !moment.is_reachable || self.open.is_some() {
+        if !moment.is_reachable || self.open.is_some() || self.id.is_none() {
             return None;
         }
         let now = moment.now;

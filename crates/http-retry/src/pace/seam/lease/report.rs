@@ -11,10 +11,10 @@ impl LeaseState {
         self.probing.is_some()
     }
 
-    /// Describes the key, with the time at which it was last used.
-    pub(in crate::pace) fn report(&self, now: Duration) -> (Duration, SharedKeyReport) {
+    /// Describes the key, with the time at which it was last used. A key that has no name in the fleet yet is not described.
+    pub(in crate::pace) fn report(&self, now: Duration) -> Option<(Duration, SharedKeyReport)> {
         let report = SharedKeyReport {
-            id: self.id,
+            id: self.id?,
             per_second: (self.gap > 0).then(|| 1e6 / self.gap as f64),
             burst: (self.burst > 0).then(|| self.burst as f64 / 1_000.0),
             quiet: self.quiet_until.map(|until| until.saturating_sub(now)).filter(|time| !time.is_zero()),
@@ -22,6 +22,6 @@ impl LeaseState {
             held: self.slots.len(),
             probe: self.is_probing() || self.probe_until.is_some_and(|until| now < until),
         };
-        (self.rate_at, report)
+        Some((self.rate_at, report))
     }
 }

@@ -54,6 +54,8 @@ pub(super) struct Served {
 
 pub(super) struct World {
     pub(super) memory: Memory,
+    /// The stores of other fleets.
+    pub(super) others: Vec<Memory>,
     pub(super) members: Vec<Member>,
     pub(super) server: Bucket,
     pub(super) now: Duration,
@@ -71,6 +73,7 @@ impl World {
         memory.advance(START);
         let mut world = Self {
             memory,
+            others: Vec::new(),
             members: Vec::new(),
             server: Bucket::new(rate, burst),
             now: START,

@@ -7,6 +7,7 @@ impl World {
     pub(super) fn tick(&mut self) {
         self.now += TICK;
         self.memory.advance(self.now);
+        self.others.iter().for_each(|store| store.advance(self.now));
         for index in 0..self.members.len() {
             if !self.members[index].is_dead && !self.members[index].is_paused {
                 self.answer(index);
