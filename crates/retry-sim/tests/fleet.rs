@@ -62,6 +62,10 @@ fn members_learn_a_low_limit_from_the_calls_of_all() {
         assert!(2 * refused <= 5 * one, "{refused} refused of {members} members, {one} of one");
         assert!(longer <= 1.3 * time, "{longer} s of {members} members, {time} s of one");
     }
+    // More members hear later of what the others are served.
+    let (refused, longer) = sums("5 per second, burst 1, 80 %", 16);
+    assert!(refused <= 4 * one, "{refused} refused of 16 members, {one} of one");
+    assert!(longer <= 1.3 * time, "{longer} s of 16 members, {time} s of one");
 }
 
 #[test]
@@ -72,6 +76,14 @@ fn full_load_is_refused_as_rarely() {
         assert!(5 * refused <= 8 * one, "{refused} refused of {members} members, {one} of one");
         assert!(longer <= 1.06 * time, "{longer} s of {members} members, {time} s of one");
     }
+}
+
+#[test]
+fn full_load_at_a_limit_that_nobody_knows_is_refused_less_often_than_the_members_are_many() {
+    let (one, time) = sums("150 %, not known", 1);
+    let (refused, longer) = sums("150 %, not known", 8);
+    assert!(refused <= 5 * one, "{refused} refused of eight members, {one} of one");
+    assert!(longer <= 1.2 * time, "{longer} s of eight members, {time} s of one");
 }
 
 #[test]

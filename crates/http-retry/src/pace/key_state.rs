@@ -208,6 +208,11 @@ impl KeyState {
     }
 
     #[cfg(not(feature = "fleet"))]
+    fn part_of_load(&self) -> f64 {
+        1.0
+    }
+
+    #[cfg(not(feature = "fleet"))]
     fn is_limit_of_all(&self) -> bool {
         false
     }
@@ -234,6 +239,7 @@ impl KeyState {
             sends: context.entry.sends.load(Relaxed),
             burst_from: context.entry.burst_from(),
             part: self.part_of_limit(),
+            part_of_load: self.part_of_load(),
         }
     }
 

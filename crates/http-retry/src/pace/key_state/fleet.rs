@@ -249,6 +249,11 @@ impl KeyState {
         self.lease.as_ref().map_or(1.0, |lease| lease.part_of_measure())
     }
 
+    /// Returns the part of the requests of all members that are taken to be this member's.
+    pub(super) fn part_of_load(&self) -> f64 {
+        self.lease.as_ref().map_or(1.0, |lease| lease.part_of_load())
+    }
+
     /// Counts a probe without an answer.
     pub(super) fn probe_lost_in_lease(&self, context: Context<'_>) {
         if let Some(seam) = context.seam.filter(|_| self.lease.is_some()) {

@@ -66,7 +66,8 @@ impl LearnedLimit {
     /// cost time.
     fn is_soon_empty(&self, hint: Duration, moment: &Moment) -> bool {
         let left = self.waits_from.get().saturating_add(hint).saturating_sub(moment.now);
-        let waiting = moment.waiting as f64;
+        // The other members of a fleet have as many for their parts.
+        let waiting = moment.waiting as f64 / moment.part_of_load;
         let is_queue = waiting > LEAST_QUEUE + FIRST_SEARCH * self.burst;
         is_queue && hint <= LONG_STOP && waiting <= self.rate * left.as_secs_f64()
     }

@@ -9,7 +9,19 @@ fn moment(now: Duration, waiting: usize) -> Moment {
     let (refusal_time, patience, longest) = times;
     let (unknown, sends, burst_from) = (0, 0, 0);
     let queued = waiting;
-    Moment { now, waiting, queued, unknown, refusal_time, patience, longest, sends, burst_from, part: 1.0 }
+    Moment {
+        now,
+        waiting,
+        queued,
+        unknown,
+        refusal_time,
+        patience,
+        longest,
+        sends,
+        burst_from,
+        part: 1.0,
+        part_of_load: 1.0,
+    }
 }
 
 /// Lets requests wait for some time, each of which goes at its slot. Returns the time then.

@@ -32,6 +32,8 @@ pub(in crate::pace) struct Moment {
     pub(in crate::pace) burst_from: u64,
     /// The part of the limit that is this process's. It is 1, unless others share the limit and their calls are counted.
     pub(in crate::pace) part: f64,
+    /// The part of the requests of all members of a fleet that are taken to be this member's, or 1.
+    pub(in crate::pace) part_of_load: f64,
 }
 
 /// A refusal of one call.

@@ -14,6 +14,7 @@ fn moment(waiting: usize, unknown: usize) -> Moment {
         sends: 1_000,
         burst_from: 0,
         part: 1.0,
+        part_of_load: 1.0,
     }
 }
 

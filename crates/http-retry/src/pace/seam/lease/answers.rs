@@ -32,7 +32,7 @@ impl LeaseState {
         self.is_paced = answer.state == LeaseAnswer::PACED && !self.dropped;
         self.ask_at = now;
         if answer.born == 0 {
-            self.ask_at = now.saturating_add(moment.lease);
+            self.ask_at = now.saturating_add(moment.lease / ASKS_OF_SEARCH);
             return None;
         }
         self.others.answered(answer, moment.lease, now);
@@ -76,7 +76,7 @@ impl LeaseState {
                     self.forget_rate();
                 }
                 self.announced = (self.gap > 0).then_some(false);
-                self.ask_at = now.saturating_add(moment.lease);
+                self.ask_at = now.saturating_add(moment.lease / ASKS_OF_SEARCH);
                 Some(Heard { is_open: true, is_dropped, ..Heard::default() })
             }
         }
@@ -188,6 +188,9 @@ fn is_valid(gap: i64, burst: i64, born: i64) -> bool {
 const MAX_QUIET: Duration = Duration::from_secs(86_400);
 /// The time for which one member looks for a rate alone.
 const SEARCH: Duration = Duration::from_millis(500);
+/// The questions in a lease while a member looks for a rate that the store does not know. What the others serve tells it, and is
+/// soon old while rates double.
+const ASKS_OF_SEARCH: u32 = 4;
 /// The time for which a member may send the probe after it got the right to.
 const PROBE: Duration = Duration::from_secs(1);
 /// The time after which an entry is tried again that the store could not reach.

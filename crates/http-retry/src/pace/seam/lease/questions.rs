@@ -31,8 +31,10 @@ impl LeaseState {
             return (wants_probe || is_back).then_some(if is_back { moment.now } else { until });
         }
         if self.gap == 0 && self.own_rate == 0.0 {
-            // What the members serve in their search tells the rate of all.
-            return moment.is_searching.then_some(moment.now);
+            // What the members are served in their search tells the rate of all. Without any, the others are heard each lease.
+            let is_served = moment.served > self.served;
+            let heard = self.asked_at.filter(|_| !is_served).map(|at| at.saturating_add(moment.lease));
+            return moment.is_searching.then(|| heard.map_or(moment.now, |at| at.max(moment.now)));
         }
         let goes_back = self.is_leaving && self.slots.goes_back();
         if self.is_alone || self.debt > 0 || !self.is_paced || goes_back {

@@ -16,6 +16,12 @@ impl LeaseState {
         if is_counted { self.part() } else { 1.0 }
     }
 
+    /// The part of the requests of all members that are taken to be this member's. Members that wait for one that looks for the
+    /// rate do not ask, and their requests count all the same.
+    pub(in crate::pace) fn part_of_load(&self) -> f64 {
+        if self.is_joined() { self.part() } else { 1.0 }
+    }
+
     /// Takes the share that the store tells, in thousandths. Before a rate is known, members that have met no refusal do not ask,
     /// and have their share all the same.
     pub(super) fn hear_share(&mut self, share: i64, members: u32) {
