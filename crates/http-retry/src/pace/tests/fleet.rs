@@ -2,6 +2,7 @@
 
 mod at_fault;
 mod failures;
+mod floods;
 mod members;
 mod moves;
 mod world;

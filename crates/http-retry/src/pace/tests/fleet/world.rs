@@ -50,6 +50,8 @@ struct Call {
 pub(super) struct Served {
     pub(super) at: Duration,
     pub(super) took: Duration,
+    /// The attempts that were refused before.
+    pub(super) refused: u32,
 }
 
 pub(super) struct World {

@@ -30,7 +30,7 @@ impl World {
             let head = response(call.status, (call.status != 200 && !caller.is_bad).then_some(1));
             let settlement = settle(&member.pace, call.permit, &head, now);
             if call.status == 200 {
-                member.served.push(Served { at: now, took: now - caller.arrived });
+                member.served.push(Served { at: now, took: now - caller.arrived, refused: caller.attempts });
                 continue;
             }
             member.refused += 1;
