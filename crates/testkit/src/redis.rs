@@ -1,12 +1,15 @@
 //! A `redis-server` of its own for each test, on a free port, and a client that says what a test wants.
+//!
+//! The variable `REDIS_SERVER` names another program that takes the same arguments, such as `valkey-server`.
 
+use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// A `redis-server` from PATH. Dropping it ends the server.
+/// A `redis-server` from PATH, or the program that `REDIS_SERVER` names. Dropping it ends the server.
 #[derive(Debug)]
 pub struct RedisServer {
     port: u16,
@@ -100,17 +103,23 @@ impl Drop for RedisServer {
 }
 
 fn spawn(port: u16, arguments: &[String], folder: &PathBuf) -> Child {
-    let mut command = Command::new("redis-server");
+    let program = program();
+    let mut command = Command::new(&program);
     command.args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--dir"]).arg(folder);
     command.args(["--save", "", "--enable-debug-command", "local", "--daemonize", "no"]).args(arguments);
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     match command.spawn() {
         Ok(child) => child,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            panic!("redis-server is not on PATH (Debian: redis-server)")
+            panic!("{} is not on PATH (Debian: redis-server)", program.display())
         }
-        Err(error) => panic!("redis-server does not start: {error}"),
+        Err(error) => panic!("{} does not start: {error}", program.display()),
     }
+}
+
+/// Returns the program that runs as a server.
+pub fn program() -> OsString {
+    std::env::var_os("REDIS_SERVER").unwrap_or_else(|| "redis-server".into())
 }
 
 /// Returns a port that was free a moment ago.

@@ -73,8 +73,9 @@ fn failure_by_text(error: &RedisError) -> Failure {
         Some("ERR") if detail.starts_with("unknown command") => UnreachableReason::Unsupported,
         Some("ERR") if detail.starts_with("max number of clients") => UnreachableReason::Closed,
         Some("ERR") if detail.starts_with("Error compiling script") => UnreachableReason::Unsupported,
-        // Redis 7.0 has no code for a command that is refused within a script.
+        // Redis 7.0, and then Redis 7.2 and Valkey: a command that is refused within a script has no code of its own.
         Some("ERR") if detail.starts_with("The user executing the script") => UnreachableReason::Denied,
+        Some("ERR") if detail.starts_with("ACL failure in script") => UnreachableReason::Denied,
         _ => return Failure::Entry,
     };
     Failure::Store(reason)

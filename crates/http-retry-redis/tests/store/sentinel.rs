@@ -7,7 +7,7 @@ use http_retry::fleet::UnreachableReason;
 use http_retry::fleet::entry::LeaseAnswer;
 use http_retry::fleet::{Store, StoreEvent};
 use http_retry_redis::RedisConfig;
-use testkit::redis::{RedisClient, RedisServer, Reply, free_port};
+use testkit::redis::{RedisClient, RedisServer, Reply, free_port, program};
 
 use crate::rights::{ACL, user};
 use crate::support::{Member, question, run};
@@ -32,9 +32,9 @@ fn start(folder: &std::path::Path, port: u16, server: &RedisServer) -> Sentinel 
     );
     let path = folder.join("sentinel.conf");
     std::fs::write(&path, config).unwrap();
-    let mut command = Command::new("redis-server");
+    let mut command = Command::new(program());
     command.arg(path).arg("--sentinel").stdin(Stdio::null()).stdout(Stdio::null());
-    Sentinel(command.spawn().expect("redis-server is not on PATH (Debian: redis-server)"))
+    Sentinel(command.spawn().expect("the server of the tests is on PATH"))
 }
 
 #[test]

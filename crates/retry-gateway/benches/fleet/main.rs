@@ -158,7 +158,7 @@ const ROWS: &[Row] = &[
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let probe = Command::new("redis-server").arg("--version").stdout(Stdio::null()).status();
+    let probe = Command::new(testkit::redis::program()).arg("--version").stdout(Stdio::null()).status();
     if probe.is_err() {
         eprintln!("redis-server is not on PATH; install it (Debian: apt-get install redis-server)");
         return ExitCode::FAILURE;
