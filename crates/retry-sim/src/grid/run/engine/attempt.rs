@@ -5,12 +5,12 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use http::Request;
-use http_retry::{Attempt, Decision, ResponseHead, RetryAfterFirst};
+use http_retry::{Attempt, Decision, ResponseHead, RetryAfterFirst, Settlement};
 
 use super::{Engine, Event, Stage};
 use crate::grid::draws::Purpose;
 use crate::grid::driver::request_head;
-use crate::grid::{CallOutcome, PaceSample};
+use crate::grid::{CallOutcome, PaceSample, RequestOutcome};
 
 impl Engine<'_> {
     /// Sends the request of a caller.
@@ -57,11 +57,10 @@ impl Engine<'_> {
             return;
         };
         let head = ResponseHead::from(&*reply.response);
-        if let Some(driver) = &mut self.driver {
-            let settlement = driver.settle(caller, &head, reading);
-            if settlement.is_uncounted {
-                state.session.leave_uncounted();
-            }
+        let driver = self.driver.as_mut();
+        let settlement = driver.map_or(Settlement::default(), |driver| driver.settle(caller, &head, reading));
+        if settlement.is_uncounted {
+            state.session.leave_uncounted();
         }
         let attempt = Attempt::new(state.session.number(), &*state.head, head);
         let mut rng = self.draws.rng(Purpose::Policy, state.request.identity, state.outcome.calls);
@@ -70,6 +69,12 @@ impl Engine<'_> {
         state.outcome.is_served = reply.is_served;
         state.outcome.service = reply.service;
         state.hint_ends = reply.hint.map(|hint| now.saturating_add(hint));
+        let text = match (reply.is_served, &decision, settlement.is_uncounted) {
+            (true, _, _) => "served",
+            (false, Decision::Wait(_), false) => "refused",
+            (false, Decision::Wait(_), true) => "refused, which does not count",
+            (false, ..) => "refused, and given up",
+        };
         match decision {
             Decision::Wait(delay) if !self.is_stopping => {
                 state.ready_at = now.saturating_add(delay);
@@ -78,7 +83,7 @@ impl Engine<'_> {
             Decision::Wait(_) | Decision::Accept | Decision::GiveUp(_) => self.finish(caller),
         }
         self.count(reply.is_served, sent_at);
-        self.trace();
+        self.trace(caller, text);
     }
 
     fn count(&mut self, is_served: bool, sent_at: Duration) {
@@ -92,13 +97,16 @@ impl Engine<'_> {
         }
     }
 
-    fn trace(&mut self) {
+    /// Records the state of the pace after what has become of a request.
+    pub(super) fn trace(&mut self, caller: usize, text: &str) {
         let Some(driver) = self.driver.as_ref().filter(|_| self.is_traced) else {
             return;
         };
         let report = driver.report(self.now);
         let state = report.as_ref().map_or_else(|| "free".to_owned(), ToString::to_string);
-        self.outcome.trace.push(format!("{:9.3} {state}", self.now.as_secs_f64()));
+        let RequestOutcome { tenant, calls, .. } = self.callers[caller].outcome;
+        let request = format!("request {caller} of tenant {tenant}, call {calls}: {text}");
+        self.outcome.trace.push(format!("{:9.3} {state} ({request})", self.now.as_secs_f64()));
         self.outcome.samples.push(PaceSample {
             at: self.now,
             rate: report.as_ref().and_then(|report| report.rate),

@@ -41,6 +41,7 @@ impl Engine<'_> {
                 caller_state.outcome.is_rejected = caller_state.outcome.calls == 0;
                 caller_state.note_overrun(scenario, now);
                 self.finish(caller);
+                self.trace(caller, "rejected");
             }
         }
     }
