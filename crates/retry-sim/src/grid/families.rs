@@ -15,7 +15,7 @@ use std::time::Duration;
 use super::figures::Run;
 use super::must::{Check, Runs};
 use super::parameters::{Draw, Parameter, Setting};
-use super::{CallerFaults, Scenario, Strategy, floor, run};
+use super::{Scenario, Strategy, floor, run};
 
 /// One kind of situation, with the ranges of its parameters and its promises.
 #[derive(Clone, Copy, Debug)]
@@ -79,14 +79,13 @@ impl Family {
         let scenario = &case.scenario;
         let play = |scenario: &Scenario, strategy| Run::new(run::run(scenario, strategy, seed), scenario);
         let pace = if trace { run::run_traced } else { run::run };
-        let has_faults = scenario.callers != CallerFaults::default();
-        let clean = Scenario { callers: CallerFaults::default(), ..scenario.clone() };
+        let clean = scenario.without_faults();
         Runs {
             floor: Run::new(floor::floor(scenario, seed), scenario),
             alone: play(scenario, Strategy::Alone),
             pace: Run::new(pace(scenario, Strategy::Pace, seed), scenario),
             slow: play(scenario, Strategy::PaceSlowStart),
-            without_faults: has_faults.then(|| play(&clean, Strategy::Pace)),
+            without_faults: (clean != *scenario).then(|| play(&clean, Strategy::Pace)),
             case,
         }
     }

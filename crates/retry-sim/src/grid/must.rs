@@ -20,7 +20,7 @@ pub struct Runs {
     pub pace: Run,
     /// The layer with a pace that starts slowly.
     pub slow: Run,
-    /// The layer with a pace where all callers behave, if some of this scenario do not.
+    /// The layer with a pace where all callers behave, if some of this scenario do not: see [`Scenario::without_faults`].
     pub without_faults: Option<Run>,
 }
 

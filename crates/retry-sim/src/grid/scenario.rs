@@ -24,6 +24,18 @@ pub struct Scenario {
     pub callers: CallerFaults,
 }
 
+impl Scenario {
+    /// Returns the same scenario with callers that behave. Where each tenant has a key of its own, the first one overruns its limit,
+    /// so it sends nothing.
+    pub fn without_faults(&self) -> Self {
+        let mut clean = Self { callers: CallerFaults::default(), ..self.clone() };
+        if let Some(first) = clean.load.tenants.first_mut().filter(|_| clean.load.key_per_tenant) {
+            first.arrivals = Arrivals::Poisson { phases: Vec::new() };
+        }
+        clean
+    }
+}
+
 /// The requests of a scenario.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Load {

@@ -3,7 +3,7 @@ use super::*;
 /// The runs of a draw in which the clairvoyant takes the place of the pace.
 fn clairvoyant(case: Case, seed: u64) -> Runs {
     let scenario = case.scenario.clone();
-    let clean = Scenario { callers: CallerFaults::default(), ..scenario.clone() };
+    let clean = scenario.without_faults();
     let floor = |scenario: &Scenario| Run::new(floor::floor(scenario, seed), scenario);
     let alone = Run::new(run::run(&scenario, Strategy::Alone, seed), &scenario);
     Runs {
