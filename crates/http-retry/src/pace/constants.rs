@@ -33,6 +33,9 @@ pub(super) const STANDSTILL: f64 = 12.0;
 pub(super) const STANDSTILL_SHARE: f64 = 0.9;
 /// A row of so many refusals is a standstill even if they were sent in one burst.
 pub(super) const CROWD: u32 = 12;
+/// The refusals of requests that the row has already after which it is a standstill, where a limit is known. The last requests of a
+/// load have no others that could make it plain (hint-short).
+pub(super) const ENOUGH_REPEATED: u32 = 2;
 
 /// The shortest stop without a hint.
 pub(super) const FIRST_STOP: Duration = Duration::from_millis(500);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::constants::{CROWD, FIRST_STOP, LONGEST_BACKOFF, STANDSTILL, STANDSTILL_SHARE};
+use super::constants::{CROWD, ENOUGH_REPEATED, FIRST_STOP, LONGEST_BACKOFF, STANDSTILL, STANDSTILL_SHARE};
 
 /// The refusals since something was last served, in the order of the sends.
 #[derive(Debug)]
@@ -80,8 +80,19 @@ impl Row {
 
     /// Returns whether the row means that nothing is served any more. A few refusals of one burst do not.
     pub(super) fn is_standstill(&self, base: f64, refusal_time: Duration) -> bool {
+        is_unlikely(self.count, base) && self.is_spread(refusal_time)
+    }
+
+    /// Returns whether the calls of the row left over a longer time than those of one burst.
+    fn is_spread(&self, refusal_time: Duration) -> bool {
         let span = self.newest_at.saturating_sub(self.first_at);
-        self.is_unlikely(base) && span > (refusal_time * 2).max(Duration::from_millis(50))
+        span > (refusal_time * 2).max(Duration::from_millis(50))
+    }
+
+    /// Returns whether requests of the row were refused again and again, so that it means the same where few requests are left.
+    pub(super) fn is_repeated(&self, base: f64, refusal_time: Duration) -> bool {
+        let all = self.count + self.repeated;
+        self.repeated >= ENOUGH_REPEATED && is_unlikely(all, base) && self.is_spread(refusal_time)
     }
 
     /// Returns whether so many were refused at once that it may be a standstill.
@@ -92,11 +103,7 @@ impl Row {
     /// Returns whether a crowd is a standstill, once all that left with it are known: nearly none of them was served.
     pub(super) fn is_closed(&self, base: f64) -> bool {
         let others = (self.newest - self.first + 1).saturating_sub(u64::from(self.count + self.repeated));
-        self.is_unlikely(base) && self.is_crowd() && others * 10 <= u64::from(self.count)
-    }
-
-    fn is_unlikely(&self, base: f64) -> bool {
-        f64::from(self.count) * (STANDSTILL_SHARE / base).ln() > STANDSTILL
+        is_unlikely(self.count, base) && self.is_crowd() && others * 10 <= u64::from(self.count)
     }
 
     /// Returns when a request may go again that was sent so often and whose last refusal is in the row. If the server is unwell,
@@ -130,6 +137,11 @@ impl Row {
         }
         others as f64 * (1.0 - spread.as_secs_f64() / span)
     }
+}
+
+/// Returns whether chance hardly refuses so many calls in a row.
+fn is_unlikely(count: u32, base: f64) -> bool {
+    f64::from(count) * (STANDSTILL_SHARE / base).ln() > STANDSTILL
 }
 
 impl Default for Row {

@@ -116,9 +116,12 @@ impl RateController {
             recent.row.refused_again(refused.ordinal, refused.sent_at);
             recent.row.note_scope(refused.is_server);
             recent.refused_for_itself();
+            let (base, time) = (self.share.base(), moment.refusal_time);
+            // A limit that has served nobody whom it refused may be none, and those requests be at fault.
+            let is_met = self.limit.as_ref().is_some_and(|limit| limit.has_acquitted());
             if let Some(stop) = &mut self.stop {
                 stop.prolong(until);
-            } else if recent.row.is_standstill(self.share.base(), moment.refusal_time) {
+            } else if recent.row.is_standstill(base, time) || is_met && recent.row.is_repeated(base, time) {
                 recent.hinted_until = recent.hinted_until.max(until.into());
                 self.stop(moment);
             }

@@ -80,3 +80,17 @@ fn a_request_that_is_refused_again_adds_nothing() {
 fn a_call_of_before_the_row_is_none_of_it() {
     assert!(!row(10..12, ms(50)).has(Some(9)));
 }
+
+#[test]
+fn one_request_that_is_refused_again_and_again_is_a_row_as_well() {
+    let refused_again = |times: u64, gap| {
+        let mut row = row(0..1, gap);
+        (1..=times).for_each(|ordinal| row.refused_again(ordinal, gap * ordinal as u32));
+        row
+    };
+    assert!(!refused_again(1, ms(1_000)).is_repeated(BASE, ROUND_TRIP));
+    assert!(refused_again(2, ms(1_000)).is_repeated(BASE, ROUND_TRIP));
+    assert!(!refused_again(2, ms(10)).is_repeated(BASE, ROUND_TRIP));
+    assert!(!refused_again(2, ms(1_000)).is_repeated(0.1, ROUND_TRIP));
+    assert!(!refused_again(2, ms(1_000)).is_standstill(BASE, ROUND_TRIP));
+}

@@ -133,6 +133,39 @@ fn a_resend_while_nothing_is_served_at_a_known_limit_does_not_count() {
     }
 }
 
+/// Sends a request until it was answered so often or the key is stopped. Returns the time then, and the number of answers.
+fn answer(pace: &Pace, request: &mut Ticket, status: u16, most: u32, mut now: Duration) -> (Duration, u32) {
+    let mut answers = 0;
+    while answers < most && pace.report(request, now).stopped_for.is_none() {
+        match pace.poll(request, now, None) {
+            Admission::Go(permit) => {
+                now += ms(5);
+                settle(pace, permit, &response(status, (status == 429).then_some(1)), now);
+                request.not_before(now + secs(1));
+                answers += 1;
+            }
+            Admission::Wait { until, .. } => now = until,
+            Admission::Rejected(rejection) => panic!("{rejection}"),
+        }
+    }
+    (now, answers)
+}
+
+#[test]
+fn a_request_that_a_known_limit_refuses_again_and_again_stops_the_key() {
+    for is_served_later in [true, false] {
+        let pace = Pace::per_authority();
+        let mut now = meet_a_limit(&pace, START) + secs(11);
+        let mut first = ticket(&pace, "key", "");
+        (now, _) = answer(&pace, &mut first, 429, 1, now);
+        let mut served = if is_served_later { first } else { ticket(&pace, "key", "") };
+        (now, _) = answer(&pace, &mut served, 200, 1, now);
+        let (_, refused) = answer(&pace, &mut ticket(&pace, "key", ""), 429, 6, now);
+        // A limit that has served nobody whom it refused may be none.
+        assert_eq!(refused, if is_served_later { 3 } else { 6 });
+    }
+}
+
 #[test]
 fn a_limit_of_how_many_at_a_time_is_forgotten_when_the_key_was_not_used_for_long() {
     let pace = Pace::per_authority();
