@@ -43,6 +43,10 @@ struct InFlightLimit {
     claimed: f64,
     refused: f64,
     answers: f64,
+    /// The calls that were refused after the crowd that met the limit, the last of them, and how many left next to the one before.
+    later: u32,
+    last: u64,
+    adjacent: u32,
     /// The refusals in a row of calls that each left beside fewer others than the one before, the first of those calls, and
     /// the fewest others.
     row: u32,
@@ -91,6 +95,7 @@ impl AtATime {
         let most = (in_flight as f64).max(1.0);
         let (cut_at, is_first, passed) = (learns_until, true, 0.0);
         let (claimed, refused, answers) = (most, 0.0, 0.0);
+        let (later, last, adjacent) = (0, 0, 0);
         let (has_passed, row, row_from, row_least, all_refused, faults) = (false, 0, 0, 0, 0, 0);
         self.limit = Some(Box::new(InFlightLimit {
             most,
@@ -103,6 +108,9 @@ impl AtATime {
             claimed,
             refused,
             answers,
+            later,
+            last,
+            adjacent,
             row,
             row_from,
             row_least,
@@ -195,6 +203,7 @@ impl AtATime {
             limit.claimed = limit.most;
             return None;
         }
+        limit.count_adjacent(ordinal);
         if sent_at < limit.cut_at {
             return None;
         }
@@ -203,10 +212,11 @@ impl AtATime {
         let share = limit.refused / limit.answers.max(1.0);
         limit.lengthen_row(ordinal, others);
         let is_tested = limit.refused >= TESTED && share > NONE_REFUSED;
+        let is_clustered = f64::from(limit.adjacent) >= CLUSTERED * f64::from(limit.later);
         if is_tested || limit.row >= REFUSED_BESIDE_FEWER {
             self.limit = None;
             self.evidence.reset();
-            let is_chance = is_tested && share <= MOST_BY_CHANCE;
+            let is_chance = is_tested && share <= MOST_BY_CHANCE && !is_clustered;
             self.dropped = self.dropped.saturating_add(if is_chance { 1 } else { DISPROVED });
             return Some(if is_chance { Disproof::Chance(share) } else { Disproof::AnotherLimit });
         }
@@ -229,6 +239,12 @@ impl InFlightLimit {
         }
     }
 
+    /// Counts a refused call, and whether it left next to the last one.
+    fn count_adjacent(&mut self, ordinal: u64) {
+        self.adjacent += u32::from(self.later > 0 && ordinal.abs_diff(self.last) <= NEXT);
+        (self.later, self.last) = (self.later + 1, ordinal);
+    }
+
     /// Returns 1 for a call that left beside so few others that no such limit would refuse it: beside none, or beside
     /// clearly fewer than were served at a time.
     fn low(&self, others: u32) -> f64 {
@@ -241,6 +257,11 @@ const LOW: f64 = 0.8;
 /// The refusals of such calls after which the claim is dropped, if they are more than this share.
 const TESTED: f64 = 4.0;
 const NONE_REFUSED: f64 = 0.01;
+/// The part of all refused calls that leave next to each other at a limit of another kind. Chance refuses each call as often,
+/// whether or not the one before was refused.
+const CLUSTERED: f64 = 0.6;
+/// Calls that leave next to each other may be this far apart, because others that were served reached the server between them.
+const NEXT: u64 = 2;
 /// The refusals in a row of calls that each left beside fewer others than the one before, after which the claim is dropped.
 /// Such a limit serves the first of them.
 const REFUSED_BESIDE_FEWER: u32 = 4;

@@ -9,6 +9,7 @@ pub(super) struct InFlight {
     sends: VecDeque<Sent>,
     /// The number of sends whose outcome is not known yet.
     unknown: usize,
+    crowd: Crowd,
 }
 
 /// One send.
@@ -18,13 +19,24 @@ struct Sent {
     at: Duration,
     /// `true` once its outcome is known, or silence has acquitted it.
     is_known: bool,
-    /// The other calls in flight when it left, if the server was known to have taken all of them.
-    beside: Option<u32>,
+}
+
+/// The last sends that left at once while the server was known to have taken all other calls in flight.
+#[derive(Clone, Copy, Debug, Default)]
+struct Crowd {
+    /// The first of them, and the one after the last.
+    first: u64,
+    end: u64,
+    at: Duration,
+    /// The other calls in flight when they left.
+    others: u32,
+    has_passed: bool,
 }
 
 impl InFlight {
     pub(super) const fn new() -> Self {
-        Self { sends: VecDeque::new(), unknown: 0 }
+        let crowd = Crowd { first: 0, end: 0, at: Duration::ZERO, others: 0, has_passed: false };
+        Self { sends: VecDeque::new(), unknown: 0, crowd }
     }
 
     /// Returns whether nothing is known of any send.
@@ -32,19 +44,36 @@ impl InFlight {
         self.sends.is_empty()
     }
 
-    /// Adds a send beside so many other calls in flight.
-    pub(super) fn sent(&mut self, ordinal: u64, at: Duration, others: u32) {
-        let beside = (self.unknown == 0).then_some(others);
-        self.sends.push_back(Sent { ordinal, at, is_known: false, beside });
+    /// Adds a send beside so many other calls in flight. Calls that leave within `spread` of each other may reach the server in
+    /// another order.
+    pub(super) fn sent(&mut self, ordinal: u64, at: Duration, others: u32, spread: Duration) {
+        if self.unknown == 0 {
+            self.crowd = Crowd { first: ordinal, end: ordinal + 1, at, others, has_passed: false };
+        } else if at <= self.crowd.at.saturating_add(spread) {
+            self.crowd.end = ordinal + 1;
+        }
+        self.sends.push_back(Sent { ordinal, at, is_known: false });
         self.unknown += 1;
     }
 
-    /// Returns beside how many other calls a send left, if nothing was known of it before, and if the server was known to
+    /// Returns beside how many other calls a send was refused, if nothing was known of it before, and if the server was known to
     /// have taken all of the others.
-    pub(super) fn beside(&self, ordinal: u64) -> Option<u32> {
+    pub(super) fn refused_beside(&self, ordinal: u64) -> Option<u32> {
+        let Crowd { first, end, others, .. } = self.crowd;
+        (ordinal == first && end == first + 1 && self.is_unknown(ordinal)).then_some(others)
+    }
+
+    /// Returns beside how many other calls, at least, a send has passed that left while the server was known to have taken all
+    /// of the others. Those that left at once are one case.
+    pub(super) fn passed_beside(&mut self, ordinal: u64) -> Option<u32> {
+        let is_case = self.crowd.contains(ordinal) && !self.crowd.has_passed && self.is_unknown(ordinal);
+        self.crowd.has_passed |= is_case;
+        is_case.then_some(self.crowd.others)
+    }
+
+    fn is_unknown(&self, ordinal: u64) -> bool {
         let index = self.sends.partition_point(|sent| sent.ordinal < ordinal);
-        let sent = self.sends.get(index).filter(|sent| sent.ordinal == ordinal && !sent.is_known);
-        sent.and_then(|sent| sent.beside)
+        self.sends.get(index).is_some_and(|sent| sent.ordinal == ordinal && !sent.is_known)
     }
 
     /// Records that the outcome of a send is known. Returns `true` if nothing was known of it before.
@@ -64,15 +93,13 @@ impl InFlight {
     }
 
     /// Returns a send that silence acquits at this time: no refusal has come within the patience, which is four times as long
-    /// as refusals take. Call it until it returns `None`. The second value is that of [`beside`](Self::beside).
+    /// as refusals take. Call it until it returns `None`. The second value is that of [`passed_beside`](Self::passed_beside).
     pub(super) fn next_acquitted(&mut self, patience: Duration, now: Duration) -> Option<(u64, Option<u32>)> {
         self.trim();
-        let sent = self.sends.front_mut().filter(|sent| sent.at.saturating_add(patience) <= now)?;
-        sent.is_known = true;
-        self.unknown -= 1;
-        let acquitted = (sent.ordinal, sent.beside);
-        self.trim();
-        Some(acquitted)
+        let ordinal = self.sends.front().filter(|sent| sent.at.saturating_add(patience) <= now)?.ordinal;
+        let beside = self.passed_beside(ordinal);
+        self.known(ordinal);
+        Some((ordinal, beside))
     }
 
     /// Returns the number of sends whose outcome is not known yet.
@@ -95,6 +122,12 @@ impl InFlight {
         if self.sends.is_empty() {
             self.sends = VecDeque::new();
         }
+    }
+}
+
+impl Crowd {
+    fn contains(&self, ordinal: u64) -> bool {
+        (self.first..self.end).contains(&ordinal)
     }
 }
 

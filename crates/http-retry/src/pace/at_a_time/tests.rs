@@ -71,3 +71,26 @@ fn a_window_that_was_used_up_by_a_burst_is_no_limit_of_how_many_at_a_time() {
     }
     assert!(at_a_time.is_plain(), "calls pass beside fewer since");
 }
+
+/// Returns what comes of a claim of 100 at a time if the server refuses the first `refused` of each 20 calls that leave beside ten
+/// others.
+fn after_crowds(refused: u64) -> Option<Disproof> {
+    let mut at_a_time = AtATime::default();
+    at_a_time.claim(100, Duration::ZERO, Duration::ZERO);
+    let mut disproofs =
+        (0..6_u32).flat_map(|crowd| (0..20).map(move |index| (crowd, index))).map(|(crowd, index)| {
+            let (ordinal, sent_at) = (u64::from(crowd) * 20 + index, ms(10) + RTT * 2 * crowd);
+            if index < refused {
+                return at_a_time.refused(ordinal, 10, 11, sent_at, sent_at + RTT);
+            }
+            at_a_time.passed(10, sent_at, false);
+            None
+        });
+    disproofs.find_map(|disproof| disproof)
+}
+
+#[test]
+fn refusals_of_calls_that_left_next_to_each_other_are_those_of_another_limit() {
+    assert_eq!(after_crowds(1), Some(Disproof::Chance(4.0 / 61.0)));
+    assert_eq!(after_crowds(3), Some(Disproof::AnotherLimit));
+}

@@ -9,7 +9,7 @@ fn ms(millis: u64) -> Duration {
 /// Sends so many calls, one each millisecond.
 fn sent(count: u64) -> InFlight {
     let mut in_flight = InFlight::default();
-    (0..count).for_each(|ordinal| in_flight.sent(ordinal, ms(ordinal), 0));
+    (0..count).for_each(|ordinal| in_flight.sent(ordinal, ms(ordinal), 0, ms(0)));
     in_flight
 }
 
@@ -47,8 +47,8 @@ fn nothing_is_kept_of_calls_that_are_known() {
 #[test]
 fn a_clock_that_goes_back_acquits_nothing_twice() {
     let mut in_flight = InFlight::default();
-    in_flight.sent(0, Duration::MAX, 0);
-    in_flight.sent(1, ms(5), 0);
+    in_flight.sent(0, Duration::MAX, 0, ms(0));
+    in_flight.sent(1, ms(5), 0, ms(0));
     assert_eq!(in_flight.next_acquitted(PATIENCE, ms(10_000)), None);
     assert_eq!(in_flight.next_acquitted(PATIENCE, Duration::MAX), Some((0, Some(0))));
     assert_eq!(in_flight.next_acquitted(PATIENCE, ms(10_000)), Some((1, None)));
@@ -58,12 +58,23 @@ fn a_clock_that_goes_back_acquits_nothing_twice() {
 #[test]
 fn the_number_of_others_is_known_where_the_server_has_taken_all_of_them() {
     let mut in_flight = InFlight::default();
-    in_flight.sent(0, ms(0), 3);
-    in_flight.sent(1, ms(1), 4);
-    assert_eq!((in_flight.beside(0), in_flight.beside(1)), (Some(3), None));
+    in_flight.sent(0, ms(0), 3, ms(20));
+    in_flight.sent(1, ms(21), 4, ms(20));
+    assert_eq!((in_flight.refused_beside(0), in_flight.refused_beside(1)), (Some(3), None));
+    assert_eq!(in_flight.passed_beside(1), None);
     assert!(in_flight.known(1));
     assert_eq!(in_flight.next_acquitted(PATIENCE, ms(140)), Some((0, Some(3))));
-    assert_eq!(in_flight.beside(0), None, "it is told once");
-    in_flight.sent(2, ms(150), 5);
-    assert_eq!(in_flight.beside(2), Some(5));
+    assert_eq!((in_flight.refused_beside(0), in_flight.passed_beside(0)), (None, None), "it is told once");
+    in_flight.sent(2, ms(150), 5, ms(20));
+    assert_eq!((in_flight.refused_beside(2), in_flight.passed_beside(2)), (Some(5), Some(5)));
+}
+
+#[test]
+fn calls_that_leave_at_once_may_be_refused_beside_each_other() {
+    let mut in_flight = InFlight::default();
+    (0..3).for_each(|ordinal| in_flight.sent(ordinal, ms(ordinal), 1, ms(20)));
+    // The network may let the second reach the server first, which then refuses the first.
+    assert_eq!(in_flight.refused_beside(0), None);
+    assert!(in_flight.known(0));
+    assert_eq!((in_flight.passed_beside(1), in_flight.passed_beside(2)), (Some(1), None), "one case");
 }

@@ -141,7 +141,7 @@ impl KeyState {
         }
         let others = self.in_flight(context.entry).saturating_sub(1);
         let others = u32::try_from(others).unwrap_or(u32::MAX);
-        self.traffic.in_flight.sent(ordinal, context.now, others);
+        self.traffic.in_flight.sent(ordinal, context.now, others, self.refusal_time.get());
         self.control.sent(ordinal, slot.probe.is_some(), context.now);
         #[cfg(feature = "fleet")]
         self.sent_in_lease(slot.probe.is_some(), context);

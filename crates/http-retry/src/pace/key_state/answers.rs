@@ -35,15 +35,14 @@ impl KeyState {
         }
         self.advance(context);
         self.count_settled(call, context.entry);
-        let beside = self.traffic.in_flight.beside(call.ordinal);
+        let evidence = Evidence::read(head, reading.wall);
+        self.note_beside(call.ordinal, evidence.refusal.is_some());
         // A late send left while the key was free, and is none of those that are watched.
         let is_news =
             call.is_late || self.known(call.ordinal) || call.ordinal < self.watched_from || was_free;
-        let evidence = Evidence::read(head, reading.wall);
         self.hear_quotas(call, &evidence, context);
         let settlement = match evidence.refusal {
             None => {
-                self.at_a_time.passed_beside(call.ordinal, beside);
                 self.served(call, is_news, context);
                 Settlement::default()
             }
@@ -52,7 +51,6 @@ impl KeyState {
                     self.control.passed_while_free(call.ordinal, self.watched_from);
                     self.watched_from = context.entry.sends.load(Relaxed);
                 }
-                self.at_a_time.refused_beside(beside);
                 let is_uncounted = self.refused(call, &refusal, &evidence.announced, is_news, context);
                 Settlement { is_refused: true, is_uncounted }
             }
@@ -62,6 +60,18 @@ impl KeyState {
         }
         self.offer(context, wakers);
         settlement
+    }
+
+    /// Notes beside how many others a call was refused, or has passed.
+    fn note_beside(&mut self, ordinal: u64, is_refused: bool) {
+        let in_flight = self.traffic.present_mut().map(|traffic| &mut traffic.in_flight);
+        if is_refused {
+            let beside = in_flight.and_then(|in_flight| in_flight.refused_beside(ordinal));
+            self.at_a_time.refused_beside(beside);
+        } else {
+            let beside = in_flight.and_then(|in_flight| in_flight.passed_beside(ordinal));
+            self.at_a_time.passed_beside(ordinal, beside);
+        }
     }
 
     fn served(&mut self, call: &SentCall, is_news: bool, context: Context<'_>) {
