@@ -15,6 +15,7 @@ mod offers;
 mod open_sends;
 mod properties;
 mod recovery;
+mod refused_in_front;
 mod resources;
 mod slow_start;
 mod unwell;

@@ -1,15 +1,15 @@
 //! The requests that wait for one key, and the order in which they are admitted.
 //!
-//! Within a tenant the order is first come, first served, and requests that were sent before stand in front. Between
-//! tenants it is deficit round robin (Shreedhar and Varghese, "Efficient Fair Queueing using Deficit Round Robin", 1995).
+//! Within a tenant the order is first come, first served, and requests that were sent before stand in front, by [turns].
+//! Between tenants it is deficit round robin (Shreedhar and Varghese, "Efficient Fair Queueing using Deficit Round Robin", 1995).
 
 mod tenant_ring;
 #[cfg(test)]
 mod tests;
+mod turns;
 mod waiter;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Bound;
 use std::time::Duration;
 
 use self::tenant_ring::{TenantKey, TenantRing};
@@ -141,13 +141,13 @@ impl WaitQueue {
             if slots.len() == 0 {
                 return None;
             }
-            let (class, number, cost) = self.next_of(tenant, last)?;
+            let (cursor, number, cost) = self.next_of(tenant, last)?;
             if deficit.is_some_and(|deficit| deficit < i64::from(cost)) {
                 return None;
             }
             let slot = slots.next()?;
             *slot = Some(number);
-            Some(((class, number), cost))
+            Some((cursor, cost))
         });
         front.into_iter().flatten()
     }
@@ -177,6 +177,7 @@ impl WaitQueue {
         let quantum = self.quantum();
         let (waiter, place) = self.detach(number)?;
         self.tenants.charge(place.tenant, place.cost, quantum);
+        self.tenants.note_turn(place.tenant, place.is_repeated());
         self.tenants.leave(place.tenant);
         self.order_tenant(place.tenant);
         Some(waiter)
@@ -209,17 +210,6 @@ impl WaitQueue {
 
     fn class(&self, number: u64) -> Option<Class> {
         self.waiters.get(&number).map(|entry| entry.place.class)
-    }
-
-    /// A tenant's candidate behind `last`, or else its first.
-    fn next_of(&self, tenant: TenantKey, last: Option<(Class, u64)>) -> Option<(Class, u64, u32)> {
-        let start = match last {
-            Some((class, number)) => Bound::Excluded((tenant, class, number)),
-            None => Bound::Included((tenant, Class::Resend, 0)),
-        };
-        let end = Bound::Excluded((tenant, Class::PassedOver, 0));
-        let (_, class, number) = self.places.range((start, end)).next()?;
-        Some((*class, *number, self.waiters.get(number)?.place.cost))
     }
 
     fn make_due(&mut self, number: u64) {

@@ -7,7 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) use self::tenant::TenantKey;
 use self::tenant::{RingPlace, Tenant};
-use super::{CANDIDATES, Class};
+use super::CANDIDATES;
+use super::turns::Cursor;
 
 /// The tenants that wait for one key, and the ring of the tenants with a candidate.
 ///
@@ -137,6 +138,18 @@ impl TenantRing {
         }
     }
 
+    /// Notes whether the request of a tenant that was admitted had been sent at least twice.
+    pub(super) fn note_turn(&mut self, key: TenantKey, is_repeated: bool) {
+        if let Some(tenant) = self.tenants.get_mut(&key) {
+            tenant.had_repeated = is_repeated;
+        }
+    }
+
+    /// Returns whether a request of the tenant that was not sent yet is next, if one waits.
+    pub(super) fn had_repeated(&self, key: TenantKey) -> bool {
+        self.tenants.get(&key).is_some_and(|tenant| tenant.had_repeated)
+    }
+
     /// Forgets the turns of earlier rounds. If more than `most` are left, all are forgotten, so that their number has a bound
     /// by the tenants that wait.
     fn forget_turns(&mut self, most: usize) {
@@ -190,12 +203,12 @@ impl TenantRing {
 
     /// Plays the next rounds of the first tenants without a change.
     ///
-    /// `next` is asked for a tenant's candidate behind the last one, which must cost no more than the deficit if one is
-    /// given. It returns the candidate and its cost, or `None` if no candidate is left or no more are wanted.
+    /// `next` is asked for a tenant's candidate behind a place, which must cost no more than the deficit if one is
+    /// given. It returns the place behind the candidate and its cost, or `None` if no candidate is left or no more are wanted.
     pub(super) fn plan(
         &self,
         quantum: u32,
-        mut next: impl FnMut(TenantKey, Option<(Class, u64)>, Option<i64>) -> Option<((Class, u64), u32)>,
+        mut next: impl FnMut(TenantKey, Option<Cursor>, Option<i64>) -> Option<(Cursor, u32)>,
     ) {
         let mut tenants = [None; PLANNED_TENANTS];
         for (slot, key) in tenants.iter_mut().zip(self.ring.values()) {

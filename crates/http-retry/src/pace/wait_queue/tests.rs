@@ -77,10 +77,14 @@ fn one_tenant_is_served_in_the_order_of_arrival() {
 }
 
 #[test]
-fn requests_that_were_sent_before_stand_in_front() {
-    let mut queue = queue([waiter(1), waiter(2), resend(8, 1), resend(4, 3)]);
-    check_front(&queue, &[4, 8, 1, 2]);
-    assert_eq!(drain(&mut queue), [4, 8, 1, 2]);
+fn behind_a_request_that_was_sent_twice_is_one_that_was_not_sent_yet() {
+    let mut queue = queue([waiter(1), waiter(2), resend(8, 1), resend(4, 3), resend(9, 1)]);
+    check_front(&queue, &[4, 1, 8, 9]);
+    assert!(queue.take(4).is_some());
+    check_front(&queue, &[1, 8, 9, 2]);
+    queue.join(resend(3, 2), NOW);
+    check_front(&queue, &[1, 3, 2, 8]);
+    assert_eq!(drain(&mut queue), [1, 3, 2, 8, 9]);
 }
 
 #[test]

@@ -55,6 +55,13 @@ pub(super) struct Place {
     pub(super) not_before: Duration,
 }
 
+impl Place {
+    /// Returns whether the request was sent at least twice, so that one that was not sent yet is next.
+    pub(super) fn is_repeated(&self) -> bool {
+        self.attempts > 1
+    }
+}
+
 impl Class {
     pub(super) fn due(attempts: u32) -> Self {
         if attempts > 0 { Self::Resend } else { Self::First }

@@ -25,6 +25,8 @@ pub(super) struct Tenant {
     pub(super) deficit: i64,
     /// `true` if the tenant has got its quantum in this round.
     pub(super) is_granted: bool,
+    /// `true` if the last request that was admitted had been sent at least twice, so that one that was not sent yet is next.
+    pub(super) had_repeated: bool,
 }
 
 impl Tenant {

@@ -1,3 +1,4 @@
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
@@ -138,11 +139,18 @@ impl Model {
             let listed: Vec<_> =
                 front.iter().filter(|number| self.waiters[number].tenant == tenant).collect();
             let mut own: Vec<_> = candidates().filter(|(_, waiter)| waiter.tenant == tenant).collect();
-            own.sort_by_key(|(number, waiter)| (waiter.attempts == 0, **number));
-            assert!(
-                listed.iter().zip(&own).all(|(listed, (number, _))| *listed == *number)
-                    && listed.len() <= own.len()
-            );
+            own.sort_unstable_by_key(|(number, _)| Reverse(**number));
+            let (mut resends, mut firsts): (Vec<_>, Vec<_>) =
+                own.into_iter().map(|(number, waiter)| (number, waiter.attempts)).partition(|own| own.1 > 0);
+            let mut is_repeated =
+                queue.tenants.find(tenant).is_some_and(|key| queue.tenants.had_repeated(key));
+            for listed in listed {
+                let kinds =
+                    if is_repeated { [&mut firsts, &mut resends] } else { [&mut resends, &mut firsts] };
+                let next = kinds.into_iter().find_map(Vec::pop);
+                assert_eq!(next.map(|(number, _)| number), Some(listed));
+                is_repeated = next.is_some_and(|(_, attempts)| attempts > 1);
+            }
         }
         let (lowest, highest) = queue.tenants.deficits();
         let most = i64::from(MAX_COST);
