@@ -1,6 +1,7 @@
 //! Sizes of the buffers of a client's connection, and the bytes that the kernel takes ahead on any connection.
 //! `docs/operations.md` multiplies them out.
 
+use bytes::Bytes;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 use socket2::SockRef;
 use tokio::net::TcpStream;
@@ -20,6 +21,18 @@ pub(crate) fn set_max_unsent(socket: &TcpStream, bytes: u32) {
     #[cfg(any(target_os = "linux", target_os = "android"))]
     let _ = SockRef::from(socket).set_tcp_notsent_lowat(bytes);
 }
+
+/// Returns a piece of a body that holds no more memory than its own. A piece that hyper has read is a part of a buffer of 8 or
+/// 16 KiB, and a peer that takes nothing would hold such a buffer for each piece of a few bytes. A large piece stays as it is.
+pub(crate) fn compact(piece: Bytes) -> Bytes {
+    match piece.len() {
+        1..=MAX_COPIED => Bytes::copy_from_slice(&piece),
+        _ => piece,
+    }
+}
+
+/// The bytes up to which the copy of a piece costs less than the buffer that it would hold.
+const MAX_COPIED: usize = 4 * 1024;
 
 /// Bytes of one HTTP/2 response that hyper takes before the client has room for them. hyper's default of
 /// 400 KiB lets a client that reads nothing hold 80 MiB with the 200 streams of one connection.

@@ -13,7 +13,7 @@ use std::task::{Context, Poll, Waker, ready};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
-use crate::connection::buffers::HTTP1_WRITE_BUFFER;
+use crate::connection::buffers::{HTTP1_WRITE_BUFFER, compact};
 use crate::connection::progress_piece::{ProgressPiece, WriteProgress};
 use crate::sync::lock;
 
@@ -131,9 +131,10 @@ where
             progress.is_sending.store(polled.is_ready(), Ordering::Relaxed);
             progress.step();
         }
-        let piece = |bytes: Bytes| {
-            if *has_piece && progress.is_none() {
-                *progress = Some(Arc::default());
+        let piece = |mut bytes: Bytes| {
+            if *has_piece {
+                bytes = compact(bytes);
+                progress.get_or_insert_default();
             }
             *has_piece = true;
             if let Some(progress) = progress {

@@ -16,6 +16,7 @@ use hyper::body::Incoming;
 use tower_http_retry::body::MemoryLease;
 use tower_http_retry::{BoxError, ReplayBody};
 
+use crate::connection::buffers::compact;
 use crate::llm::PeekedBody;
 use crate::message::trailers::RequestTrailers;
 use crate::telemetry::request_log::{BodyFailure, RequestLog};
@@ -122,9 +123,12 @@ impl Body for RequestBody {
                 let bytes = bytes.map_or(0, Bytes::len);
                 match wait.as_mut().map_or(Ok(()), |wait| wait.on_frame(bytes, limits, clock)) {
                     Ok(()) => {
-                        return Poll::Ready(
-                            frame.map(|frame| frame.map(|frame| trailers.clean(frame)).map_err(Into::into)),
-                        );
+                        // The first piece has come with the head, or with others.
+                        let is_slow = wait.is_some();
+                        let data = |data| if is_slow { compact(data) } else { data };
+                        return Poll::Ready(frame.map(|frame| {
+                            frame.map(|frame| trailers.clean(frame).map_data(data)).map_err(Into::into)
+                        }));
                     }
                     Err(failure) => failure,
                 }
