@@ -30,11 +30,11 @@ impl Lease {
     }
 
     /// Notes that the connection failed without a response. `is_reused` is set if it has served a request before.
-    pub(super) fn on_failure(&mut self, is_reused: bool) {
+    pub(super) fn on_failure(&mut self, error: &hyper::Error, is_reused: bool) {
         match self {
             Self::Http1(lease) if is_reused => lease.on_broken(),
             Self::Http1(_) => {}
-            Self::Http2(lease) => lease.on_failure(),
+            Self::Http2(lease) => lease.on_failure(error),
         }
     }
 

@@ -161,8 +161,8 @@ impl SendFuture {
                 }
                 _ => {
                     let error = SendError::from_hyper(error.into_error());
-                    if matches!(error, SendError::Connection(_)) {
-                        lease.on_failure(is_reused);
+                    if let SendError::Connection(error) = &error {
+                        lease.on_failure(error, is_reused);
                     }
                     return Poll::Ready(Err(match lease.is_unprocessed() {
                         true => error.with_goaway(),

@@ -35,7 +35,7 @@ pub(super) struct Http2Connection {
     requests: AtomicUsize,
     /// The number of requests that got the head of their response.
     answered: AtomicU64,
-    /// The number of requests that were dropped before they got that or an error. hyper may not have sent them.
+    /// The number of requests that ended before that, and not with the connection. hyper or h2 may not have taken them.
     abandoned: AtomicU64,
     /// Set if the connection ended under a request.
     is_broken: AtomicBool,
@@ -131,7 +131,7 @@ impl Http2Connection {
         self.answered.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Notes that a request was dropped before it got a response head or an error.
+    /// Notes that a request ended before it got a response head, and not with the connection.
     pub(super) fn count_abandoned(&self) {
         self.abandoned.fetch_add(1, Ordering::Relaxed);
     }

@@ -1,5 +1,6 @@
 //! A stream of an HTTP/2 connection for one request.
 
+use std::error::Error;
 use std::sync::Arc;
 
 use http::{HeaderMap, Method, StatusCode};
@@ -23,7 +24,8 @@ pub(crate) struct Http2Lease {
     sent_before: u64,
     /// Set for a request whose response has no content.
     is_head: bool,
-    /// Set once the request has the head of its response, or an error.
+    /// Set once the request has the head of its response, or the connection has ended under it. Any other request may have had no
+    /// stream.
     is_settled: bool,
     /// Set once the response has ended. Until then the drop cancels the stream.
     has_ended: bool,
@@ -68,9 +70,9 @@ impl Http2Lease {
     }
 
     /// Notes that the request failed before the head of its response, and not by its time.
-    pub(in crate::upstream::pool) fn on_failure(&mut self) {
-        self.is_settled = true;
-        if self.connection.has_ended() {
+    pub(in crate::upstream::pool) fn on_failure(&mut self, error: &hyper::Error) {
+        if self.connection.has_ended() && !is_refused_by_h2(error) {
+            self.is_settled = true;
             self.connection.set_broken();
             self.pool.learn(&self.connection);
         }
@@ -133,6 +135,12 @@ impl Drop for Http2Lease {
             self.pool.serve_waiters();
         }
     }
+}
+
+/// Returns whether h2 did not take the request, which got no stream.
+fn is_refused_by_h2(error: &hyper::Error) -> bool {
+    let source = error.source().and_then(|source| source.downcast_ref::<h2::Error>());
+    source.is_some_and(|error| !error.is_io() && error.reason().is_none())
 }
 
 /// Returns the size of header lines, with a colon, a blank and the end of each line.
