@@ -12,6 +12,7 @@ mod outage;
 mod proxy;
 mod report;
 mod server;
+mod tenants;
 mod yardstick;
 
 use clap::{Parser, ValueEnum};
@@ -43,6 +44,8 @@ enum Part {
     Faults,
     /// What an upstream that is down sees of the resends.
     Outage,
+    /// The latency of a tenant beside one that its upstream throttles.
+    Tenants,
 }
 
 fn main() -> anyhow::Result<()> {
@@ -59,6 +62,7 @@ fn main() -> anyhow::Result<()> {
             Part::Memory => cost::memory()?,
             Part::Faults => faults::run()?,
             Part::Outage => outage::run()?,
+            Part::Tenants => tenants::run(cli.rounds)?,
         }
     }
     Ok(())

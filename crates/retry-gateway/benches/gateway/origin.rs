@@ -26,6 +26,9 @@ const READS: &str = "/reads";
 /// Answers 503 to every tenth request, by chance, and 200 to the others.
 pub(crate) const FLAKY: &str = "/flaky";
 
+/// Answers 200, but 429 to a tenant that asks for more than 50 in a second.
+pub(crate) const THROTTLED: &str = "/throttled";
+
 impl Origin {
     pub(crate) fn start() -> anyhow::Result<Self> {
         let folder = tempfile::tempdir()?;
@@ -44,6 +47,8 @@ impl Origin {
                     uwsgi_temp_path {here}/d; scgi_temp_path {here}/e;
                     default_type text/plain;
                     upstream self {{ server {address}; keepalive 64; keepalive_requests 1000000000; }}
+                    map $http_authorization $tenant {{ default ''; 'Bearer busy' busy; }}
+                    limit_req_zone $tenant zone=tenants:1m rate=50r/s;
                     split_clients $request_id $fate {{ 10% tired; * well; }}
                     server {{
                         listen {address};
@@ -52,6 +57,13 @@ impl Origin {
                             client_body_buffer_size 1m;
                             proxy_pass_request_body off;
                             proxy_set_header Content-Length '';
+                            proxy_set_header Connection '';
+                            proxy_http_version 1.1;
+                            proxy_pass http://self{STEADY};
+                        }}
+                        location {THROTTLED} {{
+                            limit_req zone=tenants burst=10 nodelay;
+                            limit_req_status 429;
                             proxy_set_header Connection '';
                             proxy_http_version 1.1;
                             proxy_pass http://self{STEADY};
