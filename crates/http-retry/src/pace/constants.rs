@@ -196,6 +196,9 @@ pub(super) const FAULT: f64 = 0.01;
 pub(super) const MOST_FAULTS: f64 = 0.06;
 /// The most requests that are known to be refused for a reason of their own.
 pub(super) const MAX_AT_FAULT: usize = 32;
+/// The time in which requests that were just woken for an earlier slot poll. Until then none is woken for one that comes less
+/// than a tick earlier still. A longer time costs the growth of rates (changed).
+pub(super) const WOKEN: Duration = Duration::from_micros(125);
 /// The shortest time until the next poll.
 pub(super) const INSTANT: Duration = Duration::from_nanos(1);
 /// A limit does not refuse so soon after a cut, because the rate is below it then. Chance does (noise-5, noise-10).

@@ -13,6 +13,7 @@ mod long_stop;
 mod memory;
 mod offers;
 mod open_sends;
+mod polls;
 mod properties;
 mod recovery;
 mod refused_in_front;

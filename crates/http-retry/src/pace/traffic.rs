@@ -26,6 +26,8 @@ pub(super) struct Traffic {
     pub(super) suspects: Suspects,
     /// The time from which the next slot is offered, until it is taken.
     pub(super) offered: Option<Nanos>,
+    /// The time at which requests were woken last for a slot that came a little earlier.
+    pub(super) woken_at: Nanos,
     /// The group of the key, while late requests of it may be in flight.
     pub(super) late: Option<Arc<KeyEntry>>,
 }
@@ -71,6 +73,7 @@ impl AtRest for Traffic {
         at_fault: VecDeque::new(),
         suspects: Suspects::NONE,
         offered: None,
+        woken_at: Nanos::ZERO,
         late: None,
     };
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Context, KeyState};
-use crate::pace::constants::{ALL_CANDIDATES, LONGEST_WAIT, MOST_PROBED, PASS_ON};
+use crate::pace::constants::{ALL_CANDIDATES, LONGEST_WAIT, MOST_PROBED, PASS_ON, TICK, WOKEN};
 use crate::pace::rate_controller::Slot;
 use crate::pace::wakers::Wakers;
 
@@ -73,15 +73,23 @@ impl KeyState {
         let offered = self.offered_from(&slot, context.now);
         let prober = slot.probe.and_then(|_| self.prober());
         let front = self.traffic.queue.front().filter(|number| Some(*number) != prober);
+        // The rate grows while requests wait, so a later slot comes a little earlier with each poll. If that woke the others each
+        // time, their polls would bring it forward again, without end.
+        let since_woken = context.now.saturating_sub(self.traffic.woken_at.get());
+        let is_just_woken = !since_woken.is_zero() && since_woken < WOKEN;
         for (rank, number) in prober.into_iter().chain(front).enumerate() {
             let at = offered.saturating_add(PASS_ON * rank as u32);
             let Some(waiter) = self.traffic.queue.get_mut(number) else {
                 continue;
             };
-            if waiter.armed > at.max(context.now) {
+            let is_little = at > context.now && waiter.armed < at + TICK;
+            if waiter.armed > at.max(context.now) && !(is_little && is_just_woken) {
                 // It polls at once, and is told when to poll again.
                 waiter.armed = context.now;
                 wakers.wake(waiter.waker.take());
+                if is_little {
+                    self.traffic.woken_at = context.now.into();
+                }
             }
         }
     }
