@@ -1,5 +1,8 @@
 //! Members with layers of their own, on one limit and a real store.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -61,6 +64,37 @@ impl Process {
     }
 }
 
+/// A thread that measures for how long the machine gives this process no time.
+struct Stalls {
+    thread: JoinHandle<Duration>,
+    is_over: Arc<AtomicBool>,
+}
+
+impl Stalls {
+    fn watch() -> Self {
+        let is_over = Arc::new(AtomicBool::new(false));
+        let ends = Arc::clone(&is_over);
+        let thread = thread::spawn(move || {
+            let (mut longest, mut before) = (Duration::ZERO, Instant::now());
+            while !ends.load(Ordering::Relaxed) {
+                thread::sleep(Duration::from_millis(5));
+                longest = longest.max(before.elapsed());
+                before = Instant::now();
+            }
+            longest
+        });
+        Self { thread, is_over }
+    }
+
+    fn longest(self) -> Duration {
+        self.is_over.store(true, Ordering::Relaxed);
+        self.thread.join().unwrap()
+    }
+}
+
+/// A quarter of a lease, in which the limit serves two requests.
+const MAX_STALL: Duration = Duration::from_millis(50);
+
 /// Sends requests at once, by turns from each process.
 pub(crate) async fn burst(processes: &[&Process], bucket: &Bucket, requests: usize) -> Duration {
     let begin = Instant::now();
@@ -81,15 +115,24 @@ pub(crate) fn refused(bucket: &Bucket) -> usize {
 #[test]
 fn processes_spend_a_limit_that_one_of_them_met() {
     run(async {
-        // A process that gets no time for a while sends late, so a busy machine may spoil one run, but not all.
-        for is_last in [false, false, true] {
-            let (refused, took, key) = spend_a_limit_that_one_met().await;
-            let is_rate = key.per_second.is_some_and(|rate| rate > 20.0 && rate < 60.0);
-            if refused <= 6 && took < Duration::from_millis(4_000) && is_rate {
-                return;
+        // A process that gets no time for a while sends late, so the calmest run counts.
+        let mut calmest: Option<(Duration, _)> = None;
+        for _ in 0..4 {
+            let stalls = Stalls::watch();
+            let figures = spend_a_limit_that_one_met().await;
+            let longest = stalls.longest();
+            println!("{figures:?}, the longest stall is {longest:?}");
+            if calmest.as_ref().is_none_or(|(stall, _)| longest < *stall) {
+                calmest = Some((longest, figures));
             }
-            assert!(!is_last, "{refused} refused in {took:?}, {key:?}");
+            if longest <= MAX_STALL {
+                break;
+            }
         }
+        let (_, (refused, took, key)) = calmest.unwrap();
+        let is_rate = key.per_second.is_some_and(|rate| rate > 20.0 && rate < 60.0);
+        let is_like_one = refused <= 6 && took < Duration::from_millis(4_000) && is_rate;
+        assert!(is_like_one, "{refused} refused in {took:?}, {key:?}");
     });
 }
 
