@@ -1,6 +1,7 @@
 //! The arrows between the crates, the names that the pure floor must not use, and the floors inside the gateway, one for
 //! each stage of a request.
 
+mod features;
 mod imports;
 
 use std::collections::{BTreeMap, BTreeSet};

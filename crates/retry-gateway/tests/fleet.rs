@@ -45,8 +45,8 @@ fn side_by_side<T: Copy + Send, const N: usize>(
 
 #[test]
 fn burst_takes_as_many_calls_and_as_long_as_with_one() {
-    let one = all_served("one", plays::burst(1, true));
-    let four = all_served("four", plays::burst(MEMBERS, true));
+    let [one, four] = side_by_side([1, MEMBERS], |members| plays::burst(members, true));
+    let (one, four) = (all_served("one", one), all_served("four", four));
     assert!(four.calls as f64 <= 1.1 * one.calls as f64 + 4.0, "{four:?}, one {one:?}");
     assert!(four.seconds <= 1.3 * one.seconds + 0.5, "{four:?}, one {one:?}");
 }
@@ -93,13 +93,11 @@ fn resends_in_an_outage_do_not_grow_with_the_members() {
 }
 
 #[test]
-fn members_with_equal_loads_get_equal_shares() {
-    let figures = all_served("150 %", plays::above_the_limit(MEMBERS));
-    assert!(figures.other >= 0.95, "{figures:?}");
-}
-
-#[test]
-fn rolling_restart_fails_no_request() {
-    let figures = all_served("rolling", plays::rolling_restart(MEMBERS));
-    assert!(figures.refused <= 8, "{figures:?}");
+fn members_with_equal_loads_get_equal_shares_and_a_rolling_restart_fails_no_request() {
+    let plays = [plays::above_the_limit, plays::rolling_restart];
+    let [shares, restart] = side_by_side(plays, |play| play(MEMBERS));
+    let shares = all_served("150 %", shares);
+    assert!(shares.other >= 0.95, "{shares:?}");
+    let restart = all_served("rolling", restart);
+    assert!(restart.refused <= 8, "{restart:?}");
 }

@@ -174,6 +174,15 @@ fn a_request_that_waits_takes_512_bytes_at_most() {
 /// The size of `tokio::time::Sleep` in release 1.
 const SLEEP: usize = 128;
 
+/// The numbers hold with the feature `fleet` and without it: what is shared costs a request no byte.
+#[cfg(target_pointer_width = "64")]
+#[test]
+fn what_a_caller_holds_is_as_large_with_a_fleet_as_without() {
+    let sizes =
+        [size_of::<Ticket>(), size_of::<Permit>(), size_of::<Admission>(), size_of::<crate::Budget>()];
+    assert_eq!(sizes, [120, 88, 88, 8]);
+}
+
 #[test]
 fn what_a_caller_holds_is_small() {
     let sizes = [size_of::<Ticket>(), size_of::<Permit>(), size_of::<Admission>()];
