@@ -6,14 +6,17 @@
 
 mod case;
 mod figure;
+mod full_table;
 mod load;
+mod pairs;
 mod proxy;
 mod row;
 mod separate_keys;
 mod server;
 mod server_model;
+mod stalled_clients;
 mod unpolled;
 
 pub use self::figure::{Figure, Measured, TABLE_HEADER};
-pub use self::proxy::{ProxyKey, ProxyPace, RunningProxy, StartProxy, StartingProxy};
+pub use self::proxy::{MAX_ATTEMPTS, ProxyKey, ProxyPace, RunningProxy, StartProxy, StartingProxy};
 pub use self::row::HarmRow;

@@ -11,7 +11,7 @@ use tower_http_retry::{Pace, RetryLayer};
 
 use super::figure::{Bound, Figure, Measure};
 use super::load::{HarmLoad, LoadResult, send};
-use super::proxy::{ProxyKey, ProxyPace, StartProxy};
+use super::proxy::{MAX_ATTEMPTS, ProxyKey, ProxyPace, StartProxy};
 use super::server::HarmServer;
 use super::server_model::{Refuses, ServerSettings};
 use crate::caller::Caller;
@@ -24,9 +24,6 @@ pub(super) struct Case {
     has_slow_start: bool,
     bounds: Vec<(Measure, Bound, Option<Bound>)>,
 }
-
-/// The largest number of attempts, with a pace and without.
-const MAX_ATTEMPTS: u32 = 6;
 
 /// Returns the layer of all rows. Only the pace and the number of attempts hold its resends back.
 pub(super) fn layer() -> RetryLayer {
@@ -49,7 +46,7 @@ impl Case {
     /// Sets the status of refusals, and whether they have a hint.
     pub(super) fn refusal(mut self, status: u16, has_hint: bool) -> anyhow::Result<Self> {
         self.server.status = StatusCode::from_u16(status)?;
-        self.server.has_hint = has_hint;
+        self.server.hint = has_hint.then_some(1);
         Ok(self)
     }
 

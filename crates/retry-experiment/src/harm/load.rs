@@ -94,14 +94,33 @@ pub(super) async fn request(mut caller: Caller, id: u32) -> anyhow::Result<Reque
     Ok(RequestResult { id, is_served, time: started_at.elapsed() })
 }
 
-/// Makes requests until there are no more, one after the other.
-async fn work(caller: Caller, next: Arc<AtomicU32>, requests: u32) -> anyhow::Result<Vec<RequestResult>> {
+/// Makes the requests before a number, one after the other, until there are no more.
+pub(super) async fn work(
+    caller: Caller,
+    next: Arc<AtomicU32>,
+    end: u32,
+) -> anyhow::Result<Vec<RequestResult>> {
     let mut results = Vec::new();
     loop {
         let id = next.fetch_add(1, Ordering::Relaxed);
-        if id >= requests {
+        if id >= end {
             return Ok(results);
         }
         results.push(request(caller.clone(), id).await?);
     }
 }
+
+/// Makes some requests from a number on, each some time after the answer to the last one.
+pub(super) async fn one_after_the_other(caller: &Caller, first: u32) -> anyhow::Result<LoadResult> {
+    let started_at = Instant::now();
+    let mut requests = Vec::new();
+    for id in first..first + IN_A_ROW {
+        requests.push(request(caller.clone(), id).await?);
+        tokio::time::sleep(INTERVAL).await;
+    }
+    Ok(LoadResult { requests, time: started_at.elapsed() })
+}
+
+/// The requests that come one after the other, and the time between two of them.
+const IN_A_ROW: u32 = 20;
+const INTERVAL: Duration = Duration::from_millis(50);

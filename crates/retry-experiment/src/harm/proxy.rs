@@ -22,11 +22,16 @@ pub struct ProxyPace {
 pub enum ProxyKey {
     /// All requests.
     Upstream,
-    /// Those with the same `Authorization`.
+    /// Those with the same `Authorization` or `x-api-key`.
     Credential,
-    /// Those with the same `Authorization` for the same model, which the path names as `/models/NAME`.
+    /// Those with the same credential for the same model, which the path names as `/models/NAME`, or else the header `x-model`.
     CredentialAndModel,
 }
+
+/// The largest number of attempts, with a pace and without.
+pub const MAX_ATTEMPTS: u32 = 6;
+/// The header that names the model of a request.
+pub(super) const MODEL_HEADER: &str = "x-model";
 
 /// A proxy that runs until this is dropped.
 pub struct RunningProxy {
@@ -34,7 +39,7 @@ pub struct RunningProxy {
     task: JoinHandle<()>,
 }
 
-/// The start of a proxy in front of a server. It sends each request up to six times, without a budget.
+/// The start of a proxy in front of a server. It sends each request up to [`MAX_ATTEMPTS`] times, without a budget.
 pub type StartProxy = dyn Fn(SocketAddr, Option<ProxyPace>) -> StartingProxy + Send + Sync;
 /// A proxy that is about to run.
 pub type StartingProxy = Pin<Box<dyn Future<Output = anyhow::Result<RunningProxy>> + Send>>;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use anyhow::Context;
 use clap::ValueEnum;
 
 use super::case::Case;
@@ -12,7 +13,7 @@ use super::load::HarmLoad;
 use super::proxy::StartProxy;
 use super::separate_keys::SeparateKeys;
 use super::server_model::Refuses;
-use super::unpolled;
+use super::{full_table, stalled_clients, unpolled};
 
 /// A case in which a pace could harm its callers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -46,12 +47,18 @@ pub enum HarmRow {
     RefusedThreeTimes,
     /// Some of the futures in the queue are alive and never polled.
     Unpolled,
+    /// Some clients of a proxy neither read nor send on while their requests wait.
+    StalledClients,
     /// All keys that the table can hold are throttled, and requests come with one more key.
     FullTable,
-    /// One credential is throttled, and requests come with another.
+    /// One `Authorization` is throttled, and requests come with another.
     Tenants,
-    /// One model is throttled, and requests come for another.
+    /// One `x-api-key` is throttled, and requests come with another.
+    ApiKeys,
+    /// One model is throttled, and requests come for another. The path names the model.
     TwoModels,
+    /// The same, where a header names the model.
+    ModelsInHeader,
 }
 
 impl HarmRow {
@@ -59,7 +66,8 @@ impl HarmRow {
     ///
     /// # Errors
     ///
-    /// Fails if a request gets no answer, or if the state that the row is about does not come.
+    /// Fails if a request gets no answer, if the state that the row is about does not come, or if the row [is for](Self::is_for)
+    /// the other kind of play.
     pub async fn play(self, proxy: Option<&StartProxy>) -> anyhow::Result<Vec<Figure>> {
         let case = match self {
             Self::Noise1 => noise(0.01).refusal(529, false)?,
@@ -102,16 +110,26 @@ impl HarmRow {
                 Case::new(Refuses::FirstCalls(3), workers(20, 10)).bound(Total, Seconds(24.0), Seconds(12.0))
             }
             Self::Unpolled => return unpolled::play().await,
-            Self::FullTable => return SeparateKeys::FullTable.play(&self.name(), proxy).await,
+            Self::StalledClients => {
+                return stalled_clients::play(proxy.context("the row needs a proxy")?).await;
+            }
+            Self::FullTable => return full_table::play(&self.name(), proxy).await,
             Self::Tenants => return SeparateKeys::Tenants.play(&self.name(), proxy).await,
+            Self::ApiKeys => return SeparateKeys::ApiKeys.play(&self.name(), proxy).await,
             Self::TwoModels => return SeparateKeys::TwoModels.play(&self.name(), proxy).await,
+            Self::ModelsInHeader => return SeparateKeys::ModelsInHeader.play(&self.name(), proxy).await,
         };
         case.play(&self.name(), proxy).await
     }
 
-    /// Returns whether the row is about futures that the callers of a layer hold, so that no proxy can play it.
-    pub fn is_of_a_layer(self) -> bool {
-        self == Self::Unpolled
+    /// Returns whether the row can be played through a proxy, or else through a layer. One row is about the futures that the
+    /// callers of a layer hold, and one about the connections of a proxy's clients.
+    pub fn is_for(self, has_proxy: bool) -> bool {
+        match self {
+            Self::Unpolled => !has_proxy,
+            Self::StalledClients => has_proxy,
+            _ => true,
+        }
     }
 
     /// Returns the name on the command line.

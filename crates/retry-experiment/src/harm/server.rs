@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, RETRY_AFTER};
+use http::header::RETRY_AFTER;
 use http::{Request, Response};
 use http_body_util::Empty;
 use tokio::net::TcpSocket;
@@ -27,7 +27,7 @@ struct SharedModel(Arc<Mutex<Option<ServerModel>>>);
 /// A call that is being served. Dropping it ends the call, also where the client is gone.
 struct ServedCall(SharedModel);
 
-/// The text in the path or the credential of a request that has the throttled key.
+/// The text in the path or in a header of a request that has the throttled key.
 pub(super) const THROTTLED: &str = "throttled";
 
 /// The connections that may wait to be accepted. With fewer than all callers, the kernel drops some, and their clients try
@@ -88,17 +88,18 @@ impl Drop for ServedCall {
 }
 
 fn call_head<B>(request: &Request<B>) -> CallHead {
-    let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
-    let id = header(REQUEST_ID).and_then(|id| id.parse().ok()).unwrap_or_default();
-    let credential = header(AUTHORIZATION.as_str()).unwrap_or_default();
-    CallHead { id, is_throttled: request.uri().path().contains(THROTTLED) || credential.contains(THROTTLED) }
+    let id = request.headers().get(REQUEST_ID).and_then(|id| id.to_str().ok()?.parse().ok());
+    let mut values = request.headers().values().filter_map(|value| value.to_str().ok());
+    let is_throttled =
+        request.uri().path().contains(THROTTLED) || values.any(|value| value.contains(THROTTLED));
+    CallHead { id: id.unwrap_or_default(), is_throttled }
 }
 
 fn refusal(settings: ServerSettings) -> Response<Empty<Bytes>> {
     let mut response = Response::default();
     *response.status_mut() = settings.status;
-    if settings.has_hint {
-        response.headers_mut().insert(RETRY_AFTER, 1.into());
+    if let Some(hint) = settings.hint {
+        response.headers_mut().insert(RETRY_AFTER, hint.into());
     }
     response
 }

@@ -16,8 +16,8 @@ pub(super) struct ServerSettings {
     pub(super) refuses: Refuses,
     /// The status of a refusal, which is sent at once.
     pub(super) status: StatusCode,
-    /// True if a refusal has `Retry-After: 1`.
-    pub(super) has_hint: bool,
+    /// The seconds in the `Retry-After` of a refusal, if it has one.
+    pub(super) hint: Option<u32>,
     /// The time that a served call takes.
     pub(super) service_time: Duration,
 }
@@ -26,7 +26,7 @@ impl ServerSettings {
     /// Creates the settings of a server that serves at once, and refuses with 429 and `Retry-After: 1`.
     pub(super) fn new(refuses: Refuses) -> Self {
         let status = StatusCode::TOO_MANY_REQUESTS;
-        Self { refuses, status, has_hint: true, service_time: Duration::ZERO }
+        Self { refuses, status, hint: Some(1), service_time: Duration::ZERO }
     }
 }
 

@@ -6,7 +6,6 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use anyhow::ensure;
-use futures_util::future::try_join_all;
 use http::Request;
 use http_body_util::Full;
 use tokio::task::JoinSet;
@@ -15,9 +14,10 @@ use tower_http_retry::pace::SharedPace;
 use tower_http_retry::{Pace, RetryOverride};
 
 use super::case::layer;
-use super::figure::Bound::{Seconds, Times};
-use super::figure::{Bound, Figure, Measured};
+use super::figure::Bound::Seconds;
+use super::figure::Figure;
 use super::load::{LoadResult, RequestResult, request};
+use super::pairs::Pairs;
 use super::server::HarmServer;
 use super::server_model::{Refuses, ServerSettings};
 use crate::caller::Caller;
@@ -39,32 +39,10 @@ enum Ended {
     Kept(RequestFuture),
 }
 
-/// One run takes 1.7 s or 2.5 s or more, with the futures and without: a request that is refused once more waits for
-/// another second. So a single run says nothing, and the row compares the means of so many pairs of runs.
-const PAIRS: usize = 20;
-/// The pairs that are played at the same time, on a server each. More need more open files.
-const PAIRS_AT_A_TIME: usize = 4;
-
-/// Plays the row. The bound is that of the same pace without the futures that are not polled.
+/// Plays the row.
 pub(super) async fn play() -> anyhow::Result<Vec<Figure>> {
-    let no_pace = try_join_all((0..PAIRS_AT_A_TIME).map(|_| send(None, REQUESTS, true))).await?;
-    let mut pairs = Vec::new();
-    while pairs.len() < PAIRS {
-        pairs.extend(try_join_all((0..PAIRS_AT_A_TIME).map(|_| pair())).await?);
-    }
-    let (paced, all_polled): (Vec<_>, Vec<_>) = pairs.into_iter().unzip();
-    let figure = |what: &str, of: fn(&[LoadResult]) -> Duration, must: Bound| {
-        let measured = |results: &[LoadResult]| {
-            let unserved = results.iter().map(LoadResult::unserved).sum();
-            Measured { time: of(results), unserved }
-        };
-        let name = format!("unpolled: {what}");
-        let must = must.beside(of(&all_polled));
-        Figure { name, no_pace: measured(&no_pace), paced: measured(&paced), must, aim: None }
-    };
-    let deadline = Seconds(DEADLINE.as_secs_f64());
-    let mean = format!("time of all, mean of {PAIRS}");
-    Ok(vec![figure(&mean, mean_time, Times(1.05, 0.2)), figure("longest", longest_request, deadline)])
+    let pairs = Pairs::play("unpolled", async || send(None, REQUESTS, true).await, pair).await?;
+    Ok(vec![pairs.mean_time(), pairs.longest(Seconds(DEADLINE.as_secs_f64()))])
 }
 
 /// Returns what came of the requests beside futures that are not polled, and of as many without.
@@ -73,15 +51,6 @@ async fn pair() -> anyhow::Result<(LoadResult, LoadResult)> {
     let answered = u32::try_from(paced.requests.len())?;
     let all_polled = send(Some(Pace::per_authority().into()), answered, false).await?;
     Ok((paced, all_polled))
-}
-
-fn mean_time(results: &[LoadResult]) -> Duration {
-    let seconds: f64 = results.iter().map(|result| result.time.as_secs_f64()).sum();
-    Duration::from_secs_f64(seconds / results.len().max(1) as f64)
-}
-
-fn longest_request(results: &[LoadResult]) -> Duration {
-    results.iter().map(|result| result.percentile(100)).max().unwrap_or_default()
 }
 
 /// Sends the requests, and returns what came of those that are polled to their end.

@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
 use http::Uri;
-use retry_experiment::harm::{HarmRow, ProxyKey, ProxyPace, RunningProxy, StartingProxy, TABLE_HEADER};
+use retry_experiment::harm::{
+    HarmRow, MAX_ATTEMPTS, ProxyKey, ProxyPace, RunningProxy, StartingProxy, TABLE_HEADER,
+};
 use retry_gateway::Server;
 use retry_gateway::config::{Config, PaceConfig, PaceKey, Profile, RouteConfig};
 
@@ -29,7 +31,7 @@ async fn main() -> anyhow::Result<ExitCode> {
     let rows = if cli.rows.is_empty() { HarmRow::value_variants() } else { &cli.rows };
     let mut all_hold = true;
     println!("{TABLE_HEADER}");
-    for row in rows.iter().filter(|row| !row.is_of_a_layer()) {
+    for row in rows.iter().filter(|row| row.is_for(true)) {
         for figure in row.play(Some(&start)).await? {
             println!("{figure}");
             all_hold &= figure.holds();
@@ -64,7 +66,7 @@ fn config(server: SocketAddr, pace: Option<ProxyPace>) -> anyhow::Result<Config>
         *route = RouteConfig::with_upstream(&route.upstream, route.profile, pace.is_some());
         route.timeout = TIMEOUT;
         if let Some(retry) = &mut route.retry {
-            retry.num_retries = RETRIES;
+            retry.num_retries = MAX_ATTEMPTS - 1;
             retry.per_try_timeout = None;
         }
     }
@@ -82,7 +84,5 @@ fn pace_config(pace: ProxyPace) -> PaceConfig {
     config
 }
 
-/// The resends of a request, with a pace and without.
-const RETRIES: u32 = 5;
 /// The time for all attempts of a request: longer than any row may take.
 const TIMEOUT: Duration = Duration::from_secs(120);
