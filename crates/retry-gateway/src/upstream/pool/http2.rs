@@ -2,21 +2,24 @@
 
 mod connection;
 mod driver;
-mod lease;
+mod head_limits;
 mod served_requests;
+mod stream;
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
+use http::{HeaderMap, StatusCode};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until};
 use tower_http_retry::failure::ClassifiedError;
 
 use self::connection::Http2Connection;
-pub(super) use self::lease::Http2Lease;
 use self::served_requests::ServedRequests;
+use self::stream::Http2Stream;
 use super::error::SendError;
+use super::request::{ConnectionFuture, EndpointRequest};
 use super::sweep::{self, Sweep};
 use crate::config::ConnectionConfig;
 use crate::sync::lock;
@@ -49,6 +52,13 @@ struct Http2PoolState {
     is_swept: bool,
 }
 
+/// A stream for one request. Its drop makes room for another request.
+#[derive(Debug)]
+pub(crate) struct Http2Lease {
+    stream: Http2Stream,
+    pool: Arc<Http2Pool>,
+}
+
 impl Http2Pool {
     pub(super) fn new(connector: Connector, config: &ConnectionConfig) -> Self {
         Self { connector, config: config.clone(), state: Mutex::default() }
@@ -79,7 +89,7 @@ impl Http2Pool {
     fn reserve(self: &Arc<Self>, state: &mut MutexGuard<'_, Http2PoolState>) -> Option<Http2Lease> {
         state.connections.retain(|connection| !connection.is_done(self.config.max_connection_age));
         let connection = state.connections.iter().find(|connection| connection.has_room())?;
-        Some(Http2Lease::new(self, connection))
+        Some(Http2Lease { stream: Http2Stream::new(connection), pool: Arc::clone(self) })
     }
 
     /// Gives streams to the requests that wait, and has a connection opened if that is not enough.
@@ -215,6 +225,68 @@ impl Sweep for Http2Pool {
         drop(state);
         drop(old);
         next
+    }
+}
+
+impl Http2Lease {
+    pub(super) fn send(&mut self, request: EndpointRequest) -> ConnectionFuture {
+        self.stream.send(request)
+    }
+
+    pub(super) fn lacks_content(&self, status: StatusCode) -> bool {
+        self.stream.lacks_content(status)
+    }
+
+    /// Notes that the request got the head of its response.
+    pub(super) fn on_response(&mut self) {
+        if self.stream.on_response() {
+            self.pool.learn(&self.stream.connection);
+        }
+    }
+
+    /// Notes that the request failed before the head of its response, and not by its time.
+    pub(super) fn on_failure(&mut self, error: &hyper::Error) {
+        if self.stream.on_failure(error) {
+            self.pool.learn(&self.stream.connection);
+        }
+    }
+
+    /// Returns whether the endpoint has told that it does not process the request.
+    pub(super) fn is_unprocessed(&self) -> bool {
+        self.stream.is_unprocessed()
+    }
+
+    pub(super) fn check_head(&self, headers: &HeaderMap) -> Result<(), SendError> {
+        head_limits::check_head(&self.pool.config, headers)
+    }
+
+    pub(super) fn check_trailers(&self, trailers: &HeaderMap) -> Result<(), SendError> {
+        head_limits::check_trailers(&self.pool.config, trailers)
+    }
+
+    pub(super) fn on_timeout(&self) {
+        self.stream.on_timeout();
+    }
+
+    pub(super) fn into_pool(self) -> Arc<Http2Pool> {
+        Arc::clone(&self.pool)
+    }
+
+    /// Gives the stream back after the end of the response.
+    pub(super) fn release(mut self) {
+        self.stream.has_ended = true;
+    }
+}
+
+impl Drop for Http2Lease {
+    fn drop(&mut self) {
+        let state = lock(&self.pool.state);
+        self.stream.close();
+        let has_waiters = !state.waiters.is_empty();
+        drop(state);
+        if has_waiters {
+            self.pool.serve_waiters();
+        }
     }
 }
 

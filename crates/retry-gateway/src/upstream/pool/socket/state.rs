@@ -43,34 +43,34 @@ impl SocketState {
     }
 
     /// Returns whether the endpoint has closed its side, or the connection has failed.
-    pub(in crate::upstream::pool) fn has_ended(&self) -> bool {
+    pub(crate) fn has_ended(&self) -> bool {
         self.has_ended.load(Ordering::Relaxed)
     }
 
     /// Returns the last stream that the endpoint counts in, once it has sent GOAWAY.
-    pub(in crate::upstream::pool) fn last_stream(&self) -> Option<u32> {
+    pub(crate) fn last_stream(&self) -> Option<u32> {
         Some(self.last_stream.load(Ordering::Relaxed)).filter(|last| *last != u32::MAX)
     }
 
     /// Notes that the connection is a tunnel from now on.
-    pub(in crate::upstream::pool) fn set_tunnel(&self) {
+    pub(crate) fn set_tunnel(&self) {
         self.is_tunnel.store(true, Ordering::Relaxed);
     }
 
     /// Returns the mark of a request body that is sent over the connection.
-    pub(in crate::upstream::pool) fn upload_mark(self: &Arc<Self>) -> UploadMark {
+    pub(crate) fn upload_mark(self: &Arc<Self>) -> UploadMark {
         UploadMark(Arc::clone(self))
     }
 
     /// Notes that a response has ended. The rest of a request is then sent to an endpoint that may not read it.
-    pub(in crate::upstream::pool) fn on_response_end(&self) {
+    pub(crate) fn on_response_end(&self) {
         if self.is_uploading.load(Ordering::Relaxed) {
             self.is_answered_early.store(true, Ordering::Relaxed);
         }
     }
 
     /// Returns whether the endpoint has begun a response before it was sent the whole request.
-    pub(in crate::upstream::pool) fn is_answered_early(&self) -> bool {
+    pub(crate) fn is_answered_early(&self) -> bool {
         self.is_answered_early.load(Ordering::Relaxed)
     }
 }
