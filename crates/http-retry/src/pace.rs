@@ -278,7 +278,8 @@ impl Pace {
         self.table.len()
     }
 
-    /// Describes the keys at which anything is known, those with the longest queues first, and at most `most` of them.
+    /// Describes the keys at which anything is known, those with the longest queues first, then those that something
+    /// holds back, and at most `most` of them.
     pub fn reports(&self, now: Duration, most: usize) -> Vec<PaceReport> {
         self.table.reports(now, most)
     }

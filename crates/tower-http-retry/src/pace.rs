@@ -72,8 +72,8 @@ impl SharedPace {
         self.pace.unpaced()
     }
 
-    /// Describes the keys at which anything is known, those with the longest queues first, and at most `most` of them. The times
-    /// in it count from now by the clock of [`TokioTimer`], which must be the clock of the layers too.
+    /// Describes the keys at which anything is known, those with the longest queues first, then those that something
+    /// holds back, and at most `most` of them. The times in it count from now by the clock of [`TokioTimer`], which must be the clock of the layers too.
     pub fn reports(&self, most: usize) -> Vec<PaceReport> {
         self.pace.reports(timer::monotonic(&TokioTimer), most)
     }

@@ -1,5 +1,6 @@
 //! The figures of an upstream's paces: what holds requests back, in one word, and by how much.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use http_retry::{PaceReport, Why};
@@ -13,7 +14,8 @@ pub(crate) struct PaceStatus {
     pub(crate) paced: BTreeMap<&'static str, u64>,
     /// Requests that went without a pace, because its table of keys was full.
     pub(crate) unpaced: u64,
-    /// The keys at which requests are held back or refused, those with the longest queues first.
+    /// The keys at which requests are held back or refused, those with the longest queues first, and then those that something
+    /// holds back.
     pub(crate) pace_keys: Vec<PaceKeyStatus>,
 }
 
@@ -55,7 +57,7 @@ impl PaceStatus {
             pace.reports(usize::MAX).into_iter().map(move |report| (endpoint, report))
         });
         let mut reports: Vec<_> = reports.collect();
-        reports.sort_by_key(|(_, report)| std::cmp::Reverse(report.waiting));
+        reports.sort_by_key(|(_, report)| (Reverse(report.waiting), report.why.is_none()));
         let mut paced = BTreeMap::new();
         for (_, report) in reports.iter().filter(|(_, report)| report.waiting > 0) {
             // If nothing holds back the key, its requests can only wait for hints of their own.

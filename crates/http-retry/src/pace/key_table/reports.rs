@@ -1,5 +1,6 @@
 //! The look-up of keys, and the reports on them for people.
 
+use std::cmp::Reverse;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
@@ -23,7 +24,7 @@ impl KeyTable {
             entries.cloned().collect::<Vec<_>>()
         });
         let mut reports: Vec<_> = entries.map(|entry| entry.report(&self.settings, now)).collect();
-        reports.sort_by_key(|report| (std::cmp::Reverse(report.waiting), report.key));
+        reports.sort_by_key(|report| (Reverse(report.waiting), report.why.is_none(), report.key));
         reports.truncate(most);
         reports
     }
