@@ -64,7 +64,7 @@ impl InFlight {
     }
 
     /// Returns beside how many other calls, at least, a send has passed that left while the server was known to have taken all
-    /// of the others. Those that left at once are one case.
+    /// of the others. Sends that left at once are one case.
     pub(super) fn passed_beside(&mut self, ordinal: u64) -> Option<u32> {
         let is_case = self.crowd.contains(ordinal) && !self.crowd.has_passed && self.is_unknown(ordinal);
         self.crowd.has_passed |= is_case;

@@ -160,8 +160,8 @@ impl Http2Connection {
     /// after so many of them had their answers.
     ///
     /// Streams have odd numbers in the order in which hyper takes requests (RFC 9113 section 5.1.1). hyper passes over requests
-    /// that were dropped before it took them, so those that were dropped count for nothing here. Each one that had its answer had a
-    /// stream of its own. So the stream of the request is above those of all that count.
+    /// that were dropped before it took them, so dropped requests count for nothing here. Each request that had its answer had a
+    /// stream of its own. So the stream of this request is above those of all requests that count.
     pub(super) fn is_beyond_goaway(&self, sent_before: u64, answered_before: u64) -> bool {
         let streams = sent_before.saturating_sub(self.abandoned.load(Ordering::Relaxed)).max(answered_before);
         let least_stream = streams.saturating_mul(2).saturating_add(1);

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// What is known of the connections that an endpoint has ended. It is forgotten after a while, because a server may also have
-/// restarted just then.
+/// The knowledge about the connections that an endpoint has ended. The pool forgets it after a while, because a server may also
+/// have restarted just then.
 #[derive(Debug, Default)]
 pub(super) struct ServedRequests(Option<Known>);
 

@@ -1,4 +1,4 @@
-//! What a pool knows of a socket while hyper owns it.
+//! The state of a socket that its pool still sees while hyper owns the socket.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
