@@ -84,7 +84,8 @@ pub struct Pace {
     rest: Option<Box<RestOf>>,
     tenant: Option<Box<HashOf>>,
     cost: Option<Box<CostOf>>,
-    hasher: RandomState,
+    /// Has the secret of this pace. Each hash of a key or a tenant begins with a copy.
+    hasher: DefaultHasher,
     table: KeyTable,
 }
 
@@ -128,7 +129,7 @@ impl Pace {
 
     fn keyed(key: impl KeyFunction + 'static) -> Self {
         let (rest, tenant, cost) = (None, None, None);
-        let (hasher, table) = (RandomState::new(), KeyTable::new(PaceSettings::default()));
+        let (hasher, table) = (RandomState::new().build_hasher(), KeyTable::new(PaceSettings::default()));
         Self { key: Box::new(key), rest, tenant, cost, hasher, table }
     }
 
@@ -189,7 +190,7 @@ impl Pace {
     #[inline]
     pub fn ticket(&self, head: &RequestHead<'_>) -> Ticket {
         let tenant = self.tenant.as_deref().map_or(0, |tenant| {
-            let mut hasher = self.hasher.build_hasher();
+            let mut hasher = self.hasher.clone();
             tenant(head, &mut hasher);
             hasher.finish()
         });

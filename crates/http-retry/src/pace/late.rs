@@ -1,6 +1,6 @@
 //! Keys of two parts. The second part may be known only after the send.
 
-use std::hash::{BuildHasher, Hasher};
+use std::hash::Hasher;
 use std::num::NonZeroU64;
 use std::time::Duration;
 
@@ -47,7 +47,7 @@ impl Pace {
     /// Returns the hash of the first part of a request's key.
     #[inline]
     fn group_of(&self, head: &RequestHead<'_>) -> u64 {
-        let mut hasher = self.hasher.build_hasher();
+        let mut hasher = self.hasher.clone();
         self.key.hash(head, &mut hasher);
         hasher.finish()
     }
@@ -55,7 +55,7 @@ impl Pace {
     /// Returns the hash of a request's key. If only the first part of the key is known, the hash of that comes with it.
     #[inline]
     pub(super) fn key_of(&self, head: &RequestHead<'_>) -> (u64, Option<NonZeroU64>) {
-        let mut hasher = self.hasher.build_hasher();
+        let mut hasher = self.hasher.clone();
         self.key.hash(head, &mut hasher);
         let group = hasher.finish();
         let Some(rest) = &self.rest else {

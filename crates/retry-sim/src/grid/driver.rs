@@ -144,7 +144,7 @@ impl Scenario {
             false => Pace::per(|_| ()),
         };
         let cost = |head: &RequestHead<'_>| head.header(COST).and_then(|cost| cost.parse().ok()).unwrap_or(1);
-        let pace = pace.fair_by(tenant).cost(cost).waiters(1_000_000);
+        let pace = pace.fair_by(tenant).cost(cost).waiters(1_000_000).without_secret();
         if slow_start { pace.slow_start() } else { pace }
     }
 }
