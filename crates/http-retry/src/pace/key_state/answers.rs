@@ -7,6 +7,7 @@ use crate::pace::Settlement;
 use crate::pace::at_a_time::Disproof;
 use crate::pace::constants::{
     ENOUGH_FAULTS, FAULTY, LEAST_FAULTY, MAX_AT_FAULT, MOST_REFUSED, MOST_TRIALS, PROBES_WITHOUT_HINT,
+    REFUSED_BY_LIMIT,
 };
 use crate::pace::evidence::{Announced, Evidence, Refusal, Scope, Unit};
 use crate::pace::in_flight::InFlight;
@@ -169,8 +170,13 @@ impl KeyState {
         };
         let refused = u64::from(context.entry.refused.load(Relaxed).saturating_sub(previous.refused));
         let calls = call.ordinal.saturating_sub(previous.ordinal());
-        let is_beside_served =
-            calls >= refused + 2 && refused * 4 <= calls && self.control.short_share() < MOST_REFUSED;
+        // A limit that has served requests which it refused refuses some of them again.
+        let is_met = self.control.limit().is_some_and(|limit| limit.has_acquitted());
+        let is_often = call.attempts >= if is_met { REFUSED_BY_LIMIT } else { 1 };
+        let is_beside_served = is_often
+            && calls >= refused + 2
+            && refused * 4 <= calls
+            && self.control.short_share() < MOST_REFUSED;
         if self.traffic.at_fault.contains(&call.first) {
             return true;
         }

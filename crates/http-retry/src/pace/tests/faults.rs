@@ -1,6 +1,7 @@
 //! Requests that are each refused for a reason of their own stop no other request.
 
 use super::*;
+use crate::pace::constants::REFUSED_BY_LIMIT;
 
 /// A key of a server that serves all but the requests at fault.
 struct Server {
@@ -60,6 +61,10 @@ impl Server {
 
     fn ticket(&self) -> Ticket {
         ticket(&self.pace, "key", "")
+    }
+
+    fn rate(&self) -> Option<f64> {
+        self.pace.report(&self.ticket(), self.now).rate
     }
 
     #[track_caller]
@@ -133,4 +138,31 @@ fn a_limit_of_how_many_at_a_time_is_dropped_if_requests_at_fault_looked_like_one
         server.refuse_in_turn(request);
     }
     assert_eq!(at_a_time(&server), None);
+}
+
+#[test]
+fn a_limit_that_has_served_whom_it_refused_may_refuse_a_request_again() {
+    let mut server = Server::new(429);
+    server.serve(50);
+    let mut refused = Vec::new();
+    while server.rate().is_none() {
+        assert!(refused.len() < 20, "no limit is claimed");
+        refused.push(server.ticket());
+        server.refuse_in_turn(refused.last_mut().unwrap());
+        server.serve_in_turn(1);
+    }
+    for request in &mut refused {
+        let permit = server.next_turn(request);
+        settle(&server.pace, permit, &response(200, None), server.now);
+    }
+    // The first refusal ends the search for the rate.
+    server.serve_in_turn(30);
+    server.refuse_in_turn(&mut server.ticket());
+    let mut request = server.ticket();
+    for number in 1..=REFUSED_BY_LIMIT {
+        server.serve_in_turn(30);
+        let before = server.rate();
+        server.refuse_in_turn(&mut request);
+        assert!(server.rate() < before, "refusal {number} tells nothing of the limit");
+    }
 }
