@@ -1,7 +1,7 @@
 //! A pace or a budget of a member that the fleet shares.
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::Waker;
 use std::time::Duration;
 
@@ -58,11 +58,13 @@ impl User {
         *lock(&self.is_let_go) = true;
     }
 
+    /// Keeps it from being let go during a call. Returns `None` once it has been.
+    fn hold(&self) -> Option<MutexGuard<'_, bool>> {
+        Some(lock(&self.is_let_go)).filter(|is_let_go| !**is_let_go)
+    }
+
     pub(super) fn next_request(&self, now: Duration) -> Option<StoreRequest> {
-        let is_let_go = lock(&self.is_let_go);
-        if *is_let_go {
-            return None;
-        }
+        let _held = self.hold()?;
         match &self.kind {
             Kind::Pace(pace) => pace.pace.next_store_request(now),
             Kind::Budget(budget) => budget.next_store_request(now),
@@ -70,10 +72,7 @@ impl User {
     }
 
     pub(super) fn next_request_at(&self, waker: Option<&Waker>) -> Option<Duration> {
-        let is_let_go = lock(&self.is_let_go);
-        if *is_let_go {
-            return None;
-        }
+        let _held = self.hold()?;
         match &self.kind {
             Kind::Pace(pace) => pace.pace.next_store_request_at(waker),
             Kind::Budget(budget) => budget.next_store_request_at(waker),
@@ -81,10 +80,7 @@ impl User {
     }
 
     pub(super) fn on_event(&self, event: &StoreEvent, now: Duration) {
-        let is_let_go = lock(&self.is_let_go);
-        if *is_let_go {
-            return;
-        }
+        let Some(_held) = self.hold() else { return };
         match &self.kind {
             Kind::Pace(pace) => pace.pace.on_store_event(event, now),
             Kind::Budget(budget) => budget.on_store_event(event, now),
@@ -93,10 +89,7 @@ impl User {
 
     /// Gives back what it has in hand. Returns whether this is the first call.
     pub(super) fn leave(&self, now: Duration) -> bool {
-        let is_let_go = lock(&self.is_let_go);
-        if *is_let_go {
-            return false;
-        }
+        let Some(_held) = self.hold() else { return false };
         match &self.kind {
             Kind::Pace(pace) => pace.pace.leave_fleet(now),
             Kind::Budget(budget) => budget.leave_fleet(),
