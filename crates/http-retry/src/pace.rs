@@ -65,7 +65,6 @@ use crate::{ClockReading, RequestHead, ResponseHead};
 /// let pace = Pace::per_credential().longest(Duration::from_secs(60)).slow_start();
 /// # let _ = pace;
 /// ```
-///
 #[doc = include_str!("pace/rules.md")]
 ///
 /// # How to drive it
@@ -128,9 +127,8 @@ impl Pace {
     }
 
     fn keyed(key: impl KeyFunction + 'static) -> Self {
-        let (rest, tenant, cost) = (None, None, None);
         let (hasher, table) = (RandomState::new().build_hasher(), KeyTable::new(PaceSettings::default()));
-        Self { key: Box::new(key), rest, tenant, cost, hasher, table }
+        Self { key: Box::new(key), rest: None, tenant: None, cost: None, hasher, table }
     }
 
     /// Sets the tenant of a request. Tenants that wait for the same key share it equally, by deficit round robin (Shreedhar

@@ -178,7 +178,8 @@ pub(super) const SHORTEST_ROUND: Duration = Duration::from_millis(30);
 pub(super) const TICK: Duration = Duration::from_millis(1);
 /// The share of refusals below which a request that is refused again is at fault.
 pub(super) const MOST_REFUSED: f64 = 0.25;
-/// The refusals that a request may have before, and be at fault, where the limit has served others that it refused (long, hint-short).
+/// The refusals that a request has before it is at fault, where the limit has served others that it refused (long,
+/// hint-short). A request that is always refused keeps the rate low for so much longer (poison).
 pub(super) const REFUSED_BY_LIMIT: u32 = 3;
 /// A request that was sent so often does not try on behalf of the others any more (hint-short, concurrency-hint).
 pub(super) const MOST_TRIALS: u32 = 8;
