@@ -43,6 +43,7 @@ const RANGES: &[(&str, &str, f64, f64)] = &[
     ("noise-on-bucket", "over", 1.0, 1.5),
     ("refused-each", "refused_first", 1.0, 3.0),
     ("poison", "one_in", 20.0, 500.0),
+    ("poison-many", "share", 0.05, 0.8),
     ("changed", "divided_by", 2.0, 6.0),
     ("changed", "lasts", 5.0, 60.0),
     ("outage", "lasts", 2.0, 300.0),

@@ -40,6 +40,8 @@ pub(super) enum Purpose {
     ServiceAngle,
     /// The jitter of the policy's delays.
     Policy,
+    /// The choice of requests that are always refused.
+    Poison,
 }
 
 impl Draws {

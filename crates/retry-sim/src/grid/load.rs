@@ -83,7 +83,8 @@ impl<'a> RequestSource<'a> {
             // at the same time.
             is_poison: server
                 .poison_one_in
-                .is_some_and(|one_in| (number + PHASE * tenant as u32) % one_in.max(1) == one_in / 2),
+                .is_some_and(|one_in| (number + PHASE * tenant as u32) % one_in.max(1) == one_in / 2)
+                || unit(Purpose::Poison) < server.poison_share,
             is_unpolled: unit(Purpose::Unpolled) < callers.unpolled,
             dropped_at: (unit(Purpose::Dropped) < callers.dropped).then(|| arrived + dropped_after),
         }

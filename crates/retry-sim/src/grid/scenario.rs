@@ -92,6 +92,8 @@ pub struct ServerSpec {
     pub noise: Option<Noise>,
     /// One request in this many is always refused with 429, however often it is sent.
     pub poison_one_in: Option<u32>,
+    /// This share of requests is always refused besides, at random.
+    pub poison_share: f64,
     /// The hint of a poisoned request's refusal.
     pub poison_hint: Option<Duration>,
     /// Each request is refused with 429 this many times before the limit is asked. The hint is that of `hint`, or none.

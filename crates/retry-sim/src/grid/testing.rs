@@ -29,6 +29,7 @@ pub(super) fn server(limit: Limit) -> ServerSpec {
         hint: HintSpec::Seconds { at_least: 1 },
         noise: None,
         poison_one_in: None,
+        poison_share: 0.0,
         poison_hint: None,
         refused_first: 0,
         outage: None,

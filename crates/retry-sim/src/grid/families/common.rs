@@ -33,6 +33,7 @@ pub(super) fn server(limit: Limit, service: Duration, hint: HintSpec) -> ServerS
         hint,
         noise: None,
         poison_one_in: None,
+        poison_share: 0.0,
         poison_hint: None,
         refused_first: 0,
         outage: None,

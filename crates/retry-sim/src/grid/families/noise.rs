@@ -52,7 +52,36 @@ pub(super) const FAMILIES: &[Family] = &[
         draw: draw_poison,
         judge: judge_poison,
     },
+    Family {
+        name: "poison-many",
+        about: "5 to 80 % of all requests are always refused.",
+        draw: draw_poison_many,
+        judge: judge_poison_many,
+    },
 ];
+
+fn draw_poison_many(draw: &mut Draw) -> Case {
+    let share = draw.number("share", 0.05, 0.8);
+    let rate = draw.number("rate", 1.0, 100.0);
+    let service = common::service(draw);
+    let hint = common::hint_or_none(draw);
+    let server = common::server(Limit::None, service, HintSpec::None);
+    let poison_hint = hint.map(Duration::from_secs);
+    let server = ServerSpec { poison_share: share, poison_hint, ..server };
+    // Workers of a closed loop would be busy with requests at fault for most of the time.
+    let time = common::span(draw, 20.0, 60.0, rate);
+    let load = common::poisson(draw, &[(rate, time)]);
+    common::case(draw, server, load, Key::Either, hint.map_or(0.0, |hint| hint as f64))
+}
+
+fn judge_poison_many(runs: &Runs) -> Vec<Check> {
+    let (pace, alone, h) = (&runs.pace.figures, &runs.alone.figures, runs.case.hint);
+    vec![
+        Check::seconds("p50 W of the others", pace.p50, 5.0).aim(0.02),
+        Check::seconds("p99 W of the others", pace.p99, 20.0).aim(10.0),
+        Check::seconds("T", pace.time, 1.2 * alone.time + h + 10.0).aim(alone.time + h),
+    ]
+}
 
 fn noise(draw: &mut Draw, least: f64, most: f64) -> Noise {
     let share = draw.number("share", least, most);

@@ -30,6 +30,7 @@ fn warm_up_scenario(scenario: &Scenario) -> Scenario {
     let server = ServerSpec {
         limits: vec![(Duration::ZERO, limit)],
         poison_one_in: None,
+        poison_share: 0.0,
         refused_first: 0,
         outage: None,
         ..scenario.server.clone()
