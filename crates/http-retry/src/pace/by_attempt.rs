@@ -32,14 +32,14 @@ impl ByAttempt {
         let this = self.outcomes[index];
         let is_always = this.refused >= 3.0 && this.served < 0.05 * this.refused;
         let mut later = self.outcomes.iter().skip(index + 1);
-        let is_served = |later: &Outcomes| later.served >= 2.0 && later.refused < 0.2 * later.served;
+        let is_served = |later: &Outcomes| later.served >= 1.5 && later.refused < 0.2 * later.served;
         is_always && self.turns >= TURNS && later.any(is_served)
     }
 
     fn count(&mut self, attempts: u32, is_refused: bool) {
         let turn = f32::from(u8::from(is_refused != self.was_refused));
         self.was_refused = is_refused;
-        self.turns = self.turns * KEEPS + turn;
+        self.turns = self.turns * KEEPS_TURNS + turn;
         let outcomes = &mut self.outcomes[(attempts as usize).min(ATTEMPTS - 1)];
         let refused = f32::from(u8::from(is_refused));
         outcomes.served = outcomes.served * KEEPS + 1.0 - refused;
@@ -64,8 +64,10 @@ impl AtRest for ByAttempt {
 const ATTEMPTS: usize = 5;
 /// The part of the counts that each new outcome keeps.
 const KEEPS: f32 = 0.98;
+/// The part of the turns that each new outcome keeps. It is larger, because requests may come in crowds (refused-each).
+const KEEPS_TURNS: f32 = 0.995;
 /// The turns from refused to served and back that a limit does not cause: a window serves many, and then refuses many.
-const TURNS: f32 = 4.0;
+const TURNS: f32 = 3.5;
 
 #[cfg(test)]
 mod tests;

@@ -15,6 +15,16 @@ fn refusals_of_all_first_attempts_depend_on_the_attempt() {
 }
 
 #[test]
+fn they_do_where_calls_come_in_crowds() {
+    let mut outcomes = ByAttempt::default();
+    for crowd in 0..3 {
+        let refused = (0..20).map(|_| outcomes.refused(0)).last();
+        assert_eq!(refused, Some(crowd == 2), "{crowd}");
+        (0..10).for_each(|_| outcomes.served(1));
+    }
+}
+
+#[test]
 fn refusals_of_each_attempt_do_not() {
     let mut outcomes = ByAttempt::default();
     for round in 0..100 {
