@@ -78,6 +78,12 @@ impl AtATime {
         self.dropped = 0;
     }
 
+    /// Forgets the limit and the evidence for one: another rule explains the refusals.
+    pub(super) fn forget(&mut self) {
+        self.limit = None;
+        self.evidence.reset();
+    }
+
     /// Returns whether one more call may go beside so many in flight.
     pub(super) fn has_room(&self, in_flight: u64) -> bool {
         self.limit.as_ref().is_none_or(|limit| (in_flight as f64) < limit.most.floor().max(1.0))

@@ -197,6 +197,10 @@ pub(super) const LEAST_FAULTY: f64 = 0.02;
 /// The amount by which each request at fault raises the base share, and the share up to which it does (poison).
 pub(super) const FAULT: f64 = 0.01;
 pub(super) const MOST_FAULTS: f64 = 0.06;
+/// The cases in which a new request was served and another one was refused again, after which requests are refused for
+/// themselves, if none of those was served meanwhile. At a limit that happens once in sixteen times; more cost the good
+/// requests a stop each (poison-many).
+pub(super) const PLAINLY_FAULTY: u8 = 4;
 /// The most requests that are known to be refused for a reason of their own.
 pub(super) const MAX_AT_FAULT: usize = 32;
 /// The time in which requests that were just woken for an earlier slot poll. Until then none is woken for one that comes less

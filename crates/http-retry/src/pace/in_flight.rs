@@ -17,8 +17,20 @@ pub(super) struct InFlight {
 struct Sent {
     ordinal: u64,
     at: Duration,
+    /// `true` if its request was sent before.
+    is_resend: bool,
     /// `true` once its outcome is known, or silence has acquitted it.
     is_known: bool,
+}
+
+/// A send that silence acquits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Acquitted {
+    pub(super) ordinal: u64,
+    /// The value of [`InFlight::passed_beside`].
+    pub(super) beside: Option<u32>,
+    /// `true` if its request was sent before.
+    pub(super) is_resend: bool,
 }
 
 /// The last sends that left at once while the server was known to have taken all other calls in flight.
@@ -46,13 +58,20 @@ impl InFlight {
 
     /// Adds a send beside so many other calls in flight. Calls that leave within `spread` of each other may reach the server in
     /// another order.
-    pub(super) fn sent(&mut self, ordinal: u64, at: Duration, others: u32, spread: Duration) {
+    pub(super) fn sent(
+        &mut self,
+        ordinal: u64,
+        at: Duration,
+        is_resend: bool,
+        others: u32,
+        spread: Duration,
+    ) {
         if self.unknown == 0 {
             self.crowd = Crowd { first: ordinal, end: ordinal + 1, at, others, has_passed: false };
         } else if at <= self.crowd.at.saturating_add(spread) {
             self.crowd.end = ordinal + 1;
         }
-        self.sends.push_back(Sent { ordinal, at, is_known: false });
+        self.sends.push_back(Sent { ordinal, at, is_resend, is_known: false });
         self.unknown += 1;
     }
 
@@ -93,18 +112,24 @@ impl InFlight {
     }
 
     /// Returns a send that silence acquits at this time: no refusal has come within the patience, which is four times as long
-    /// as refusals take. Call it until it returns `None`. The second value is that of [`passed_beside`](Self::passed_beside).
-    pub(super) fn next_acquitted(&mut self, patience: Duration, now: Duration) -> Option<(u64, Option<u32>)> {
+    /// as refusals take. Call it until it returns `None`.
+    pub(super) fn next_acquitted(&mut self, patience: Duration, now: Duration) -> Option<Acquitted> {
         self.trim();
-        let ordinal = self.sends.front().filter(|sent| sent.at.saturating_add(patience) <= now)?.ordinal;
+        let sent = *self.sends.front().filter(|sent| sent.at.saturating_add(patience) <= now)?;
+        let Sent { ordinal, is_resend, .. } = sent;
         let beside = self.passed_beside(ordinal);
         self.known(ordinal);
-        Some((ordinal, beside))
+        Some(Acquitted { ordinal, beside, is_resend })
     }
 
     /// Returns the number of sends whose outcome is not known yet.
     pub(super) fn unknown(&self) -> usize {
         self.unknown
+    }
+
+    /// Returns the oldest send whose outcome is not known yet.
+    pub(super) fn oldest_unknown(&self) -> Option<u64> {
+        self.sends.iter().find(|sent| !sent.is_known).map(|sent| sent.ordinal)
     }
 
     /// Forgets the sends whose outcome is known, from the oldest on.

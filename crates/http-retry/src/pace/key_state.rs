@@ -2,6 +2,7 @@
 
 mod admission;
 mod answers;
+mod faults;
 #[cfg(feature = "fleet")]
 mod fleet;
 mod late;
@@ -18,6 +19,7 @@ use super::at_a_time::AtATime;
 use super::by_attempt::ByAttempt;
 use super::constants::{FORGOTTEN, LONGEST_WAIT};
 use super::evidence;
+use super::in_flight::Acquitted;
 use super::key_entry::KeyEntry;
 use super::lazy_box::LazyBox;
 use super::nanos::Nanos;
@@ -128,6 +130,7 @@ impl KeyState {
         self.traffic.queue.is_empty()
             && self.control.is_free()
             && !self.at_a_time.is_known()
+            && !self.traffic.refused_again.is_plain()
             && !self.traffic.quotas.is_known(self.now.get())
     }
 
@@ -189,7 +192,8 @@ impl KeyState {
         }
         let used_at = self.now.get();
         self.now = self.now.max(context.now.into());
-        while let Some((ordinal, beside)) = self.next_acquitted(context.now) {
+        while let Some(Acquitted { ordinal, beside, is_resend }) = self.next_acquitted(context.now) {
+            self.note_served(ordinal, is_resend);
             self.at_a_time.passed_beside(ordinal, beside);
             self.control.was_silent(ordinal, &self.moment(context));
         }
@@ -217,7 +221,7 @@ impl KeyState {
         false
     }
 
-    fn next_acquitted(&mut self, now: Duration) -> Option<(u64, Option<u32>)> {
+    fn next_acquitted(&mut self, now: Duration) -> Option<Acquitted> {
         let (patience, traffic) = (self.refusal_time.patience(), self.traffic.present_mut()?);
         traffic.in_flight.next_acquitted(patience, now)
     }

@@ -1,6 +1,10 @@
 //! The requests that were refused lately: by a limit, which serves them later, or each by its own fault.
 
+mod refused_again;
+
 use std::collections::VecDeque;
+
+pub(super) use self::refused_again::{NewRequest, RefusedAgain};
 
 /// The requests whose refusals counted as evidence and that were not served since, the newest last.
 #[derive(Debug, Default)]

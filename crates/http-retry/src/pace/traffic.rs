@@ -10,7 +10,7 @@ use super::key_state::SentCall;
 use super::lazy_box::{AtRest, LazyBox};
 use super::nanos::Nanos;
 use super::quota::Quotas;
-use super::suspects::Suspects;
+use super::suspects::{RefusedAgain, Suspects};
 use super::wait_queue::WaitQueue;
 
 /// The part of a key's state that has memory only while requests wait or are in flight, or while a quota is known.
@@ -24,6 +24,7 @@ pub(super) struct Traffic {
     /// The requests that are refused for a reason of their own.
     pub(super) at_fault: VecDeque<u64>,
     pub(super) suspects: Suspects,
+    pub(super) refused_again: RefusedAgain,
     /// The time from which the next slot is offered, until it is taken.
     pub(super) offered: Option<Nanos>,
     /// The time at which requests were woken last for a slot that came a little earlier.
@@ -59,6 +60,7 @@ impl LazyBox<Traffic> {
         if let Some(traffic) = self.present_mut() {
             traffic.quotas.forget(now);
             traffic.suspects.clear();
+            traffic.refused_again = RefusedAgain::NONE;
         }
         self.release_parts();
     }
@@ -72,6 +74,7 @@ impl AtRest for Traffic {
         reserved_from: 0,
         at_fault: VecDeque::new(),
         suspects: Suspects::NONE,
+        refused_again: RefusedAgain::NONE,
         offered: None,
         woken_at: Nanos::ZERO,
         late: None,
@@ -83,6 +86,7 @@ impl AtRest for Traffic {
             && self.quotas.is_at_rest()
             && self.at_fault.is_empty()
             && self.suspects.is_empty()
+            && self.refused_again.is_at_rest()
             && self.offered.is_none()
             && self.late.is_none()
     }

@@ -9,6 +9,7 @@ use crate::pace::constants::{ALL_CANDIDATES, INSTANT, PASS_ON};
 use crate::pace::nanos::Nanos;
 use crate::pace::opening::Opening;
 use crate::pace::rate_controller::Slot;
+use crate::pace::suspects::NewRequest;
 use crate::pace::wait_queue::Waiter;
 use crate::pace::wakers::Wakers;
 use crate::pace::{PaceRejection, Ticket, Why, room};
@@ -141,7 +142,12 @@ impl KeyState {
         }
         let others = self.in_flight(context.entry).saturating_sub(1);
         let others = u32::try_from(others).unwrap_or(u32::MAX);
-        self.traffic.in_flight.sent(ordinal, context.now, others, self.refusal_time.get());
+        let (is_resend, spread) = (ticket.attempts > 0, self.refusal_time.get());
+        if !is_resend {
+            let known_until = self.traffic.in_flight.oldest_unknown().unwrap_or(ordinal);
+            self.traffic.refused_again.sent(NewRequest { ordinal, known_until, beside: others });
+        }
+        self.traffic.in_flight.sent(ordinal, context.now, is_resend, others, spread);
         self.control.sent(ordinal, slot.probe.is_some(), context.now);
         #[cfg(feature = "fleet")]
         self.sent_in_lease(slot.probe.is_some(), context);

@@ -5,10 +5,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use super::{Context, KeyState, Previous, SentCall};
 use crate::pace::Settlement;
 use crate::pace::at_a_time::Disproof;
-use crate::pace::constants::{
-    ENOUGH_FAULTS, FAULTY, LEAST_FAULTY, MAX_AT_FAULT, MOST_REFUSED, MOST_TRIALS, PROBES_WITHOUT_HINT,
-    REFUSED_BY_LIMIT,
-};
+use crate::pace::constants::{MOST_TRIALS, PROBES_WITHOUT_HINT};
 use crate::pace::evidence::{Announced, Evidence, Refusal, Scope, Unit};
 use crate::pace::in_flight::InFlight;
 use crate::pace::quota::Source;
@@ -84,6 +81,7 @@ impl KeyState {
         }
         self.refusal_time.served_after(context.now.saturating_sub(call.sent_at));
         if is_news {
+            self.note_served(call.ordinal, call.attempts > 0);
             self.pass(call.ordinal, context);
         }
         self.at_a_time.passed(call.others, call.sent_at, !self.traffic.queue.is_empty());
@@ -115,6 +113,11 @@ impl KeyState {
         let moment = self.moment(context);
         let is_probe = self.control.stop_ref().is_some_and(|stop| Some(stop.number()) == call.probe);
         let depends_on_attempt = self.by_attempt.refused(call.attempts);
+        if self.is_for_itself(call, &moment) {
+            context.entry.refused.fetch_add(1, Relaxed);
+            self.control.refused_for_itself();
+            return false;
+        }
         if is_probe {
             context.entry.refused.fetch_add(1, Relaxed);
             let is_uncounted = is_server || hint.is_some() || call.probes <= PROBES_WITHOUT_HINT;
@@ -160,61 +163,6 @@ impl KeyState {
         let is_after_pause =
             hint.is_none() && self.traffic.queue.due_len() == 0 && self.control.was_full(sent_at);
         is_for_all && !is_after_pause && self.control.is_trial(sent_at)
-    }
-
-    /// Returns whether the refusal is the request's own fault: it was refused before, others were served since, and few are
-    /// refused. From then on each refusal of it is, because requests at fault may be the only ones that are left.
-    fn is_at_fault(&mut self, call: &SentCall, context: Context<'_>) -> bool {
-        let Some(previous) = call.previous.filter(|_| call.probe.is_none()) else {
-            return false;
-        };
-        let refused = u64::from(context.entry.refused.load(Relaxed).saturating_sub(previous.refused));
-        let calls = call.ordinal.saturating_sub(previous.ordinal());
-        // A limit that has served requests which it refused refuses some of them again.
-        let is_met = self.control.limit().is_some_and(|limit| limit.has_acquitted());
-        let is_often = call.attempts >= if is_met { REFUSED_BY_LIMIT } else { 1 };
-        let is_beside_served = is_often
-            && calls >= refused + 2
-            && refused * 4 <= calls
-            && self.control.short_share() < MOST_REFUSED;
-        if self.traffic.at_fault.contains(&call.first) {
-            return true;
-        }
-        if is_beside_served {
-            if self.traffic.at_fault.len() == MAX_AT_FAULT {
-                self.traffic.at_fault.pop_front();
-            }
-            self.traffic.at_fault.push_back(call.first);
-            self.found_fault(call.attempts, context);
-        }
-        is_beside_served
-    }
-
-    /// Notes whom the limit refused. The claim of one is dropped if it refuses requests again while others are served, and has
-    /// served none that it refused.
-    fn suspect(&mut self, call: &SentCall, context: Context<'_>) {
-        let suspects = &mut self.traffic.suspects;
-        suspects.refused(call.first, call.ordinal, context.entry.refused.load(Relaxed));
-        let (once, again) = (suspects.once(), suspects.again());
-        let is_in_doubt = self.control.limit().is_some_and(|limit| !limit.has_acquitted());
-        if !is_in_doubt || again < u32::from(ENOUGH_FAULTS) || (again as usize) < once {
-            return;
-        }
-        // A limit refuses a request again as often as it refuses any, so what all members obey is not dropped where that is often.
-        let weight = f64::from(again) * self.control.short_share().clamp(LEAST_FAULTY, 1.0).recip().ln();
-        if !self.is_limit_of_all() || weight > FAULTY {
-            self.control.drop_faulty(&self.moment(context));
-            self.traffic.suspects.clear();
-        }
-    }
-
-    /// Takes back what the refusals of a request at fault had meant for the others.
-    fn found_fault(&mut self, refusals: u32, context: Context<'_>) {
-        let moment = self.moment(context);
-        self.control.found_fault(refusals, &moment);
-        if self.at_a_time.found_fault() {
-            self.control.dropped(self.control.long_share(), &moment);
-        }
     }
 
     /// Takes in a refusal that may mean too many at a time. Returns whether a limit of how many at a time explains it.

@@ -60,6 +60,20 @@ impl RateController {
         }
     }
 
+    /// Ends what holds all requests, because many are refused for themselves.
+    pub(in crate::pace) fn refused_for_themselves(&mut self, moment: &Moment) {
+        #[cfg(feature = "fleet")]
+        {
+            self.has_dropped |= self.limit.is_some();
+        }
+        self.forget_limit();
+        self.explained();
+        if moment.queued > 0 {
+            let opening = Opening::new(moment.unknown as f64, None, moment.now).tolerant();
+            self.opening = Some(opening.into());
+        }
+    }
+
     /// Counts the calls that passed while the key was free, before a refused one.
     pub(in crate::pace) fn passed_while_free(&mut self, ordinal: u64, free_since: u64) {
         self.share.served(ordinal.saturating_sub(free_since));

@@ -166,3 +166,48 @@ fn a_limit_that_has_served_whom_it_refused_may_refuse_a_request_again() {
         assert!(server.rate() < before, "refusal {number} tells nothing of the limit");
     }
 }
+
+#[test]
+fn good_requests_go_on_beside_more_that_are_always_refused() {
+    for status in [429, 503, 529] {
+        let mut server = Server::new(status);
+        let mut at_fault = std::collections::VecDeque::new();
+        for _ in 0..20 {
+            at_fault.extend([(); 3].map(|()| server.ticket()));
+            at_fault.iter_mut().for_each(|request| server.refuse_in_turn(request));
+            at_fault.drain(..at_fault.len().saturating_sub(6));
+            server.serve_in_turn(2);
+        }
+        // Nothing is served between these.
+        server.now += secs(2);
+        for _ in 0..5 {
+            at_fault.extend([(); 3].map(|()| server.ticket()));
+            at_fault.iter_mut().for_each(|request| server.refuse(request));
+            server.now += secs(2);
+        }
+        server.check_goes_on();
+    }
+}
+
+#[test]
+fn a_standstill_stops_all_once_requests_that_were_refused_are_served_again() {
+    for (acquitted, is_stopped) in [(0, false), (4, true)] {
+        let mut server = Server::new(429);
+        let mut at_fault = [(); 3].map(|()| server.ticket());
+        for _ in 0..20 {
+            at_fault.iter_mut().for_each(|request| server.refuse_in_turn(request));
+            server.serve_in_turn(2);
+        }
+        server.check_goes_on();
+        for _ in 0..acquitted {
+            let mut request = server.ticket();
+            server.refuse_in_turn(&mut request);
+            server.now += secs(2);
+            let permit = server.next_turn(&mut request);
+            settle(&server.pace, permit, &response(200, None), server.now);
+        }
+        (0..20).for_each(|_| server.refuse_in_turn(&mut server.ticket()));
+        let report = server.pace.report(&server.ticket(), server.now);
+        assert_eq!(report.stopped_for.is_some(), is_stopped, "{acquitted}: {report}");
+    }
+}
