@@ -63,4 +63,5 @@ impl Member {
     }
 }
 
-const JOINS: Duration = Duration::from_secs(2);
+/// The time between two signs of life.
+pub(super) const JOINS: Duration = Duration::from_secs(2);

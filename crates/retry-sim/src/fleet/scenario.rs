@@ -100,6 +100,7 @@ impl FleetScenario {
     /// Plays the scenario with so many members. If they know the limit, they meet it before the run, and rest for two seconds.
     pub fn play(&self, members: usize, seed: u64) -> FleetFigures {
         let mut world = World::new(self, members, seed);
+        world.join();
         if self.knows {
             world.warm_up();
         }

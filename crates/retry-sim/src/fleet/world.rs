@@ -11,7 +11,7 @@ use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 
 use self::callers::FleetCaller;
-use super::member::Member;
+use super::member::{JOINS, Member};
 use super::scenario::{Fault, FleetLoad, FleetScenario};
 use super::server::FleetServer;
 
@@ -85,6 +85,18 @@ impl<'a> World<'a> {
             requests: 0,
             rng: SmallRng::seed_from_u64(seed),
         }
+    }
+
+    /// Lets the members join. The first ones hear how many they are when they join again.
+    pub(super) fn join(&mut self) {
+        self.turn(true);
+        self.now = JOINS;
+        self.memory.advance(self.now);
+        self.turn(true);
+        self.now += self.scenario.trip;
+        self.memory.advance(self.now);
+        self.turn(true);
+        self.began = self.now;
     }
 
     /// Lets the members meet the limit, and rest.

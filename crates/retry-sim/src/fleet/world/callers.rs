@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use http::Response;
-use http_retry::{Admission, ClockReading, Permit, ResponseHead, Ticket, Window};
+use http_retry::{Admission, ClockReading, Permit, ResponseHead, Ticket};
 use rand::RngExt;
 
 use super::{FleetEvent, World};
@@ -100,8 +100,8 @@ impl World<'_> {
             self.open -= 1;
             return;
         }
-        let spread = Window::up_to(Duration::from_millis(500)).draw(&mut self.rng);
-        caller.ticket.not_before(now + Duration::from_secs(hint) + spread);
+        // With a pace, the layer adds no spread to a hint.
+        caller.ticket.not_before(now + Duration::from_secs(hint));
         self.poll(index, None);
     }
 }
