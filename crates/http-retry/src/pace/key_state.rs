@@ -8,8 +8,12 @@ mod fleet;
 mod late;
 #[cfg(feature = "fleet")]
 mod leased_slots;
+#[cfg(feature = "fleet")]
+mod lone_search;
 mod offers;
 mod report;
+#[cfg(feature = "fleet")]
+mod told_limit;
 
 use std::collections::VecDeque;
 use std::sync::atomic::Ordering::Relaxed;

@@ -83,6 +83,15 @@ impl LimitEstimate {
         });
     }
 
+    /// Begins anew with a moment at which the limit was used up by others. `sends` is the number of all sends until then.
+    pub(super) fn begin(&mut self, sends: u64, others: u64, now: Duration) {
+        let passed = sends.saturating_sub(self.refused) + others;
+        self.before.clear();
+        let newest = sends.saturating_sub(1);
+        let (first, first_at, newest_at, refused) = (newest, now, now, 0);
+        self.last = Some(Exhaustion { first, first_at, newest, newest_at, refused, others, passed });
+    }
+
     /// Counts a refusal that says nothing of the limit.
     pub(super) fn refused_for_itself(&mut self) {
         self.refused += 1;

@@ -24,16 +24,20 @@ impl KeyState {
             stopped_until: self.control.stop_ref().map(Stop::until),
             is_reachable: seam.is_reachable(),
             is_searching: self.is_searching(),
+            is_plain: self.is_plain(),
         })
     }
 
     /// Returns whether the key has a limit that the others do not hear of yet: its rate is not known, or its refusals may be the
     /// fault of the refused requests.
     fn is_searching(&self) -> bool {
-        let is_doubtful = |limit: &LearnedLimit| {
-            !self.is_limit_of_all() && !limit.has_acquitted() && self.traffic.suspects.once() < CROWD
-        };
-        self.control.limit().is_some_and(|limit| limit.is_search() || is_doubtful(limit))
+        let is_plain = self.is_limit_of_all() || self.is_plain();
+        self.control.limit().is_some_and(|limit| limit.is_search() || !is_plain)
+    }
+
+    /// Returns whether refusals are not the fault of the refused requests: one of them was served, or there are many.
+    fn is_plain(&self) -> bool {
+        self.control.limit().is_some_and(LearnedLimit::has_acquitted) || self.traffic.suspects.once() >= CROWD
     }
 
     /// Returns whether the fleet knows the limit.
@@ -59,6 +63,9 @@ impl KeyState {
             self.lease = None;
             return None;
         }
+        if let Some(moment) = self.lease_moment(context) {
+            self.end_lone_search(&moment, context);
+        }
         let is_searching = self.is_searching();
         let limit = self.control.limit().filter(|_| !is_searching);
         let limit = limit.map(|limit| (limit.rate(), limit.burst()));
@@ -82,24 +89,15 @@ impl KeyState {
                 count_probe(context, was_probing, |counts| &counts.probes_refused);
             }
             (None, Some(_)) => {
-                lease.tell_opened(limit.map_or(1.0, |(_, burst)| burst * FIRST_PART));
+                lease.tell_opened(limit.map_or(1.0, |(_, burst)| burst * FIRST_PART), &moment);
                 count_probe(context, was_probing, |counts| &counts.probes_served);
             }
             _ => {}
         }
-        let tells = lease.is_joined() || lease.own_rate == 0.0;
-        if let Some((rate, burst)) = limit.filter(|_| until.is_none() && tells) {
-            let is_cut = rate < CUT * lease.own_rate;
-            let is_burst_cut = burst < SMALLER * lease.own_burst;
-            let grown = rate.min(lease.most_grown(&moment));
-            if is_cut || is_burst_cut || lease.own_rate == 0.0 {
-                lease.tell_limit(rate, burst, is_cut || lease.own_rate == 0.0, context.now);
-            } else if grown > GROWN * lease.own_rate {
-                lease.tell_limit(grown, burst, false, context.now);
-                self.control.limit_growth(grown);
-            }
+        if until.is_none() {
+            self.tell_limit(limit, &moment);
         }
-        lease.request_at(&moment)
+        self.lease.as_ref()?.request_at(&moment)
     }
 
     /// Makes the next request to the store, if one is due.
@@ -191,6 +189,9 @@ impl KeyState {
             let members = context.seam.map_or(1, |seam| seam.members());
             self.control.hear_opened(members, &moment);
         }
+        if heard.is_found {
+            self.control.begin_found(heard.is_lower_bound, self.others_until(context.now), &moment);
+        }
         self.offer(context, wakers);
     }
 
@@ -279,9 +280,3 @@ const CROWD: usize = 4;
 const INSTANT: Duration = Duration::from_millis(1);
 /// The part of the burst that goes at once after a probe.
 const FIRST_PART: f64 = crate::pace::constants::FIRST_OPENING;
-/// A rate below this part of the known one was cut.
-const CUT: f64 = 0.995;
-/// A burst below this part of the known one was cut.
-const SMALLER: f64 = 0.9;
-/// A rate above this part of the known one is worth a message to all.
-const GROWN: f64 = 1.1;

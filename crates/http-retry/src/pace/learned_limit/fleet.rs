@@ -29,6 +29,11 @@ impl LearnedLimit {
         self.burst = scale.burst.max(1.0);
     }
 
+    /// Lets the rate grow soon.
+    pub(in crate::pace) fn grows_soon(&mut self) {
+        self.pressed = SOON;
+    }
+
     /// Bounds the rate.
     pub(in crate::pace) fn limit_growth(&mut self, rate: f64) {
         self.rate = self.rate.min(rate);
@@ -44,3 +49,6 @@ impl LearnedLimit {
         (self.level, self.level_at, self.burst) = (0.0, now.into(), 1.0);
     }
 }
+
+/// The time in which requests wait until a rate grows by a quarter in a second.
+const SOON: f64 = 2.7;

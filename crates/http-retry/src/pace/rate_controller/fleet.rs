@@ -70,6 +70,17 @@ impl RateController {
         }
     }
 
+    /// Begins to use the rate that one member has found.
+    pub(in crate::pace) fn begin_found(&mut self, is_lower_bound: bool, others: u64, moment: &Moment) {
+        // Slots decide how many go at first.
+        self.opening = None;
+        (self.has_gap, self.sent_at) = (false, moment.now.into());
+        self.recent.estimate.begin(moment.sends, others, moment.now);
+        if let Some(limit) = self.limit.as_mut().filter(|_| is_lower_bound) {
+            limit.grows_soon();
+        }
+    }
+
     /// Bounds what the limit has grown to: no more was tried.
     pub(in crate::pace) fn limit_growth(&mut self, rate: f64) {
         if let Some(limit) = &mut self.limit {

@@ -1,6 +1,8 @@
 //! One shared key: the slots in hand, the news for others, and what the store knows of it.
 
 mod answers;
+mod heard;
+mod lone_search;
 mod others;
 mod questions;
 mod report;
@@ -9,6 +11,8 @@ mod told;
 
 use std::time::Duration;
 
+pub(in crate::pace) use self::heard::{Heard, Scale};
+use self::lone_search::LoneSearch;
 use self::others::Others;
 use super::counts::Send;
 use super::slots::Slots;
@@ -57,6 +61,8 @@ pub(in crate::pace) struct LeaseState {
     /// The news that this member has for the others.
     pub(super) quiet: Option<Duration>,
     opened: Option<f64>,
+    /// The search for the rate after the last quiet that this member ended.
+    lone_search: Option<LoneSearch>,
     announced: Option<bool>,
     /// `true` if this member found that refusals do not depend on the rate.
     dropped: bool,
@@ -94,32 +100,8 @@ pub(in crate::pace) struct Moment {
     pub(in crate::pace) is_reachable: bool,
     /// `true` while the key looks for the rate of its limit.
     pub(in crate::pace) is_searching: bool,
-}
-
-/// The meaning of an answer or of news for the rule of the key.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(in crate::pace) struct Heard {
-    /// All sends stop until then.
-    pub(in crate::pace) stop: Option<Duration>,
-    /// The stop is over.
-    pub(in crate::pace) is_open: bool,
-    /// The rate and the burst of this member are these.
-    pub(in crate::pace) limit: Option<(f64, f64)>,
-    /// There is no limit of a rate.
-    pub(in crate::pace) is_dropped: bool,
-    /// The rate of all was cut.
-    pub(in crate::pace) is_cut: bool,
-    /// The share of this member is another one.
-    pub(in crate::pace) scale: Option<Scale>,
-}
-
-/// A change of a member's share of a limit.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(in crate::pace) struct Scale {
-    pub(in crate::pace) factor: f64,
-    /// The least rate, which is that of the entry.
-    pub(in crate::pace) rate: f64,
-    pub(in crate::pace) burst: f64,
+    /// `true` if the refusals of the key are not the fault of the refused requests.
+    pub(in crate::pace) is_plain: bool,
 }
 
 impl LeaseState {
@@ -149,6 +131,7 @@ impl LeaseState {
             opened_at: Duration::ZERO,
             quiet: None,
             opened: None,
+            lone_search: None,
             announced: None,
             dropped: false,
             announced_at: Duration::ZERO,
@@ -263,7 +246,7 @@ impl LeaseState {
         self.is_alone = true;
         // One request goes at a time.
         self.own_burst = 1.0;
-        self.open = None;
+        (self.open, self.lone_search) = (None, None);
         self.probe_until = None;
     }
 

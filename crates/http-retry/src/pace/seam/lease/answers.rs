@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::lone_search::SEARCH;
 use super::{Heard, LeaseState, MAX_BURST, MAX_GAP, Moment, Scale};
 use crate::fleet::entry::{LeaseAnswer, News, PublishAnswer};
 use crate::pace::seam::slots::{micros, shift};
@@ -130,13 +131,26 @@ impl LeaseState {
                 self.forget_rate();
                 Some(Heard { is_dropped: true, ..Heard::default() })
             }
-            News::OPENED => Some(self.heard_limit(news.gap, news.burst, true, moment.now)),
+            News::OPENED => {
+                let is_found = self.has_waited_for_rate(moment.now);
+                Some(Heard {
+                    is_found,
+                    is_lower_bound: is_found,
+                    ..self.heard_limit(news.gap, news.burst, true, moment.now)
+                })
+            }
             News::ANNOUNCED if news.gap > 0 => {
-                let is_open = std::mem::take(&mut self.waits_for_rate);
-                Some(self.heard_limit(news.gap, news.burst, is_open, moment.now))
+                let is_found = self.has_waited_for_rate(moment.now);
+                Some(Heard { is_found, ..self.heard_limit(news.gap, news.burst, is_found, moment.now) })
             }
             _ => None,
         }
+    }
+
+    /// Returns whether this member waits until now for another one to find the rate. It does so no more.
+    fn has_waited_for_rate(&mut self, now: Duration) -> bool {
+        let waits = std::mem::take(&mut self.waits_for_rate);
+        waits && self.quiet_until.is_some_and(|until| now <= until)
     }
 
     fn hear_serial(&mut self, serial: i64, now: Duration) {
@@ -151,7 +165,7 @@ impl LeaseState {
         let until = until.min(latest);
         // What was told meanwhile is no news any more.
         self.quiet = self.quiet.filter(|own| *own > until);
-        self.opened = None;
+        (self.opened, self.lone_search) = (None, None);
         self.quiet_until = Some(self.quiet_until.map_or(until, |own| own.max(until)));
         (self.probing, self.probe_until) = (None, None);
         Heard { stop: Some(until), ..Heard::default() }
@@ -186,8 +200,6 @@ fn is_valid(gap: i64, burst: i64, born: i64) -> bool {
 
 /// The longest quiet that a member takes from the store.
 const MAX_QUIET: Duration = Duration::from_secs(86_400);
-/// The time for which one member looks for a rate alone.
-const SEARCH: Duration = Duration::from_millis(500);
 /// The questions in a lease while a member looks for a rate that the store does not know. What the others serve tells it, and is
 /// soon old while rates double.
 const ASKS_OF_SEARCH: u32 = 4;

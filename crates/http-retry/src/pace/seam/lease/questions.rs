@@ -20,8 +20,9 @@ impl LeaseState {
         let announced = self.announced.map(|_| self.announced_at.max(now));
         let renewed = self.probing.filter(|(sent_at, _)| now < sent_at.saturating_add(LONGEST_PROBE));
         let renewed = renewed.map(|(_, at)| at.saturating_add(RENEWED).max(now));
+        let goes_on = self.lone_search_goes_on_at(moment);
         let asked = self.ask_for_slots_at(moment).map(|at| at.max(self.ask_at).max(now));
-        [announced, renewed, asked].into_iter().flatten().min()
+        [announced, renewed, goes_on, asked].into_iter().flatten().min()
     }
 
     fn ask_for_slots_at(&self, moment: &Moment) -> Option<Duration> {
@@ -102,8 +103,12 @@ impl LeaseState {
         if let Some(window) = self.opened.take() {
             self.announced = None;
             // The window is that of one member, and the burst of the fleet is the bound.
-            let left = (window / self.part()).min(self.burst as f64 / 1_000.0).max(1.0) as i64 + 1;
+            let left =
+                (window / self.part()).min(self.burst as f64 / 1_000.0).max(1.0_f64.min(window)) as i64 + 1;
             return Some(StoreCommand::Publish(PublishQuestion { kind: News::OPENED, left, ..with_rate }));
+        }
+        if self.goes_on_alone(moment) {
+            return Some(StoreCommand::Publish(PublishQuestion { kind: News::OPENED, ..with_rate }));
         }
         if std::mem::take(&mut self.dropped) {
             return Some(StoreCommand::Publish(PublishQuestion { kind: News::DROPPED, ..question }));

@@ -6,7 +6,7 @@ use super::LeaseState;
 
 impl LeaseState {
     /// The part of the fleet's rate that is this member's.
-    pub(super) fn part(&self) -> f64 {
+    pub(in crate::pace) fn part(&self) -> f64 {
         if self.share > 0 { self.share as f64 / 1_000.0 } else { 1.0 }
     }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::lone_search::LoneSearch;
 use super::{LeaseState, MAX_BURST, MAX_GAP, Moment};
 
 impl LeaseState {
@@ -9,13 +10,14 @@ impl LeaseState {
     pub(in crate::pace) fn tell_quiet(&mut self, until: Duration) {
         (self.quiet, self.opened) = (Some(until), None);
         self.quiet_until = Some(until);
-        self.probing = None;
+        (self.probing, self.lone_search) = (None, None);
         self.void(Duration::ZERO);
     }
 
     /// Tells all that the quiet is over. So many sends of this member may go at once.
-    pub(in crate::pace) fn tell_opened(&mut self, window: f64) {
+    pub(in crate::pace) fn tell_opened(&mut self, window: f64, moment: &Moment) {
         (self.quiet, self.opened) = (None, Some(window));
+        self.lone_search = Some(LoneSearch::new(moment));
         (self.quiet_until, self.probing, self.probe_until) = (None, None, None);
     }
 
