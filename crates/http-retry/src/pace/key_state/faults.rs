@@ -24,7 +24,8 @@ impl KeyState {
         let was_plain = self.traffic.refused_again.is_plain();
         let previous = call.previous.map(Previous::ordinal);
         self.traffic.refused_again.refused(call.ordinal, previous, call.others);
-        let is_plain = self.traffic.refused_again.is_plain();
+        // A limit of all was met by more calls than those of this member.
+        let is_plain = self.traffic.refused_again.is_plain() && !self.is_limit_of_all();
         if is_plain && !was_plain {
             self.at_a_time.forget();
             self.control.refused_for_themselves(moment);

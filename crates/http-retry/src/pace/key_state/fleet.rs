@@ -174,6 +174,10 @@ impl KeyState {
         let heard = heard.unwrap_or_default();
         let moment = self.moment(context);
         if let Some((rate, burst)) = heard.limit {
+            if self.control.limit().is_none_or(LearnedLimit::is_search) {
+                // Whom an unknown limit refused says nothing against one that others have found.
+                self.traffic.suspects.clear();
+            }
             self.control.hear_limit(rate, burst, heard.is_cut, &moment);
         }
         if heard.is_dropped {
