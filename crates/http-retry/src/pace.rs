@@ -40,6 +40,7 @@ mod traffic;
 mod wait_queue;
 mod wakers;
 mod why;
+mod window;
 
 use std::fmt;
 use std::hash::{BuildHasher, DefaultHasher, Hash, Hasher, RandomState};
@@ -63,7 +64,6 @@ use crate::{ClockReading, RequestHead, ResponseHead};
 /// use http_retry::Pace;
 ///
 /// let pace = Pace::per_credential().longest(Duration::from_secs(60)).slow_start();
-/// # let _ = pace;
 /// ```
 #[doc = include_str!("pace/rules.md")]
 ///

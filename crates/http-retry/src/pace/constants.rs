@@ -219,3 +219,30 @@ pub(super) const CHANCE: f64 = 12.0;
 /// A call that passes after so many refusals in a row, and after nothing has passed for so long, begins a new window.
 pub(super) const REFUSED_BEFORE: u32 = 2;
 pub(super) const NOTHING_PASSED: Duration = Duration::from_secs(1);
+/// The calls that a window has at least: fewer are not told from the few calls that any limit lets pass (tiny-burst).
+pub(super) const FEWEST_OF_WINDOW: f64 = 8.0;
+/// The part by which two windows may differ in their calls, because some of the refused ones arrived before others (sliding).
+pub(super) const SAME_COUNT: f64 = 0.1;
+/// A hint that is shorter by this factor than the time from one window to the next is that of one slot (sliding-counts-refused).
+pub(super) const LONG_AGAINST_HINT: u32 = 4;
+/// The part of a window after which a call tells it from a bucket, which has some calls saved by then (burst-known).
+pub(super) const PROVING_PART: f64 = 0.25;
+/// A call that passes before this part of a window disproves it, unless one was refused in it.
+pub(super) const DISPROVED_BEFORE: f64 = 0.9;
+/// The part of its length up to which it is not worth a refused call to know the end of a window better (fixed, sliding).
+pub(super) const WINDOW_UNSURE: f64 = 0.15;
+/// The openings after which all calls of a window go at once when it begins. The hints of some servers are too short for the
+/// first one (hint-short).
+pub(super) const OPENED_TWICE: u8 = 2;
+/// The part of the known calls that must pass in the next window for the claim to stay (burst-known).
+pub(super) const PASSED_AGAIN: f64 = 0.8;
+/// A window is not claimed to have less than this part of its calls: then the limit is another one.
+pub(super) const FEWER: f64 = 0.5;
+/// The factor by which a window is longer whose first calls were refused, as the network delays some calls more than others.
+pub(super) const WINDOW_WIDER: f64 = 1.1;
+/// The refusals that a window does not explain after which the claim is dropped (noise-on-bucket).
+pub(super) const MISSES: u8 = 3;
+/// The windows after which a call tries again whether the limit was lifted.
+pub(super) const CLAIMED_AGAIN: u32 = 8;
+/// A window that became shorter by this factor is no limit any more.
+pub(super) const WINDOW_GONE: u32 = 8;

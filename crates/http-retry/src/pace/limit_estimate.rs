@@ -139,6 +139,11 @@ impl LimitEstimate {
             .min_by(f64::total_cmp)
     }
 
+    /// Returns when the first and the newest refused call of the last moment left.
+    pub(super) fn last_times(&self) -> Option<(Duration, Duration)> {
+        self.last.as_ref().map(|moment| (moment.first_at, moment.newest_at))
+    }
+
     /// Returns how many calls were refused at the last moment.
     pub(super) fn refused_lately(&self) -> f64 {
         self.last.as_ref().map_or(0.0, |moment| moment.refused as f64)

@@ -8,12 +8,14 @@ mod moment;
 mod outcomes;
 mod recent;
 mod standstill;
+mod windows;
 
 use std::num::NonZeroU32;
 use std::time::Duration;
 
 pub(super) use self::moment::{Moment, Refused, Slot};
 use self::recent::Recent;
+use self::windows::margin;
 use super::Why;
 use super::constants::{CALLS_OF_GAP, CALM, FORGOTTEN, GAP, ROUNDS_OF_OPENING, SHORTEST_ROUND, TICK};
 use super::early_probe::EarlyProbe;
@@ -24,6 +26,7 @@ use super::opening::Opening;
 use super::row::Row;
 use super::share::Share;
 use super::stop::Stop;
+use super::window::Window;
 
 /// The rule of one key.
 #[derive(Debug)]
@@ -35,6 +38,8 @@ pub(super) struct RateController {
     /// The first refusals of an opening or a search, while what was in flight with them is not known.
     settling: Option<Box<Settling>>,
     limit: Option<Box<LearnedLimit>>,
+    /// What is known of a limit that may be a window. While it is claimed to be one, the limit of a rate does not count.
+    window: Option<Box<Window>>,
     /// The time at which a limit was first known or looked for.
     paced_at: Nanos,
     sent_at: Nanos,
@@ -75,6 +80,7 @@ impl RateController {
             opening: slow_start.then(|| Opening::slow_start(now).into()),
             settling: None,
             limit: None,
+            window: None,
             paced_at: Nanos::MAX,
             sent_at: Nanos::ZERO,
             stops: 0,
@@ -94,6 +100,7 @@ impl RateController {
         self.stop.is_none()
             && self.opening.is_none()
             && self.limit.is_none()
+            && self.window_claim().is_none()
             && self.share.is_quiet()
             && self.recent.row.count() == 0
     }
@@ -105,11 +112,12 @@ impl RateController {
         }
         self.recent.release();
         self.share.release_rested(now);
+        self.release_window();
     }
 
     /// Returns whether a limit is known, or is being looked for.
     pub(super) fn is_paced(&self) -> bool {
-        self.limit.is_some() || self.opening.is_some()
+        self.limit.is_some() || self.opening.is_some() || self.window_claim().is_some()
     }
 
     /// Brings the state to now. `used_at` is the time of the call before.
@@ -119,15 +127,20 @@ impl RateController {
             *self = Self { stops: self.stops, ..Self::new(false, now) };
         }
         let base = self.share.base();
+        if moment.part != 1.0 {
+            self.drop_window(moment);
+        }
+        let is_window = self.window_claim().is_some();
         if let Some(limit) = &mut self.limit {
-            let is_held = self.stop.is_some() || self.opening.is_some() || self.settling.is_some();
+            let is_held =
+                self.stop.is_some() || self.opening.is_some() || self.settling.is_some() || is_window;
             limit.advance(moment.waiting > 0 && !is_held, base, self.hint.get(), moment, round(moment));
         }
         if let Some(settling) = self.settling.take_if(|settling| settling.at.get() <= now) {
             // Nobody may have called for a long time since.
             self.settle(&settling, &Moment { now: settling.at.get(), ..*moment });
         }
-        if self.limit.as_ref().is_some_and(|limit| limit.next() > now) {
+        if !is_window && self.limit.as_ref().is_some_and(|limit| limit.next() > now) {
             // What was saved is used up.
             self.opening.take_if(|opening| opening.passed_count() > 0.0);
         }
@@ -158,8 +171,11 @@ impl RateController {
             return Slot { at: heard.max(now + TICK), why: Why::Probe, probe: None };
         }
         let mut slot = Slot { at: now, why: Why::Rate, probe: None };
-        if let Some(limit) = &self.limit {
+        if let Some(limit) = self.limit.as_ref().filter(|_| self.window_claim().is_none()) {
             slot.at = if limit.lets_beyond(moment) { now } else { limit.next() };
+        }
+        if let Some(window) = &self.window {
+            slot.at = slot.at.max(window.next(moment, margin(moment)));
         }
         if let Some(opening) = &self.opening
             && !opening.has_room(moment.unknown, moment.sends.saturating_add(moment.waiting as u64))
@@ -177,7 +193,9 @@ impl RateController {
     }
 
     /// Records a send.
-    pub(super) fn sent(&mut self, ordinal: u64, is_probe: bool, now: Duration) {
+    pub(super) fn sent(&mut self, ordinal: u64, is_probe: bool, moment: &Moment) {
+        let now = moment.now;
+        self.sent_in_window(ordinal, moment);
         let gap = self.limit.as_ref().map_or(0.0, |limit| CALLS_OF_GAP / limit.rate());
         if now > self.sent_at.get().saturating_add(GAP.max(Duration::from_secs_f64(gap))) {
             self.has_gap = true;

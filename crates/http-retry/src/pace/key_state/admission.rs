@@ -148,7 +148,8 @@ impl KeyState {
             self.traffic.refused_again.sent(NewRequest { ordinal, known_until, beside: others });
         }
         self.traffic.in_flight.sent(ordinal, context.now, is_resend, others, spread);
-        self.control.sent(ordinal, slot.probe.is_some(), context.now);
+        let moment = self.moment(context);
+        self.control.sent(ordinal, slot.probe.is_some(), &moment);
         #[cfg(feature = "fleet")]
         self.sent_in_lease(slot.probe.is_some(), context);
         self.traffic.quotas.reserve(ticket.cost, context.now);

@@ -36,7 +36,8 @@ impl KeyState {
     /// Returns whether the refusal is the request's own fault: it was refused before, others were served since, and few are
     /// refused. From then on each refusal of it is, because requests at fault may be the only ones that are left.
     pub(super) fn is_at_fault(&mut self, call: &SentCall, context: Context<'_>) -> bool {
-        let Some(previous) = call.previous.filter(|_| call.probe.is_none()) else {
+        let is_trial = call.probe.is_some() || self.control.is_window_trial(call.ordinal);
+        let Some(previous) = call.previous.filter(|_| !is_trial) else {
             return false;
         };
         let refused = u64::from(context.entry.refused.load(Relaxed).saturating_sub(previous.refused));

@@ -138,7 +138,7 @@ impl RateController {
 
     /// Drops the claim: so many calls are refused whatever the rate.
     fn drop_claim(&mut self, share: f64, moment: &Moment) {
-        self.limit = None;
+        (self.limit, self.window) = (None, None);
         self.dropped(share, moment);
     }
 }

@@ -31,6 +31,9 @@ impl RateController {
         let is_opened = self.opening.as_ref().is_some_and(|opening| !opening.is_tolerant());
         if is_claim || is_opened || self.limit.is_some() {
             self.measure(settling.burst_from, moment);
+            if self.close_window(moment) {
+                return;
+            }
         }
         if is_closed {
             self.stop(moment);

@@ -12,6 +12,7 @@ impl RateController {
     /// Records that a send was not refused: it was served, or has been silent for long enough.
     pub(in crate::pace) fn passed(&mut self, ordinal: u64, moment: &Moment) {
         self.share.served(1);
+        self.passed_in_window(ordinal, moment);
         let recent = &mut *self.recent;
         let was_refused = recent.row.count() >= REFUSED_BEFORE;
         if recent.row.count() > 0 {
@@ -36,6 +37,7 @@ impl RateController {
             // A window has begun: nothing was served for longer than a limit of a rate needs for one call.
             limit.open(limit.burst(), moment.now);
             self.opening = Some(Opening::new(TRIED, Some(moment.now), moment.now).into());
+            self.open_window(moment.now.saturating_sub(moment.refusal_time * 2));
         }
     }
 
@@ -50,6 +52,7 @@ impl RateController {
     /// Forgets the limit of a rate: another rule explains the refusals.
     pub(in crate::pace) fn forget_limit(&mut self) {
         (self.limit, self.opening, self.stop, self.settling) = (None, None, None, None);
+        self.window = None;
     }
 
     /// Another rule explains the refusals.
@@ -112,11 +115,16 @@ impl RateController {
         if !refused.is_server {
             self.recent.estimate.refused(refused.ordinal, refused.sent_at, spread(moment), refused.others);
         }
+        self.refused_in_window(refused, moment);
         let Some(stop) = &mut self.stop else {
             return false;
         };
         if stop.probe_refused(refused.hint, refused.is_server, moment.longest, moment.now) {
             self.early.refused(stop.number());
+        } else if !refused.is_server
+            && let Some(window) = &mut self.window
+        {
+            window.hints_are_short();
         }
         true
     }
@@ -124,6 +132,9 @@ impl RateController {
     /// Records a refusal.
     pub(in crate::pace) fn refused(&mut self, refused: &Refused, moment: &Moment) {
         let now = moment.now;
+        if self.refused_in_window(refused, moment) {
+            return self.explained_by_window(refused, moment);
+        }
         let until = Stop::end(refused.hint, moment.longest, now);
         let recent = &mut *self.recent;
         if recent.row.has(refused.previous) {

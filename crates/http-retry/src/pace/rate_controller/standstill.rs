@@ -11,6 +11,9 @@ use crate::pace::stop::Stop;
 impl RateController {
     /// Stops all requests, because nothing is served any more.
     pub(super) fn stop(&mut self, moment: &Moment) {
+        if self.close_window(moment) {
+            return;
+        }
         self.stop_since(self.recent.row.since(), moment);
     }
 
@@ -57,5 +60,9 @@ impl RateController {
             None => f64::from(self.burst) * FIRST_OPENING,
         };
         self.opening = Some(Opening::new(window.max(2.0), Some(stop.since()), moment.now).into());
+        if self.window.as_ref().is_some_and(|window| window.is_endless()) {
+            self.drop_window(moment);
+        }
+        self.open_window(stop.probed_at().unwrap_or(moment.now));
     }
 }

@@ -100,7 +100,7 @@ fn begins_window_after(rest: Duration) -> bool {
     let (sent_at, spread) = (moment.now - rest, Duration::ZERO);
     (0..2).for_each(|ordinal| control.recent.row.refused(ordinal, sent_at, spread));
     control.sent_at = sent_at.into();
-    control.sent(2, false, moment.now);
+    control.sent(2, false, &moment);
     control.passed(2, &moment);
     control.opening.is_some()
 }
