@@ -84,6 +84,7 @@ impl LimitEstimate {
     }
 
     /// Begins anew with a moment at which the limit was used up by others. `sends` is the number of all sends until then.
+    #[cfg(feature = "fleet")]
     pub(super) fn begin(&mut self, sends: u64, others: u64, now: Duration) {
         let passed = sends.saturating_sub(self.refused) + others;
         self.before.clear();
