@@ -1,4 +1,4 @@
-//! Whether a limit is a window: so many calls pass, then none until a time, and then as many again.
+//! Tells whether a limit is a window: so many calls pass, then none until a time, and then as many again.
 
 mod call_log;
 mod claim;

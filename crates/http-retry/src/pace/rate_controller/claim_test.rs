@@ -123,7 +123,14 @@ impl RateController {
     /// whose own hints end later, because the hints of many may end at once.
     pub(in crate::pace) fn dropped(&mut self, share: f64, moment: &Moment) {
         self.share.dropped(share, moment.now);
-        if moment.queued > 0 && self.limit.is_none() {
+        if self.limit.is_none() {
+            self.open_tolerantly(moment);
+        }
+    }
+
+    /// Lets the requests that wait follow in rounds which refusals do not end.
+    pub(super) fn open_tolerantly(&mut self, moment: &Moment) {
+        if moment.queued > 0 {
             let opening = Opening::new(moment.unknown as f64, None, moment.now).tolerant();
             self.opening = Some(opening.into());
         }

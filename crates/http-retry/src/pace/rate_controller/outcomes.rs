@@ -71,10 +71,7 @@ impl RateController {
         }
         self.forget_limit();
         self.explained();
-        if moment.queued > 0 {
-            let opening = Opening::new(moment.unknown as f64, None, moment.now).tolerant();
-            self.opening = Some(opening.into());
-        }
+        self.open_tolerantly(moment);
     }
 
     /// Counts the calls that passed while the key was free, before a refused one.

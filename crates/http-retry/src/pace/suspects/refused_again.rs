@@ -1,5 +1,5 @@
-//! Whether requests are refused for a reason of their own, however many they are: those that were refused before are refused
-//! again, while new ones are served.
+//! Tells whether requests are refused for a reason of their own, however many they are: those that were refused before are
+//! refused again, while new ones are served.
 
 use crate::pace::constants::PLAINLY_FAULTY;
 

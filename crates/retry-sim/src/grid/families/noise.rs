@@ -63,15 +63,12 @@ pub(super) const FAMILIES: &[Family] = &[
 fn draw_poison_many(draw: &mut Draw) -> Case {
     let share = draw.number("share", 0.05, 0.8);
     let rate = draw.number("rate", 1.0, 100.0);
-    let service = common::service(draw);
-    let hint = common::hint_or_none(draw);
-    let server = common::server(Limit::None, service, HintSpec::None);
-    let poison_hint = hint.map(Duration::from_secs);
-    let server = ServerSpec { poison_share: share, poison_hint, ..server };
+    let (server, h) = poison_server(draw);
+    let server = ServerSpec { poison_share: share, ..server };
     // Workers of a closed loop would be busy with requests at fault for most of the time.
     let time = common::span(draw, 20.0, 60.0, rate);
     let load = common::poisson(draw, &[(rate, time)]);
-    common::case(draw, server, load, Key::Either, hint.map_or(0.0, |hint| hint as f64))
+    common::case(draw, server, load, Key::Either, h)
 }
 
 fn judge_poison_many(runs: &Runs) -> Vec<Check> {
@@ -181,13 +178,19 @@ fn judge_each(runs: &Runs) -> Vec<Check> {
 fn draw_poison(draw: &mut Draw) -> Case {
     let one_in = draw.count("one_in", 20, 500);
     let rate = draw.number("rate", 10.0, 300.0);
+    let (server, h) = poison_server(draw);
+    let server = ServerSpec { poison_one_in: Some(one_in), ..server };
+    let load = load(draw, rate, server.service);
+    common::case(draw, server, load, Key::Either, h)
+}
+
+/// Draws a server without a limit, and the hint in seconds of the requests that it always refuses, which are none yet.
+fn poison_server(draw: &mut Draw) -> (ServerSpec, f64) {
     let service = common::service(draw);
     let hint = common::hint_or_none(draw);
     let server = common::server(Limit::None, service, HintSpec::None);
     let poison_hint = hint.map(Duration::from_secs);
-    let server = ServerSpec { poison_one_in: Some(one_in), poison_hint, ..server };
-    let load = load(draw, rate, service);
-    common::case(draw, server, load, Key::Either, hint.map_or(0.0, |hint| hint as f64))
+    (ServerSpec { poison_hint, ..server }, hint.map_or(0.0, |hint| hint as f64))
 }
 
 fn judge_poison(runs: &Runs) -> Vec<Check> {
